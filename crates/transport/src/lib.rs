@@ -7,8 +7,8 @@ pub mod tls;
 mod workers;
 
 pub use listen::{
-    ConnectionLimits, ConnectionStats, FirstBytesTimeout, HandshakeOutcome, Listener, OpenCall,
-    OpenConnection,
+    BindAddress, ConnectionLimits, ConnectionStats, FirstBytesTimeout, HandshakeOutcome, Listener, OpenCall,
+    OpenConnection, PeerAddress, UnixSocketFile,
 };
 pub use workers::{
     BoundPort, MakeService, Peer, PortConfig, ResponseKind, WorkerExited, WorkerSet, response_is_ready,

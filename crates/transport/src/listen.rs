@@ -3,25 +3,31 @@
 //! more file descriptors) is retried after a pause.
 
 mod accepted;
+mod address;
 mod connection_stats;
 mod connection_table;
 mod first_bytes_timeout;
+mod socket;
+mod unix_socket;
 mod write_timeout;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(crate) use accepted::AcceptedConnection;
+pub(crate) use address::Client;
+pub use address::{BindAddress, PeerAddress, UnixSocketFile};
 use connection_stats::ConnectionSlot;
 pub use connection_stats::{ConnectionStats, HandshakeOutcome};
 pub(crate) use connection_table::Connection;
 use connection_table::{ConnectionTable, TablePlace};
 pub use first_bytes_timeout::FirstBytesTimeout;
+use socket::{Socket, Stream};
 use write_timeout::WriteTimeout;
 
 /// Pause after a failed accept: long enough not to waste CPU time, short enough not to be noticed.
@@ -30,9 +36,6 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 const MAX_WAITING: usize = 256;
 /// Time that a connection which must make room has to finish its calls.
 pub(crate) const CLOSING_TIME: Duration = Duration::from_millis(500);
-
-/// Number of connections that wait in the kernel's queue.
-const BACKLOG: u32 = 1024;
 
 /// Limits of a listener's connections.
 #[derive(Clone, Copy, Debug)]
@@ -45,35 +48,37 @@ pub struct ConnectionLimits {
     pub send_buffer: u32,
 }
 
-/// Bound TCP port.
+/// Bound TCP port or Unix socket.
 pub struct Listener {
-    socket: TcpListener,
+    socket: Socket,
     permits: Arc<Semaphore>,
     table: Arc<ConnectionTable>,
     /// Connections that wait until another one makes room.
-    waiting: Mutex<Vec<(TcpStream, SocketAddr)>>,
+    waiting: Mutex<Vec<(Stream, PeerAddress)>>,
     stats: Arc<ConnectionStats>,
 }
 
 impl Listener {
     /// Binds `address`. Connections above the limit wait until an idle one is closed; if all are used, until one ends.
     /// `name` is the listener's name in metrics.
-    pub fn bind(name: &'static str, address: SocketAddr, limits: ConnectionLimits) -> io::Result<Self> {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        socket.set_reuseaddr(true)?;
-        // The accepted connections inherit it.
-        socket.set_send_buffer_size(limits.send_buffer)?;
-        socket.bind(address)?;
-        let socket = socket.listen(BACKLOG)?;
+    pub fn bind(name: &'static str, address: &BindAddress, limits: ConnectionLimits) -> io::Result<Self> {
+        let socket = Socket::bind(address, limits.send_buffer)?;
         let stats = Arc::new(ConnectionStats::new(name, limits.open));
         let permits = Arc::new(Semaphore::new(limits.open));
         let table = Arc::new(ConnectionTable::new(limits.max_idle));
         Ok(Self { socket, permits, table, waiting: Mutex::default(), stats })
     }
 
-    /// Returns the bound address, with the actual port if port 0 was requested.
-    pub fn address(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+    /// Returns the TCP address, with the actual port if port 0 was requested; `None` for a Unix socket.
+    #[must_use]
+    pub fn tcp_address(&self) -> Option<SocketAddr> {
+        self.socket.tcp_address()
+    }
+
+    /// Returns the path of the Unix socket; `None` for a TCP port.
+    #[must_use]
+    pub fn unix_path(&self) -> Option<&Path> {
+        self.socket.path()
     }
 
     /// Returns the statistics of the listener's connections.
@@ -84,7 +89,7 @@ impl Listener {
 
     /// Accepts the next connection, which is served on this thread. `None` is never returned while the process runs.
     pub async fn accept(&self) -> Option<(FirstBytesTimeout, HandshakeOutcome, OpenConnection)> {
-        let (stream, _, slot) = self.accept_tcp().await?;
+        let (stream, _, slot) = self.accept_stream().await?;
         let (handshake, open) = (slot.handshake_outcome(), OpenConnection(Arc::clone(slot.connection())));
         Some((FirstBytesTimeout::new(stream, slot), handshake, open))
     }
@@ -92,16 +97,16 @@ impl Listener {
     /// Accepts the next connection, which is served on another thread.
     pub(crate) async fn accept_detached(&self) -> Option<AcceptedConnection> {
         loop {
-            let (stream, peer, slot) = self.accept_tcp().await?;
+            let (stream, peer, slot) = self.accept_stream().await?;
             // A connection that cannot leave this thread's runtime is already closed.
-            if let Ok(stream) = stream.into_std() {
+            if let Ok(stream) = stream.detach() {
                 return Some(AcceptedConnection { stream, peer, slot, open_count: None });
             }
         }
     }
 
     /// Returns the next connection for which there is room. It may be dropped at any time.
-    async fn accept_tcp(&self) -> Option<(TcpStream, SocketAddr, ConnectionSlot)> {
+    async fn accept_stream(&self) -> Option<(Stream, PeerAddress, ConnectionSlot)> {
         let mut logged = false;
         loop {
             let waiting = self.waiting().len();
@@ -135,20 +140,20 @@ impl Listener {
         }
     }
 
-    fn slot(&self, peer: SocketAddr, permit: OwnedSemaphorePermit) -> ConnectionSlot {
-        ConnectionSlot::occupy(&self.stats, self.table.enter(peer.ip()), permit)
+    fn slot(&self, peer: PeerAddress, permit: OwnedSemaphorePermit) -> ConnectionSlot {
+        ConnectionSlot::occupy(&self.stats, self.table.enter(peer.client()), permit)
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Vec<(TcpStream, SocketAddr)>> {
+    fn waiting(&self) -> MutexGuard<'_, Vec<(Stream, PeerAddress)>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait_for_room(&self, stream: TcpStream, peer: SocketAddr) {
+    fn wait_for_room(&self, stream: Stream, peer: PeerAddress) {
         let mut waiting = self.waiting();
         waiting.push((stream, peer));
         if waiting.len() > MAX_WAITING {
-            let held = self.table.held(waiting.iter().map(|(_, peer)| peer.ip()));
-            let total = |(client, held): &(IpAddr, usize), all: &[(IpAddr, usize)]| {
+            let held = self.table.held(waiting.iter().map(|(_, peer)| peer.client()));
+            let total = |(client, held): &(Client, usize), all: &[(Client, usize)]| {
                 held + all.iter().filter(|(other, _)| other == client).count()
             };
             let most = (0..held.len()).max_by_key(|number| total(&held[*number], &held));
@@ -161,15 +166,15 @@ impl Listener {
     }
 
     /// Returns the waiting connection of the client that has the fewest, the longest waiting first.
-    fn next_waiting(&self) -> Option<(TcpStream, SocketAddr)> {
+    fn next_waiting(&self) -> Option<(Stream, PeerAddress)> {
         let mut waiting = self.waiting();
-        let held = self.table.held(waiting.iter().map(|(_, peer)| peer.ip()));
+        let held = self.table.held(waiting.iter().map(|(_, peer)| peer.client()));
         let (number, _) = held.iter().enumerate().min_by_key(|(_, (_, held))| *held)?;
         Some(waiting.remove(number))
     }
 
     fn make_room(&self) {
-        let waiting: Vec<_> = self.waiting().iter().map(|(_, peer)| peer.ip()).collect();
+        let waiting: Vec<_> = self.waiting().iter().map(|(_, peer)| peer.client()).collect();
         if !waiting.is_empty() {
             self.table.make_room(waiting);
         }

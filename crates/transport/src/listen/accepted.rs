@@ -1,16 +1,16 @@
 //! An accepted connection that is passed to the worker that serves it.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{Connection, ConnectionSlot, FirstBytesTimeout, HandshakeOutcome};
+use super::socket::DetachedStream;
+use super::{Connection, ConnectionSlot, FirstBytesTimeout, HandshakeOutcome, PeerAddress};
 
 /// Accepted connection that is not registered with a runtime yet.
 pub(crate) struct AcceptedConnection {
-    pub(super) stream: TcpStream,
-    pub(super) peer: SocketAddr,
+    pub(super) stream: DetachedStream,
+    pub(super) peer: PeerAddress,
     pub(super) slot: ConnectionSlot,
     pub(super) open_count: Option<OpenCountGuard>,
 }
@@ -32,7 +32,7 @@ impl AcceptedConnection {
     }
 
     /// Returns the client's address.
-    pub(crate) fn peer(&self) -> SocketAddr {
+    pub(crate) fn peer(&self) -> PeerAddress {
         self.peer
     }
 
@@ -46,7 +46,7 @@ impl AcceptedConnection {
         self,
     ) -> io::Result<(FirstBytesTimeout, HandshakeOutcome, Option<OpenCountGuard>)> {
         let handshake = self.slot.handshake_outcome();
-        let stream = tokio::net::TcpStream::from_std(self.stream)?;
+        let stream = self.stream.attach()?;
         Ok((FirstBytesTimeout::new(stream, self.slot), handshake, self.open_count))
     }
 }

@@ -2,7 +2,6 @@
 //! been idle, and how many the same client has.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,6 +9,8 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use super::Client;
 
 /// Time since the last call after which a connection counts as idle when others wait, although a call is open on it: one
 /// that watches health, say.
@@ -24,7 +25,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_millis(500);
 /// Open connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    client: IpAddr,
+    client: Client,
     /// Number of calls that were begun.
     begun: AtomicU64,
     /// Number of calls that are open.
@@ -34,7 +35,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(client: IpAddr) -> Self {
+    pub(crate) fn new(client: Client) -> Self {
         Self {
             client,
             begun: AtomicU64::new(0),
@@ -90,7 +91,7 @@ pub(crate) struct ConnectionTable {
 struct State {
     next: u64,
     open: HashMap<u64, Entry>,
-    per_client: HashMap<IpAddr, usize>,
+    per_client: HashMap<Client, usize>,
     next_sweep: Instant,
 }
 
@@ -122,14 +123,6 @@ impl Drop for TablePlace {
     }
 }
 
-/// Returns the client that an address belongs to: an IPv6 client has a network of 64 bits.
-fn client(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from(u128::from(v6) >> 64 << 64)),
-        v4 @ IpAddr::V4(_) => v4,
-    }
-}
-
 impl ConnectionTable {
     pub(crate) fn new(max_idle: Option<Duration>) -> Self {
         let (open, per_client) = (HashMap::new(), HashMap::new());
@@ -141,9 +134,9 @@ impl ConnectionTable {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Enters a connection of this address.
-    pub(crate) fn enter(self: &Arc<Self>, address: IpAddr) -> TablePlace {
-        let connection = Arc::new(Connection::new(client(address)));
+    /// Enters a connection of this client.
+    pub(crate) fn enter(self: &Arc<Self>, client: Client) -> TablePlace {
+        let connection = Arc::new(Connection::new(client));
         let mut state = self.state();
         state.next += 1;
         let number = state.next;
@@ -154,10 +147,10 @@ impl ConnectionTable {
         TablePlace { table: Arc::clone(self), number, connection }
     }
 
-    /// Returns the numbers of open connections of the clients that these addresses belong to.
-    pub(crate) fn held(&self, addresses: impl IntoIterator<Item = IpAddr>) -> Vec<(IpAddr, usize)> {
+    /// Returns the numbers of open connections of these clients.
+    pub(crate) fn held(&self, clients: impl IntoIterator<Item = Client>) -> Vec<(Client, usize)> {
         let state = self.state();
-        addresses.into_iter().map(client).map(|client| (client, state.held(client))).collect()
+        clients.into_iter().map(|client| (client, state.held(client))).collect()
     }
 
     /// Returns the moment of the next sweep.
@@ -182,14 +175,13 @@ impl ConnectionTable {
         }
     }
 
-    /// Closes connections, so that `waiting` others of these addresses get room. Returns the number of connections that
+    /// Closes connections, so that others of the clients in `waiting` get room. Returns the number of connections that
     /// are closing.
-    pub(crate) fn make_room(&self, waiting: impl IntoIterator<Item = IpAddr>) -> usize {
+    pub(crate) fn make_room(&self, waiting: impl IntoIterator<Item = Client>) -> usize {
         let now = Instant::now();
         let state = self.state();
         let mut closing = state.open.values().filter(|entry| entry.is_closing()).count();
-        let mut waiting: Vec<_> =
-            waiting.into_iter().map(client).map(|client| (state.held(client), client)).collect();
+        let mut waiting: Vec<_> = waiting.into_iter().map(|client| (state.held(client), client)).collect();
         // Room goes to the client with the fewest connections first.
         waiting.sort_unstable();
         for (_, newcomer) in waiting.into_iter().skip(closing) {
@@ -215,7 +207,7 @@ impl Entry {
 }
 
 impl State {
-    fn held(&self, client: IpAddr) -> usize {
+    fn held(&self, client: Client) -> usize {
         self.per_client.get(&client).copied().unwrap_or_default()
     }
 
@@ -224,7 +216,7 @@ impl State {
     /// ([`CLAIM`]), gets no room from clients with fewer: otherwise, one that keeps many connections in use could close those
     /// that others need in a moment. If none is idle, one of the client that has most makes room, if that one has more than
     /// the newcomer would have.
-    fn victim(&self, newcomer: IpAddr, now: Instant) -> Option<&Entry> {
+    fn victim(&self, newcomer: Client, now: Instant) -> Option<&Entry> {
         let held = |entry: &Entry| self.held(entry.connection.client);
         let (own, open) = (self.held(newcomer), self.open.len());
         let share = open / self.per_client.len().max(1);

@@ -3,16 +3,15 @@
 
 use std::future::Future as _;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-use super::{ConnectionSlot, WriteTimeout};
+use super::socket::Stream;
+use super::{ConnectionSlot, PeerAddress, WriteTimeout};
 
 /// Maximum time until the first bytes of a client arrive.
 const FIRST_BYTES_TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,15 +26,14 @@ pub struct FirstBytesTimeout<S = WriteTimeout> {
 }
 
 impl FirstBytesTimeout {
-    pub(super) fn new(stream: TcpStream, slot: ConnectionSlot) -> Self {
-        // Responses are small and must not be delayed. A socket that rejects the option is closing anyway.
-        drop(stream.set_nodelay(true));
+    pub(super) fn new(stream: Stream, slot: ConnectionSlot) -> Self {
+        stream.disable_delay();
         Self::with_slot(WriteTimeout::new(stream), slot)
     }
 
     /// Returns the client's address, or `None` after it has disconnected.
     #[must_use]
-    pub fn peer(&self) -> Option<SocketAddr> {
+    pub fn peer(&self) -> Option<PeerAddress> {
         self.stream.peer()
     }
 }
@@ -98,13 +96,13 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
     use tokio::sync::Semaphore;
 
-    use super::super::ConnectionStats;
     use super::super::connection_table::ConnectionTable;
+    use super::super::{Client, ConnectionStats};
     use super::*;
 
     async fn with_timeout<S>(stream: S) -> FirstBytesTimeout<S> {
         let permit = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
-        let place = Arc::new(ConnectionTable::new(None)).enter([127, 0, 0, 1].into());
+        let place = Arc::new(ConnectionTable::new(None)).enter(Client::of([127, 0, 0, 1].into()));
         let stats = Arc::new(ConnectionStats::new("test", 1));
         FirstBytesTimeout::with_slot(stream, ConnectionSlot::occupy(&stats, place, permit))
     }

@@ -3,14 +3,15 @@
 
 use std::future::Future as _;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
+
+use super::PeerAddress;
+use super::socket::Stream;
 
 /// Time in which a client must take [`LEAST_BYTES`] while writes are blocked.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -18,7 +19,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 const LEAST_BYTES: usize = 16 * 1024;
 
 /// Stream whose writes fail with `TimedOut` if its client reads too slowly.
-pub struct WriteTimeout<S = TcpStream> {
+pub struct WriteTimeout<S = Stream> {
     stream: S,
     /// Deadline and missing bytes, while writes are blocked.
     blocked: Option<(Pin<Box<Sleep>>, usize)>,
@@ -52,8 +53,8 @@ impl<S> WriteTimeout<S> {
 
 impl WriteTimeout {
     /// Returns the client's address, or `None` after it has disconnected.
-    pub(super) fn peer(&self) -> Option<SocketAddr> {
-        self.stream.peer_addr().ok()
+    pub(super) fn peer(&self) -> Option<PeerAddress> {
+        self.stream.peer()
     }
 }
 

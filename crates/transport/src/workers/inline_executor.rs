@@ -76,9 +76,10 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
+    use crate::listen::Client;
 
     fn executor() -> InlineExecutor {
-        InlineExecutor::new(Arc::new(Connection::new([127, 0, 0, 1].into())))
+        InlineExecutor::new(Arc::new(Connection::new(Client::of([127, 0, 0, 1].into()))))
     }
 
     fn context() -> Context<'static> {

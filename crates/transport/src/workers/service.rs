@@ -3,7 +3,6 @@
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -11,6 +10,8 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::Service;
 use latchkey_core::principal::ClientCertificate;
+
+use crate::listen::PeerAddress;
 
 /// Factory of a service for each connection of a port.
 pub trait MakeService: Send + Sync + 'static {
@@ -34,7 +35,7 @@ pub trait MakeService: Send + Sync + 'static {
 #[derive(Clone, Debug)]
 pub struct Peer {
     /// Address of the client.
-    pub address: SocketAddr,
+    pub address: PeerAddress,
     /// Verified certificate of the client, if the port asks for one.
     pub certificate: Option<ClientCertificate>,
 }
