@@ -99,13 +99,17 @@ macro_rules! settings {
 
 settings! {
     GRPC_ADDR = "grpc_addr", "LATCHKEY_GRPC_ADDR", Text, Some("127.0.0.1:50051"),
-        "Address of the gRPC port: Envoy's ext_authz, latchkey.v1, health and reflection";
+        "Address of the gRPC port, IP:PORT or unix:PATH for a Unix socket: Envoy's ext_authz, latchkey.v1, health and reflection";
     HTTP_ADDR = "http_addr", "LATCHKEY_HTTP_ADDR", Text, Some("127.0.0.1:8081"),
-        "Address of the HTTP port: /livez, /readyz and /metrics";
+        "Address of the HTTP port, IP:PORT or unix:PATH: /livez, /readyz and /metrics";
     ADMIN_ADDR = "admin_addr", "LATCHKEY_ADMIN_ADDR", Text, None,
         "Separate address for /livez, /readyz and /metrics: the HTTP port then serves only the key set and products' endpoints, whose clients cannot take the connections of probes";
     INSECURE = "insecure", "LATCHKEY_INSECURE", Switch, Some("false"),
         "Serve gRPC and products' endpoints in plain text on addresses that other machines can reach";
+    UNIX_SOCKET_MODE = "unix_socket_mode", "LATCHKEY_UNIX_SOCKET_MODE", Text, None,
+        "Permissions of the files of Unix sockets in octal digits; by default 0600 (the user of the process), or 0660 if unix_socket_group is given";
+    UNIX_SOCKET_GROUP = "unix_socket_group", "LATCHKEY_UNIX_SOCKET_GROUP", Text, None,
+        "Group of the files of Unix sockets, by name or number, which the user of the process must belong to; by default the group of the process";
     CHECK_AUTH = "check_auth", "LATCHKEY_CHECK_AUTH", Text, Some("none"),
         "Callers of Check: none (everyone who reaches the port), certificate (clients with a certificate of tls_client_ca), or key (clients that send one of check_keys)";
     CHECK_KEYS = "check_keys", "LATCHKEY_CHECK_KEYS", Secret, None,

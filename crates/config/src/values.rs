@@ -12,7 +12,8 @@ pub(super) type ParseResult<T> = Result<T, String>;
 /// Parses `127.0.0.1:50051`, `[::1]:50051` or `localhost:50051`.
 pub(super) fn address(text: &str) -> ParseResult<SocketAddr> {
     let local = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
-    let remedy = || format!("{text:?} is not an address: write IP:PORT, such as 127.0.0.1:50051");
+    let remedy =
+        || format!("{text:?} is not an address: write IP:PORT, such as 127.0.0.1:50051, or unix:PATH");
     local.as_deref().unwrap_or(text).parse().map_err(|_| remedy())
 }
 
