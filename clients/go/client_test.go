@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/encoding/gzip"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
@@ -264,5 +265,25 @@ func TestGRPCGuard(t *testing.T) {
 		if status.Code(err) != code {
 			t.Errorf("stream, %q: %v", key, err)
 		}
+	}
+}
+
+func TestCompressedCalls(t *testing.T) {
+	server := server(t)
+	connection, err := grpc.NewClient(server.Target, grpc.WithTransportCredentials(secure(t, server)),
+		grpc.WithDefaultCallOptions(grpc.UseCompressor(gzip.Name)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	if _, err := healthv1.NewHealthClient(connection).Check(context.Background(), &healthv1.HealthCheckRequest{}); err != nil {
+		t.Errorf("health: %v", err)
+	}
+	checker := NewChecker(connection).WithCaller(server.Caller)
+	checker.Deadline = 10 * time.Second
+	request := &latchkeyv1.CheckRequest{Credential: server.APIKey, Method: "GET", Path: "/things", DryRun: true}
+	response, err := checker.Check(context.Background(), request)
+	if err != nil || response.GetDecision() != latchkeyv1.Decision_DECISION_ALLOW {
+		t.Errorf("Check: %v, %v", response, err)
 	}
 }

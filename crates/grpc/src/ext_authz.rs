@@ -40,7 +40,7 @@ use crate::{Services, deadline, rpc_table, status};
 
 /// Largest size of a `CheckRequest`. Envoy accepts 60 KiB of headers by default, most of which can be a path that the
 /// message has twice, and sends bodies of at most 64 KiB with the configuration of `latchkey envoy-config`.
-pub(crate) const MAX_MESSAGE_BYTES: usize = 256 * 1024;
+pub const MAX_MESSAGE_BYTES: usize = 256 * 1024;
 
 /// Service for Envoy's Check.
 pub(crate) struct Authorization<L> {

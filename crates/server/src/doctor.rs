@@ -3,6 +3,7 @@
 
 mod database;
 pub(crate) mod redis;
+mod unix_sockets;
 
 use latchkey_config::{CheckAuth, ConfigError, ConfigSources, MasterKey, Settings};
 use latchkey_core::time::Clock as _;
@@ -88,7 +89,7 @@ fn warning(what: &str, remedy: &str) -> Finding {
 /// Checks what clients of the ports could do, and whether there is room for them.
 fn check_ports(settings: &Settings) -> Vec<Finding> {
     let mut found = Vec::new();
-    if settings.tls.is_none() && !settings.listen.grpc.ip().is_loopback() {
+    if settings.tls.is_none() && !settings.listen.grpc.is_local() {
         found.push(warning(
             "gRPC is served in plain text to other machines: credentials can be read on the network",
             "give tls_cert and tls_key",
@@ -96,7 +97,7 @@ fn check_ports(settings: &Settings) -> Vec<Finding> {
     }
     let anonymous = settings.check_auth == CheckAuth::None
         && settings.tls.as_ref().is_none_or(|tls| tls.client_ca.is_none());
-    if anonymous && !settings.listen.grpc.ip().is_loopback() {
+    if anonymous && !settings.listen.grpc.is_local() {
         found.push(warning(
             "everyone who reaches the gRPC port may call Check, and names the client's address in it: a \
              stranger can try out keys and use up the limits of any address",
@@ -104,6 +105,7 @@ fn check_ports(settings: &Settings) -> Vec<Finding> {
              policy admit the proxies alone",
         ));
     }
+    found.extend(unix_sockets::examine(&settings.listen));
     if let Some(TooFewFiles { limit, needed }) = open_files::shortage(settings) {
         found.push(warning(
             &format!("at most {limit} files may be open, and max_connections needs {needed}"),

@@ -1,8 +1,6 @@
 //! Errors that end the process or prevent its start.
 
-use std::net::SocketAddr;
-
-use latchkey_config::{ConfigErrors, KeyFileError};
+use latchkey_config::{ConfigErrors, KeyFileError, ListenAddress};
 use latchkey_transport::WorkerExited;
 
 use crate::migrate::EmbeddedDatabaseError;
@@ -37,14 +35,12 @@ pub enum ServeError {
     #[error("redis_url: {0}")]
     Redis(#[from] latchkey_redis::InvalidUrl),
     /// An address is in use, or the process is not permitted to listen on it.
-    #[error(
-        "{setting}: can't listen on {address} ({error}): stop the process that listens there, or set a free address of this machine"
-    )]
+    #[error("{setting}: can't listen on {address} ({error}){}", bind_remedy(.address))]
     Bind {
         /// Setting that gives the address.
         setting: &'static str,
         /// Address.
-        address: SocketAddr,
+        address: ListenAddress,
         /// Cause, by the operating system.
         error: std::io::Error,
     },
@@ -72,6 +68,16 @@ pub enum ServeError {
     /// A task that runs for the life of the process ended unexpectedly.
     #[error("a task of the process ended unexpectedly: {0}")]
     TaskExited(String),
+}
+
+/// Returns what to do about an address that cannot be bound. The errors of Unix sockets say that themselves.
+fn bind_remedy(address: &ListenAddress) -> &'static str {
+    match address {
+        ListenAddress::Tcp(_) => {
+            ": stop the process that listens there, or set a free address of this machine"
+        }
+        ListenAddress::Unix(_) => "",
+    }
 }
 
 impl ServeError {

@@ -20,7 +20,7 @@ use hyper_util::service::TowerToHyperService;
 use latchkey_core::cache::ReplicaCache;
 use latchkey_telemetry::prometheus::CONTENT_TYPE;
 use latchkey_transport::tls::{Acceptor, TlsConnection};
-use latchkey_transport::{ConnectionLimits, Listener};
+use latchkey_transport::{ConnectionLimits, Listener, PeerAddress};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -75,7 +75,7 @@ pub(crate) async fn serve(
     while let Some((stream, handshake, open)) = listener.accept().await {
         // Finished connections are removed, so that the set stays as small as the number of open connections.
         while connections.try_join_next().is_some() {}
-        let peer = stream.peer().map(|address| address.ip());
+        let peer = stream.peer().as_ref().map(PeerAddress::ip);
         let calls = open.clone();
         let counted = from_fn(move |request: Request, next: Next| {
             let call = calls.call();

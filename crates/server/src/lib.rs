@@ -13,6 +13,7 @@ mod anchor;
 mod blocking_pool;
 mod check_callers;
 mod clock;
+mod compression;
 mod config;
 mod error;
 mod follower;

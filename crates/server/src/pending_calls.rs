@@ -3,7 +3,7 @@
 //! client sends its message within milliseconds.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -11,6 +11,9 @@ use std::task::{Context, Poll, Waker};
 const MAX_CALLS: usize = 8 * 1024;
 /// Maximum size of the messages that are being received, with what each such call needs besides.
 const MAX_BYTES: usize = 128 * 1024 * 1024;
+/// Maximum size of the messages that were compressed, of all calls that have no response yet. A few kilobytes can become
+/// megabytes, so that these are bounded apart.
+const MAX_UNPACKED_BYTES: usize = 64 * 1024 * 1024;
 /// Memory of a call whose message is being received: its metadata at the largest, its stream and its task.
 pub(crate) const CALL_BYTES: usize = 24 * 1024;
 
@@ -23,8 +26,10 @@ struct State {
     next: u64,
     /// Number of all calls that wait.
     calls: usize,
-    /// Size of all entries of `incomplete`.
+    /// Size of all entries of `incomplete`, and of the messages that were compressed.
     bytes: usize,
+    /// Size of the messages that were compressed.
+    unpacked: usize,
     /// Calls whose messages are missing, the longest waiting first.
     incomplete: BTreeMap<u64, Incomplete>,
 }
@@ -102,6 +107,46 @@ impl PendingCalls {
     }
 }
 
+/// Size of a call's message that was compressed, until it is dropped.
+pub(crate) struct UnpackedBytes {
+    calls: &'static PendingCalls,
+    bytes: AtomicUsize,
+}
+
+impl UnpackedBytes {
+    /// Counts no bytes yet.
+    pub(crate) fn new(calls: &'static PendingCalls) -> Self {
+        Self { calls, bytes: AtomicUsize::new(0) }
+    }
+
+    /// Counts further bytes. Returns false if all such messages are too large together.
+    pub(crate) fn add(&self, bytes: usize) -> bool {
+        let mut state = self.calls.state();
+        if state.unpacked + bytes > MAX_UNPACKED_BYTES {
+            return false;
+        }
+        state.unpacked += bytes;
+        state.bytes += bytes;
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        state.shrink();
+        true
+    }
+
+    /// Counts no bytes any more, because the next message of the call replaces this one.
+    pub(crate) fn clear(&self) {
+        let mut state = self.calls.state();
+        let bytes = self.bytes.swap(0, Ordering::Relaxed);
+        state.unpacked -= bytes;
+        state.bytes -= bytes;
+    }
+}
+
+impl Drop for UnpackedBytes {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
 /// Call that waits, until it is dropped.
 pub(crate) struct PendingCall(&'static PendingCalls);
 
@@ -175,5 +220,20 @@ mod tests {
         drop((first, second));
         let state = calls.state();
         assert_eq!((state.bytes, state.incomplete.len()), (0, 0));
+    }
+
+    #[test]
+    fn messages_that_were_compressed_have_a_bound_together_and_count_with_the_others() {
+        let calls = PendingCalls::leak();
+        let (first, second) = (UnpackedBytes::new(calls), UnpackedBytes::new(calls));
+        assert!(first.add(MAX_UNPACKED_BYTES - 1) && second.add(1) && !second.add(1));
+        let waiting = calls.await_message(0);
+        waiting.add(MAX_BYTES - MAX_UNPACKED_BYTES);
+        assert!(evicted(&waiting), "together with those that arrive, they are too many");
+        first.clear();
+        assert!(second.add(1));
+        drop((first, second, waiting));
+        let state = calls.state();
+        assert_eq!((state.bytes, state.unpacked), (0, 0));
     }
 }

@@ -1,11 +1,10 @@
 //! Ports of the process: bound before anything else, so that supervisors see that it is alive.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use latchkey_config::{ConfigErrors, ListenSettings, TlsSettings};
+use latchkey_config::{ConfigErrors, ListenAddress, ListenSettings, TlsSettings};
 use latchkey_transport::tls::{Acceptor, Protocol, TlsFiles};
-use latchkey_transport::{BoundPort, ConnectionLimits, Listener, PortConfig};
+use latchkey_transport::{BindAddress, BoundPort, ConnectionLimits, Listener, PortConfig, UnixSocketFile};
 
 use crate::clock::SystemClock;
 use crate::config::tls as files;
@@ -25,14 +24,29 @@ pub(crate) struct HttpPort {
     pub(crate) paths: ServedPaths,
 }
 
+/// Binds one of the addresses in `listen`.
 fn bind(
     setting: &'static str,
-    address: SocketAddr,
+    address: &ListenAddress,
+    listen: &ListenSettings,
     limits: ConnectionLimits,
 ) -> Result<Arc<Listener>, ServeError> {
     let name = setting.trim_end_matches("_addr");
-    let bound = Listener::bind(name, address, limits);
-    bound.map(Arc::new).map_err(|error| ServeError::Bind { setting, address, error })
+    let place = match address {
+        ListenAddress::Tcp(address) => BindAddress::Tcp(*address),
+        ListenAddress::Unix(path) => {
+            let (mode, group) = (listen.unix_socket.mode, listen.unix_socket.group);
+            BindAddress::Unix(UnixSocketFile { path: path.clone(), mode, group })
+        }
+    };
+    let bound = Listener::bind(name, &place, limits);
+    bound.map(Arc::new).map_err(|error| ServeError::Bind { setting, address: address.clone(), error })
+}
+
+/// Returns the TLS settings that apply to an address. A Unix socket is served in plain text: the kernel passes its bytes from
+/// one process to the other.
+fn tls_of<'a>(address: &ListenAddress, tls: Option<&'a TlsSettings>) -> Option<&'a TlsSettings> {
+    tls.filter(|_| address.unix_path().is_none())
 }
 
 /// Binds the gRPC port, and the management port if there is one.
@@ -49,11 +63,12 @@ pub(crate) fn bind_grpc_ports(
         let service = PortRouter { router: Arc::clone(router), apis };
         Ok::<_, ServeError>(BoundPort { listener, port: Arc::new(PortConfig { service, tls }) })
     };
-    let grpc = bind("grpc_addr", listen.grpc, limits)?;
-    let mut bound_ports = vec![bound(grpc, apis, tls.map(files::grpc))?];
-    if let Some(address) = listen.management {
-        let management = bind("management_addr", address, limits)?;
-        bound_ports.push(bound(management, ServedApis::Management, tls.map(files::management))?);
+    let grpc = bind("grpc_addr", &listen.grpc, listen, limits)?;
+    let mut bound_ports = vec![bound(grpc, apis, tls_of(&listen.grpc, tls).map(files::grpc))?];
+    if let Some(address) = &listen.management {
+        let management = bind("management_addr", address, listen, limits)?;
+        let files = tls_of(address, tls).map(files::management);
+        bound_ports.push(bound(management, ServedApis::Management, files)?);
     }
     Ok(bound_ports)
 }
@@ -64,16 +79,17 @@ pub(crate) fn bind_http_ports(
     tls: Option<&TlsSettings>,
 ) -> Result<Vec<HttpPort>, ServeError> {
     let tls = tls.filter(|tls| tls.http);
-    let acceptor = || {
+    let acceptor = |address| {
+        let tls = tls_of(address, tls);
         let acceptor = tls.map(|tls| tls_acceptor(files::http_port(tls), Protocol::Http1)).transpose()?;
         Ok::<_, ServeError>(acceptor.map(Arc::new))
     };
     let paths = if listen.admin.is_some() { ServedPaths::Products } else { ServedPaths::All };
-    let listener = bind("http_addr", listen.http, http_server::LIMITS)?;
-    let mut ports = vec![HttpPort { listener, tls: acceptor()?, paths }];
-    if let Some(address) = listen.admin {
-        let listener = bind("admin_addr", address, http_server::LIMITS)?;
-        ports.push(HttpPort { listener, tls: acceptor()?, paths: ServedPaths::Admin });
+    let listener = bind("http_addr", &listen.http, listen, http_server::LIMITS)?;
+    let mut ports = vec![HttpPort { listener, tls: acceptor(&listen.http)?, paths }];
+    if let Some(address) = &listen.admin {
+        let listener = bind("admin_addr", address, listen, http_server::LIMITS)?;
+        ports.push(HttpPort { listener, tls: acceptor(address)?, paths: ServedPaths::Admin });
     }
     Ok(ports)
 }

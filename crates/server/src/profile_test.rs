@@ -7,8 +7,8 @@ use std::path::Path;
 
 use latchkey_profile::CaseResult;
 pub use latchkey_profile::{
-    DocumentError, EnvoyReply, EnvoyRequirements, Errors, ExampleOutcome, Profile, lint, lint_shared_hosts,
-    profile_conflicts,
+    DocumentError, EndpointPath, EnvoyReply, EnvoyRequirements, Errors, ExampleOutcome, Profile, lint,
+    lint_shared_hosts, profile_conflicts,
 };
 
 use self::sandbox::Sandbox;

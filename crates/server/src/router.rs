@@ -15,7 +15,7 @@ use latchkey_config::CheckAuth;
 use latchkey_core::ports::Limiter;
 use latchkey_core::principal::ClientCertificate;
 use latchkey_grpc::{CheckFastPath, CheckMethod, ResponseBody, rpc_table};
-use latchkey_transport::{MakeService, Peer, ResponseKind, response_is_ready};
+use latchkey_transport::{MakeService, Peer, PeerAddress, ResponseKind, response_is_ready};
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle};
 use tonic::body::Body;
@@ -24,6 +24,7 @@ use tonic::transport::server::TcpConnectInfo;
 use tower_service::Service as _;
 
 use crate::check_callers::check_caller;
+use crate::compression;
 use crate::message_body::{MessageBody, STREAMS};
 use crate::pending_calls::{PendingCall, PendingCalls};
 use crate::served_apis::ServedApis;
@@ -64,7 +65,7 @@ pub(crate) struct ConnectionService<L>(Arc<ConnectionContext<L>>);
 /// Peer of a connection, and the APIs that it can use.
 struct ConnectionContext<L> {
     router: Arc<Router<L>>,
-    peer: SocketAddr,
+    peer: PeerAddress,
     /// Client certificate that was verified in the handshake.
     certificate: Option<ClientCertificate>,
     /// APIs that the port serves.
@@ -194,16 +195,27 @@ impl<L: Limiter + 'static> Router<L> {
     /// Calls the services on the main runtime. If the caller drops the future, the work is aborted.
     async fn call_services(
         &self,
-        mut request: Request<Body>,
-        peer: SocketAddr,
+        request: Request<Body>,
+        peer: PeerAddress,
         certificate: Option<ClientCertificate>,
     ) -> Response<ResponseBody> {
-        request.extensions_mut().insert(TcpConnectInfo { local_addr: None, remote_addr: Some(peer) });
+        let (mut request, unpacked) = match compression::decompress(request, self.pending) {
+            Ok(readable) => readable,
+            Err(status) => return status.into_http::<Body>().map(ResponseBody::from),
+        };
+        let remote_addr = match peer {
+            PeerAddress::Tcp(address) => address,
+            PeerAddress::Unix { .. } => SocketAddr::new(peer.ip(), 0),
+        };
+        request.extensions_mut().insert(TcpConnectInfo { local_addr: None, remote_addr: Some(remote_addr) });
         if let Some(certificate) = certificate {
             request.extensions_mut().insert(certificate);
         }
         let mut routes = self.routes.clone();
-        let work = self.main_runtime.spawn(async move { routes.call(request).await });
+        let work = self.main_runtime.spawn(async move {
+            let _until_the_response = unpacked;
+            routes.call(request).await
+        });
         match AbortOnDrop(work).await {
             Ok(Ok(response)) => response.map(ResponseBody::from),
             Ok(Err(never)) => match never {},

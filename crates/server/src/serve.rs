@@ -5,11 +5,11 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use latchkey_config::{DrainSettings, Settings};
+use latchkey_config::{DrainSettings, ListenAddress, Settings};
 use latchkey_store::Store;
 use latchkey_telemetry::Registry;
 use latchkey_telemetry::otlp::OtlpExporter;
-use latchkey_transport::{BoundPort, PortConfig, WorkerSet};
+use latchkey_transport::{BoundPort, Listener, PortConfig, WorkerSet};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -95,27 +95,26 @@ impl Server {
             host_monitor,
             drain,
         };
-        let format_address = |address: Option<SocketAddr>| address.map(|a| a.to_string()).unwrap_or_default();
-        let management = server.bound_ports.get(1).and_then(|bound| bound.listener.address().ok());
+        let management = server.bound_ports.get(1).map(|bound| address_text(&bound.listener));
         tracing::info!(
-            grpc = format_address(server.grpc_address()),
-            management = format_address(management),
-            http = format_address(server.http_address()),
+            grpc = server.bound_ports.first().map(|bound| address_text(&bound.listener)).unwrap_or_default(),
+            management = management.unwrap_or_default(),
+            http = server.http.first().map(|port| address_text(&port.listener)).unwrap_or_default(),
             "listening"
         );
         Ok(server)
     }
 
-    /// Returns the address of the gRPC port.
+    /// Returns the TCP address of the gRPC port; `None` for a Unix socket.
     #[must_use]
     pub fn grpc_address(&self) -> Option<SocketAddr> {
-        self.bound_ports.first()?.listener.address().ok()
+        self.bound_ports.first()?.listener.tcp_address()
     }
 
-    /// Returns the address of the HTTP port.
+    /// Returns the TCP address of the HTTP port; `None` for a Unix socket.
     #[must_use]
     pub fn http_address(&self) -> Option<SocketAddr> {
-        self.http.first()?.listener.address().ok()
+        self.http.first()?.listener.tcp_address()
     }
 
     /// Returns a receiver of the stage, to wait for readiness.
@@ -188,6 +187,13 @@ impl Server {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// Returns the address of a listener as the settings write it.
+fn address_text(listener: &Listener) -> String {
+    let unix = || listener.unix_path().map(|path| ListenAddress::Unix(path.to_owned()));
+    let address = listener.tcp_address().map(ListenAddress::Tcp).or_else(unix);
+    address.map(|address| address.to_string()).unwrap_or_default()
 }
 
 async fn serve_http(port: HttpPort, http_state: http_server::HttpState) -> Result<(), StartupConflict> {

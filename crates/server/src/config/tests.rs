@@ -61,7 +61,7 @@ fn a_certificate_makes_other_machines_welcome_and_its_clients_may_be_operators()
     let flags = [("tls_cert", cert.as_str()), ("tls_key", &key), ("grpc_addr", "0.0.0.0:1")];
     let settings = load(&flags, &[("LATCHKEY_MANAGEMENT_ADDR", "0.0.0.0:2")]).unwrap();
     assert!(settings.tls.unwrap().client_ca.is_none());
-    assert_eq!(settings.listen.management.map(|a| a.port()), Some(2));
+    assert_eq!(settings.listen.management.map(|a| a.to_string()), Some("0.0.0.0:2".to_owned()));
 
     let path = folder.path().join("latchkey.toml");
     fs::write(&path, "[operators]\n\"spiffe://corp/ops\" = { scopes = [\"latchkey.admin\"] }\n").unwrap();

@@ -7,6 +7,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::clock::SystemClock;
 use latchkey_testing::{Ca, Pair};
+use latchkey_transport::BindAddress;
 use latchkey_transport::tls::{Protocol, SettingFile, TlsFiles};
 
 fn http_state(stage: Stage) -> (watch::Sender<Stage>, HttpState) {
@@ -24,9 +25,9 @@ const ONE: ConnectionLimits = ConnectionLimits { open: 1, max_idle: None, send_b
 
 async fn get_from(paths: ServedPaths, stage: Stage, path: &str) -> String {
     let address = "127.0.0.1:0".parse().unwrap();
-    let listener = Arc::new(Listener::bind("http", address, ONE).unwrap());
+    let listener = Arc::new(Listener::bind("http", &BindAddress::Tcp(address), ONE).unwrap());
     let (_stage, state) = http_state(stage);
-    let mut client = TcpStream::connect(listener.address().unwrap()).await.unwrap();
+    let mut client = TcpStream::connect(listener.tcp_address().unwrap()).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     client.write_all(request.as_bytes()).await.unwrap();
     let mut response = String::new();
@@ -117,8 +118,9 @@ async fn a_connection_without_a_handshake_is_rejected_and_closed() {
     };
     let files = TlsFiles { cert: file("tls_cert", &cert), key: file("tls_key", &key), client_auth: None };
     let tls = Arc::new(Acceptor::new(files, Protocol::Http1, Arc::new(SystemClock)).unwrap());
-    let listener = Arc::new(Listener::bind("http", "127.0.0.1:0".parse().unwrap(), ONE).unwrap());
-    let mut client = TcpStream::connect(listener.address().unwrap()).await.unwrap();
+    let listener =
+        Arc::new(Listener::bind("http", &BindAddress::Tcp("127.0.0.1:0".parse().unwrap()), ONE).unwrap());
+    let mut client = TcpStream::connect(listener.tcp_address().unwrap()).await.unwrap();
     client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     let over = async {
         drop(client.read_to_end(&mut Vec::new()).await);
