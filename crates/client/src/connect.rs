@@ -7,6 +7,9 @@ use tonic::service::Interceptor;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Request, Status};
 
+/// Scheme of a Unix socket.
+const UNIX: &str = "unix:";
+
 /// Options of a channel to a Latchkey server.
 ///
 /// ```
@@ -45,11 +48,11 @@ impl std::fmt::Debug for Connect {
 /// Reasons why a channel could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// The address is not a valid URL with the scheme `http` or `https`.
-    #[error("{0:?} is not a server address: use http://HOST:PORT, or https://HOST:PORT for TLS")]
+    /// The address is neither a valid URL with the scheme `http` or `https`, nor the path of a Unix socket.
+    #[error("{0:?} is not a server address: use http://HOST:PORT, https://HOST:PORT for TLS, or unix:PATH")]
     Address(String),
-    /// The address has the scheme `http`, but a CA or a client certificate is set.
-    #[error("{0:?} is not encrypted: use https:// with a CA or a client certificate")]
+    /// The address has the scheme `http` or is a Unix socket, but a CA or a client certificate is set.
+    #[error("{0:?} is not encrypted: use https:// with a CA or a client certificate, or leave these out")]
     PlainText(String),
     /// The CA, the client certificate or its private key is not valid PEM.
     #[error("the CA, the client certificate or its private key is invalid: each must be PEM")]
@@ -60,12 +63,14 @@ pub enum ConnectError {
 }
 
 impl Connect {
-    /// Creates options for `http://HOST:PORT` or `https://HOST:PORT`. An address without a scheme means `http`.
+    /// Creates options for `http://HOST:PORT`, `https://HOST:PORT`, or `unix:PATH` for a Unix socket. An address without a
+    /// scheme means `http`.
     ///
     /// The default timeouts are 5 seconds for a connection and 1 minute for a call.
     #[must_use]
     pub fn to(address: &str) -> Self {
-        let address = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
+        let has_scheme = address.contains("://") || address.starts_with(UNIX);
+        let address = if has_scheme { address.to_owned() } else { format!("http://{address}") };
         let (connect_timeout, request_timeout) = (Duration::from_secs(5), Duration::from_mins(1));
         Self { address, ca: None, identity: None, dial_timeout: connect_timeout, request_timeout }
     }
@@ -101,9 +106,16 @@ impl Connect {
         self.endpoint()?.connect().await.map_err(unreachable)
     }
 
+    /// Returns the path of a Unix socket, which has three slashes before it if it has any.
+    fn unix_path(&self) -> Option<&str> {
+        let path = self.address.strip_prefix(UNIX)?;
+        path.strip_prefix("//").map_or(Some(path), |absolute| absolute.starts_with('/').then_some(absolute))
+    }
+
     fn endpoint(&self) -> Result<Endpoint, ConnectError> {
         let invalid_address = || ConnectError::Address(self.address.clone());
         let encrypted = match self.address.split_once("://") {
+            _ if self.unix_path().is_some_and(|path| !path.is_empty()) => false,
             Some(("https", _)) => true,
             Some(("http", _)) => false,
             _ => return Err(invalid_address()),
@@ -179,6 +191,12 @@ mod tests {
         assert!(Connect::to("127.0.0.1:1").connect_lazy().is_ok());
         assert!(matches!(Connect::to("ftp://x:1").connect_lazy(), Err(ConnectError::Address(_))));
         assert!(matches!(Connect::to("http://").connect_lazy(), Err(ConnectError::Address(_))));
+        assert!(Connect::to("unix:/run/x").connect_lazy().is_ok());
+        assert!(Connect::to("unix:///run/x").connect_lazy().is_ok());
+        for bad in ["unix:", "unix://", "unix://run/x"] {
+            assert!(matches!(Connect::to(bad).connect_lazy(), Err(ConnectError::Address(_))), "{bad}");
+        }
+        assert!(matches!(Connect::to("unix:/x").ca("c").connect_lazy(), Err(ConnectError::PlainText(_))));
         let plain = Connect::to("http://x:1").ca("canary");
         assert!(matches!(plain.connect_lazy(), Err(ConnectError::PlainText(_))));
         let shown = format!("{:?}", Connect::to("https://x:1").identity("canary", "canary"));

@@ -14,7 +14,7 @@ use crate::output::Format;
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Calling a server")]
 pub(crate) struct GlobalArgs {
-    /// The server to call; this machine by default, on port 50051
+    /// The server to call, http(s)://HOST:PORT or unix:PATH; this machine by default, on port 50051
     #[arg(long, global = true, env = "LATCHKEY_SERVER", value_name = "URL")]
     pub(crate) server: Option<String>,
     /// The credential to call with; better by its variable than in the shell's history

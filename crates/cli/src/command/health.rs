@@ -1,13 +1,14 @@
 //! `latchkey health`: calls a probe of the server that these settings start, on this machine.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use latchkey_config::{HttpPortSettings, Settings};
+use latchkey_config::{HttpPortSettings, ListenAddress, Settings};
 use rustls::ClientConfig;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, aws_lc_rs};
@@ -15,7 +16,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
@@ -29,11 +30,19 @@ pub(super) async fn run(args: HealthArgs) -> Result<(), CliError> {
     // Docker reserves exit code 2 of a health check, so that every failure has code 1.
     let port = Settings::load_http_port(&args.settings.sources())
         .map_err(|errors| CliError::Local(errors.to_string()))?;
-    let port = HttpPortSettings { address: local(port.address), ..port };
     let path = if args.live { "/livez" } else { "/readyz" };
     let limit = Duration::from_secs(args.timeout);
-    let probed = timeout(limit, probe(port, path)).await;
-    let fail = |why: String| CliError::Local(format!("{}{path}: {why}", port.address));
+    let (probed, place) = match port {
+        HttpPortSettings { address: ListenAddress::Unix(file), .. } => {
+            let place = ListenAddress::Unix(file.clone()).to_string();
+            (timeout(limit, probe_unix(&file, path)).await, format!("{place} "))
+        }
+        HttpPortSettings { address: ListenAddress::Tcp(address), tls } => {
+            let address = local(address);
+            (timeout(limit, probe(address, tls, path)).await, address.to_string())
+        }
+    };
+    let fail = |why: String| CliError::Local(format!("{place}{path}: {why}"));
     let response = probed.map_err(|_| fail(format!("no response within {} s", args.timeout)))?;
     let (status, body) = response.map_err(fail)?;
     if status == StatusCode::OK {
@@ -61,19 +70,26 @@ fn reason(status: StatusCode, body: &[u8]) -> String {
     }
 }
 
-async fn probe(port: HttpPortSettings, path: &str) -> Result<(StatusCode, Vec<u8>), String> {
-    let connected = TcpStream::connect(port.address).await;
-    let stream = connected.map_err(|error| format!("the server is not running there: {error}"))?;
-    if port.tls {
+const NOT_RUNNING: &str = "the server is not running there";
+
+async fn probe_unix(file: &Path, path: &str) -> Result<(StatusCode, Vec<u8>), String> {
+    let stream = UnixStream::connect(file).await.map_err(|error| format!("{NOT_RUNNING}: {error}"))?;
+    get(stream, "localhost", path).await
+}
+
+async fn probe(address: SocketAddr, tls: bool, path: &str) -> Result<(StatusCode, Vec<u8>), String> {
+    let stream = TcpStream::connect(address).await.map_err(|error| format!("{NOT_RUNNING}: {error}"))?;
+    let host = address.to_string();
+    if tls {
         let connector = TlsConnector::from(Arc::new(tls_config()?));
-        let stream = connector.connect(port.address.ip().into(), stream).await;
-        get(stream.map_err(|error| format!("the TLS handshake failed: {error}"))?, port.address, path).await
+        let stream = connector.connect(address.ip().into(), stream).await;
+        get(stream.map_err(|error| format!("the TLS handshake failed: {error}"))?, &host, path).await
     } else {
-        get(stream, port.address, path).await
+        get(stream, &host, path).await
     }
 }
 
-async fn get<S>(stream: S, address: SocketAddr, path: &str) -> Result<(StatusCode, Vec<u8>), String>
+async fn get<S>(stream: S, host: &str, path: &str) -> Result<(StatusCode, Vec<u8>), String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -82,8 +98,7 @@ where
     let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = handshake.map_err(failed)?;
     let call = async move {
-        let request =
-            Request::get(path).header("host", address.to_string()).body(Empty::<bytes::Bytes>::new());
+        let request = Request::get(path).header("host", host).body(Empty::<bytes::Bytes>::new());
         let response =
             sender.send_request(request.map_err(|error| error.to_string())?).await.map_err(failed)?;
         let status = response.status();
