@@ -27,7 +27,7 @@ use clap_complete::Shell;
 pub(crate) use audit::{AuditCommand, EventArgs};
 pub(crate) use check::CheckArgs;
 pub(crate) use dev::DevArgs;
-pub(crate) use envoy::{DoctorArgs, EnvoyConfigArgs, HostPort};
+pub(crate) use envoy::{DoctorArgs, EnvoyConfigArgs, HostPort, Place};
 pub(crate) use globals::{GlobalArgs, Globals};
 pub(crate) use health::HealthArgs;
 pub(crate) use key::{ClearField, CreateKeyArgs, ImportArgs, KeyCommand, ListKeysArgs, State, UpdateKeyArgs};

@@ -38,7 +38,9 @@ impl Profile {
             (413, ErrorCode::InvalidArgument, &too_large),
             (414, ErrorCode::InvalidArgument, "The path and the query are too long."),
             (431, ErrorCode::InvalidArgument, "The request headers are too large."),
+            (502, ErrorCode::Unavailable, "The service is unavailable. Try again."),
             (503, ErrorCode::Unavailable, "The service is unavailable. Try again."),
+            (504, ErrorCode::Unavailable, "The service did not answer in time. Try again."),
         ];
         let denials = &self.rules.denials.0;
         let free = |status: u16| denials.iter().all(|denial| denial.status != Some(status));
@@ -87,7 +89,7 @@ mod tests {
         let profile = Profile::compile(document, 1).unwrap_or_else(|e| panic!("{e}"));
         let replies = profile.envoy_replies(9);
         let statuses: Vec<u16> = replies.iter().map(|reply| reply.status).collect();
-        assert_eq!(statuses, [413, 414, 431, 503], "400 is a denial of the document");
+        assert_eq!(statuses, [413, 414, 431, 502, 503, 504], "400 is a denial of the document");
         let text = r#"{"100%%":"INVALID_ARGUMENT","text":"The request body has more than 9 bytes.","id":"%REQ(X-REQUEST-ID)%"}"#;
         assert_eq!(
             (replies[0].content_type.as_str(), replies[0].format.as_str()),

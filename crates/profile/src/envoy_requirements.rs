@@ -1,6 +1,6 @@
 //! Parts of a request that Envoy must send for a profile, for the generation of Envoy's configuration.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::hosts::HostPattern;
 use crate::profile::Profile;
@@ -9,6 +9,8 @@ use crate::source::Source;
 /// Parts of a request that a profile reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EnvoyRequirements {
+    /// Name of the profile.
+    pub name: String,
     /// Names of headers in lower case. Other spellings need not be sent, because they are removed from each request.
     pub headers: BTreeSet<String>,
     /// True if the profile reads request bodies.
@@ -24,6 +26,29 @@ pub struct EnvoyRequirements {
     pub trusted_hops: usize,
     /// True if the credential is forwarded to the upstream.
     pub forwards_credential: bool,
+    /// Headers that hold the credential, in lower case.
+    pub credential_headers: BTreeSet<String>,
+    /// Query parameters that hold the credential, in lower case.
+    pub credential_parameters: BTreeSet<String>,
+    /// Paths that Latchkey's HTTP port serves.
+    pub endpoints: Vec<EndpointPath>,
+    /// True if the product's denials leave the status 503 to Envoy's own responses.
+    pub replies_to_outages: bool,
+}
+
+/// Path of a product's endpoints, as Envoy selects a route by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointPath {
+    /// Pattern in the document.
+    pub pattern: String,
+    /// Regular expression (RE2) of the whole path.
+    pub regex: String,
+    /// Path that the expression matches.
+    pub sample: String,
+    /// Methods of the path's endpoints.
+    pub methods: BTreeSet<String>,
+    /// True if the document has a route with this pattern for other methods, which the service behind Envoy serves.
+    pub shared: bool,
 }
 
 /// Headers that say how a body is to be read.
@@ -36,6 +61,9 @@ impl Profile {
     pub fn envoy_requirements(&self) -> EnvoyRequirements {
         let rules = &self.rules;
         let mut requirements = EnvoyRequirements {
+            name: self.name().to_owned(),
+            endpoints: self.endpoint_paths(),
+            replies_to_outages: self.envoy_replies(0).iter().any(|reply| reply.status == 503),
             trusted_hops: rules.address.trusted_hops,
             forwards_credential: rules.credential.forward,
             hosts: self.hosts_with_environment(),
@@ -55,6 +83,12 @@ impl Profile {
         }
         let resources = rules.resources.iter().map(|(_, source)| source);
         let sources = rules.credential.sources.iter().chain(&rules.tenant).chain(resources);
+        for source in &*rules.credential.sources {
+            requirements.credential_headers.extend(source.header().map(str::to_owned));
+            if let Source::Query(name) = source {
+                requirements.credential_parameters.insert(name.to_string());
+            }
+        }
         for source in sources {
             if let Some(header) = source.header() {
                 requirements.headers.insert(header.to_owned());
@@ -67,6 +101,40 @@ impl Profile {
             requirements.headers.extend(BODY_HEADERS.map(str::to_owned));
         }
         requirements
+    }
+
+    /// Returns the paths of the endpoints, in the order of the document.
+    fn endpoint_paths(&self) -> Vec<EndpointPath> {
+        let (endpoints, routes) = (&self.rules.endpoints.routes, &self.policy.routes);
+        let mut paths: Vec<EndpointPath> = Vec::new();
+        for route in (0..).map_while(|index| endpoints.get(index)) {
+            let pattern = route.pattern.text();
+            let methods = route.methods.iter().map(|method| method.to_string());
+            let methods = methods.flat_map(|method| {
+                let head = (method == "GET").then(|| "HEAD".to_owned());
+                [Some(method), head].into_iter().flatten()
+            });
+            match paths.iter_mut().find(|path| path.pattern == pattern) {
+                Some(path) => path.methods.extend(methods),
+                None => paths.push(EndpointPath {
+                    pattern: pattern.to_owned(),
+                    regex: regex(pattern),
+                    sample: replace_placeholders(pattern, "x", "x"),
+                    methods: methods.collect(),
+                    shared: false,
+                }),
+            }
+        }
+        let mut other_methods: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for route in (0..).map_while(|index| routes.get(index)) {
+            let methods = route.methods.iter().map(|method| &**method);
+            other_methods.entry(route.pattern.text()).or_default().extend(methods);
+        }
+        for path in &mut paths {
+            let others = other_methods.get(path.pattern.as_str());
+            path.shared = others.is_some_and(|all| all.iter().any(|method| !path.methods.contains(*method)));
+        }
+        paths
     }
 
     /// Returns the hosts, each with the environment of the first declared host that covers it, as calls of it get.
@@ -82,6 +150,36 @@ impl Profile {
         };
         hosts.iter().map(|(pattern, _)| (pattern.to_string(), environment(pattern))).collect()
     }
+}
+
+/// Returns a pattern with other texts in place of its placeholders for a segment and for the rest of the path.
+fn replace_placeholders(pattern: &str, segment: &str, rest: &str) -> String {
+    let replaced = pattern.split('/').map(|part| match part {
+        "**" => rest.to_owned(),
+        _ if part.starts_with('{') => segment.to_owned(),
+        _ => part.to_owned(),
+    });
+    replaced.collect::<Vec<_>>().join("/")
+}
+
+/// Returns a regular expression of the paths that match a pattern, with or without a slash at the end.
+fn regex(pattern: &str) -> String {
+    let escape = |text: &str| {
+        text.chars().fold(String::new(), |mut out, letter| {
+            if !letter.is_ascii_alphanumeric() && letter != '/' && letter != '_' {
+                out.push('\\');
+            }
+            out.push(letter);
+            out
+        })
+    };
+    let parts = pattern.split('/').map(|part| match part {
+        "**" => ".*".to_owned(),
+        _ if part.starts_with('{') => "[^/]+".to_owned(),
+        _ => escape(part),
+    });
+    let whole = parts.collect::<Vec<_>>().join("/");
+    if whole.ends_with('*') { whole } else { format!("{}/?", whole.trim_end_matches('/')) }
 }
 
 #[cfg(test)]
@@ -117,6 +215,31 @@ mod tests {
             ]
         );
         assert!(requirements.body && requirements.trusted_hops == 2 && !requirements.forwards_credential);
+    }
+
+    #[test]
+    fn the_paths_of_endpoints_are_listed_with_their_methods() {
+        let endpoint = |method: &str, path: &str| {
+            format!(
+                "[[endpoints]]\nmethod = '{method}'\npath = '{path}'\nrpc = 'ListKeys'\nanswer = '{{}}'\n"
+            )
+        };
+        let document = [
+            "name = 'p'\n[credential]\nsources = ['header:X-Api-Key', 'query:Key']\n[[kinds]]\nname = 'k'\nprefix = 'k_'\n\
+             [[routes]]\npath = '/v1.0/keys'\nmethods = ['PUT']\n",
+            &endpoint("GET", "/v1.0/keys"),
+            &endpoint("POST", "/v1.0/keys"),
+            &endpoint("GET", "/shops/{shop}/keys"),
+        ];
+        let profile = Profile::compile(&document.concat(), 1).unwrap_or_else(|e| panic!("{e}"));
+        let requirements = profile.envoy_requirements();
+        let [first, second] = &requirements.endpoints[..] else { panic!("{requirements:?}") };
+        assert_eq!((first.regex.as_str(), first.shared), (r"/v1\.0/keys/?", true));
+        assert_eq!(first.methods, ["GET", "HEAD", "POST"].map(str::to_owned).into());
+        assert_eq!((second.regex.as_str(), second.shared), (r"/shops/[^/]+/keys/?", false));
+        assert_eq!(second.sample, "/shops/x/keys");
+        assert_eq!(requirements.credential_headers, ["x-api-key".to_owned()].into());
+        assert_eq!(requirements.credential_parameters, ["key".to_owned()].into());
     }
 
     #[test]

@@ -26,7 +26,7 @@ mod template_context;
 pub use catalog::Catalog;
 pub use endpoint::{Endpoint, EndpointMatch, EndpointResponse, ErrorCode, RpcRequest};
 pub use envoy_replies::EnvoyReply;
-pub use envoy_requirements::EnvoyRequirements;
+pub use envoy_requirements::{EndpointPath, EnvoyRequirements};
 pub use error::{DocumentError, Errors};
 pub use examples::{
     CaseResponse, CaseResult, EndpointCase, ExampleOutcome, FixtureValues, KeyFixture, RenderedRequest,

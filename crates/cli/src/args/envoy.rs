@@ -33,9 +33,19 @@ pub(crate) struct EnvoyConfigArgs {
     /// The service behind it
     #[arg(long, default_value = "127.0.0.1:8000", value_name = "HOST:PORT")]
     pub(crate) upstream: HostPort,
-    /// Latchkey's gRPC address
-    #[arg(long, default_value = "127.0.0.1:50051", value_name = "HOST:PORT")]
-    pub(crate) latchkey: HostPort,
+    /// Latchkey's gRPC address, HOST:PORT or unix:PATH; repeat it for each replica
+    #[arg(long, default_value = "127.0.0.1:50051", value_name = "ADDRESS")]
+    pub(crate) latchkey: Vec<Place>,
+    /// Latchkey's HTTP address, which serves the endpoints of the profile; repeat it for each replica. By default port 8081
+    /// of each host of --latchkey
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) latchkey_http: Vec<Place>,
+    /// Latchkey's HTTP address is served by TLS (http_tls)
+    #[arg(long, requires = "latchkey_ca")]
+    pub(crate) latchkey_http_tls: bool,
+    /// Address of Envoy's admin interface, HOST:PORT or unix:PATH; "none" leaves it out
+    #[arg(long, default_value = "127.0.0.1:9901", value_name = "ADDRESS")]
+    pub(crate) admin: Admin,
     /// Latchkey is served by TLS: the CA of its certificate, as a path on Envoy's machine
     #[arg(long, value_name = "PATH")]
     pub(crate) latchkey_ca: Option<String>,
@@ -45,6 +55,46 @@ pub(crate) struct EnvoyConfigArgs {
     /// Private key of the certificate
     #[arg(long, value_name = "PATH", requires = "client_cert")]
     pub(crate) client_key: Option<String>,
+}
+
+/// Address that Envoy connects to or listens on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Tcp(HostPort),
+    /// Path of a Unix socket.
+    Unix(String),
+}
+
+impl std::str::FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let Some(path) = text.strip_prefix("unix:") else {
+            let remedy = || "write HOST:PORT, such as latchkey.internal:50051, or unix:PATH".to_owned();
+            return text.parse().map(Self::Tcp).map_err(|_: String| remedy());
+        };
+        let path = path.strip_prefix("//").unwrap_or(path);
+        if path.is_empty() || path.starts_with('@') || path.contains('\0') {
+            return Err("write unix:PATH, such as unix:/run/latchkey/grpc.sock".to_owned());
+        }
+        Ok(Self::Unix(path.to_owned()))
+    }
+}
+
+/// Address of Envoy's admin interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Admin(pub(crate) Option<Place>);
+
+impl std::str::FromStr for Admin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "none" {
+            return Ok(Self(None));
+        }
+        let place = text.parse().map_err(|remedy: String| format!("{remedy}, or none"))?;
+        Ok(Self(Some(place)))
+    }
 }
 
 /// A host and a port.

@@ -1,14 +1,15 @@
 //! `latchkey envoy-config`: an Envoy configuration that asks Latchkey as it should be asked, for one profile.
 //! `envoy.yaml` beside this file is the text; what differs is filled in as JSON, which YAML contains.
 
-use std::net::IpAddr;
+mod latchkey;
+
 use std::path::Path;
 
 use latchkey_proto::v1;
-use latchkey_server::profile_test::{EnvoyReply, EnvoyRequirements, Profile};
+use latchkey_server::profile_test::{EndpointPath, EnvoyReply, EnvoyRequirements, Profile};
 use serde_json::{Value, json};
 
-use crate::args::{EnvoyConfigArgs, Globals, HostPort};
+use crate::args::{EnvoyConfigArgs, Globals, Place};
 use crate::call::{Server, read_text};
 use crate::exit::CliError;
 use crate::output::print;
@@ -28,7 +29,7 @@ pub(super) async fn run(globals: &Globals, args: EnvoyConfigArgs) -> Result<(), 
     let profile = Profile::compile(&document, 1)
         .map_err(|errors| CliError::Usage(format!("{}:\n{errors}", args.profile)))?;
     let replies = profile.envoy_replies(MAX_BODY_BYTES);
-    print(&render(&args, profile.name(), &profile.envoy_requirements(), &replies))
+    print(&render(&args, profile.name(), &profile.envoy_requirements(), &replies)?)
 }
 
 fn render(
@@ -36,16 +37,23 @@ fn render(
     profile: &str,
     requirements: &EnvoyRequirements,
     replies: &[EnvoyReply],
-) -> String {
+) -> Result<String, CliError> {
     let headers: Vec<Value> =
         requirements.headers.iter().map(|name| json!({ "exact": name, "ignore_case": true })).collect();
     let body = json!({
         "max_request_bytes": MAX_BODY_BYTES, "allow_partial_message": false, "pack_as_bytes": true,
     });
     let slashes = if requirements.encoded_slashes { "KEEP_UNCHANGED" } else { "REJECT_REQUEST" };
-    let kind =
-        |place: &HostPort| json!(if place.host.parse::<IpAddr>().is_ok() { "STATIC" } else { "STRICT_DNS" });
+    if args.admin.0 == Some(Place::Tcp(args.listen.clone())) {
+        return Err(CliError::Usage(
+            "--admin and --listen have the same address: give each one of its own".to_owned(),
+        ));
+    }
+    let admin =
+        args.admin.0.as_ref().map_or(Value::Null, |place| json!({ "address": latchkey::address(place) }));
+    let upstream = [Place::Tcp(args.upstream.clone())];
     let words = [
+        ("$ADMIN", admin),
         ("$LISTEN_HOST", json!(args.listen.host)),
         ("$LISTEN_PORT", json!(args.listen.port)),
         ("$TRUSTED_HOPS", json!(requirements.trusted_hops)),
@@ -54,15 +62,23 @@ fn render(
         ("$VIRTUAL_HOSTS", virtual_hosts(profile, requirements)),
         ("$HEADERS", json!({ "patterns": headers })),
         ("$BODY", if requirements.body { body } else { Value::Null }),
-        ("$LATCHKEY_HOST", json!(args.latchkey.host)),
-        ("$LATCHKEY_PORT", json!(args.latchkey.port)),
-        ("$LATCHKEY_KIND", kind(&args.latchkey)),
-        ("$LATCHKEY_TLS", tls(args)),
+        ("$LATCHKEY_ENDPOINTS", latchkey::endpoints(&args.latchkey)),
+        ("$LATCHKEY_KIND", json!(latchkey::kind("--latchkey", &args.latchkey)?)),
+        ("$LATCHKEY_OUTLIERS", latchkey::outliers(&args.latchkey)),
+        ("$LATCHKEY_TLS", latchkey::tls(args, &args.latchkey, true)?),
         ("$UPSTREAM_HOST", json!(args.upstream.host)),
         ("$UPSTREAM_PORT", json!(args.upstream.port)),
-        ("$UPSTREAM_KIND", kind(&args.upstream)),
+        ("$UPSTREAM_KIND", json!(latchkey::kind("--upstream", &upstream)?)),
     ];
-    words.iter().fold(TEXT.to_owned(), |text, (word, value)| text.replace(word, &value.to_string()))
+    let http_cluster = match &requirements.endpoints[..] {
+        [] => String::new(),
+        _ => format!(
+            "    # The profile's endpoints, which Latchkey serves itself.\n    - {}\n",
+            latchkey::http_cluster(args)?
+        ),
+    };
+    let text = TEXT.replace("$HTTP_CLUSTER", &http_cluster);
+    Ok(words.iter().fold(text, |text, (word, value)| text.replace(word, &value.to_string())))
 }
 
 /// A response of Envoy's own in the format of the product.
@@ -79,6 +95,8 @@ fn mapper(reply: &EnvoyReply) -> Value {
 /// Hosts with the context extensions of each. Where hosts decide the environment, Envoy names it for each of them, so
 /// that the host that it chooses a route by is the host that the credential is compared with.
 fn virtual_hosts(profile: &str, requirements: &EnvoyRequirements) -> Value {
+    let upstream = json!({ "match": { "prefix": "/" }, "route": { "cluster": "upstream" } });
+    let routes: Vec<Value> = requirements.endpoints.iter().map(endpoint_route).chain([upstream]).collect();
     let host = |name: &str, domain: &str, environment: Option<&String>| {
         let mut extensions = json!({ "profile": profile });
         if let Some(environment) = environment {
@@ -87,7 +105,7 @@ fn virtual_hosts(profile: &str, requirements: &EnvoyRequirements) -> Value {
         json!({
             "name": name,
             "domains": [domain],
-            "routes": [{ "match": { "prefix": "/" }, "route": { "cluster": "upstream" } }],
+            "routes": routes,
             "typed_per_filter_config": { "envoy.filters.http.ext_authz": {
                 "@type": "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute",
                 "check_settings": { "context_extensions": extensions },
@@ -103,60 +121,61 @@ fn virtual_hosts(profile: &str, requirements: &EnvoyRequirements) -> Value {
     json!(all)
 }
 
-/// TLS between Envoy and Latchkey.
-fn tls(args: &EnvoyConfigArgs) -> Value {
-    let Some(ca) = &args.latchkey_ca else { return Value::Null };
-    let host = &args.latchkey.host;
-    let address = host.parse::<IpAddr>().is_ok();
-    let name =
-        json!({ "san_type": if address { "IP_ADDRESS" } else { "DNS" }, "matcher": { "exact": host } });
-    let own = match (&args.client_cert, &args.client_key) {
-        (Some(cert), Some(key)) => {
-            json!([{ "certificate_chain": { "filename": cert }, "private_key": { "filename": key } }])
-        }
-        _ => json!([]),
-    };
-    let mut context = json!({
-        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
-        "common_tls_context": {
-            "tls_params": { "tls_minimum_protocol_version": "TLSv1_2" },
-            "tls_certificates": own,
-            "validation_context": { "trusted_ca": { "filename": ca }, "match_typed_subject_alt_names": [name] },
-        },
-    });
-    if !address {
-        context["sni"] = json!(host);
+/// Route of an endpoint to Latchkey's HTTP port. Where the service behind Envoy has other methods of the same path, the route
+/// is for the endpoint's methods alone; otherwise Latchkey responds to other methods with 405.
+fn endpoint_route(path: &EndpointPath) -> Value {
+    let mut matched = json!({ "safe_regex": { "regex": path.regex } });
+    if path.shared {
+        let methods: Vec<&str> = path.methods.iter().map(String::as_str).collect();
+        let methods = json!({ "safe_regex": { "regex": methods.join("|") } });
+        matched["headers"] = json!([{ "name": ":method", "string_match": methods }]);
     }
-    json!({ "name": "envoy.transport_sockets.tls", "typed_config": context })
+    json!({
+        "match": matched, "route": { "cluster": latchkey::HTTP_CLUSTER, "timeout": latchkey::ENDPOINT_TIMEOUT },
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn args(words: &[&str]) -> EnvoyConfigArgs {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: EnvoyConfigArgs,
+        }
+        <Line as clap::Parser>::parse_from([&["envoy-config", "p"], words].concat()).args
+    }
+
+    fn configuration(words: &[&str], requirements: &EnvoyRequirements) -> Value {
+        let reply = EnvoyReply { status: 413, content_type: "a/b".to_owned(), format: "%REQ(X)%".to_owned() };
+        let text = render(&args(words), "p", requirements, &[reply]).unwrap();
+        let left: Vec<&str> =
+            text.lines().filter(|line| !line.trim_start().starts_with('#') && line.contains('$')).collect();
+        assert!(left.is_empty(), "{left:?}");
+        serde_saphyr::from_str(&text).unwrap()
+    }
+
     #[test]
     fn every_place_is_filled_and_the_text_is_yaml() {
-        let args = EnvoyConfigArgs {
-            profile: "p".to_owned(),
-            listen: "[::]:8080".parse().unwrap(),
-            upstream: "app:80".parse().unwrap(),
-            latchkey: "127.0.0.1:1".parse().unwrap(),
-            latchkey_ca: Some("/ca.pem".to_owned()),
-            client_cert: None,
-            client_key: None,
-        };
         let requirements = EnvoyRequirements {
             headers: ["x-api-key".to_owned()].into(),
             body: true,
             hosts: vec![("a.dev".to_owned(), Some("live".to_owned()))],
             ..EnvoyRequirements::default()
         };
-        let reply = EnvoyReply { status: 413, content_type: "a/b".to_owned(), format: "%REQ(X)%".to_owned() };
-        let text = render(&args, "p", &requirements, &[reply]);
-        let left: Vec<&str> =
-            text.lines().filter(|line| !line.trim_start().starts_with('#') && line.contains('$')).collect();
-        assert!(left.is_empty(), "{left:?}");
-        let yaml: Value = serde_saphyr::from_str(&text).unwrap();
+        let words = [
+            "--listen",
+            "[::]:8080",
+            "--upstream",
+            "app:80",
+            "--latchkey",
+            "127.0.0.1:1",
+            "--latchkey-ca",
+            "/ca.pem",
+        ];
+        let yaml = configuration(&words, &requirements);
         assert_eq!(yaml["static_resources"]["clusters"][0]["type"], "STATIC", "{yaml}");
         let manager =
             &yaml["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
@@ -165,5 +184,48 @@ mod tests {
         assert_eq!(domains, ["a.dev", "*"], "{yaml}");
         let settings = &hosts[0]["typed_per_filter_config"]["envoy.filters.http.ext_authz"]["check_settings"];
         assert_eq!(settings["context_extensions"], json!({ "profile": "p", "environment": "live" }));
+    }
+
+    #[test]
+    fn endpoints_go_to_latchkeys_http_port_and_the_rest_to_the_service() {
+        let endpoint = EndpointPath {
+            pattern: "/keys/{id}".to_owned(),
+            regex: "/keys/[^/]+/?".to_owned(),
+            sample: "/keys/x".to_owned(),
+            methods: ["GET".to_owned(), "HEAD".to_owned()].into(),
+            shared: true,
+        };
+        let requirements = EnvoyRequirements { endpoints: vec![endpoint], ..EnvoyRequirements::default() };
+        let yaml = configuration(&["--latchkey", "lk:50051", "--latchkey", "lk2:50051"], &requirements);
+        let clusters = yaml["static_resources"]["clusters"].as_array().unwrap();
+        assert_eq!(clusters[1]["name"], "latchkey-http");
+        let ports: Vec<&Value> = clusters[1]["load_assignment"]["endpoints"][0]["lb_endpoints"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| &one["endpoint"]["address"]["socket_address"]["port_value"])
+            .collect();
+        assert_eq!(ports, [8081, 8081], "one for each replica");
+        let text = yaml.to_string();
+        assert!(text.contains(r#""cluster":"latchkey-http""#) && text.contains("GET|HEAD"), "{text}");
+        assert_eq!(clusters[0]["outlier_detection"]["max_ejection_percent"], 50);
+        let none = configuration(&[], &EnvoyRequirements::default()).to_string();
+        assert!(!none.contains("latchkey-http") && none.contains(r#""outlier_detection":null"#), "{none}");
+    }
+
+    #[test]
+    fn addresses_can_be_unix_sockets_and_the_admin_interface_can_be_left_out() {
+        let yaml = configuration(
+            &["--latchkey", "unix:/run/lk.sock", "--admin", "none"],
+            &EnvoyRequirements::default(),
+        );
+        let endpoint =
+            &yaml["static_resources"]["clusters"][0]["load_assignment"]["endpoints"][0]["lb_endpoints"][0];
+        assert_eq!(endpoint["endpoint"]["address"]["pipe"]["path"], "/run/lk.sock");
+        assert!(yaml["admin"].is_null());
+        let refused = |words: &[&str]| render(&args(words), "p", &EnvoyRequirements::default(), &[]).is_err();
+        assert!(refused(&["--latchkey", "unix:/run/lk.sock", "--latchkey-ca", "/ca.pem"]));
+        assert!(refused(&["--latchkey", "unix:/run/lk.sock", "--latchkey", "lk:50051"]));
+        assert!(refused(&["--admin", "0.0.0.0:8080"]), "the address of --listen");
     }
 }
