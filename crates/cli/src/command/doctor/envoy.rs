@@ -2,8 +2,11 @@
 //! Latchkey, wait for it too shortly or too long, show it too little, or show a credential to others.
 
 mod cluster;
+mod endpoints;
 mod filter;
+mod log;
 mod manager;
+mod order;
 mod route;
 mod source;
 mod walk;
@@ -13,7 +16,7 @@ use latchkey_server::profile_test::EnvoyRequirements;
 use serde_json::Value;
 
 pub(super) use source::read;
-use walk::{find, typed};
+use walk::{at, find, kinds, text, typed, untyped};
 
 const FILTER: &str = "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz";
 const PER_ROUTE: &str = "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute";
@@ -29,9 +32,19 @@ fn doubtful(what: impl Into<String>, remedy: impl Into<String>) -> Finding {
 
 /// Returns all findings in a configuration, given what the profiles in force read.
 pub(super) fn examine(configuration: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
+    let configuration = &untyped(configuration);
     let filters = find(configuration, |value| typed(value, FILTER));
     let mut findings = Vec::new();
-    if filters.is_empty() {
+    let discovered = !find(configuration, |value| {
+        !at(value, "config_discovery").is_null() && kinds(value).contains(&FILTER)
+    })
+    .is_empty();
+    if filters.is_empty() && discovered {
+        findings.push(doubtful(
+            "the configuration of the filter that asks Latchkey is discovered (ECDS), and is not in this file",
+            "give Envoy's admin address, which knows it",
+        ));
+    } else if filters.is_empty() {
         let remedy = "put envoy.filters.http.ext_authz before the router: `latchkey envoy-config` prints how";
         return vec![wrong("no filter asks Latchkey: everybody passes", remedy)];
     }
@@ -43,6 +56,8 @@ pub(super) fn examine(configuration: &Value, requirements: &[EnvoyRequirements])
         findings.extend(cluster::examine(configuration, filter));
     }
     findings.extend(route::examine(configuration, requirements));
+    findings.extend(log::examine(configuration, requirements));
+    findings.extend(admin(configuration));
     // One filter on many listeners is one matter.
     let mut output = Vec::new();
     findings.retain(|finding| {
@@ -54,6 +69,21 @@ pub(super) fn examine(configuration: &Value, requirements: &[EnvoyRequirements])
         findings.push(Finding::new(Area::Envoy, Severity::Ok, "it asks Latchkey about every request", ""));
     }
     findings
+}
+
+/// Checks that no other machine reaches the admin interface.
+fn admin(configuration: &Value) -> Option<Finding> {
+    let holds = |value: &Value| value.is_object() && at(value, "admin").is_object();
+    let open = |value: &Value| {
+        let host = text(value, "admin/address/socket_address/address");
+        !host.is_empty() && !host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+    };
+    find(configuration, holds).into_iter().any(open).then(|| {
+        doubtful(
+            "other machines can reach Envoy's admin interface, stop it and read its configuration",
+            "set the admin address to 127.0.0.1 or a Unix socket, or leave it out (`latchkey envoy-config --admin`)",
+        )
+    })
 }
 
 #[cfg(test)]

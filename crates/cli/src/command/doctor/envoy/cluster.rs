@@ -3,7 +3,7 @@
 use latchkey_server::doctor::Finding;
 use serde_json::Value;
 
-use super::walk::{at, find, on, text};
+use super::walk::{at, find, list, on, text};
 use super::{doubtful, wrong};
 
 pub(super) fn examine(configuration: &Value, filter: &Value) -> Vec<Finding> {
@@ -48,6 +48,14 @@ pub(super) fn examine(configuration: &Value, filter: &Value) -> Vec<Finding> {
         found.push(doubtful(
             format!("cluster {name} has no health check: a replica that ends still gets requests"),
             "set health_checks with grpc_health_check: {}",
+        ));
+    }
+    let replicas = find(cluster, |value| value.is_object() && !at(value, "lb_endpoints").is_null());
+    let replicas: usize = replicas.into_iter().map(|one| list(one, "lb_endpoints").len()).sum();
+    if replicas > 1 && at(cluster, "outlier_detection").is_null() {
+        found.push(doubtful(
+            format!("cluster {name} has several replicas and no outlier_detection: one that fails still gets requests"),
+            "set outlier_detection: `latchkey envoy-config` with --latchkey for each replica prints it",
         ));
     }
     found

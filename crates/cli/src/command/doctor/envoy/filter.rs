@@ -155,7 +155,8 @@ fn body(filter: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
                 "leave it out: it costs a copy each",
             )]
         }
-        _ => Vec::new(),
+        (false, true) => whole(settings),
+        (false, false) => Vec::new(),
     }
 }
 

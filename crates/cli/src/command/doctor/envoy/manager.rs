@@ -1,21 +1,22 @@
-//! A listener's HTTP connection manager: the order of its filters, whose word counts about the client, and what
-//! it writes into its log.
+//! A listener's HTTP connection manager: its paths and hosts, whose word counts about the client, and the responses that it
+//! makes itself.
 
 use latchkey_server::doctor::Finding;
 use latchkey_server::profile_test::EnvoyRequirements;
 use serde_json::Value;
 
-use super::walk::{at, find, list, on, text, typed};
-use super::{FILTER, doubtful, wrong};
+use super::walk::{at, find, on, text};
+use super::{doubtful, endpoints, order, wrong};
 
 pub(super) fn examine(manager: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
     let name = match text(manager, "stat_prefix") {
         "" => "without a stat_prefix",
         name => name,
     };
-    let mut found = order(manager, name);
+    let mut found = order::examine(manager, name);
     found.extend(client(manager, name, requirements));
-    found.extend(log(manager, name));
+    found.extend(replies(manager, name, requirements));
+    found.extend(endpoints::examine(manager, name, requirements));
     found.extend(paths(manager, name, requirements));
     found.extend(hosts(manager, name, requirements));
     if !matches!(underscores(manager), "REJECT_REQUEST" | "DROP_HEADER") {
@@ -82,32 +83,39 @@ fn hosts(manager: &Value, name: &str, requirements: &[EnvoyRequirements]) -> Vec
     found
 }
 
-fn order(manager: &Value, name: &str) -> Vec<Finding> {
-    let filters = list(manager, "http_filters");
-    let place =
-        |wanted: &dyn Fn(&Value) -> bool| filters.iter().position(|filter| !find(filter, wanted).is_empty());
-    let Some(asks) = place(&|value| typed(value, FILTER)) else {
-        return vec![doubtful(
-            format!("listener {name} serves without asking Latchkey"),
-            "put envoy.filters.http.ext_authz before its router, unless it is meant to be open",
-        )];
+/// Checks that an outage has a response in the product's format.
+fn replies(manager: &Value, name: &str, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
+    let config = at(manager, "local_reply_config");
+    let status = |one: &Value| {
+        let value = at(one, "default_value");
+        value.as_u64().or_else(|| value.as_str()?.parse().ok())
     };
-    let kind = |value: &Value, word: &str| value["@type"].as_str().is_some_and(|url| url.contains(word));
-    let cached = place(&|value| kind(value, "envoy.extensions.filters.http.cache"));
-    let mut found = Vec::new();
-    if cached.is_some_and(|cache| cache < asks) {
-        found.push(wrong(
-            format!("listener {name}: a cache answers before Latchkey is asked: it hands one caller's answer to all"),
-            "put the cache behind ext_authz",
-        ));
+    let covers = |mapper: &Value| {
+        let filters =
+            find(at(mapper, "filter"), |value| value.is_object() && !at(value, "comparison").is_null());
+        let fits = |filter: &&Value| {
+            let comparison = at(filter, "comparison");
+            let (op, value) = (text(comparison, "op"), status(at(comparison, "value")));
+            value.is_none_or(|value| match op {
+                "GE" => value <= 503,
+                "LE" => value >= 503,
+                "NE" => value != 503,
+                _ => value == 503,
+            })
+        };
+        filters.is_empty() || filters.iter().any(fits)
+    };
+    let mapped = at(config, "mappers").as_array().is_some_and(|mappers| mappers.iter().any(covers));
+    let missing = requirements.iter().any(|requirements| requirements.replies_to_outages);
+    if !missing || mapped || !at(config, "body_format").is_null() {
+        return Vec::new();
     }
-    if on(&filters[asks], "disabled") {
-        found.push(wrong(
-            format!("listener {name}: the filter is disabled, and routes must switch it on one by one"),
-            "leave out disabled: true",
-        ));
-    }
-    found
+    vec![doubtful(
+        format!(
+            "listener {name}: while Latchkey or the service cannot be reached, the response has not the product's format"
+        ),
+        "set local_reply_config with a mapper for the status 503: `latchkey envoy-config` prints it",
+    )]
 }
 
 /// Proxies whose word counts, on both sides.
@@ -137,29 +145,4 @@ fn appended(manager: &Value, name: &str, requirements: &[EnvoyRequirements]) -> 
         ),
         "set use_remote_address: true, and leave out skip_xff_append",
     )]
-}
-
-/// Headers that carry credentials, where a log's format can name them.
-const SECRET: [&str; 4] = ["AUTHORIZATION", "X-API-KEY", "COOKIE", "PROXY-AUTHORIZATION"];
-
-fn log(manager: &Value, name: &str) -> Vec<Finding> {
-    let logs = at(manager, "access_log");
-    let texts = find(logs, Value::is_string);
-    let named: Vec<String> = texts.iter().filter_map(|text| text.as_str()).flat_map(headers).collect();
-    let names = |header: &&str| named.iter().any(|name| name == header);
-    let output: Vec<&str> = SECRET.into_iter().filter(names).collect();
-    if output.is_empty() {
-        return Vec::new();
-    }
-    vec![wrong(
-        format!("listener {name}: the access log writes credentials down ({})", output.join(", ")),
-        "take these out of its format",
-    )]
-}
-
-/// The headers that a log's format names: `%REQ(A?B):9%` is A, or else B.
-fn headers(format: &str) -> Vec<String> {
-    let format = format.to_ascii_uppercase();
-    let commands = format.split("%REQ(").skip(1).filter_map(|rest| rest.split(')').next());
-    commands.flat_map(|names| names.split(['?', ':'])).map(str::to_owned).collect()
 }

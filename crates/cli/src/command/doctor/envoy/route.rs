@@ -6,7 +6,8 @@ use latchkey_server::doctor::Finding;
 use latchkey_server::profile_test::EnvoyRequirements;
 use serde_json::Value;
 
-use super::walk::{at, find, list, on, text, typed};
+use super::order::asks_latchkey;
+use super::walk::{at, find, find_all, list, on, text, typed};
 use super::{PER_ROUTE, doubtful, wrong};
 
 pub(super) fn examine(configuration: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
@@ -75,13 +76,15 @@ fn environments(configuration: &Value) -> Vec<Finding> {
 /// Finds places where the filter is switched off.
 fn open(configuration: &Value) -> Vec<Finding> {
     let holds = |value: &Value| value.is_object() && !at(value, "typed_per_filter_config").is_null();
+    let filters = find_all(configuration, |value| value["name"].is_string() && asks_latchkey(value));
+    let names: BTreeSet<&str> = filters.into_iter().map(|filter| text(filter, "name")).collect();
     let mut found = Vec::new();
     for place in nested(configuration, holds) {
         let settings = at(place, "typed_per_filter_config");
         // Switched off for this filter by its own message, or for any filter by the general one.
         let off = settings.as_object().into_iter().flatten().any(|(filter, one)| {
             let own = !find(one, |value| typed(value, PER_ROUTE) && on(value, "disabled")).is_empty();
-            own || (filter.contains("ext_authz") && on(one, "disabled"))
+            own || ((filter.contains("ext_authz") || names.contains(filter.as_str())) && on(one, "disabled"))
         });
         if off {
             found.push(doubtful(

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+mod around;
+
 use super::*;
 
 fn right() -> Value {
@@ -273,14 +275,6 @@ fn a_route_that_is_not_asked_about_is_named() {
         output(&both, &[])[0].1.starts_with("route prefix /:"),
         "inside a host that has words of its own"
     );
-}
-
-#[test]
-fn a_cache_before_the_filter_hands_answers_out() {
-    let mut all = right();
-    let cache = json!({ "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.cache.v3.CacheConfig" } });
-    all.pointer_mut("/listener/http_filters").unwrap().as_array_mut().unwrap().insert(0, cache);
-    assert!(output(&all, &requirements())[0].1.contains("a cache answers before"));
 }
 
 #[test]

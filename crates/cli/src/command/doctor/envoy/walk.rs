@@ -1,6 +1,6 @@
 //! Looking through a configuration without knowing all of Envoy's messages.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Returns all nested values that match, in order, without looking inside a match.
 pub(super) fn find(value: &Value, holds: impl Fn(&Value) -> bool + Copy) -> Vec<&Value> {
@@ -39,10 +39,55 @@ pub(super) fn at<'a>(value: &'a Value, path: &str) -> &'a Value {
     })
 }
 
-/// Returns true if a boolean is set; a wrapped one may be a plain value.
+/// Returns true if a boolean is set; a wrapped one may be a plain value. Envoy reads YAML 1.1, where `yes` and `on` are true.
 pub(super) fn on(value: &Value, path: &str) -> bool {
     let found = at(value, path);
-    found.as_bool().or_else(|| found["value"].as_bool()).unwrap_or_default()
+    is_true(found) || is_true(&found["value"])
+}
+
+fn is_true(value: &Value) -> bool {
+    let word = |text: &str| ["true", "yes", "on", "y"].iter().any(|word| text.eq_ignore_ascii_case(word));
+    value.as_bool().or_else(|| value.as_str().map(word)).unwrap_or_default()
+}
+
+/// Returns the configuration with each message that is given as a `TypedStruct` (xds.type.v3, udpa.type.v1) in its usual form.
+pub(super) fn untyped(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(untyped).collect(),
+        Value::Object(members) => {
+            let is_struct = value["@type"].as_str().is_some_and(|name| name.ends_with(".TypedStruct"));
+            let (inner, name) = (&value["value"], at(value, "type_url"));
+            if is_struct && !name.is_null() {
+                let mut message = if inner.is_object() { untyped(inner) } else { Value::Object(Map::new()) };
+                message["@type"] = name.clone();
+                return message;
+            }
+            members.iter().map(|(name, member)| (name.clone(), untyped(member))).collect::<Map<_, _>>().into()
+        }
+        other => other.clone(),
+    }
+}
+
+/// Returns the types of a filter and of everything in it. The type of a filter that is discovered (ECDS) is named beside it.
+pub(super) fn kinds(filter: &Value) -> Vec<&str> {
+    let own = find_all(filter, |value| value["@type"].is_string())
+        .into_iter()
+        .filter_map(|value| value["@type"].as_str());
+    own.chain(list(filter, "config_discovery/type_urls").iter().filter_map(Value::as_str))
+        .map(|url| url.rsplit('/').next().unwrap_or(url))
+        .collect()
+}
+
+/// Returns all nested values that match, those inside of others as well.
+pub(super) fn find_all(value: &Value, holds: impl Fn(&Value) -> bool + Copy) -> Vec<&Value> {
+    let mut found = Vec::new();
+    visit(value, &mut |one| {
+        if holds(one) {
+            found.push(one);
+        }
+        true
+    });
+    found
 }
 
 /// A span in seconds, as protobuf writes it (`0.2s`).
@@ -89,6 +134,24 @@ mod tests {
             ),
             "x"
         );
+    }
+
+    #[test]
+    fn the_words_of_yaml_for_true_are_read() {
+        for word in ["yes", "On", "TRUE", "y"] {
+            assert!(on(&json!({ "a": word }), "a"), "{word}");
+        }
+        assert!(!on(&json!({ "a": "no" }), "a"));
+    }
+
+    #[test]
+    fn a_typed_struct_is_read_as_its_message() {
+        for kind in
+            ["type.googleapis.com/xds.type.v3.TypedStruct", "type.googleapis.com/udpa.type.v1.TypedStruct"]
+        {
+            let given = json!([{ "@type": kind, "type_url": "x/a.B", "value": { "c": { "@type": kind, "typeUrl": "x/d.E" } } }]);
+            assert_eq!(untyped(&given), json!([{ "@type": "x/a.B", "c": { "@type": "x/d.E" } }]));
+        }
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! `latchkey doctor` before real stores and a real Envoy: what is wrong is found, named with its remedy, and reported by
 //! the exit code; what is right is left in peace. And a start that the database contradicts says so.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::time::Duration;
 
 use latchkey_testing::{
-    Ca, Clocks, Direction, Disk, Envoy, EnvoySetup, Folder, Postgres, Proxy, Redis, RedisCluster, Setup,
-    eventually, program, replace_once, tool,
+    Ca, Clocks, Direction, Disk, Folder, Postgres, Proxy, Redis, RedisCluster, Setup, eventually, program,
 };
 use serde_json::Value;
+
+mod envoy;
 
 const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const OTHER_KEY: &str = "//////////////////////////////////////////8=";
@@ -160,68 +162,6 @@ fn revocation_lists_are_looked_at() {
     has(&look("nonsense").0, "settings", "error", "tls_client_crl (");
 }
 
-/// Writes an Envoy configuration by `latchkey envoy-config`, with some words replaced; Envoy accepts it too.
-fn spoiled(folder: &Folder, changes: &[(&str, &str)]) -> String {
-    let mut command = Command::new(program());
-    command.args(["envoy-config", concat!(env!("CARGO_MANIFEST_DIR"), "/profiles/demo.toml")]);
-    let printed = command.output().expect("the program starts").stdout;
-    let mut text = String::from_utf8(printed).expect("text");
-    for (right, wrong) in changes {
-        text = replace_once(&text, right, wrong);
-    }
-    let file = folder.write("envoy.yaml", &text);
-    let taken = Command::new(tool("envoy")).args(["--mode", "validate", "-c"]).arg(&file).output();
-    let taken = taken.expect("envoy starts");
-    assert!(taken.status.success(), "{}", String::from_utf8_lossy(&taken.stderr));
-    file.display().to_string()
-}
-
-/// Before the filter that asks: a cache that answers by itself.
-const CACHE: &str = r#"http_filters:
-                  - name: envoy.filters.http.cache
-                    typed_config:
-                      "@type": type.googleapis.com/envoy.extensions.filters.http.cache.v3.CacheConfig
-                      typed_config:
-                        "@type": type.googleapis.com/envoy.extensions.http.cache.simple_http_cache.v3.SimpleHttpCacheConfig
-"#;
-
-#[test]
-fn a_file_of_envoys_that_fails_open_gives_up_too_soon_forwards_the_credential_or_caches_is_found() {
-    let folder = Folder::new("doctor-envoy");
-    let mutes = "encode_raw_headers: true\n                      decoder_header_mutation_rules: { disallow_all: true }";
-    for (right, wrong, words) in [
-        ("failure_mode_allow: false", "failure_mode_allow: true", "failure_mode_allow"),
-        ("timeout: 0.2s", "timeout: 0.05s", "Envoy gives up before"),
-        ("encode_raw_headers: true", mutes, "from removing the credential"),
-        ("http_filters:\n", CACHE, "a cache answers before Latchkey is asked"),
-    ] {
-        let file = spoiled(&folder, &[(right, wrong)]);
-        let (found, code) = doctor(&["--envoy-only", "--envoy", &file]);
-        has(&found, "envoy", "error", words);
-        assert_eq!((found.len(), code), (1, 1), "{found:?}");
-    }
-    let (found, code) = doctor(&["--envoy-only", "--envoy", &spoiled(&folder, &[])]);
-    assert!(found.len() == 1 && found[0].1 == "ok" && code == 0, "{found:?}");
-}
-
-#[test]
-fn a_running_envoy_is_asked_by_its_admin_address() {
-    let latchkey = Setup::default().shipped("demo").start();
-    let setup = EnvoySetup { failure_mode_allow: true, ..EnvoySetup::default() };
-    let envoy = Envoy::start(latchkey.grpc(), &setup);
-    let (found, code) = doctor(&["--envoy-only", "--envoy", &format!("http://127.0.0.1:{}", envoy.admin())]);
-    has(&found, "envoy", "error", "failure_mode_allow");
-    has(&found, "envoy", "warning", "timeout 5s");
-    assert_eq!(code, 1);
-    let hasty =
-        Envoy::start(latchkey.grpc(), &EnvoySetup { timeout: "0.05s".to_owned(), ..EnvoySetup::default() });
-    let (found, _) = doctor(&["--envoy-only", "--envoy", &format!("http://127.0.0.1:{}", hasty.admin())]);
-    has(&found, "envoy", "error", "Envoy gives up before");
-    let (found, code) = doctor(&["--envoy-only", "--envoy", "http://127.0.0.1:1"]);
-    has(&found, "envoy", "unreachable", "127.0.0.1:1");
-    assert_eq!(code, 6);
-}
-
 #[test]
 fn a_port_that_others_reach_and_that_asks_its_callers_for_nothing_is_reported() {
     let open = ["--grpc-addr", "0.0.0.0:50051", "--insecure"];
@@ -232,6 +172,18 @@ fn a_port_that_others_reach_and_that_asks_its_callers_for_nothing_is_reported() 
     assert!(!found.iter().any(|(.., what)| what.contains("may call Check")), "{found:?}");
     let (found, _) = doctor(&["--max-connections", "1000000"]);
     has(&found, "settings", "warning", "max_connections needs");
+}
+
+#[test]
+fn a_unix_socket_that_every_user_reaches_is_reported() {
+    let (folder, address) =
+        (Folder::new("open"), |folder: &Folder| format!("unix:{}/a.sock", folder.path().display()));
+    let open = |words: &[&str]| doctor(&[&["--grpc-addr", &address(&folder)], words].concat()).0;
+    assert!(!open(&[]).iter().any(|(.., what)| what.contains("every user")), "{:?}", open(&[]));
+    has(&open(&["--unix-socket-mode", "0666"]), "settings", "warning", "can connect to the Unix sockets");
+    let writable = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(folder.path(), writable).expect("the folder is ours");
+    has(&open(&[]), "settings", "warning", "can write to");
 }
 
 #[test]
