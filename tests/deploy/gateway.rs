@@ -116,6 +116,39 @@ fn a_resource_that_is_wrong_is_found_so() {
     }
 }
 
+/// The connection manager that Envoy Gateway makes of these resources.
+fn manager(folder: &Folder, resources: &str) -> Value {
+    let output = translate(folder, resources);
+    assert!(output.status.success(), "{}", text(&output));
+    let translated: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let xds = &translated["xds"]["apps/front"];
+    let routes = &dump(xds, ".RoutesConfigDump", "dynamicRouteConfigs")[0]["routeConfig"];
+    let listeners = dump(xds, ".ListenersConfigDump", "dynamicListeners");
+    let mut listeners = listeners.iter().map(|one| &one["activeState"]["listener"]);
+    let listener = listeners.find(|one| one["name"] == routes["name"]).expect("the Gateway's listener");
+    listener["defaultFilterChain"]["filters"][0]["typedConfig"].clone()
+}
+
+#[test]
+fn paths_and_addresses_are_read_as_latchkey_reads_them() {
+    let (folder, ca) = (Folder::new("gateway-paths"), Ca::new());
+    let rest = cluster(PORTS, &ca, &ca.issue(&["envoy.example"]));
+    let files = shipped(PORTS);
+    let own = manager(&folder, &(files.clone() + &rest));
+    for (setting, value) in [
+        ("normalizePath", json!(true)),
+        ("mergeSlashes", json!(true)),
+        ("pathWithEscapedSlashesAction", json!("REJECT_REQUEST")),
+        ("useRemoteAddress", json!(true)),
+    ] {
+        assert_eq!(own[setting], value, "{setting} in {own}");
+    }
+    assert!(own["xffNumTrustedHops"].is_null(), "{own}");
+    assert_eq!(own["commonHttpProtocolOptions"]["headersWithUnderscoresAction"], "REJECT_REQUEST", "{own}");
+    let behind = replace_once(&files, "#clientIPDetection", "clientIPDetection");
+    assert_eq!(manager(&folder, &(behind + &rest))["xffNumTrustedHops"], 1);
+}
+
 /// Turns references to a management server into parts of a file: secrets of the file for those of SDS.
 fn localise(value: &mut Value) {
     match value {

@@ -93,8 +93,10 @@ impl Setup {
         let (grpc, http) = (free_port(), free_port());
         let sqlite = format!("sqlite://{}/latchkey.db?mode=rwc", folder.path().display());
         let mut environment = self.environment;
-        environment.push(("LATCHKEY_GRPC_ADDR".to_owned(), format!("127.0.0.1:{grpc}")));
-        environment.push(("LATCHKEY_HTTP_ADDR".to_owned(), format!("127.0.0.1:{http}")));
+        // What a test gives comes later, and wins.
+        let ports = [("LATCHKEY_GRPC_ADDR", grpc), ("LATCHKEY_HTTP_ADDR", http)];
+        let ports = ports.map(|(name, port)| (name.to_owned(), format!("127.0.0.1:{port}")));
+        environment.splice(0..0, ports);
         environment.push(("LATCHKEY_DATABASE_URL".to_owned(), self.database.unwrap_or(sqlite)));
         if !self.profiles.is_empty() {
             let profiles = folder.path().join("profiles");

@@ -1,0 +1,5 @@
+//! What a connection carries, as clients meet it: messages that are compressed, and calls over Unix sockets.
+
+mod compression;
+mod envoy;
+mod unix_sockets;
