@@ -30,13 +30,18 @@ def address(port):
     return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
 
 
-def cluster(port):
+def place_of(server):
+    """The address that a server listens on for gRPC."""
+    return {"pipe": {"path": server.socket}} if server.socket else address(server.port)
+
+
+def cluster(server):
     http2 = {"explicit_http_config": {"http2_protocol_options": {}}}
     name = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
     return {
         "name": "authorization", "type": "STATIC",
         "typed_extension_protocol_options": {name: {"@type": f"type.googleapis.com/{name}", **http2}},
-        "load_assignment": {"cluster_name": "authorization", "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(port)}}]}]},
+        "load_assignment": {"cluster_name": "authorization", "endpoints": [{"lb_endpoints": [{"endpoint": {"address": place_of(server)}}]}]},
     }
 
 
@@ -49,7 +54,7 @@ def config(filters, server):
         stat_prefix="front", route_config={"virtual_hosts": hosts}, http_filters=[*filters, router],
     )
     listener = {"name": "front", "address": address("{port}"), "filter_chains": [{"filters": [manager]}]}
-    resources = {"listeners": [listener], "clusters": [cluster(server.port)] if server else []}
+    resources = {"listeners": [listener], "clusters": [cluster(server)] if server else []}
     node = {"id": "bench", "cluster": "bench"}
     return json.dumps({"node": node, "static_resources": resources})
 

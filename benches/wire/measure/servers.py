@@ -46,8 +46,8 @@ def pinned(cores, command):
 class Server:
     """A server on a port of its own, optionally under callgrind."""
 
-    def __init__(self, place, command, folder=None, environment=None, counted=False):
-        self.port, self.http = free_port(), free_port()
+    def __init__(self, place, command, folder=None, environment=None, counted=False, path=None):
+        self.port, self.http, self.socket = free_port(), free_port(), path
         command = [word.replace("{port}", str(self.port)) for word in command]
         self.counts = os.path.join(tempfile.mkdtemp(dir=place.folder), "counts") if counted else None
         if counted:
@@ -64,6 +64,8 @@ class Server:
         if self.process.poll() is not None:
             self.errors.seek(0)
             sys.exit(f"bench: the server ended: {self.errors.read().decode(errors='replace')[-1_000:]}")
+        if self.socket:
+            return not socket.socket(socket.AF_UNIX).connect(self.socket)
         return not socket.create_connection(("127.0.0.1", self.port), 1).close()
 
     def cpu(self):
@@ -97,13 +99,15 @@ def noop(place, which, counted=False):
     return Server(place, [place.program("latchkey-bench-wire"), which, "127.0.0.1:{port}"], None, None, counted)
 
 
-def latchkey(place, database, profile, counted=False, settings=None):
-    """Starts the program as shipped, on a database and with one profile."""
+def latchkey(place, database, profile, counted=False, settings=None, path=None):
+    """Starts the program as shipped, on a database and with one profile; `path` is that of a Unix socket for gRPC."""
     environment = {
         "LATCHKEY_GRPC_ADDR": "127.0.0.1:{port}", "LATCHKEY_HTTP_ADDR": "127.0.0.1:{http}", "LATCHKEY_ROOT_KEY": ROOT_KEY,
         "LATCHKEY_MASTER_KEY": MASTER_KEY, "LATCHKEY_DATABASE_URL": database, "LATCHKEY_PROFILES": profile, **(settings or {}),
     }
-    server = Server(place, [place.program("latchkey"), "serve"], tempfile.mkdtemp(dir=place.folder), environment, counted)
+    if path:
+        environment["LATCHKEY_GRPC_ADDR"] = f"unix:{path}"
+    server = Server(place, [place.program("latchkey"), "serve"], tempfile.mkdtemp(dir=place.folder), environment, counted, path)
     wait_for("latchkey", lambda: urllib.request.urlopen(f"http://127.0.0.1:{server.http}/readyz").status == 200)
     return server
 
