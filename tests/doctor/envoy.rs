@@ -55,7 +55,7 @@ const MISTAKES: [(&str, &str, &str, &str); 8] = [
     ("failure_mode_allow: false", "failureModeAllow: yes", "error", "failure_mode_allow"),
     (
         "stat_prefix: front",
-        "stat_prefix: front\n                access_log:\n                  - name: log\n                    typed_config: { \"@type\": type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog, log_format: { json_format: { a: { b: \"%req(X-Api-Key):9%\" } } } }",
+        "stat_prefix: front\n                access_log:\n                  - name: log\n                    typed_config: { \"@type\": type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog, log_format: { json_format: { a: { b: \"%REQ(X-Api-Key):9%\" } } } }",
         "error",
         "writes credentials down (x-api-key)",
     ),

@@ -15,8 +15,8 @@ const SECRET: [&str; 4] = ["authorization", "x-api-key", "cookie", "proxy-author
 const WRITERS: [&str; 3] = ["access_log", "upstream_log", "tracing"];
 /// Members that hold the format of a log.
 const FORMATS: [&str; 4] = ["log_format", "format", "json_format", "typed_json_format"];
-/// Beginnings of Envoy's commands for the path with its query.
-const WITH_QUERY: [&str; 3] = ["%PATH%", "%PATH(WQ", "%QUERY_PARAMS%"];
+/// Beginnings of Envoy's commands for a header of the request.
+const HEADER_COMMANDS: [&str; 2] = ["%req(", "%request_header("];
 
 pub(super) fn examine(configuration: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
     let credentials = requirements.iter().flat_map(|one| one.credential_headers.iter().map(String::as_str));
@@ -73,7 +73,10 @@ fn headers(writer: &Value) -> Vec<String> {
 /// Headers that a format names, in lower case: `%REQ(A?B):9%` is A, or else B.
 fn commands(format: &str) -> Vec<String> {
     let format = format.to_ascii_lowercase();
-    let commands = format.split("%req(").skip(1).filter_map(|rest| rest.split(')').next());
+    let commands = HEADER_COMMANDS
+        .iter()
+        .flat_map(|command| format.split(*command).skip(1))
+        .filter_map(|rest| rest.split(')').next());
     let cookies = format.contains("%cookie(").then(|| "cookie".to_owned());
     let named =
         commands.flat_map(|names| names.split('?')).map(|name| without_length(name.trim()).to_owned());
@@ -93,7 +96,12 @@ fn query(writer: &Value, parameter: &str) -> bool {
         let by_name = upper.contains(&format!("%QUERY_PARAM({})", parameter.to_ascii_uppercase()));
         let path =
             commands(text).iter().any(|name| [":path", "x-envoy-original-path"].contains(&name.as_str()));
-        by_name || path || WITH_QUERY.iter().any(|command| upper.contains(command))
+        // `%PATH%` has the query, and so has `%PATH(WQ)%`; `%PATH(NQ)%` has not.
+        let with_query = upper.split("%PATH").skip(1).any(|rest| {
+            rest.starts_with('%')
+                || rest.strip_prefix('(').is_some_and(|rest| !rest.trim_start().starts_with("NQ"))
+        });
+        by_name || path || with_query || upper.contains("%QUERY_PARAMS")
     };
     if texts(writer).any(written) {
         return true;

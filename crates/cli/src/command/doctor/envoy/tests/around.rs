@@ -99,7 +99,9 @@ fn credentials_in_logs_and_traces_are_found_in_any_form() {
     for (member, value) in [
         (
             "access_log",
-            file(json!({ "log_format": { "text_format_source": { "inline_string": "%REQ(X-SHOP-KEY)%" } } })),
+            file(
+                json!({ "log_format": { "text_format_source": { "inline_string": "%REQUEST_HEADER(X-SHOP-KEY)%" } } }),
+            ),
         ),
         ("accessLog", file(json!({ "logFormat": { "jsonFormat": { "a": "%req(x-a?x-Shop-Key):9%" } } }))),
         ("access_log", json!([{ "typed_config": { "additional_request_headers_to_log": ["X-Shop-Key"] } }])),
@@ -115,9 +117,15 @@ fn credentials_in_logs_and_traces_are_found_in_any_form() {
         file(json!({ "log_format": { "json_format": { "a": "%REQ(X-REQUEST-ID)% x-shop-key" } } }));
     assert_eq!(output(&with(LISTENER, "access_log", harmless), &own)[0].0, Severity::Ok);
     own[0].credential_parameters = BTreeSet::from(["api_key".to_owned()]);
-    for format in
-        ["%REQ(:PATH)%", "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%", "%PATH(WQ)%", "%QUERY_PARAM(api_key)%"]
-    {
+    for format in [
+        "%REQ(:PATH)%",
+        "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
+        "%PATH(WQ)%",
+        "%PATH%",
+        "%PATH(:ORIG)%",
+        "%QUERY_PARAMS(ORIG)%",
+        "%QUERY_PARAM(api_key)%",
+    ] {
         let log = file(json!({ "log_format": { "json_format": { "path": format } } }));
         found_alone(&with(LISTENER, "access_log", log), &own, Severity::Error, "writes the query down");
     }
