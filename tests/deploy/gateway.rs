@@ -145,8 +145,12 @@ fn paths_and_addresses_are_read_as_latchkey_reads_them() {
     }
     assert!(own["xffNumTrustedHops"].is_null(), "{own}");
     assert_eq!(own["commonHttpProtocolOptions"]["headersWithUnderscoresAction"], "REJECT_REQUEST", "{own}");
+    // One trusted proxy: the last address of the header, before Envoy appends its peer.
     let behind = replace_once(&files, "#clientIPDetection", "clientIPDetection");
-    assert_eq!(manager(&folder, &(behind + &rest))["xffNumTrustedHops"], 1);
+    let behind = manager(&folder, &(behind + &rest));
+    let detection = &behind["originalIpDetectionExtensions"][0]["typedConfig"];
+    assert!(detection["@type"].as_str().is_some_and(|name| name.ends_with(".XffConfig")), "{behind}");
+    assert!(detection["xffNumTrustedHops"].is_null() && detection["skipXffAppend"] == false, "{behind}");
 }
 
 /// Turns references to a management server into parts of a file: secrets of the file for those of SDS.

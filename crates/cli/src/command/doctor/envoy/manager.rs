@@ -5,8 +5,11 @@ use latchkey_server::doctor::Finding;
 use latchkey_server::profile_test::EnvoyRequirements;
 use serde_json::Value;
 
-use super::walk::{at, find, on, text};
+use super::walk::{at, find, on, text, typed};
 use super::{doubtful, endpoints, order, wrong};
+
+/// Extension that reads the client's address from x-forwarded-for.
+const XFF: &str = "envoy.extensions.http.original_ip_detection.xff.v3.XffConfig";
 
 pub(super) fn examine(manager: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
     let name = match text(manager, "stat_prefix") {
@@ -118,9 +121,21 @@ fn replies(manager: &Value, name: &str, requirements: &[EnvoyRequirements]) -> V
     )]
 }
 
+/// Settings of the extension that reads the client's address from x-forwarded-for, as Envoy Gateway configures it.
+fn xff_detection(manager: &Value) -> Option<&Value> {
+    find(at(manager, "original_ip_detection_extensions"), |value| typed(value, XFF)).into_iter().next()
+}
+
+/// Number of proxies in front of Envoy that it trusts. The extension reads the header before Envoy appends its peer, so that its
+/// number is less by one.
+fn trusted_hops(manager: &Value) -> u64 {
+    let hops = |value: &Value| at(value, "xff_num_trusted_hops").as_u64().unwrap_or_default();
+    xff_detection(manager).map_or_else(|| hops(manager), |xff| hops(xff) + 1)
+}
+
 /// Proxies whose word counts, on both sides.
 fn client(manager: &Value, name: &str, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
-    let theirs = at(manager, "xff_num_trusted_hops").as_u64().unwrap_or_default();
+    let theirs = trusted_hops(manager);
     let differs = |requirements: &&EnvoyRequirements| requirements.trusted_hops as u64 != theirs;
     let Some(one) = requirements.iter().find(differs) else { return appended(manager, name, requirements) };
     vec![wrong(
@@ -136,7 +151,9 @@ fn client(manager: &Value, name: &str, requirements: &[EnvoyRequirements]) -> Ve
 /// Checks that Envoy appends the address of its peer, by which the trusted proxies are counted.
 fn appended(manager: &Value, name: &str, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
     let proxies = requirements.iter().any(|requirements| requirements.trusted_hops > 0);
-    if !proxies || (on(manager, "use_remote_address") && !on(manager, "skip_xff_append")) {
+    let by_extension = xff_detection(manager).is_some_and(|xff| !on(xff, "skip_xff_append"));
+    let by_itself = on(manager, "use_remote_address") && !on(manager, "skip_xff_append");
+    if !proxies || by_itself || by_extension {
         return Vec::new();
     }
     vec![doubtful(

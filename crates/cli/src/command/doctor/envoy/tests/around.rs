@@ -224,3 +224,19 @@ fn a_body_that_is_cut_off_is_found_without_a_profile_too() {
     let body = json!({ "max_request_bytes": 8192, "allowPartialMessage": true, "pack_as_bytes": true });
     found_alone(&with(FILTERS, "with_request_body", body), &[], Severity::Warning, "allow_partial_message");
 }
+
+#[test]
+fn trusted_proxies_are_counted_in_both_of_envoys_forms() {
+    let own = vec![EnvoyRequirements { trusted_hops: 2, ..requirements().remove(0) }];
+    let by_extension = |hops: u64| {
+        let xff = json!({ "@type": "x/envoy.extensions.http.original_ip_detection.xff.v3.XffConfig",
+            "xffNumTrustedHops": hops, "skipXffAppend": false });
+        with(LISTENER, "originalIpDetectionExtensions", json!([{ "name": "xff", "typedConfig": xff }]))
+    };
+    assert_eq!(output(&by_extension(1), &own)[0].0, Severity::Ok);
+    found_alone(&by_extension(2), &own, Severity::Error, "trusts 3 proxies");
+    let mut itself = with(LISTENER, "xff_num_trusted_hops", json!(2));
+    found_alone(&itself, &own, Severity::Warning, "does not append its peer");
+    itself["listener"]["use_remote_address"] = json!(true);
+    assert_eq!(output(&itself, &own)[0].0, Severity::Ok);
+}
