@@ -17,13 +17,14 @@ const FILES: [&str; 7] = [
 ];
 
 /// Messages that carry a secret; `proto/redact.rs` writes their `Debug`.
-const REDACTED: [&str; 17] = [
+const REDACTED: [&str; 18] = [
     ".latchkey.v1.CheckRequest",
     ".latchkey.v1.Key",
     ".latchkey.v1.CreateKeyResponse",
     ".latchkey.v1.RotateKeyResponse",
     ".latchkey.v1.ImportedKey",
     ".latchkey.v1.ImportedKey.secret",
+    ".latchkey.v1.ImportedHash",
     ".latchkey.v1.IssueJwtRequest",
     ".latchkey.v1.IssueJwtRequest.grant",
     ".latchkey.v1.PasswordGrant",

@@ -10,6 +10,7 @@ const TOUR: &str = include_str!("../docs/tour.md");
 const DENIALS: &str = include_str!("../docs/denials.md");
 const LIMITS: &str = include_str!("../docs/limits.md");
 const ROTATION: &str = include_str!("../docs/rotation.md");
+const MIGRATING: &str = include_str!("../docs/migrating.md");
 const README: &str = include_str!("../README.md");
 const MARK: &str = "--- end of what the page does here ---";
 /// Addresses in the page.
@@ -147,4 +148,9 @@ fn a_denial_is_debugged_as_its_page_says() {
 #[test]
 fn a_key_is_rotated_as_its_page_says() {
     play(ROTATION, "rotation", 3);
+}
+
+#[test]
+fn keys_of_other_systems_are_imported_as_its_page_says() {
+    play(MIGRATING, "migrating", 8);
 }

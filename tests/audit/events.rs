@@ -31,8 +31,8 @@ async fn keys(shop: &Shop) {
     let next = calls.rotate_key(rotate).await.expect("rotated").into_inner().key.expect("a successor");
     let _ = shop.operator.revoke(&next.id).await;
     let secret = Some(imported_key::Secret::Sha256(vec![7; 32]));
-    let imported = ImportedKey { secret, key: Some(key("", "live")), create_time: None };
-    let import = ImportKeysRequest { tenant: "acme".to_owned(), keys: vec![imported] };
+    let imported = ImportedKey { secret, key: Some(key("", "live")), ..ImportedKey::default() };
+    let import = ImportKeysRequest { tenant: "acme".to_owned(), keys: vec![imported], validate_only: false };
     let _ = calls.import_keys(import).await.expect("imported");
 }
 

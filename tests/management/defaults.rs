@@ -60,7 +60,7 @@ async fn all_scopes_are_an_explicit_word_and_leave_out_management(database: Data
 async fn an_operator_names_the_tenant_and_the_scope(database: Database) {
     let shop = Shop::open(database).await;
     assert_eq!(refused(shop.operator.try_key(key("", "live")).await), Code::InvalidArgument);
-    let import = ImportKeysRequest { tenant: String::new(), keys: Vec::new() };
+    let import = ImportKeysRequest::default();
     assert_eq!(refused(shop.operator.keys().import_keys(import).await), Code::InvalidArgument);
     let user = CreateUserRequest { email: "a@b.example".to_owned(), ..CreateUserRequest::default() };
     assert_eq!(refused(shop.operator.tenants().create_user(user).await), Code::InvalidArgument);

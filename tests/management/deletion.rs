@@ -92,8 +92,8 @@ async fn a_deleted_keys_value_is_never_admitted_again(database: Database) {
     assert!(!shop.admits(&issued.access_token).await);
     for tenant in ["acme", "bank"] {
         let secret = Some(imported_key::Secret::Value(value.clone()));
-        let imported = ImportedKey { secret, key: Some(key("", "live")), create_time: None };
-        let ask = ImportKeysRequest { tenant: tenant.to_owned(), keys: vec![imported] };
+        let imported = ImportedKey { secret, key: Some(key("", "live")), ..ImportedKey::default() };
+        let ask = ImportKeysRequest { tenant: tenant.to_owned(), keys: vec![imported], validate_only: false };
         let status = shop.operator.keys().import_keys(ask).await.expect_err("it was deleted");
         assert_eq!(status.code(), Code::AlreadyExists);
         assert!(status.message().contains("keys[0]") && !status.message().contains(&value), "{status:?}");

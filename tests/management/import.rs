@@ -25,7 +25,7 @@ fn value(digit: char) -> String {
 
 fn by_value(value: &str) -> ImportedKey {
     let key = Some(key("", "live"));
-    ImportedKey { secret: Some(Secret::Value(value.to_owned())), key, create_time: None }
+    ImportedKey { secret: Some(Secret::Value(value.to_owned())), key, ..ImportedKey::default() }
 }
 
 fn by_hash(value: &str) -> ImportedKey {
@@ -34,7 +34,7 @@ fn by_hash(value: &str) -> ImportedKey {
 }
 
 fn import(keys: Vec<ImportedKey>) -> ImportKeysRequest {
-    ImportKeysRequest { tenant: "acme".to_owned(), keys }
+    ImportKeysRequest { tenant: "acme".to_owned(), keys, validate_only: false }
 }
 
 async fn count(shop: &Shop) -> usize {
@@ -84,9 +84,9 @@ async fn an_import_can_not_grant_more_either(database: Database) {
     let shop = Shop::open(database).await;
     let manager = shop.manager("acme", |_| ()).await;
     let strong = ImportedKey { key: Some(scoped("", &["orders.write"])), ..by_value(&value('7')) };
-    let own = ImportKeysRequest { tenant: String::new(), keys: vec![strong] };
+    let own = ImportKeysRequest { keys: vec![strong], ..ImportKeysRequest::default() };
     assert_eq!(refused(manager.keys().import_keys(own).await), Code::PermissionDenied);
-    let theirs = ImportKeysRequest { tenant: "bank".to_owned(), keys: vec![by_value(&value('8'))] };
+    let theirs = ImportKeysRequest { tenant: "bank".to_owned(), ..import(vec![by_value(&value('8'))]) };
     assert_eq!(refused(manager.keys().import_keys(theirs).await), Code::NotFound);
 }
 

@@ -2,6 +2,7 @@
 //! was acknowledged survives whatever happens to the process.
 
 mod access;
+mod bring;
 mod defaults;
 mod deletion;
 mod escalation;

@@ -110,8 +110,9 @@ async fn a_new_key_works_where_it_was_asked_for_before() {
         keys: vec![latchkey_proto::v1::ImportedKey {
             secret: Some(latchkey_proto::v1::imported_key::Secret::Value(value.clone())),
             key: Some(key("", "live")),
-            create_time: None,
+            ..latchkey_proto::v1::ImportedKey::default()
         }],
+        validate_only: false,
     };
     operator.keys().import_keys(import).await.expect("imported");
     for replica in &replicas {

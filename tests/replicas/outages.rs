@@ -48,6 +48,7 @@ async fn a_key_that_was_asked_for_too_early_works_everywhere_when_it_is_made() {
             key: Some(latchkey_testing::key("acme", "live")),
             ..latchkey_proto::v1::ImportedKey::default()
         }],
+        validate_only: false,
     };
     cluster.operators[0].keys().import_keys(import).await.expect("an import");
     for operator in &cluster.operators {

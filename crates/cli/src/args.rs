@@ -30,13 +30,16 @@ pub(crate) use dev::DevArgs;
 pub(crate) use envoy::{DoctorArgs, EnvoyConfigArgs, HostPort, Place};
 pub(crate) use globals::{GlobalArgs, Globals};
 pub(crate) use health::HealthArgs;
-pub(crate) use key::{ClearField, CreateKeyArgs, ImportArgs, KeyCommand, ListKeysArgs, State, UpdateKeyArgs};
+pub(crate) use key::{
+    ClearField, CreateKeyArgs, ImportArgs, ImportSource, KeyCommand, ListKeysArgs, State, UpdateKeyArgs,
+};
 pub(crate) use operator::{CreateOperatorArgs, OperatorCommand, Role};
 pub(crate) use serve::SettingsArgs;
 pub(crate) use shadow::{ReportArgs, ShadowCommand};
 pub(crate) use tenant::{CreateTenantArgs, TenantCommand, UpdateTenantArgs};
 pub(crate) use token::{IssueArgs, JwtCommand, SigningKeyCommand};
 pub(crate) use user::{UpdateUserArgs, UserCommand};
+pub(crate) use value::time;
 
 use crate::exit::CODES;
 

@@ -9,6 +9,7 @@ mod doctor;
 mod envoy_config;
 mod health;
 mod key;
+mod key_import;
 mod manual;
 mod migrate;
 mod operator;

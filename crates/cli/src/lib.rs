@@ -5,6 +5,7 @@ mod args;
 mod call;
 mod command;
 mod exit;
+mod import_file;
 mod output;
 
 use std::process::ExitCode;

@@ -3,10 +3,13 @@
 
 mod format_index;
 mod lifetime;
+pub mod pattern;
 
 pub use self::format_index::KeyFormatIndex;
 pub use self::lifetime::{ExpiryRequired, LifetimeRules, in_largest_unit};
 
+use self::pattern::KeyPattern;
+use crate::imported_hash::{HashAlgorithm, HashScheme, ImportedHashes};
 use crate::scope::ScopeSet;
 
 /// Encoding of random bytes.
@@ -29,6 +32,25 @@ impl Encoding {
             // One of 62 symbols holds 5.9542 bits.
             Self::Base62 => (bytes * 80_000).div_ceil(59_541),
             Self::Base64Url => (bytes * 4).div_ceil(3),
+        }
+    }
+
+    /// Returns the name in profiles.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hex => "hex",
+            Self::Base62 => "base62",
+            Self::Base64Url => "base64url",
+        }
+    }
+
+    /// Returns the alphabet as a class of a regular expression.
+    fn class(self) -> &'static str {
+        match self {
+            Self::Hex => "[0-9a-f]",
+            Self::Base62 => "[0-9A-Za-z]",
+            Self::Base64Url => "[0-9A-Za-z_-]",
         }
     }
 
@@ -90,8 +112,8 @@ pub struct KeyKind {
     pub prefixes: Prefixes,
     /// Encoding of the random part.
     pub encoding: Encoding,
-    /// Number of random bytes.
-    pub bytes: usize,
+    /// Number of random characters.
+    pub characters: usize,
     /// True if the value ends with six base62 characters of CRC-32.
     pub checksum: bool,
     /// True if the value can be read again after the key was created.
@@ -106,6 +128,19 @@ pub struct KeyKind {
     pub creates_keys_in: Vec<(Box<str>, Vec<Box<str>>)>,
     /// Bounds of its keys' lifetimes.
     pub lifetime: LifetimeRules,
+    /// Keys of another system that are keys of this kind.
+    pub imports: ImportRules,
+}
+
+/// Keys of another system that a kind accepts, besides those with the format of the kind and SHA-256 as their hash.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImportRules {
+    /// Format of the other system.
+    pub pattern: Option<KeyPattern>,
+    /// True if the kind has no format of its own, so that its keys are imported and never created here.
+    pub only: bool,
+    /// Manners in which the other system hashed its keys.
+    pub hashes: Vec<HashScheme>,
 }
 
 /// Characters of a checksum: 62^6 is more than 2^32.
@@ -121,14 +156,67 @@ impl KeyKind {
         own == other || self.creates_keys_in.iter().any(declared)
     }
 
-    /// Returns whether `value` has this kind's format under one of its prefixes.
+    /// Returns whether `value` has this kind's own format under one of its prefixes, or the format of another system
+    /// whose keys are of this kind.
     #[must_use]
     pub fn matches_format(&self, value: &str) -> bool {
-        self.prefixes.all().any(|prefix| self.format().matches_after_prefix(prefix, value))
+        self.matches_own_format(value) || self.matches_pattern(value)
+    }
+
+    /// Returns whether `value` has the format of the keys that are created here.
+    #[must_use]
+    pub fn matches_own_format(&self, value: &str) -> bool {
+        self.own_prefixes().any(|prefix| self.format().matches_after_prefix(prefix, value))
+    }
+
+    /// Returns whether `value` has the format of another system whose keys are of this kind.
+    #[must_use]
+    pub fn matches_pattern(&self, value: &str) -> bool {
+        self.imports.pattern.as_ref().is_some_and(|pattern| pattern.matches(value))
+    }
+
+    /// Returns the prefixes of the keys that are created here; none for a kind whose keys are imported only.
+    pub fn own_prefixes(&self) -> impl Iterator<Item = &str> {
+        self.prefixes.all().filter(|_| !self.imports.only)
+    }
+
+    /// Returns the formats of this kind's values as patterns, to compare them with those of other kinds.
+    pub fn patterns(&self) -> impl Iterator<Item = KeyPattern> {
+        let sum = if self.checksum { CHECKSUM_CHARACTERS } else { 0 };
+        let class = self.encoding.class();
+        let own = move |prefix| KeyPattern::of_format(prefix, class, self.characters, sum);
+        self.own_prefixes().filter_map(own).chain(self.imports.pattern.clone())
+    }
+
+    /// Returns the scheme of the imported hashes with this algorithm and this name of a secret. SHA-256 needs no
+    /// declaration.
+    #[must_use]
+    pub fn hash_scheme(&self, algorithm: HashAlgorithm, secret_name: &str) -> Option<HashScheme> {
+        if algorithm == HashAlgorithm::Sha256 {
+            return Some(HashScheme::plain(algorithm));
+        }
+        let same = |scheme: &&HashScheme| {
+            scheme.algorithm == algorithm && (secret_name.is_empty() || *scheme.secret_name == *secret_name)
+        };
+        let mut matching = self.imports.hashes.iter().filter(same);
+        // Without a name, the secret must be the only one.
+        matching.next().filter(|_| matching.next().is_none()).cloned()
+    }
+
+    /// Adds the hashes, besides SHA-256, by which another system may have stored a key of this value.
+    pub fn add_imported_hashes(&self, value: &str, hashes: &mut ImportedHashes) {
+        if self.imports.hashes.is_empty() || !self.matches_format(value) {
+            return;
+        }
+        for hash in self.imports.hashes.iter().filter_map(|scheme| scheme.lookup_hash_of(value)) {
+            if !hashes.contains(&hash) {
+                hashes.push(hash);
+            }
+        }
     }
 
     fn format(&self) -> KeyFormat {
-        KeyFormat { encoding: self.encoding, bytes: self.bytes, checksum: self.checksum }
+        KeyFormat { encoding: self.encoding, characters: self.characters, checksum: self.checksum }
     }
 }
 
@@ -136,7 +224,7 @@ impl KeyKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct KeyFormat {
     encoding: Encoding,
-    bytes: usize,
+    characters: usize,
     checksum: bool,
 }
 
@@ -144,7 +232,7 @@ impl KeyFormat {
     fn matches_after_prefix(self, prefix: &str, value: &str) -> bool {
         let Some(rest) = value.strip_prefix(prefix) else { return false };
         let sum = if self.checksum { CHECKSUM_CHARACTERS } else { 0 };
-        let random = self.encoding.characters(self.bytes);
+        let random = self.characters;
         if rest.len() != random + sum || !self.encoding.is_valid(&rest.as_bytes()[..random]) {
             return false;
         }
@@ -170,51 +258,4 @@ pub fn checksum(covered: &str) -> [u8; CHECKSUM_CHARACTERS] {
 pub const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn kind(encoding: Encoding, checksum: bool) -> KeyKind {
-        KeyKind {
-            name: "secret".into(),
-            default: true,
-            prefixes: Prefixes::PerEnvironment(vec![("live".into(), "sk_live_".into())]),
-            encoding,
-            bytes: 32,
-            checksum,
-            retrievable: false,
-            bindings: vec![],
-            max_scopes: ScopeSet::default(),
-            default_scopes: ScopeSet::default(),
-            creates_keys_in: Vec::new(),
-            lifetime: crate::key_kind::LifetimeRules::default(),
-        }
-    }
-
-    #[test]
-    fn base62_characters_hold_the_entropy() {
-        assert_eq!(Encoding::Base62.characters(32), 43);
-        assert_eq!(Encoding::Base62.characters(16), 22);
-        assert_eq!(Encoding::Base64Url.characters(32), 43);
-    }
-
-    #[test]
-    fn a_value_matches_by_prefix_length_and_alphabet() {
-        let hex = kind(Encoding::Hex, false);
-        let value = format!("sk_live_{}", "a1".repeat(32));
-        assert!(hex.matches_format(&value));
-        assert!(!hex.matches_format(&value.to_uppercase()) && !hex.matches_format(&value[1..]));
-        assert!(
-            !hex.matches_format(&format!("{value}0")) && !hex.matches_format(&value.replace("live", "test"))
-        );
-        assert!(!hex.matches_format(&value.replace('a', "g")));
-    }
-
-    #[test]
-    fn a_wrong_checksum_does_not_match() {
-        let kind = kind(Encoding::Base62, true);
-        let covered = format!("sk_live_{}", "Zz9".repeat(14) + "a");
-        let sum = String::from_utf8(checksum(&covered).to_vec()).unwrap();
-        assert!(kind.matches_format(&format!("{covered}{sum}")));
-        assert!(!kind.matches_format(&format!("{}b{sum}", &covered[..covered.len() - 1])));
-    }
-}
+mod tests;

@@ -16,6 +16,7 @@ pub mod excerpt;
 pub mod gate;
 mod heap_size;
 pub mod id;
+pub mod imported_hash;
 pub mod in_force;
 pub mod key_kind;
 pub mod limit;

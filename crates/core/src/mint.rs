@@ -8,7 +8,7 @@ use crate::secret::PlainKey;
 
 /// Returns a new value of this kind with this prefix.
 pub fn mint(kind: &KeyKind, prefix: &str, random: &mut dyn Rng) -> PlainKey {
-    let characters = kind.encoding.characters(kind.bytes);
+    let characters = kind.characters;
     let mut value = String::with_capacity(prefix.len() + characters + 6);
     value.push_str(prefix);
     let alphabet = alphabet(kind.encoding);
@@ -39,7 +39,7 @@ mod tests {
     use rand::SeedableRng;
 
     use super::*;
-    use crate::key_kind::Prefixes;
+    use crate::key_kind::{ImportRules, Prefixes};
     use crate::scope::ScopeSet;
 
     #[test]
@@ -52,7 +52,7 @@ mod tests {
                     default: true,
                     prefixes: Prefixes::Shared("p_".into()),
                     encoding,
-                    bytes: 32,
+                    characters: encoding.characters(32),
                     checksum,
                     retrievable: false,
                     bindings: vec![],
@@ -60,6 +60,7 @@ mod tests {
                     default_scopes: ScopeSet::default(),
                     creates_keys_in: Vec::new(),
                     lifetime: crate::key_kind::LifetimeRules::default(),
+                    imports: ImportRules::default(),
                 };
                 let (one, two) = (mint(&kind, "p_", &mut random), mint(&kind, "p_", &mut random));
                 assert!(kind.matches_format(one.reveal()) && one.reveal() != two.reveal());

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use crate::enforcement::Enforcement;
-use crate::key_kind::{Encoding, KeyKind, LifetimeRules, Prefixes};
+use crate::key_kind::{Encoding, ImportRules, KeyKind, LifetimeRules, Prefixes};
 use crate::limit::{NameMap, RateClasses};
 use crate::policy::{AcceptedCredentials, DEFAULT_PASSWORD_LENGTH, Policy, UnmatchedRoute};
 use crate::record::TenantRecord;
@@ -92,7 +92,7 @@ static POLICY: LazyLock<Arc<Policy>> = LazyLock::new(|| {
         default: true,
         prefixes: Prefixes::Shared(PREFIX.into()),
         encoding: Encoding::Base62,
-        bytes: 32,
+        characters: Encoding::Base62.characters(32),
         checksum: true,
         retrievable: false,
         bindings: vec![],
@@ -101,6 +101,7 @@ static POLICY: LazyLock<Arc<Policy>> = LazyLock::new(|| {
         default_scopes: ScopeSet::default(),
         creates_keys_in: Vec::new(),
         lifetime: LifetimeRules::default(),
+        imports: ImportRules::default(),
     };
     Arc::new(Policy {
         name: SLUG.into(),

@@ -5,10 +5,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::enforcement::Enforcement;
+use crate::imported_hash::ImportedHashes;
 use crate::key_kind::KeyKind;
 use crate::limit::{NameMap, Plan, RateClasses};
 use crate::route::Routes;
 use crate::scope::{ScopeRegistry, ScopeSet};
+use crate::secret::KeyHash;
 use crate::token::TokenRules;
 
 /// Least length of a user's password in characters, if the profile sets none.
@@ -93,5 +95,20 @@ impl Policy {
     #[must_use]
     pub fn matches_key_format(&self, value: &str) -> bool {
         self.kinds.iter().any(|kind| kind.matches_format(value))
+    }
+
+    /// Returns the hashes, besides SHA-256, by which a key of this value may be stored. There are none unless a kind
+    /// declares hashes of another system.
+    #[must_use]
+    pub fn imported_hashes(&self, value: &str) -> ImportedHashes {
+        let mut hashes = ImportedHashes::new();
+        self.kinds.iter().for_each(|kind| kind.add_imported_hashes(value, &mut hashes));
+        hashes
+    }
+
+    /// Returns whether the profile finds a key that is stored by `hash` when this value is sent.
+    #[must_use]
+    pub fn finds_by_hash(&self, value: &str, hash: &KeyHash) -> bool {
+        KeyHash::of(value) == *hash || self.imported_hashes(value).contains(hash)
     }
 }

@@ -20,6 +20,7 @@ pub use self::replicas::{Announcement, Fleet, FleetCounts, Replica, ReplicaRow, 
 pub use self::tokens::{FamilyLookup, TokenFamily};
 
 use crate::error::SystemError;
+use crate::imported_hash::ImportedHashes;
 use crate::limit::{BucketCharge, ChargeOptions, Levels};
 use crate::policy::Policy;
 use crate::time::Moment;
@@ -45,6 +46,10 @@ pub trait Policies: Send + Sync {
     fn named(&self, name: &str) -> Option<Arc<Policy>>;
     /// Returns whether a value has the format of the keys of any profile.
     fn matches_key_format(&self, value: &str) -> bool;
+    /// Returns the hashes, besides SHA-256, by which a key of this value may be stored in any profile.
+    fn imported_hashes(&self, _value: &str) -> ImportedHashes {
+        ImportedHashes::new()
+    }
 }
 
 /// Renewal of the cache's lease, for a call that finds it expired.

@@ -1,16 +1,24 @@
-//! Import of keys from another system, by value or by hash: all of them or none.
+//! Import of keys from another system, by value or by hash: all of them or none. Every key is checked before one is
+//! stored, and the findings about all of them are reported together.
+
+mod digest;
+mod findings;
+mod row;
+
+use std::collections::HashMap;
 
 use latchkey_core::error::{FieldViolation, ManagementError, RequestError};
-use latchkey_core::key_kind::KeyKind;
+use latchkey_core::imported_hash::ImportedHashes;
 use latchkey_core::policy::Policy;
 use latchkey_core::record::{KeyRecord, TenantRecord};
 use latchkey_core::secret::{KeyHash, PlainKey};
 use latchkey_core::time::Timestamp;
 
-use super::field_validator::FieldValidator;
-use super::key_builder::{KeyBuilder, KeyDraft};
+use self::findings::{Findings, Problem};
 use super::{CallContext, Caller, CreateKey, ManagementService};
-use crate::ports::{Created, NewKey};
+use crate::ports::{Created, ExistingHash, NewKey};
+
+pub use self::findings::ImportFinding;
 
 /// Secret of an imported key.
 #[derive(Clone, Debug)]
@@ -18,18 +26,39 @@ pub enum ImportSecret {
     /// The whole value. Only its hash is stored, unless the kind is retrievable.
     Value(PlainKey),
     /// SHA-256 of the whole value.
-    Hash(Vec<u8>),
+    Sha256(Vec<u8>),
+    /// Hash of the whole value, as the other system stored it.
+    Hash(ImportedHash),
+}
+
+/// Hash as another system stored it, in the words of the request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImportedHash {
+    /// Name of the algorithm.
+    pub algorithm: String,
+    /// The hash in hexadecimal digits or in base64.
+    pub digest: String,
+    /// Name of the secret of an HMAC; empty if the kind has one alone.
+    pub secret: String,
 }
 
 /// Key to import.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ImportKey {
     /// Value or hash; `None` is a violation.
     pub secret: Option<ImportSecret>,
-    /// All other fields, as for a new key.
+    /// All other fields, as for a new key, except that the expiry can be past.
     pub key: CreateKey,
     /// Time of creation in the other system; `None` for now.
     pub created: Option<Timestamp>,
+    /// True for a key that is disabled.
+    pub disabled: bool,
+    /// Beginning of the value, if it is known; empty otherwise.
+    pub prefix: String,
+    /// Last four characters of the value, if they are known; empty otherwise.
+    pub hint: String,
+    /// Violations that were found when the key's message was read.
+    pub violations: Vec<FieldViolation>,
 }
 
 /// Keys to import.
@@ -39,9 +68,46 @@ pub struct ImportKeys {
     pub tenant: String,
     /// At most 1,000 keys.
     pub keys: Vec<ImportKey>,
+    /// True to check everything and to store nothing.
+    pub validate_only: bool,
+}
+
+/// Result of an import.
+#[derive(Clone, Debug, Default)]
+pub struct ImportedKeys {
+    /// Keys that were imported, in the order of the request; with `validate_only`, those without an error, as they would
+    /// be imported.
+    pub keys: Vec<KeyRecord>,
+    /// Findings that do not prevent the import.
+    pub warnings: Vec<ImportFinding>,
+    /// Reasons why keys would not be imported; with `validate_only` alone.
+    pub errors: Vec<ImportFinding>,
 }
 
 const MAX_KEYS: usize = 1_000;
+
+/// Circumstances that all keys of an import share.
+struct ImportContext<'a> {
+    caller: &'a Caller,
+    tenant: &'a TenantRecord,
+    policy: &'a Policy,
+    now: Timestamp,
+}
+
+/// Key without an error of its own.
+struct ImportRow {
+    /// Index in the request.
+    index: usize,
+    record: KeyRecord,
+    /// Other hashes by which a key of the same value can exist, if the value is known.
+    other_hashes: ImportedHashes,
+}
+
+impl ImportRow {
+    fn hashes(&self) -> impl Iterator<Item = KeyHash> {
+        std::iter::once(self.record.hash).chain(self.other_hashes.iter().copied())
+    }
+}
 
 impl ManagementService {
     /// Imports keys. The new keys are valid on every replica when this returns.
@@ -50,126 +116,69 @@ impl ManagementService {
         caller: &Caller,
         request: ImportKeys,
         call: &CallContext,
-    ) -> Result<Vec<KeyRecord>, ManagementError> {
+    ) -> Result<ImportedKeys, ManagementError> {
         let tenant = self.tenant_to_add_to(caller, &request.tenant).await?;
         let policy = self.policy_of(&tenant)?;
         if !(1..=MAX_KEYS).contains(&request.keys.len()) {
-            return Err(RequestError::field(
-                "keys",
-                format!("must be 1 to 1,000, and are {}", request.keys.len()),
-            )
-            .into());
+            let text = format!("must be 1 to 1,000, and are {}", request.keys.len());
+            return Err(RequestError::field("keys", text).into());
         }
-        let mut all_violations: Vec<FieldViolation> = Vec::new();
-        let mut records = Vec::with_capacity(request.keys.len());
-        for (n, key) in request.keys.into_iter().enumerate() {
-            match self.import(caller, &tenant, &policy, n, key)? {
-                Ok(record) => records.push(NewKey { record, idempotency: None, imported: true }),
-                Err(violations) => all_violations.extend(violations),
-            }
+        let now = self.parts.clock.now().wall;
+        let context = ImportContext { caller, tenant: &tenant, policy: &policy, now };
+        let mut findings = Findings::default();
+        let mut rows: Vec<ImportRow> = Vec::with_capacity(request.keys.len());
+        for (index, key) in request.keys.into_iter().enumerate() {
+            rows.extend(self.import(&context, index, key, &mut findings)?);
         }
-        if !all_violations.is_empty() {
-            return Err(RequestError::InvalidArgument(all_violations).into());
+        self.check_existing(&rows, &mut findings).await?;
+        findings.warn_of_expired(&rows, now);
+        let (warnings, errors) =
+            if request.validate_only { findings.into_reports() } else { (findings.finish()?, Vec::new()) };
+        if request.validate_only {
+            rows.retain(|row| errors.iter().all(|error| error.index != row.index));
+            let keys = rows.into_iter().map(|row| row.record).collect();
+            return Ok(ImportedKeys { keys, warnings, errors });
         }
+        let expired = rows.iter().filter(|row| row.record.expires.is_some_and(|at| at <= now)).count();
         let entry =
             self.audit_entry(caller, "key.import", call).for_tenant(tenant.id).on_target(&tenant.slug);
-        let entry = entry.with_detail("keys", records.len().to_string());
+        let entry = entry.with_detail("keys", rows.len().to_string());
+        let entry = if expired > 0 { entry.with_detail("expired", expired.to_string()) } else { entry };
+        let new = |row: ImportRow| NewKey { record: row.record, idempotency: None, imported: true };
+        let records = rows.into_iter().map(new).collect();
         let created = self.parts.store.create_keys(records, entry).await?;
         let key = |created| match created {
             Created::New(key) | Created::Existing(key) => key,
         };
-        Ok(self.wait_until_applied(created, call).await?.value.into_iter().map(key).collect())
+        let created = self.wait_until_applied(created, call).await?.value;
+        Ok(ImportedKeys { keys: created.into_iter().map(key).collect(), warnings, errors })
     }
 
-    /// Returns the record of one key, or its violations.
-    fn import(
+    /// Finds keys that exist already, and values that the request has twice.
+    async fn check_existing(
         &self,
-        caller: &Caller,
-        tenant: &TenantRecord,
-        policy: &Policy,
-        n: usize,
-        mut key: ImportKey,
-    ) -> Result<Result<KeyRecord, Vec<FieldViolation>>, ManagementError> {
-        let (path, inner) = (format!("keys[{n}]."), format!("keys[{n}].key."));
-        let mut outer = FieldValidator::new(&path);
-        if let Some(ImportSecret::Value(value)) = &key.secret {
-            infer_kind(policy, value, &mut key.key, &mut outer);
+        rows: &[ImportRow],
+        findings: &mut Findings,
+    ) -> Result<(), ManagementError> {
+        let hashes: Vec<KeyHash> = rows.iter().flat_map(ImportRow::hashes).collect();
+        let existing = self.parts.store.existing_hashes(&hashes).await?;
+        let mut first: HashMap<KeyHash, usize> = HashMap::new();
+        for row in rows {
+            let found = row.hashes().find_map(|hash| existing.get(&hash));
+            let other = row.hashes().find_map(|hash| first.get(&hash).copied());
+            let text = match (found, other) {
+                (Some(ExistingHash::Present), _) => "exists already".to_owned(),
+                (Some(ExistingHash::Deleted), _) => {
+                    "is the value of a key that was deleted, and can't be used again".to_owned()
+                }
+                (None, Some(other)) => format!("has the value of keys[{other}]"),
+                (None, None) => {
+                    first.extend(row.hashes().map(|hash| (hash, row.index)));
+                    continue;
+                }
+            };
+            findings.add(row.index, "", Problem::Exists, text);
         }
-        let mut fields = FieldValidator::new(&inner);
-        if !key.key.idempotency_key.is_empty() {
-            fields.reject("idempotency_key", "is not used by imports: a key that exists already is rejected");
-        }
-        if !key.key.tenant.is_empty()
-            && *key.key.tenant != *tenant.slug
-            && key.key.tenant.parse() != Ok(tenant.id)
-        {
-            fields.reject("tenant", "must be empty, or the tenant of the import");
-        }
-        let mut random = (self.parts.random)();
-        let builder = self.key_builder(policy, tenant, caller);
-        let builder = KeyBuilder { created: key.created.unwrap_or(builder.now), ..builder };
-        let draft = builder.build(&key.key, &mut fields, &mut random);
-        let hash = secret(key.secret.as_ref(), draft.as_ref(), &mut outer);
-        if key.created.is_some_and(|at| at > builder.now) {
-            outer.reject("create_time", "must not be in the future");
-        }
-        let mut all_violations = outer.into_violations();
-        all_violations.extend(fields.into_violations());
-        let (Some(draft), Some(hash), true) = (draft, hash, all_violations.is_empty()) else {
-            return Ok(Err(all_violations));
-        };
-        let (mut record, kind) = self.granted_record(draft, caller, tenant, policy)?;
-        let prefix = kind.prefixes.of(&record.environment).unwrap_or_default().to_owned();
-        match key.secret {
-            Some(ImportSecret::Value(value)) => {
-                self.set_value(&mut record, kind, &value, &prefix, &mut random)?;
-            }
-            Some(ImportSecret::Hash(_)) | None => (record.hash, record.prefix) = (hash, prefix.into()),
-        }
-        record.created = key.created.unwrap_or(record.created);
-        Ok(Ok(record))
-    }
-}
-
-/// Returns the hash of the imported secret.
-fn secret(
-    secret: Option<&ImportSecret>,
-    draft: Option<&KeyDraft<'_>>,
-    fields: &mut FieldValidator<'_>,
-) -> Option<KeyHash> {
-    match secret {
-        None => fields.reject("secret", "a value or its SHA-256 is needed"),
-        Some(ImportSecret::Value(value)) => return Some(value.hash()),
-        Some(ImportSecret::Hash(_)) if draft.is_some_and(|d| d.kind.retrievable) => {
-            fields.reject("sha256", "keys of this kind are retrievable: the value is needed");
-        }
-        Some(ImportSecret::Hash(hash)) => match <[u8; 32]>::try_from(hash.as_slice()) {
-            Ok(hash) => return Some(KeyHash(hash)),
-            Err(_) => fields.reject("sha256", format!("must be 32 bytes, and is {}", hash.len())),
-        },
-    }
-    None
-}
-
-/// Infers kind and environment from the value. The value must not contradict what the request says of them, and it
-/// must match the format of a kind: otherwise no Check could ever accept it.
-fn infer_kind(policy: &Policy, value: &PlainKey, request: &mut CreateKey, fields: &mut FieldValidator<'_>) {
-    let fits = |kind: &&KeyKind| {
-        kind.matches_format(value.reveal()) && (request.kind.is_empty() || *kind.name == *request.kind)
-    };
-    let Some(kind) = policy.kinds.iter().find(fits) else {
-        let text = "matches no kind of the profile (or not the requested kind); add a kind with this format to the profile";
-        return fields.reject("value", text);
-    };
-    request.kind = kind.name.to_string();
-    let of = |e: &&str| kind.prefixes.of(e).is_some_and(|p| value.reveal().starts_with(p));
-    let latchkey_core::key_kind::Prefixes::PerEnvironment(_) = kind.prefixes else { return };
-    let longest = |e: &&str| kind.prefixes.of(e).map_or(0, str::len);
-    if let Some(environment) = policy.environments.iter().map(|e| &**e).filter(of).max_by_key(longest) {
-        if request.environment.is_empty() {
-            request.environment = environment.to_owned();
-        } else if request.environment != environment {
-            fields.reject("value", format!("is a {environment} key by its prefix"));
-        }
+        Ok(())
     }
 }

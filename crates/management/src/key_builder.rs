@@ -103,6 +103,8 @@ pub(super) struct KeyBuilder<'a> {
     pub(super) policy: &'a Policy,
     pub(super) tenant: TenantId,
     pub(super) now: Timestamp,
+    /// Time before which no key may expire: the present one, except for imports.
+    pub(super) earliest_expiry: Timestamp,
     pub(super) created_by: &'a str,
     /// Creation of the key, from which its lifetime counts.
     pub(super) created: Timestamp,
@@ -205,7 +207,7 @@ impl<'p> KeyBuilder<'p> {
         let (field, expires) = match expiry {
             None => ("ttl", kind.and_then(implied)),
             Some(Expiry::At(at)) => {
-                fields.expiry("expire_time", at, self.now);
+                fields.expiry("expire_time", at, self.earliest_expiry);
                 ("expire_time", Some(at))
             }
             // A lifetime that is too long for any time is reported already.

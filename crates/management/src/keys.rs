@@ -59,6 +59,9 @@ impl ManagementService {
         let mut random = (self.parts.random)();
         let mut fields = FieldValidator::new("");
         let draft = self.key_builder(&policy, &tenant, caller).build(&request, &mut fields, &mut random);
+        if let Some(kind) = draft.as_ref().map(|draft| draft.kind).filter(|kind| kind.imports.only) {
+            fields.reject("kind", imported_only(kind, &policy));
+        }
         fields.finish()?;
         let draft = draft.ok_or_else(|| RequestError::field("kind", "no key of this kind can be created"))?;
         let (mut record, kind) = self.granted_record(draft, caller, &tenant, &policy)?;
@@ -162,13 +165,16 @@ impl ManagementService {
         tenant: &TenantRecord,
         caller: &'a Caller,
     ) -> KeyBuilder<'a> {
+        let now = self.parts.clock.now().wall;
+        let caller_expires = caller.bounded_in(tenant).and_then(|own| own.key()).and_then(|key| key.expires);
         KeyBuilder {
             policy,
             tenant: tenant.id,
-            now: self.parts.clock.now().wall,
+            now,
+            earliest_expiry: now,
             created_by: &caller.subject,
-            created: self.parts.clock.now().wall,
-            caller_expires: caller.bounded_in(tenant).and_then(|own| own.key()).and_then(|key| key.expires),
+            created: now,
+            caller_expires,
         }
     }
 
@@ -217,6 +223,19 @@ fn list_of_keys(tenant: TenantId, request: &ListKeys) -> Encoder {
         .text(&request.environment)
         .number(request.state.map_or(0, state))
         .map(&request.bindings)
+}
+
+/// Returns why no key of a kind can be created, and what to do.
+pub(super) fn imported_only(kind: &KeyKind, policy: &Policy) -> String {
+    let others: Vec<&str> = policy.kinds.iter().filter(|k| !k.imports.only).map(|k| &*k.name).collect();
+    let other = match others.as_slice() {
+        [] => String::new(),
+        others => format!("name another kind ({}), or ", others.join(", ")),
+    };
+    format!(
+        "keys of the kind {:?} are imported and not created here: {other}give the kind a \"prefix\" and a \"secret\" in the profile",
+        kind.name
+    )
 }
 
 pub(super) fn already_revoked(error: AlreadyRevoked) -> RequestError {

@@ -42,7 +42,7 @@ pub use self::caller::{Authority, Caller};
 pub use self::context::CallContext;
 pub use self::deletions::{DeleteKey, DeleteProfile, DeletedProfile, DeletedTenant, Deletions};
 pub use self::identity::CallerIdentity;
-pub use self::import::{ImportKey, ImportKeys, ImportSecret};
+pub use self::import::{ImportFinding, ImportKey, ImportKeys, ImportSecret, ImportedHash, ImportedKeys};
 pub use self::key_builder::{CreateKey, Expiry};
 pub use self::keys::{CreatedKey, ListKeys};
 pub use self::lifecycle::{RevokeKey, RotateKey, RotatedKey};

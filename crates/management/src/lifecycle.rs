@@ -11,7 +11,7 @@ use latchkey_core::secret::PlainKey;
 use latchkey_core::time::Timestamp;
 
 use super::grants::{Before, Grants};
-use super::keys::already_revoked;
+use super::keys::{already_revoked, imported_only};
 use super::{CallContext, Caller, ManagementService};
 use crate::ports::WriteResult;
 
@@ -64,6 +64,9 @@ impl ManagementService {
         }
         let policy = self.policy_of(&tenant)?;
         let kind = policy.kind(&key.kind).ok_or_else(|| kind_removed(&key))?;
+        if kind.imports.only {
+            return Err(RequestError::FailedPrecondition(imported_only(kind, &policy)).into());
+        }
         let prefix = kind.prefixes.of(&key.environment).ok_or_else(|| kind_removed(&key))?.to_owned();
         let mut random = (self.parts.random)();
         let now = self.parts.clock.now().wall;

@@ -9,13 +9,14 @@ pub mod shadow;
 pub mod tokens;
 pub mod usage;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::ports::HistoryHash;
 use latchkey_core::record::{KeyRecord, KeyState, ProfileRecord, TenantRecord, TenantRef};
+use latchkey_core::secret::KeyHash;
 use latchkey_core::time::{MonotonicInstant, Timestamp};
 
 /// Audit log entry, written in the transaction of the change that it describes.
@@ -103,6 +104,15 @@ pub struct NewKey {
     pub imported: bool,
 }
 
+/// Key that has a hash already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExistingHash {
+    /// A key that exists.
+    Present,
+    /// A key that was deleted. Its value can't be used again.
+    Deleted,
+}
+
 /// Result of creating a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Created {
@@ -143,6 +153,12 @@ pub trait ManagementStore: Send + Sync {
     async fn profiles(&self) -> Result<Vec<ProfileRecord>, SystemError>;
     /// Reads a version of a profile; `None` for the newest.
     async fn profile(&self, name: &str, version: Option<u64>) -> Result<Option<ProfileRecord>, SystemError>;
+
+    /// Returns those of the hashes by which keys exist already, or existed until they were deleted.
+    async fn existing_hashes(
+        &self,
+        hashes: &[KeyHash],
+    ) -> Result<HashMap<KeyHash, ExistingHash>, SystemError>;
 
     /// Creates keys: all or none. A hash that exists already is `AlreadyExists`, which names the key by its index.
     async fn create_keys(

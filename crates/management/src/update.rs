@@ -124,6 +124,7 @@ impl KeyChange<'_> {
             policy: self.policy,
             tenant: new.tenant,
             now: self.now,
+            earliest_expiry: self.now,
             created_by: "",
             created: new.created,
             caller_expires: None,

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use latchkey_core::imported_hash::ImportedHashes;
 use latchkey_core::key_kind::KeyFormatIndex;
 use latchkey_core::policy::Policy;
 use latchkey_core::ports::Policies;
@@ -34,6 +35,8 @@ struct Snapshot {
     without_host: Candidates,
     /// Key formats of all profiles.
     key_formats: KeyFormatIndex,
+    /// Policies whose keys may be stored by the hashes of another system.
+    with_imported_hashes: Vec<Arc<Policy>>,
 }
 
 impl Catalog {
@@ -101,6 +104,9 @@ impl Snapshot {
         let mut claims = BTreeMap::new();
         for profile in snapshot.by_name.values() {
             profile.policy.kinds.iter().for_each(|kind| snapshot.key_formats.add(kind, 0));
+            if profile.policy.kinds.iter().any(|kind| !kind.imports.hashes.is_empty()) {
+                snapshot.with_imported_hashes.push(Arc::clone(&profile.policy));
+            }
             for pattern in profile.rules.hosts.patterns() {
                 claims.entry(pattern.to_string()).or_insert((pattern, Candidates::default())).1.add(profile);
             }
@@ -122,5 +128,13 @@ impl Policies for Catalog {
 
     fn matches_key_format(&self, value: &str) -> bool {
         self.snapshot.load().key_formats.owner(value).is_some()
+    }
+
+    fn imported_hashes(&self, value: &str) -> ImportedHashes {
+        let mut hashes = ImportedHashes::new();
+        for policy in &self.snapshot.load().with_imported_hashes {
+            policy.kinds.iter().for_each(|kind| kind.add_imported_hashes(value, &mut hashes));
+        }
+        hashes
     }
 }

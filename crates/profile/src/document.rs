@@ -10,6 +10,7 @@ mod enforce;
 mod examples;
 mod headers;
 mod hosts;
+mod imports;
 mod kinds;
 mod limits;
 mod names;

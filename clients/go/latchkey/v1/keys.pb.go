@@ -1231,7 +1231,9 @@ type ImportKeysRequest struct {
 	// By id or slug. Empty: the caller's own tenant.
 	Tenant string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
 	// At most 1,000; all are taken or none is.
-	Keys          []*ImportedKey `protobuf:"bytes,2,rep,name=keys,proto3" json:"keys,omitempty"`
+	Keys []*ImportedKey `protobuf:"bytes,2,rep,name=keys,proto3" json:"keys,omitempty"`
+	// Checks everything and stores nothing. The answer has the keys as they would be, without ids, and every error.
+	ValidateOnly  bool `protobuf:"varint,3,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1280,17 +1282,33 @@ func (x *ImportKeysRequest) GetKeys() []*ImportedKey {
 	return nil
 }
 
+func (x *ImportKeysRequest) GetValidateOnly() bool {
+	if x != nil {
+		return x.ValidateOnly
+	}
+	return false
+}
+
 type ImportedKey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Secret:
 	//
 	//	*ImportedKey_Value
 	//	*ImportedKey_Sha256
+	//	*ImportedKey_Hash
 	Secret isImportedKey_Secret `protobuf_oneof:"secret"`
-	// Everything else, as for a new key; without `idempotency_key`.
+	// Everything else, as for a new key; without `idempotency_key`. An `expire_time` may be past: the key is then imported
+	// as expired.
 	Key *CreateKeyRequest `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`
 	// When it was made elsewhere, not in the future; unset: now.
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// Imports it as a disabled key.
+	Disabled bool `protobuf:"varint,6,opt,name=disabled,proto3" json:"disabled,omitempty"`
+	// Beginning of the value, if the other system kept it ("sk_live_4f"). It is shown with the key, and compared with the
+	// formats of the kind: a key that could never pass is refused.
+	Prefix string `protobuf:"bytes,7,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	// Last four characters of the value, if the other system kept them.
+	Hint          string `protobuf:"bytes,8,opt,name=hint,proto3" json:"hint,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1350,6 +1368,15 @@ func (x *ImportedKey) GetSha256() []byte {
 	return nil
 }
 
+func (x *ImportedKey) GetHash() *ImportedHash {
+	if x != nil {
+		if x, ok := x.Secret.(*ImportedKey_Hash); ok {
+			return x.Hash
+		}
+	}
+	return nil
+}
+
 func (x *ImportedKey) GetKey() *CreateKeyRequest {
 	if x != nil {
 		return x.Key
@@ -1362,6 +1389,27 @@ func (x *ImportedKey) GetCreateTime() *timestamppb.Timestamp {
 		return x.CreateTime
 	}
 	return nil
+}
+
+func (x *ImportedKey) GetDisabled() bool {
+	if x != nil {
+		return x.Disabled
+	}
+	return false
+}
+
+func (x *ImportedKey) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
+func (x *ImportedKey) GetHint() string {
+	if x != nil {
+		return x.Hint
+	}
+	return ""
 }
 
 type isImportedKey_Secret interface {
@@ -1378,21 +1426,97 @@ type ImportedKey_Sha256 struct {
 	Sha256 []byte `protobuf:"bytes,2,opt,name=sha256,proto3,oneof"`
 }
 
+type ImportedKey_Hash struct {
+	// Hash of the whole value, as the other system stored it.
+	Hash *ImportedHash `protobuf:"bytes,5,opt,name=hash,proto3,oneof"`
+}
+
 func (*ImportedKey_Value) isImportedKey_Secret() {}
 
 func (*ImportedKey_Sha256) isImportedKey_Secret() {}
 
+func (*ImportedKey_Hash) isImportedKey_Secret() {}
+
+// Hash by which another system stored a key.
+type ImportedHash struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "sha256", "sha512", "sha256-of-hex" (SHA-256 of the lower-case hexadecimal digits of SHA-256) or "hmac-sha256". The
+	// kind must declare it in `hashes`, except sha256.
+	Algorithm string `protobuf:"bytes,1,opt,name=algorithm,proto3" json:"algorithm,omitempty"`
+	// The hash in hexadecimal digits, or in base64 with either alphabet, with or without padding.
+	Digest string `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	// Name of the secret of hmac-sha256, as in the profile ("old-system"); empty: the only one of the kind.
+	Secret        string `protobuf:"bytes,3,opt,name=secret,proto3" json:"secret,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportedHash) Reset() {
+	*x = ImportedHash{}
+	mi := &file_latchkey_v1_keys_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportedHash) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportedHash) ProtoMessage() {}
+
+func (x *ImportedHash) ProtoReflect() protoreflect.Message {
+	mi := &file_latchkey_v1_keys_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportedHash.ProtoReflect.Descriptor instead.
+func (*ImportedHash) Descriptor() ([]byte, []int) {
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ImportedHash) GetAlgorithm() string {
+	if x != nil {
+		return x.Algorithm
+	}
+	return ""
+}
+
+func (x *ImportedHash) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *ImportedHash) GetSecret() string {
+	if x != nil {
+		return x.Secret
+	}
+	return ""
+}
+
 type ImportKeysResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// In the order asked; no values.
-	Keys          []*Key `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`
+	Keys []*Key `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`
+	// Findings that prevent no import.
+	Warnings []*ImportFinding `protobuf:"bytes,2,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	// With `validate_only` alone: the reasons why keys would be refused.
+	Errors        []*ImportFinding `protobuf:"bytes,3,rep,name=errors,proto3" json:"errors,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ImportKeysResponse) Reset() {
 	*x = ImportKeysResponse{}
-	mi := &file_latchkey_v1_keys_proto_msgTypes[16]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1404,7 +1528,7 @@ func (x *ImportKeysResponse) String() string {
 func (*ImportKeysResponse) ProtoMessage() {}
 
 func (x *ImportKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_keys_proto_msgTypes[16]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1417,7 +1541,7 @@ func (x *ImportKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportKeysResponse.ProtoReflect.Descriptor instead.
 func (*ImportKeysResponse) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{16}
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ImportKeysResponse) GetKeys() []*Key {
@@ -1425,6 +1549,84 @@ func (x *ImportKeysResponse) GetKeys() []*Key {
 		return x.Keys
 	}
 	return nil
+}
+
+func (x *ImportKeysResponse) GetWarnings() []*ImportFinding {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
+func (x *ImportKeysResponse) GetErrors() []*ImportFinding {
+	if x != nil {
+		return x.Errors
+	}
+	return nil
+}
+
+// Finding about a key of an import, or about several of which it names the first.
+type ImportFinding struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Index in `keys` of the request, from 0.
+	Index int32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// Path of the field ("keys[3].key.scopes[0]").
+	Field string `protobuf:"bytes,2,opt,name=field,proto3" json:"field,omitempty"`
+	// Description, whose subject is the field.
+	Description   string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportFinding) Reset() {
+	*x = ImportFinding{}
+	mi := &file_latchkey_v1_keys_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportFinding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportFinding) ProtoMessage() {}
+
+func (x *ImportFinding) ProtoReflect() protoreflect.Message {
+	mi := &file_latchkey_v1_keys_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportFinding.ProtoReflect.Descriptor instead.
+func (*ImportFinding) Descriptor() ([]byte, []int) {
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ImportFinding) GetIndex() int32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *ImportFinding) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *ImportFinding) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
 }
 
 type GetKeyUsageRequest struct {
@@ -1441,7 +1643,7 @@ type GetKeyUsageRequest struct {
 
 func (x *GetKeyUsageRequest) Reset() {
 	*x = GetKeyUsageRequest{}
-	mi := &file_latchkey_v1_keys_proto_msgTypes[17]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1453,7 +1655,7 @@ func (x *GetKeyUsageRequest) String() string {
 func (*GetKeyUsageRequest) ProtoMessage() {}
 
 func (x *GetKeyUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_keys_proto_msgTypes[17]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1466,7 +1668,7 @@ func (x *GetKeyUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetKeyUsageRequest.ProtoReflect.Descriptor instead.
 func (*GetKeyUsageRequest) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{17}
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetKeyUsageRequest) GetId() string {
@@ -1504,7 +1706,7 @@ type GetKeyUsageResponse struct {
 
 func (x *GetKeyUsageResponse) Reset() {
 	*x = GetKeyUsageResponse{}
-	mi := &file_latchkey_v1_keys_proto_msgTypes[18]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1516,7 +1718,7 @@ func (x *GetKeyUsageResponse) String() string {
 func (*GetKeyUsageResponse) ProtoMessage() {}
 
 func (x *GetKeyUsageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_keys_proto_msgTypes[18]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1529,7 +1731,7 @@ func (x *GetKeyUsageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetKeyUsageResponse.ProtoReflect.Descriptor instead.
 func (*GetKeyUsageResponse) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{18}
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetKeyUsageResponse) GetHours() []*UsageHour {
@@ -1567,7 +1769,7 @@ type UsageHour struct {
 
 func (x *UsageHour) Reset() {
 	*x = UsageHour{}
-	mi := &file_latchkey_v1_keys_proto_msgTypes[19]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1579,7 +1781,7 @@ func (x *UsageHour) String() string {
 func (*UsageHour) ProtoMessage() {}
 
 func (x *UsageHour) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_keys_proto_msgTypes[19]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1592,7 +1794,7 @@ func (x *UsageHour) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageHour.ProtoReflect.Descriptor instead.
 func (*UsageHour) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{19}
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *UsageHour) GetHour() *timestamppb.Timestamp {
@@ -1739,19 +1941,34 @@ const file_latchkey_v1_keys_proto_rawDesc = "" +
 	"\bbindings\x18\x04 \x03(\v23.latchkey.v1.GetPublishableKeyRequest.BindingsEntryR\bbindings\x1a;\n" +
 	"\rBindingsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"Y\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"~\n" +
 	"\x11ImportKeysRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12,\n" +
-	"\x04keys\x18\x02 \x03(\v2\x18.latchkey.v1.ImportedKeyR\x04keys\"\xb7\x01\n" +
+	"\x04keys\x18\x02 \x03(\v2\x18.latchkey.v1.ImportedKeyR\x04keys\x12#\n" +
+	"\rvalidate_only\x18\x03 \x01(\bR\fvalidateOnly\"\xb0\x02\n" +
 	"\vImportedKey\x12\x16\n" +
 	"\x05value\x18\x01 \x01(\tH\x00R\x05value\x12\x18\n" +
 	"\x06sha256\x18\x02 \x01(\fH\x00R\x06sha256\x12/\n" +
+	"\x04hash\x18\x05 \x01(\v2\x19.latchkey.v1.ImportedHashH\x00R\x04hash\x12/\n" +
 	"\x03key\x18\x03 \x01(\v2\x1d.latchkey.v1.CreateKeyRequestR\x03key\x12;\n" +
 	"\vcreate_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTimeB\b\n" +
-	"\x06secret\":\n" +
+	"createTime\x12\x1a\n" +
+	"\bdisabled\x18\x06 \x01(\bR\bdisabled\x12\x16\n" +
+	"\x06prefix\x18\a \x01(\tR\x06prefix\x12\x12\n" +
+	"\x04hint\x18\b \x01(\tR\x04hintB\b\n" +
+	"\x06secret\"\\\n" +
+	"\fImportedHash\x12\x1c\n" +
+	"\talgorithm\x18\x01 \x01(\tR\talgorithm\x12\x16\n" +
+	"\x06digest\x18\x02 \x01(\tR\x06digest\x12\x16\n" +
+	"\x06secret\x18\x03 \x01(\tR\x06secret\"\xa6\x01\n" +
 	"\x12ImportKeysResponse\x12$\n" +
-	"\x04keys\x18\x01 \x03(\v2\x10.latchkey.v1.KeyR\x04keys\"\x96\x01\n" +
+	"\x04keys\x18\x01 \x03(\v2\x10.latchkey.v1.KeyR\x04keys\x126\n" +
+	"\bwarnings\x18\x02 \x03(\v2\x1a.latchkey.v1.ImportFindingR\bwarnings\x122\n" +
+	"\x06errors\x18\x03 \x03(\v2\x1a.latchkey.v1.ImportFindingR\x06errors\"]\n" +
+	"\rImportFinding\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x05R\x05index\x12\x14\n" +
+	"\x05field\x18\x02 \x01(\tR\x05field\x12 \n" +
+	"\vdescription\x18\x03 \x01(\tR\vdescription\"\x96\x01\n" +
 	"\x12GetKeyUsageRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x129\n" +
 	"\n" +
@@ -1802,7 +2019,7 @@ func file_latchkey_v1_keys_proto_rawDescGZIP() []byte {
 }
 
 var file_latchkey_v1_keys_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_latchkey_v1_keys_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_latchkey_v1_keys_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_latchkey_v1_keys_proto_goTypes = []any{
 	(KeyState)(0),                    // 0: latchkey.v1.KeyState
 	(*Key)(nil),                      // 1: latchkey.v1.Key
@@ -1821,83 +2038,88 @@ var file_latchkey_v1_keys_proto_goTypes = []any{
 	(*GetPublishableKeyRequest)(nil), // 14: latchkey.v1.GetPublishableKeyRequest
 	(*ImportKeysRequest)(nil),        // 15: latchkey.v1.ImportKeysRequest
 	(*ImportedKey)(nil),              // 16: latchkey.v1.ImportedKey
-	(*ImportKeysResponse)(nil),       // 17: latchkey.v1.ImportKeysResponse
-	(*GetKeyUsageRequest)(nil),       // 18: latchkey.v1.GetKeyUsageRequest
-	(*GetKeyUsageResponse)(nil),      // 19: latchkey.v1.GetKeyUsageResponse
-	(*UsageHour)(nil),                // 20: latchkey.v1.UsageHour
-	nil,                              // 21: latchkey.v1.Key.BindingsEntry
-	nil,                              // 22: latchkey.v1.Key.RateLimitsEntry
-	nil,                              // 23: latchkey.v1.Key.MetadataEntry
-	nil,                              // 24: latchkey.v1.CreateKeyRequest.BindingsEntry
-	nil,                              // 25: latchkey.v1.CreateKeyRequest.RateLimitsEntry
-	nil,                              // 26: latchkey.v1.CreateKeyRequest.MetadataEntry
-	nil,                              // 27: latchkey.v1.ListKeysRequest.BindingsEntry
-	nil,                              // 28: latchkey.v1.GetPublishableKeyRequest.BindingsEntry
-	nil,                              // 29: latchkey.v1.UsageHour.DeniedEntry
-	(*timestamppb.Timestamp)(nil),    // 30: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),      // 31: google.protobuf.Duration
-	(*fieldmaskpb.FieldMask)(nil),    // 32: google.protobuf.FieldMask
+	(*ImportedHash)(nil),             // 17: latchkey.v1.ImportedHash
+	(*ImportKeysResponse)(nil),       // 18: latchkey.v1.ImportKeysResponse
+	(*ImportFinding)(nil),            // 19: latchkey.v1.ImportFinding
+	(*GetKeyUsageRequest)(nil),       // 20: latchkey.v1.GetKeyUsageRequest
+	(*GetKeyUsageResponse)(nil),      // 21: latchkey.v1.GetKeyUsageResponse
+	(*UsageHour)(nil),                // 22: latchkey.v1.UsageHour
+	nil,                              // 23: latchkey.v1.Key.BindingsEntry
+	nil,                              // 24: latchkey.v1.Key.RateLimitsEntry
+	nil,                              // 25: latchkey.v1.Key.MetadataEntry
+	nil,                              // 26: latchkey.v1.CreateKeyRequest.BindingsEntry
+	nil,                              // 27: latchkey.v1.CreateKeyRequest.RateLimitsEntry
+	nil,                              // 28: latchkey.v1.CreateKeyRequest.MetadataEntry
+	nil,                              // 29: latchkey.v1.ListKeysRequest.BindingsEntry
+	nil,                              // 30: latchkey.v1.GetPublishableKeyRequest.BindingsEntry
+	nil,                              // 31: latchkey.v1.UsageHour.DeniedEntry
+	(*timestamppb.Timestamp)(nil),    // 32: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),      // 33: google.protobuf.Duration
+	(*fieldmaskpb.FieldMask)(nil),    // 34: google.protobuf.FieldMask
 }
 var file_latchkey_v1_keys_proto_depIdxs = []int32{
-	21, // 0: latchkey.v1.Key.bindings:type_name -> latchkey.v1.Key.BindingsEntry
-	22, // 1: latchkey.v1.Key.rate_limits:type_name -> latchkey.v1.Key.RateLimitsEntry
-	23, // 2: latchkey.v1.Key.metadata:type_name -> latchkey.v1.Key.MetadataEntry
+	23, // 0: latchkey.v1.Key.bindings:type_name -> latchkey.v1.Key.BindingsEntry
+	24, // 1: latchkey.v1.Key.rate_limits:type_name -> latchkey.v1.Key.RateLimitsEntry
+	25, // 2: latchkey.v1.Key.metadata:type_name -> latchkey.v1.Key.MetadataEntry
 	0,  // 3: latchkey.v1.Key.state:type_name -> latchkey.v1.KeyState
-	30, // 4: latchkey.v1.Key.create_time:type_name -> google.protobuf.Timestamp
-	30, // 5: latchkey.v1.Key.expire_time:type_name -> google.protobuf.Timestamp
-	30, // 6: latchkey.v1.Key.revoke_time:type_name -> google.protobuf.Timestamp
-	30, // 7: latchkey.v1.Key.last_use_time:type_name -> google.protobuf.Timestamp
-	24, // 8: latchkey.v1.CreateKeyRequest.bindings:type_name -> latchkey.v1.CreateKeyRequest.BindingsEntry
-	30, // 9: latchkey.v1.CreateKeyRequest.expire_time:type_name -> google.protobuf.Timestamp
-	31, // 10: latchkey.v1.CreateKeyRequest.ttl:type_name -> google.protobuf.Duration
-	25, // 11: latchkey.v1.CreateKeyRequest.rate_limits:type_name -> latchkey.v1.CreateKeyRequest.RateLimitsEntry
-	26, // 12: latchkey.v1.CreateKeyRequest.metadata:type_name -> latchkey.v1.CreateKeyRequest.MetadataEntry
+	32, // 4: latchkey.v1.Key.create_time:type_name -> google.protobuf.Timestamp
+	32, // 5: latchkey.v1.Key.expire_time:type_name -> google.protobuf.Timestamp
+	32, // 6: latchkey.v1.Key.revoke_time:type_name -> google.protobuf.Timestamp
+	32, // 7: latchkey.v1.Key.last_use_time:type_name -> google.protobuf.Timestamp
+	26, // 8: latchkey.v1.CreateKeyRequest.bindings:type_name -> latchkey.v1.CreateKeyRequest.BindingsEntry
+	32, // 9: latchkey.v1.CreateKeyRequest.expire_time:type_name -> google.protobuf.Timestamp
+	33, // 10: latchkey.v1.CreateKeyRequest.ttl:type_name -> google.protobuf.Duration
+	27, // 11: latchkey.v1.CreateKeyRequest.rate_limits:type_name -> latchkey.v1.CreateKeyRequest.RateLimitsEntry
+	28, // 12: latchkey.v1.CreateKeyRequest.metadata:type_name -> latchkey.v1.CreateKeyRequest.MetadataEntry
 	1,  // 13: latchkey.v1.CreateKeyResponse.key:type_name -> latchkey.v1.Key
 	0,  // 14: latchkey.v1.ListKeysRequest.state:type_name -> latchkey.v1.KeyState
-	27, // 15: latchkey.v1.ListKeysRequest.bindings:type_name -> latchkey.v1.ListKeysRequest.BindingsEntry
+	29, // 15: latchkey.v1.ListKeysRequest.bindings:type_name -> latchkey.v1.ListKeysRequest.BindingsEntry
 	1,  // 16: latchkey.v1.ListKeysResponse.keys:type_name -> latchkey.v1.Key
 	1,  // 17: latchkey.v1.UpdateKeyRequest.key:type_name -> latchkey.v1.Key
-	32, // 18: latchkey.v1.UpdateKeyRequest.update_mask:type_name -> google.protobuf.FieldMask
-	31, // 19: latchkey.v1.RotateKeyRequest.overlap:type_name -> google.protobuf.Duration
+	34, // 18: latchkey.v1.UpdateKeyRequest.update_mask:type_name -> google.protobuf.FieldMask
+	33, // 19: latchkey.v1.RotateKeyRequest.overlap:type_name -> google.protobuf.Duration
 	1,  // 20: latchkey.v1.RotateKeyResponse.key:type_name -> latchkey.v1.Key
 	1,  // 21: latchkey.v1.RotateKeyResponse.replaced:type_name -> latchkey.v1.Key
 	1,  // 22: latchkey.v1.RevokeKeyResponse.key:type_name -> latchkey.v1.Key
-	28, // 23: latchkey.v1.GetPublishableKeyRequest.bindings:type_name -> latchkey.v1.GetPublishableKeyRequest.BindingsEntry
+	30, // 23: latchkey.v1.GetPublishableKeyRequest.bindings:type_name -> latchkey.v1.GetPublishableKeyRequest.BindingsEntry
 	16, // 24: latchkey.v1.ImportKeysRequest.keys:type_name -> latchkey.v1.ImportedKey
-	2,  // 25: latchkey.v1.ImportedKey.key:type_name -> latchkey.v1.CreateKeyRequest
-	30, // 26: latchkey.v1.ImportedKey.create_time:type_name -> google.protobuf.Timestamp
-	1,  // 27: latchkey.v1.ImportKeysResponse.keys:type_name -> latchkey.v1.Key
-	30, // 28: latchkey.v1.GetKeyUsageRequest.start_time:type_name -> google.protobuf.Timestamp
-	30, // 29: latchkey.v1.GetKeyUsageRequest.end_time:type_name -> google.protobuf.Timestamp
-	20, // 30: latchkey.v1.GetKeyUsageResponse.hours:type_name -> latchkey.v1.UsageHour
-	30, // 31: latchkey.v1.GetKeyUsageResponse.last_use_time:type_name -> google.protobuf.Timestamp
-	30, // 32: latchkey.v1.UsageHour.hour:type_name -> google.protobuf.Timestamp
-	29, // 33: latchkey.v1.UsageHour.denied:type_name -> latchkey.v1.UsageHour.DeniedEntry
-	2,  // 34: latchkey.v1.KeyService.CreateKey:input_type -> latchkey.v1.CreateKeyRequest
-	4,  // 35: latchkey.v1.KeyService.GetKey:input_type -> latchkey.v1.GetKeyRequest
-	5,  // 36: latchkey.v1.KeyService.ListKeys:input_type -> latchkey.v1.ListKeysRequest
-	7,  // 37: latchkey.v1.KeyService.UpdateKey:input_type -> latchkey.v1.UpdateKeyRequest
-	8,  // 38: latchkey.v1.KeyService.RotateKey:input_type -> latchkey.v1.RotateKeyRequest
-	10, // 39: latchkey.v1.KeyService.RevokeKey:input_type -> latchkey.v1.RevokeKeyRequest
-	12, // 40: latchkey.v1.KeyService.DeleteKey:input_type -> latchkey.v1.DeleteKeyRequest
-	14, // 41: latchkey.v1.KeyService.GetPublishableKey:input_type -> latchkey.v1.GetPublishableKeyRequest
-	15, // 42: latchkey.v1.KeyService.ImportKeys:input_type -> latchkey.v1.ImportKeysRequest
-	18, // 43: latchkey.v1.KeyService.GetKeyUsage:input_type -> latchkey.v1.GetKeyUsageRequest
-	3,  // 44: latchkey.v1.KeyService.CreateKey:output_type -> latchkey.v1.CreateKeyResponse
-	1,  // 45: latchkey.v1.KeyService.GetKey:output_type -> latchkey.v1.Key
-	6,  // 46: latchkey.v1.KeyService.ListKeys:output_type -> latchkey.v1.ListKeysResponse
-	1,  // 47: latchkey.v1.KeyService.UpdateKey:output_type -> latchkey.v1.Key
-	9,  // 48: latchkey.v1.KeyService.RotateKey:output_type -> latchkey.v1.RotateKeyResponse
-	11, // 49: latchkey.v1.KeyService.RevokeKey:output_type -> latchkey.v1.RevokeKeyResponse
-	13, // 50: latchkey.v1.KeyService.DeleteKey:output_type -> latchkey.v1.DeleteKeyResponse
-	1,  // 51: latchkey.v1.KeyService.GetPublishableKey:output_type -> latchkey.v1.Key
-	17, // 52: latchkey.v1.KeyService.ImportKeys:output_type -> latchkey.v1.ImportKeysResponse
-	19, // 53: latchkey.v1.KeyService.GetKeyUsage:output_type -> latchkey.v1.GetKeyUsageResponse
-	44, // [44:54] is the sub-list for method output_type
-	34, // [34:44] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	17, // 25: latchkey.v1.ImportedKey.hash:type_name -> latchkey.v1.ImportedHash
+	2,  // 26: latchkey.v1.ImportedKey.key:type_name -> latchkey.v1.CreateKeyRequest
+	32, // 27: latchkey.v1.ImportedKey.create_time:type_name -> google.protobuf.Timestamp
+	1,  // 28: latchkey.v1.ImportKeysResponse.keys:type_name -> latchkey.v1.Key
+	19, // 29: latchkey.v1.ImportKeysResponse.warnings:type_name -> latchkey.v1.ImportFinding
+	19, // 30: latchkey.v1.ImportKeysResponse.errors:type_name -> latchkey.v1.ImportFinding
+	32, // 31: latchkey.v1.GetKeyUsageRequest.start_time:type_name -> google.protobuf.Timestamp
+	32, // 32: latchkey.v1.GetKeyUsageRequest.end_time:type_name -> google.protobuf.Timestamp
+	22, // 33: latchkey.v1.GetKeyUsageResponse.hours:type_name -> latchkey.v1.UsageHour
+	32, // 34: latchkey.v1.GetKeyUsageResponse.last_use_time:type_name -> google.protobuf.Timestamp
+	32, // 35: latchkey.v1.UsageHour.hour:type_name -> google.protobuf.Timestamp
+	31, // 36: latchkey.v1.UsageHour.denied:type_name -> latchkey.v1.UsageHour.DeniedEntry
+	2,  // 37: latchkey.v1.KeyService.CreateKey:input_type -> latchkey.v1.CreateKeyRequest
+	4,  // 38: latchkey.v1.KeyService.GetKey:input_type -> latchkey.v1.GetKeyRequest
+	5,  // 39: latchkey.v1.KeyService.ListKeys:input_type -> latchkey.v1.ListKeysRequest
+	7,  // 40: latchkey.v1.KeyService.UpdateKey:input_type -> latchkey.v1.UpdateKeyRequest
+	8,  // 41: latchkey.v1.KeyService.RotateKey:input_type -> latchkey.v1.RotateKeyRequest
+	10, // 42: latchkey.v1.KeyService.RevokeKey:input_type -> latchkey.v1.RevokeKeyRequest
+	12, // 43: latchkey.v1.KeyService.DeleteKey:input_type -> latchkey.v1.DeleteKeyRequest
+	14, // 44: latchkey.v1.KeyService.GetPublishableKey:input_type -> latchkey.v1.GetPublishableKeyRequest
+	15, // 45: latchkey.v1.KeyService.ImportKeys:input_type -> latchkey.v1.ImportKeysRequest
+	20, // 46: latchkey.v1.KeyService.GetKeyUsage:input_type -> latchkey.v1.GetKeyUsageRequest
+	3,  // 47: latchkey.v1.KeyService.CreateKey:output_type -> latchkey.v1.CreateKeyResponse
+	1,  // 48: latchkey.v1.KeyService.GetKey:output_type -> latchkey.v1.Key
+	6,  // 49: latchkey.v1.KeyService.ListKeys:output_type -> latchkey.v1.ListKeysResponse
+	1,  // 50: latchkey.v1.KeyService.UpdateKey:output_type -> latchkey.v1.Key
+	9,  // 51: latchkey.v1.KeyService.RotateKey:output_type -> latchkey.v1.RotateKeyResponse
+	11, // 52: latchkey.v1.KeyService.RevokeKey:output_type -> latchkey.v1.RevokeKeyResponse
+	13, // 53: latchkey.v1.KeyService.DeleteKey:output_type -> latchkey.v1.DeleteKeyResponse
+	1,  // 54: latchkey.v1.KeyService.GetPublishableKey:output_type -> latchkey.v1.Key
+	18, // 55: latchkey.v1.KeyService.ImportKeys:output_type -> latchkey.v1.ImportKeysResponse
+	21, // 56: latchkey.v1.KeyService.GetKeyUsage:output_type -> latchkey.v1.GetKeyUsageResponse
+	47, // [47:57] is the sub-list for method output_type
+	37, // [37:47] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_latchkey_v1_keys_proto_init() }
@@ -1912,6 +2134,7 @@ func file_latchkey_v1_keys_proto_init() {
 	file_latchkey_v1_keys_proto_msgTypes[15].OneofWrappers = []any{
 		(*ImportedKey_Value)(nil),
 		(*ImportedKey_Sha256)(nil),
+		(*ImportedKey_Hash)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1919,7 +2142,7 @@ func file_latchkey_v1_keys_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_latchkey_v1_keys_proto_rawDesc), len(file_latchkey_v1_keys_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   29,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -45,7 +45,13 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("key delete", &["latchkey key delete key_01…", "latchkey key delete key_01… --force --yes"]),
     ("key usage", &["latchkey key usage key_01…"]),
     ("key publishable", &["latchkey key publishable --tenant acme"]),
-    ("key import", &["latchkey key import keys.json --tenant acme"]),
+    (
+        "key import",
+        &[
+            "latchkey key import keys.csv --tenant acme --scope orders.read --dry-run",
+            "latchkey key import key-auths.json --from kong --tenant acme",
+        ],
+    ),
     (
         "operator create",
         &[

@@ -78,10 +78,18 @@ pub(crate) enum KeyCommand {
         #[arg(long = "binding", value_parser = pair, value_name = "NAME=ID")]
         bindings: Vec<(String, String)>,
     },
-    /// Take over keys from another system, by value or by SHA-256; a thousand at a time, all or none of these
+    /// Import keys from another system, by value or by hash
     ///
-    /// The file is a `latchkey.v1.ImportKeysRequest` as JSON:
-    /// {"tenant": "acme", "keys": [{"sha256": "BASE64", "key": {"name": "from before"}}]}
+    /// All keys are checked before the first one is imported; an error names its place in the file, and nothing is
+    /// imported. The file is one of these:
+    ///
+    /// json: a `latchkey.v1.ImportKeysRequest`,
+    /// {"tenant": "acme", "keys": [{"value": "KEY", "key": {"name": "from before"}}]};
+    /// jsonl: a `latchkey.v1.ImportedKey` on each line, {"hash": {"algorithm": "sha512", "digest": "HEX or BASE64"}};
+    /// csv: a table whose header names columns: value or hash, algorithm, secret, name, tenant, kind, environment,
+    /// scopes, expire_time, create_time, disabled, enabled, prefix, hint, networks, metadata.NAME, binding.NAME,
+    /// rate_limit.CLASS;
+    /// kong, unkey, aws: an export of Kong, Unkey or Amazon API Gateway.
     Import(ImportArgs),
 }
 
@@ -228,13 +236,45 @@ pub(crate) struct KeyChange {
 /// Keys from elsewhere.
 #[derive(Args, Debug)]
 pub(crate) struct ImportArgs {
-    /// The JSON file; "-" reads standard input
+    /// The file; "-" reads standard input
     #[arg(value_name = "FILE", required_unless_present = "named")]
     pub(crate) file: Option<PathBuf>,
     /// Clears the field, by a flag
     #[arg(short = 'f', long = "file", value_name = "FILE", conflicts_with = "file", hide = true)]
     pub(crate) named: Option<PathBuf>,
+    /// Format or system that the file is from; its name and content tell json, jsonl and csv apart by default
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) from: Option<ImportSource>,
+    /// Check everything, show what would be imported, and import nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// The tenant, in place of the file's
     #[arg(long)]
     pub(crate) tenant: Option<String>,
+    /// Kind of the keys that name none; by default the kind whose format the value has
+    #[arg(long)]
+    pub(crate) kind: Option<String>,
+    /// Environment of the keys that name none
+    #[arg(long)]
+    pub(crate) environment: Option<String>,
+    /// A scope to grant to the keys that name none; may be repeated
+    #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
+    pub(crate) scopes: Vec<String>,
+}
+
+/// Format of a file of keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ImportSource {
+    /// `latchkey.v1.ImportKeysRequest` as JSON.
+    Json,
+    /// `latchkey.v1.ImportedKey` as JSON on each line.
+    Jsonl,
+    /// Table with a header.
+    Csv,
+    /// Kong's key-auth credentials.
+    Kong,
+    /// Unkey's keys.
+    Unkey,
+    /// Keys of Amazon API Gateway.
+    Aws,
 }

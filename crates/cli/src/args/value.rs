@@ -17,7 +17,7 @@ const TIMESTAMP_SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_4
 const LONGEST_SPAN: i64 = 315_576_000_000;
 
 /// RFC 3339, or a day.
-pub(super) fn time(text: &str) -> Result<Timestamp, String> {
+pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
     let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
     let remedy = |_| "write a time such as 2027-01-31T12:00:00Z, or a day".to_owned();
     let time: Timestamp = whole.parse().map_err(remedy)?;

@@ -1,25 +1,21 @@
 //! `latchkey key`.
 
-use std::io::IsTerminal as _;
-
-use indicatif::{ProgressBar, ProgressStyle};
 use latchkey_proto::v1::key_service_client::KeyServiceClient;
 use latchkey_proto::v1::{self, create_key_request::Expiry};
 
 use super::confirm::confirm;
+use super::key_import;
 use super::tenant::{mask, print_next_page};
-use crate::args::{
-    ClearField, CreateKeyArgs, Globals, ImportArgs, KeyCommand, ListKeysArgs, State, UpdateKeyArgs,
-};
-use crate::call::{AuthenticatedChannel, Server, read_text};
+use crate::args::{ClearField, CreateKeyArgs, Globals, KeyCommand, ListKeysArgs, State, UpdateKeyArgs};
+use crate::call::{AuthenticatedChannel, Server};
 use crate::exit::CliError;
-use crate::output::{Format, from_json, key_table, note, print, replaces, show, still_in_use, successor};
+use crate::output::{Format, key_table, print, replaces, show, still_in_use, successor};
 
 pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), CliError> {
     let format = globals.output;
     // What the command line brings is read before anyone is called.
     let command = match command {
-        KeyCommand::Import(args) => return import(globals, args).await,
+        KeyCommand::Import(args) => return key_import::run(globals, args).await,
         other => other,
     };
     let mut keys = Server::of(globals).await?.keys();
@@ -65,7 +61,7 @@ pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Cl
             let ask = v1::GetPublishableKeyRequest { tenant, environment, kind, bindings };
             show(format, keys.get_publishable_key(ask).await?.get_ref())
         }
-        KeyCommand::Import(args) => import(globals, args).await,
+        KeyCommand::Import(args) => key_import::run(globals, args).await,
     }
 }
 
@@ -91,48 +87,6 @@ async fn successors(
         found.push(keys.get_key(v1::GetKeyRequest { id: id.to_owned() }).await?.into_inner());
     }
     Ok(found)
-}
-
-/// As many as one call takes.
-const PIECE: usize = 1_000;
-
-/// In pieces of what one call takes; each is all or none. What failed names the piece that it was.
-async fn import(globals: &Globals, args: ImportArgs) -> Result<(), CliError> {
-    let ask: v1::ImportKeysRequest = from_json(&read_text(&args.file.or(args.named).unwrap_or_default())?)?;
-    let tenant = args.tenant.unwrap_or(ask.tenant);
-    let mut service = Server::of(globals).await?.keys();
-    let (all, bar) = (ask.keys.len(), progress(ask.keys.len()));
-    let (mut made, mut left) = (Vec::with_capacity(all), ask.keys.into_iter());
-    loop {
-        let keys: Vec<_> = left.by_ref().take(PIECE).collect();
-        if keys.is_empty() && all > 0 {
-            break;
-        }
-        let count = keys.len();
-        let piece = v1::ImportKeysRequest { tenant: tenant.clone(), keys };
-        let answer = service.import_keys(piece).await.inspect_err(|_| {
-            bar.abandon();
-            if all > PIECE {
-                note(&format!("{} of {all} keys are imported; the next {count} are not:", made.len()));
-            }
-        })?;
-        made.extend(answer.into_inner().keys);
-        bar.inc(count as u64);
-        if all == 0 {
-            break;
-        }
-    }
-    bar.finish_and_clear();
-    show(globals.output, &v1::ImportKeysResponse { keys: made })
-}
-
-/// On a terminal, and where there is more than one call to wait for.
-fn progress(all: usize) -> ProgressBar {
-    if all <= PIECE || !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} keys, {eta} left");
-    ProgressBar::new(all as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 fn creation(args: CreateKeyArgs) -> v1::CreateKeyRequest {

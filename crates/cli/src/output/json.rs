@@ -25,7 +25,7 @@ macro_rules! named {
 }
 
 named! {
-    Key, CreateKeyResponse, RotateKeyResponse, RevokeKeyResponse, ListKeysResponse, ImportKeysRequest,
+    Key, CreateKeyResponse, RotateKeyResponse, RevokeKeyResponse, ListKeysResponse, ImportKeysRequest, ImportedKey,
     ImportKeysResponse, Tenant, ListTenantsResponse, Profile, ListProfilesResponse, CheckResponse,
     User, ListUsersResponse, IssueJwtResponse, RefreshJwtResponse, RevokeJwtResponse, ListSigningKeysResponse,
     DeleteKeyResponse, DeleteUserResponse, DeleteTenantResponse, DeleteProfileResponse, GetKeyUsageResponse, GetShadowReportResponse, AuditEvent, ListAuditEventsResponse, VerifyAuditLogResponse,

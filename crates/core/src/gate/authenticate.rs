@@ -12,7 +12,6 @@ use crate::ports::{Limiter, TokenFamily};
 use crate::principal::Principal;
 use crate::reason::Reason;
 use crate::record::TenantRecord;
-use crate::secret::KeyHash;
 use crate::token;
 
 /// A caller whose credential is valid, and the policy to evaluate the call by.
@@ -31,7 +30,7 @@ pub(super) struct IdentifiedCaller {
 
 /// Credential by its format.
 pub(super) enum CredentialKind<'a> {
-    Key(KeyHash),
+    Key(&'a str),
     Token(&'a str),
 }
 
@@ -42,7 +41,7 @@ impl<L: Limiter> Gate<L> {
         given: Option<Arc<Policy>>,
     ) -> Result<StepResult<AuthenticatedCaller>, SystemError> {
         let identified = match self.classify_credential(eval, given.as_deref()) {
-            Ok(CredentialKind::Key(hash)) => self.authenticate_key(&hash, eval, given).await?,
+            Ok(CredentialKind::Key(value)) => self.authenticate_key(value, eval, given).await?,
             Ok(CredentialKind::Token(token)) => self.authenticate_jwt(token, eval, given).await?,
             Err(denial) => Err(denial),
         };
@@ -92,16 +91,16 @@ impl<L: Limiter> Gate<L> {
             return Err(eval.explain.fail_with_detail("credential", invalid_credential(), detail));
         }
         eval.explain.pass("credential", || "it has the format of a key".to_owned());
-        Ok(CredentialKind::Key(KeyHash::of(value)))
+        Ok(CredentialKind::Key(value))
     }
 
     async fn authenticate_key(
         &self,
-        hash: &KeyHash,
+        value: &str,
         eval: &mut EvalContext<'_, '_>,
         given: Option<Arc<Policy>>,
     ) -> Result<StepResult<IdentifiedCaller>, SystemError> {
-        let Some((key, tenant)) = self.lookup_key(hash, eval).await? else {
+        let Some(((key, tenant), hash)) = self.lookup_value(value, given.as_deref(), eval).await? else {
             let detail = || "no key has this value".to_owned();
             return Ok(Err(eval.explain.fail_with_detail("key", invalid_credential(), detail)));
         };
@@ -111,8 +110,7 @@ impl<L: Limiter> Gate<L> {
             return Ok(Err(eval.explain.fail_with_detail("key", invalid_credential(), detail)));
         };
         // Without a given policy, the format was compared with those of all profiles.
-        let accepts = |value: &str| classified || policy.accepts_key(value);
-        if !matches!(eval.input.credential, PresentedCredential::Value(value) if accepts(value)) {
+        if !classified && !(policy.accepts_key(value) && policy.finds_by_hash(value, &hash)) {
             let detail = || format!("the profile {:?} does not accept keys of this format", policy.name);
             return Ok(Err(eval.explain.fail_with_detail("key", invalid_credential(), detail)));
         }

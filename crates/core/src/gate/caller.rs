@@ -14,7 +14,6 @@ use crate::policy::Policy;
 use crate::ports::Limiter;
 use crate::principal::Principal;
 use crate::record::TenantRecord;
-use crate::secret::KeyHash;
 use crate::token;
 
 const NO_CREDENTIAL: RequestError =
@@ -69,9 +68,11 @@ impl<L: Limiter> Gate<L> {
         value: &str,
         eval: &mut EvalContext<'_, '_>,
     ) -> Result<Option<IdentifiedCaller>, SystemError> {
-        let Some((key, tenant)) = self.lookup_key(&KeyHash::of(value), eval).await? else { return Ok(None) };
+        let Some(((key, tenant), hash)) = self.lookup_value(value, None, eval).await? else {
+            return Ok(None);
+        };
         let Some(policy) = self.management_policy(&tenant) else { return Ok(None) };
-        let accepted = policy.accepts_key(value);
+        let accepted = policy.accepts_key(value) && policy.finds_by_hash(value, &hash);
         if !accepted && !operator::is_operator_tenant(&tenant) {
             return Ok(None);
         }

@@ -10,6 +10,7 @@ use crate::cache::{CacheLookup, Cached};
 use crate::cached_key::CachedKey;
 use crate::error::SystemError;
 use crate::id::{FamilyId, UserId};
+use crate::policy::Policy;
 use crate::ports::{ChangeSubject, Limiter, TokenFamily};
 use crate::record::{KeyLifecycle, TenantRecord};
 use crate::secret::KeyHash;
@@ -22,31 +23,76 @@ type KeyGuard<'a> = LoadGuard<'a, KeyHash, Cached<CachedKey>>;
 type UserGuard<'a> = LoadGuard<'a, UserId, Cached<UserRecord>>;
 
 impl<L: Limiter> Gate<L> {
+    /// Looks up the key with this value, and its tenant, by each hash by which `policy` or, without one, any profile can
+    /// have it. Returns that hash too. A value that is cached by its SHA-256 is compared with no other format.
+    pub(super) async fn lookup_value(
+        &self,
+        value: &str,
+        policy: Option<&Policy>,
+        eval: &mut EvalContext<'_, '_>,
+    ) -> Result<Option<(CachedWithTenant<CachedKey>, KeyHash)>, SystemError> {
+        let own = KeyHash::of(value);
+        let cache = &self.parts.cache;
+        if let Some(cached) = cache.get(&own) {
+            return Ok(self.cached_key(&own, cached, eval).await?.map(|found| (found, own)));
+        }
+        let imported = match policy {
+            Some(policy) => policy.imported_hashes(value),
+            None => self.parts.policies.imported_hashes(value),
+        };
+        for hash in &imported {
+            if let Some(cached) = cache.get(hash) {
+                return Ok(self.cached_key(hash, cached, eval).await?.map(|found| (found, *hash)));
+            }
+        }
+        for hash in std::iter::once(&own).chain(&imported) {
+            if let Some(found) = self.load_key(hash, eval).await? {
+                return Ok(Some((found, *hash)));
+            }
+        }
+        Ok(None)
+    }
+
     /// Looks up the key with this hash, and its tenant.
     pub(super) async fn lookup_key(
         &self,
         hash: &KeyHash,
         eval: &mut EvalContext<'_, '_>,
     ) -> Result<Option<CachedWithTenant<CachedKey>>, SystemError> {
-        let cache = &self.parts.cache;
-        let lookup = match cache.get(hash) {
-            Some(cached) => CacheLookup::Hit(cached),
-            None => cache.lookup(hash).await,
-        };
-        match lookup {
+        match self.parts.cache.get(hash) {
+            Some(cached) => self.cached_key(hash, cached, eval).await,
+            None => self.load_key(hash, eval).await,
+        }
+    }
+
+    async fn load_key(
+        &self,
+        hash: &KeyHash,
+        eval: &mut EvalContext<'_, '_>,
+    ) -> Result<Option<CachedWithTenant<CachedKey>>, SystemError> {
+        match self.parts.cache.lookup(hash).await {
             CacheLookup::NegativeHit => {
                 eval.context.lookups.negative_hits += 1;
                 Ok(None)
             }
             CacheLookup::Miss(guard) => self.read_key(hash, eval, Some(guard)).await,
-            CacheLookup::Hit(cached) => match cached.tenant() {
-                Some(tenant) => {
-                    eval.context.lookups.hits += 1;
-                    Ok(Some((cached, tenant)))
-                }
-                // The tenant has changed since it was cached. Reading any of its keys loads it again.
-                None => self.read_key(hash, eval, None).await,
-            },
+            CacheLookup::Hit(cached) => self.cached_key(hash, cached, eval).await,
+        }
+    }
+
+    async fn cached_key(
+        &self,
+        hash: &KeyHash,
+        cached: Arc<Cached<CachedKey>>,
+        eval: &mut EvalContext<'_, '_>,
+    ) -> Result<Option<CachedWithTenant<CachedKey>>, SystemError> {
+        match cached.tenant() {
+            Some(tenant) => {
+                eval.context.lookups.hits += 1;
+                Ok(Some((cached, tenant)))
+            }
+            // The tenant has changed since it was cached. Reading any of its keys loads it again.
+            None => self.read_key(hash, eval, None).await,
         }
     }
 

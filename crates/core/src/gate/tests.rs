@@ -2,6 +2,7 @@
 //! passes.
 
 pub(crate) mod fixture;
+mod imported;
 mod pipeline;
 mod shadow;
 mod usage;

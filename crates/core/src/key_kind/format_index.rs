@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use super::pattern::KeyPattern;
 use super::{KeyFormat, KeyKind};
 
 /// Formats of kinds by prefix, each with the number of its owner.
@@ -11,12 +12,14 @@ pub struct KeyFormatIndex {
     by_prefix: HashMap<Box<str>, Vec<(KeyFormat, usize)>, foldhash::fast::RandomState>,
     /// Lengths of the prefixes, each length once.
     lengths: Vec<usize>,
+    /// Formats of other systems, each with the number of its owner.
+    patterns: Vec<(KeyPattern, usize)>,
 }
 
 impl KeyFormatIndex {
     /// Adds a kind of this owner. If two owners have the same format, it belongs to the lower number.
     pub fn add(&mut self, kind: &KeyKind, owner: usize) {
-        for prefix in kind.prefixes.all() {
+        for prefix in kind.own_prefixes() {
             let formats = self.by_prefix.entry(prefix.into()).or_default();
             match formats.iter_mut().find(|(format, _)| *format == kind.format()) {
                 Some((_, first)) => *first = owner.min(*first),
@@ -24,6 +27,12 @@ impl KeyFormatIndex {
             }
             if !self.lengths.contains(&prefix.len()) {
                 self.lengths.push(prefix.len());
+            }
+        }
+        if let Some(pattern) = &kind.imports.pattern {
+            match self.patterns.iter_mut().find(|(known, _)| known == pattern) {
+                Some((_, first)) => *first = owner.min(*first),
+                None => self.patterns.push((pattern.clone(), owner)),
             }
         }
     }
@@ -36,14 +45,17 @@ impl KeyFormatIndex {
         let matching = by_prefix.flat_map(|(prefix, formats)| {
             formats.iter().filter(move |(format, _)| format.matches_after_prefix(prefix, value))
         });
-        matching.map(|(_, owner)| *owner).min()
+        let own = matching.map(|(_, owner)| *owner);
+        let foreign =
+            self.patterns.iter().filter(|(pattern, _)| pattern.matches(value)).map(|(_, owner)| *owner);
+        own.chain(foreign).min()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key_kind::{Encoding, Prefixes};
+    use crate::key_kind::{Encoding, ImportRules, Prefixes};
     use crate::scope::ScopeSet;
 
     fn kind(prefixes: &[&str], bytes: usize) -> KeyKind {
@@ -53,7 +65,7 @@ mod tests {
             default: true,
             prefixes: Prefixes::PerEnvironment(prefixes.iter().map(each).collect()),
             encoding: Encoding::Hex,
-            bytes,
+            characters: bytes * 2,
             checksum: false,
             retrievable: false,
             bindings: vec![],
@@ -61,7 +73,13 @@ mod tests {
             default_scopes: ScopeSet::default(),
             creates_keys_in: Vec::new(),
             lifetime: crate::key_kind::LifetimeRules::default(),
+            imports: ImportRules::default(),
         }
+    }
+
+    fn imported(pattern: &str) -> KeyKind {
+        let pattern = KeyPattern::new(pattern, 16..=64).ok();
+        KeyKind { imports: ImportRules { pattern, only: true, hashes: vec![] }, ..kind(&[""], 16) }
     }
 
     #[test]
@@ -73,6 +91,8 @@ mod tests {
             kind(&["sk_", ""], 4),
             kind(&["sk_a"], 4),
             kind(&["é_"], 2),
+            imported("[0-9a-f]{32}"),
+            imported("[0-9a-f]{20,40}"),
         ];
         let mut index = KeyFormatIndex::default();
         for (owner, kind) in kinds.iter().enumerate().rev() {

@@ -5,7 +5,10 @@ use latchkey_core::limit::{BucketOwner, Limit, LimitOverrides, ceil_seconds};
 use latchkey_core::record::{KeyLifecycle, KeyRecord, KeyState};
 use latchkey_core::secret::PlainKey;
 use latchkey_core::time::Timestamp;
-use latchkey_management::{CreateKey, Expiry, ImportKey, ImportSecret, ListKeys, UpdateKey};
+use latchkey_management::{
+    CreateKey, Expiry, ImportFinding, ImportKey, ImportSecret, ImportedHash, ImportedKeys, ListKeys,
+    UpdateKey,
+};
 use latchkey_proto::v1;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -88,17 +91,47 @@ pub(crate) fn update(request: v1::UpdateKeyRequest, violations: &mut Violations)
     }
 }
 
-/// Converts a key from another system, which is entry `index` of its request.
-pub(crate) fn import(index: usize, request: v1::ImportedKey, violations: &mut Violations) -> ImportKey {
+/// Converts a key from another system, which is entry `index` of its request, with its own violations.
+pub(crate) fn import(index: usize, request: v1::ImportedKey) -> ImportKey {
+    let mut violations = Violations::default();
     use v1::imported_key::Secret;
     let secret = request.secret.map(|secret| match secret {
         Secret::Value(value) => ImportSecret::Value(PlainKey::new(value)),
-        Secret::Sha256(hash) => ImportSecret::Hash(hash),
+        Secret::Sha256(hash) => ImportSecret::Sha256(hash),
+        Secret::Hash(v1::ImportedHash { algorithm, digest, secret }) => {
+            ImportSecret::Hash(ImportedHash { algorithm, digest, secret })
+        }
     });
-    let key = create(request.key.unwrap_or_default(), &format!("keys[{index}].key."), violations);
+    let key = create(request.key.unwrap_or_default(), &format!("keys[{index}].key."), &mut violations);
     let created =
-        timestamp_from_proto(&format!("keys[{index}].create_time"), request.create_time, violations);
-    ImportKey { secret, key, created }
+        timestamp_from_proto(&format!("keys[{index}].create_time"), request.create_time, &mut violations);
+    ImportKey {
+        secret,
+        key,
+        created,
+        disabled: request.disabled,
+        prefix: request.prefix,
+        hint: request.hint,
+        violations: violations.into_violations(),
+    }
+}
+
+/// Converts the result of an import. Keys that were only checked do not exist, so they have no identifier.
+pub(crate) fn imported(result: &ImportedKeys, validate_only: bool, now: Timestamp) -> v1::ImportKeysResponse {
+    let finding = |finding: &ImportFinding| v1::ImportFinding {
+        index: i32::try_from(finding.index).unwrap_or(i32::MAX),
+        field: finding.field.clone(),
+        description: finding.description.clone(),
+    };
+    let key = |key: &KeyRecord| match to_proto(key, now) {
+        shown if validate_only => v1::Key { id: String::new(), ..shown },
+        shown => shown,
+    };
+    v1::ImportKeysResponse {
+        keys: result.keys.iter().map(key).collect(),
+        warnings: result.warnings.iter().map(finding).collect(),
+        errors: result.errors.iter().map(finding).collect(),
+    }
 }
 
 /// Converts a key to its message, with its state at the time `now` and without its usage.
@@ -190,13 +223,11 @@ mod tests {
 
     #[test]
     fn every_wrong_field_of_an_import_is_named() {
-        let mut violations = Violations::default();
         let never = prost_types::Timestamp { seconds: i64::MAX, nanos: 0 };
         let expiry = Some(v1::create_key_request::Expiry::ExpireTime(never));
         let key = Some(v1::CreateKeyRequest { expiry, ..Default::default() });
-        let request = v1::ImportedKey { key, create_time: Some(never), secret: None };
-        import(3, request, &mut violations);
-        let fields: Vec<String> = violations.into_violations().into_iter().map(|v| v.field).collect();
+        let request = v1::ImportedKey { key, create_time: Some(never), ..Default::default() };
+        let fields: Vec<String> = import(3, request).violations.into_iter().map(|v| v.field).collect();
         assert_eq!(fields, ["keys[3].key.expire_time", "keys[3].create_time"]);
     }
 }

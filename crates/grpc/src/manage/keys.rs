@@ -103,20 +103,12 @@ impl<L: Limiter + 'static> KeyService for ManagementApi<L> {
 
     async fn import_keys(&self, call: Request<v1::ImportKeysRequest>) -> RpcResult<v1::ImportKeysResponse> {
         let (caller, request, context) = self.authenticate(call).await?;
-        let mut violations = Violations::default();
-        let keys = request
-            .keys
-            .into_iter()
-            .enumerate()
-            .map(|(index, key)| key::import(index, key, &mut violations))
-            .collect();
-        violations.finish().map_err(|r| request_error_to_status(&r))?;
-        let request = ImportKeys { tenant: request.tenant, keys };
+        let keys = request.keys.into_iter().enumerate().map(|(index, key)| key::import(index, key)).collect();
+        let validate_only = request.validate_only;
+        let request = ImportKeys { tenant: request.tenant, keys, validate_only };
         let imported =
             self.management.import_keys(&caller, request, &context).await.map_err(error_to_status)?;
-        let now = self.now();
-        let keys = imported.iter().map(|created| key::to_proto(created, now)).collect();
-        Ok(Response::new(v1::ImportKeysResponse { keys }))
+        Ok(Response::new(key::imported(&imported, validate_only, self.now())))
     }
 
     async fn get_key_usage(

@@ -1,5 +1,6 @@
 //! Store in memory with as much behaviour as the RPCs need. It can fail or hang, as a database can.
 
+use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -11,8 +12,8 @@ use latchkey_core::record::{KeyRecord, ProfileRecord, TenantRecord, TenantRef};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::{MonotonicInstant, Timestamp};
 use latchkey_management::ports::{
-    ApplyResult, AuditEntry, Created, KeyFilter, KeyRotationFn, KeyUpdateFn, ManagementStore, NewKey,
-    Propagation, TenantUpdateFn, WriteResult,
+    ApplyResult, AuditEntry, Created, ExistingHash, KeyFilter, KeyRotationFn, KeyUpdateFn, ManagementStore,
+    NewKey, Propagation, TenantUpdateFn, WriteResult,
 };
 
 /// Store of keys, tenants, profiles and audit events.
@@ -126,6 +127,11 @@ impl ManagementStore for FakeStore {
         let found =
             profiles.iter().rev().find(|p| *p.name == *name && version.is_none_or(|v| v == p.version));
         Ok(found.cloned())
+    }
+
+    async fn existing_hashes(&self, _: &[KeyHash]) -> Result<HashMap<KeyHash, ExistingHash>, SystemError> {
+        self.check_available().await?;
+        Ok(HashMap::new())
     }
 
     async fn create_keys(

@@ -146,8 +146,8 @@ async fn import(
 ) -> Result<(), Status> {
     let key = v1::CreateKeyRequest { tenant: String::new(), ..key };
     let secret = Some(v1::imported_key::Secret::Sha256(vec![7; 32]));
-    let keys_to_import = vec![v1::ImportedKey { secret, key: Some(key), create_time }];
-    let request = v1::ImportKeysRequest { tenant: "acme".into(), keys: keys_to_import };
+    let keys_to_import = vec![v1::ImportedKey { secret, key: Some(key), create_time, ..Default::default() }];
+    let request = v1::ImportKeysRequest { tenant: "acme".into(), keys: keys_to_import, validate_only: false };
     keys(harness).import_keys(with_api_key(request, ROOT)).await.map(drop)
 }
 

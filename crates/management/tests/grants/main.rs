@@ -161,11 +161,14 @@ async fn check(world: &World, action: Action) {
         }
         Action::Import(shape) => {
             let key = CreateKey { idempotency_key: String::new(), ..request(&world.key_of(&shape)) };
-            let secret = Some(ImportSecret::Hash(vec![9; 32]));
-            let request =
-                ImportKeys { tenant: String::new(), keys: vec![ImportKey { secret, key, created: None }] };
+            let secret = Some(ImportSecret::Sha256(vec![9; 32]));
+            let request = ImportKeys {
+                tenant: String::new(),
+                keys: vec![ImportKey { secret, key, ..ImportKey::default() }],
+                validate_only: false,
+            };
             if let Ok(imported) = service.import_keys(caller, request, &call).await {
-                assert!(covers(world, &imported[0]));
+                assert!(covers(world, &imported.keys[0]));
             }
         }
         Action::Read(index) => {

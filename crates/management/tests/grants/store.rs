@@ -1,15 +1,17 @@
 //! Store of keys in memory. Other writes are not made.
 
+use std::collections::HashMap;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
 use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::record::{KeyRecord, ProfileRecord, TenantRecord, TenantRef};
+use latchkey_core::secret::KeyHash;
 use latchkey_core::time::MonotonicInstant;
 use latchkey_management::ports::{
-    ApplyResult, AuditEntry, Created, KeyFilter, KeyRotationFn, KeyUpdateFn, ManagementStore, NewKey,
-    Propagation, TenantUpdateFn, WriteResult,
+    ApplyResult, AuditEntry, Created, ExistingHash, KeyFilter, KeyRotationFn, KeyUpdateFn, ManagementStore,
+    NewKey, Propagation, TenantUpdateFn, WriteResult,
 };
 
 /// Keys of one tenant.
@@ -69,6 +71,11 @@ impl ManagementStore for MemoryStore {
         keys.sort_by_key(|key| std::cmp::Reverse(key.id));
         keys.truncate(limit as usize);
         Ok(keys)
+    }
+
+    /// Returns none: every import of the test has the same hash.
+    async fn existing_hashes(&self, _: &[KeyHash]) -> Result<HashMap<KeyHash, ExistingHash>, SystemError> {
+        Ok(HashMap::new())
     }
 
     async fn tenant(&self, _: &TenantRef) -> Result<Option<TenantRecord>, SystemError> {

@@ -7,12 +7,15 @@ use latchkey_core::scope::{ScopeRegistry, ScopeSet};
 
 use super::duration;
 use super::hosts::Environments;
+use super::imports;
 use super::names::{self, UniqueNames};
 use super::scopes;
 use crate::reader::{Section, Text, Value};
 
-/// Default encoding and bytes of a key's random part.
+/// Default encoding of a key's random part, and the bytes that it holds.
 const DEFAULT_SECRET: (Encoding, usize) = (Encoding::Base62, 32);
+/// Smallest and largest number of random bytes of a key.
+const BYTES: std::ops::RangeInclusive<usize> = 16..=64;
 
 /// Reads the kinds, and the names of environments that `makes_keys_in` refers to.
 pub(super) fn read<'d>(root: &mut Section<'d>, scopes: &ScopeRegistry) -> (Vec<KeyKind>, Vec<Text<'d>>) {
@@ -51,22 +54,42 @@ fn kind<'d>(
         names::check(name);
         unique.names.check(name, "kind");
     }
-    let (encoding, bytes) = secret(section).unwrap_or(DEFAULT_SECRET);
+    let default = (DEFAULT_SECRET.0, DEFAULT_SECRET.0.characters(DEFAULT_SECRET.1));
+    let declared = section.text("secret");
+    let (encoding, characters) = declared.as_ref().and_then(secret).unwrap_or(default);
+    let checksum = section.flag("checksum", false);
+    let prefixes = prefixes(section, unique);
+    let imports = imports::read(section, prefixes.is_some());
+    if prefixes.is_none() && !imports.only {
+        section.report("a kind has either \"prefix\" or \"prefixes\"");
+    }
+    let prefixes = match prefixes {
+        Some(prefixes) => prefixes,
+        // Keys that are imported only can be of any environment.
+        None if imports.only => Prefixes::Shared(Box::default()),
+        None => Prefixes::PerEnvironment(Vec::new()),
+    };
+    if imports.only && (declared.is_some() || checksum) {
+        section.report(
+            "\"secret\" and \"checksum\" need a \"prefix\" or \"prefixes\": without, keys are imported only",
+        );
+    }
     let max_scopes = scopes::set(section, "scopes", scopes);
     let max_scopes = if max_scopes.is_empty() { scopes.all() } else { max_scopes };
     KeyKind {
         name: name.map_or_else(Box::default, |n| n.value.into()),
         default: section.flag("default", false),
-        prefixes: prefixes(section, unique),
+        prefixes,
         encoding,
-        bytes,
-        checksum: section.flag("checksum", false),
+        characters,
+        checksum,
         retrievable: section.flag("retrievable", false),
         bindings: names::list(section, "bindings", "binding"),
         default_scopes: default_scopes(section, scopes, &max_scopes),
         creates_keys_in: creates_keys_in(section, unique),
         lifetime: lifetime(section),
         max_scopes,
+        imports,
     }
 }
 
@@ -120,10 +143,11 @@ fn creates_keys_in<'d>(
     reach
 }
 
-fn prefixes<'d>(section: &mut Section<'d>, unique: &mut UniqueIdentifiers<'d>) -> Prefixes {
+/// Reads the prefixes. Returns `None` if there are none.
+fn prefixes<'d>(section: &mut Section<'d>, unique: &mut UniqueIdentifiers<'d>) -> Option<Prefixes> {
     let same = section.text("prefix");
     let each = section.section("prefixes");
-    if same.is_some() == each.is_some() {
+    if same.is_some() && each.is_some() {
         section.report("a kind has either \"prefix\" or \"prefixes\"");
     }
     let mut all = Vec::new();
@@ -139,7 +163,10 @@ fn prefixes<'d>(section: &mut Section<'d>, unique: &mut UniqueIdentifiers<'d>) -
     if each.is_some() && all.is_empty() {
         section.report("\"prefixes\" names no environment");
     }
-    same.map_or(Prefixes::PerEnvironment(all), |prefix| Prefixes::Shared(prefix.value.into()))
+    match same {
+        Some(prefix) => Some(Prefixes::Shared(prefix.value.into())),
+        None => each.map(|_| Prefixes::PerEnvironment(all)),
+    }
 }
 
 /// Reports a prefix that is not valid or is used already.
@@ -158,29 +185,42 @@ fn check_prefix<'d>(prefix: &Text<'d>, unique: &mut UniqueIdentifiers<'d>) {
     }
 }
 
-/// Reads `encoding:bytes`.
-fn secret(section: &mut Section<'_>) -> Option<(Encoding, usize)> {
-    let text = section.text("secret")?;
-    let read = || {
-        let (encoding, bytes) = text.split_once(':')?;
-        let encoding = match encoding {
-            "hex" => Encoding::Hex,
-            "base62" => Encoding::Base62,
-            "base64url" => Encoding::Base64Url,
-            _ => return None,
-        };
-        let digits = bytes.bytes().all(|b| b.is_ascii_digit());
-        let bytes = digits.then(|| bytes.parse().ok()).flatten()?;
-        (16..=64).contains(&bytes).then_some((encoding, bytes))
+/// Reads `encoding:bytes` or `encoding:len=characters`. Returns the encoding and the number of characters.
+fn secret(text: &Text<'_>) -> Option<(Encoding, usize)> {
+    let number = |digits: &str| {
+        let valid = digits.bytes().all(|b| b.is_ascii_digit());
+        valid.then(|| digits.parse::<usize>().ok()).flatten()
     };
-    let secret = read();
-    if secret.is_none() {
-        text.report(format!(
-            "\"{}\" is not a secret: write \"hex:32\", \"base62:32\" or \"base64url:32\", with 16 to 64 bytes",
+    let read = || {
+        let (name, size) = text.split_once(':')?;
+        let encoding = [Encoding::Hex, Encoding::Base62, Encoding::Base64Url];
+        let encoding = encoding.into_iter().find(|encoding| encoding.name() == name)?;
+        match size.strip_prefix("len=") {
+            None => {
+                let bytes = number(size).filter(|bytes| BYTES.contains(bytes))?;
+                Some(Ok((encoding, encoding.characters(bytes))))
+            }
+            Some(characters) => {
+                let characters = number(characters)?;
+                let (least, most) = (encoding.characters(*BYTES.start()), encoding.characters(*BYTES.end()));
+                let valid = (least..=most).contains(&characters);
+                Some(if valid { Ok((encoding, characters)) } else { Err((characters, least, most)) })
+            }
+        }
+    };
+    match read() {
+        Some(Ok(secret)) => return Some(secret),
+        Some(Err((characters, least, most))) => text.report(format!(
+            "\"{}\" has {characters} characters; this alphabet needs {least} to {most}, which hold 16 to 64 random bytes",
             text.value
-        ));
+        )),
+        None => text.report(format!(
+            "\"{}\" is not a secret: write \"hex:32\", \"base62:32\" or \"base64url:32\", with 16 to 64 bytes, or the \
+             number of characters, as in \"base62:len=32\"",
+            text.value
+        )),
     }
-    secret
+    None
 }
 
 /// Adds the environments of the kinds; reports an environment of a host for which no key can exist.

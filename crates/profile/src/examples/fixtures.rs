@@ -14,7 +14,7 @@ use latchkey_core::policy::Policy;
 use latchkey_core::ports::usage::NoopUsageLog;
 use latchkey_core::ports::{KeyStore, LookupResult, NoRenewal, Policies};
 use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRecord};
-use latchkey_core::secret::KeyHash;
+use latchkey_core::secret::{KeyHash, PlainKey};
 use latchkey_core::time::{Clock, Moment, MonotonicInstant, Timestamp};
 use uuid::Uuid;
 
@@ -32,8 +32,11 @@ pub(crate) const TENANT: &str = "acme";
 
 /// Returns the value of an example's key.
 pub(super) fn key_value(sender: &KeyFixture, kind: &KeyKind) -> String {
+    if let Some(pattern) = kind.imports.pattern.as_ref().filter(|_| kind.imports.only) {
+        return pattern.example().to_owned();
+    }
     let mut value = kind.prefixes.of(&sender.environment).unwrap_or_default().to_owned();
-    value.extend(std::iter::repeat_n('a', kind.encoding.characters(kind.bytes)));
+    value.extend(std::iter::repeat_n('a', kind.characters));
     if kind.checksum {
         let sum = checksum(&value);
         value.extend(sum.map(char::from));
@@ -76,7 +79,7 @@ pub(super) fn key_and_tenant(
         kind: kind.name.clone(),
         environment: sender.environment.clone(),
         prefix: kind.prefixes.of(&sender.environment).unwrap_or_default().into(),
-        hint: "aaaa".into(),
+        hint: PlainKey::new(value.clone()).hint().into(),
         scopes: policy.scopes.names(&granted).map(Into::into).collect(),
         bindings: sender.bindings.clone(),
         networks: Vec::new(),

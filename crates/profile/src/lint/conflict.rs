@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use latchkey_core::key_kind::KeyKind;
 use latchkey_core::record::ProfileRecord;
 use toml::de::DeTable;
 
@@ -28,7 +29,7 @@ pub fn profile_conflicts_among_stored(text: &str, stored: &[ProfileRecord]) -> R
 }
 
 /// Finds what a valid document shares with another profile and must not share: the issuer of tokens, and a host if
-/// keys of both have a common prefix, since a request to it could not be assigned to either profile. The pattern `*`
+/// keys of both have a common prefix or can match the same pattern, since a request to it could not be assigned to either profile. The pattern `*`
 /// never conflicts.
 ///
 /// # Errors
@@ -50,16 +51,16 @@ pub fn profile_conflicts<'p>(
 }
 
 fn hosts(root: &mut Section<'_>, own: &Profile, others: &[&Profile]) {
-    let alike: Vec<(&Profile, &str)> =
-        others.iter().filter_map(|other| Some((*other, common_prefix(own, other)?))).collect();
+    let alike: Vec<(&Profile, String)> =
+        others.iter().filter_map(|other| Some((*other, common_format(own, other)?))).collect();
     for mut section in root.sections("hosts") {
         let Some(host) = section.text("host") else { continue };
         let Ok(pattern) = HostPattern::parse(&host) else { continue };
         let claims = |other: &Profile| other.rules.hosts.patterns().any(|claimed| claimed == pattern);
         let conflict = alike.iter().find(|(other, _)| pattern != HostPattern::Any && claims(other));
-        if let Some((other, prefix)) = conflict {
+        if let Some((other, format)) = conflict {
             host.report(format!(
-                "the profile \"{}\" has the host \"{pattern}\" and keys that start with \"{prefix}\" already, so \
+                "the profile \"{}\" has the host \"{pattern}\" and keys that {format} already, so \
                  requests could not be assigned to either profile",
                 other.name()
             ));
@@ -109,9 +110,21 @@ fn canonical_issuer(issuer: &str) -> String {
     issuer.trim().trim_end_matches('/').to_lowercase()
 }
 
-/// Returns a prefix that keys of both profiles have.
-fn common_prefix<'o>(own: &Profile, other: &'o Profile) -> Option<&'o str> {
-    let prefixes = |profile: &'o Profile| profile.policy.kinds.iter().flat_map(|kind| kind.prefixes.all());
-    let own_prefixes: Vec<&str> = own.policy.kinds.iter().flat_map(|kind| kind.prefixes.all()).collect();
-    prefixes(other).find(|prefix| own_prefixes.contains(prefix))
+/// Returns what keys of both profiles can have in common: a prefix, or the format of another system.
+fn common_format(own: &Profile, other: &Profile) -> Option<String> {
+    let kinds = |profile: &'_ Profile| profile.policy.kinds.clone();
+    let (own, others) = (kinds(own), kinds(other));
+    let own_prefixes: Vec<&str> = own.iter().flat_map(KeyKind::own_prefixes).collect();
+    let shared = others.iter().flat_map(KeyKind::own_prefixes).find(|prefix| own_prefixes.contains(prefix));
+    if let Some(prefix) = shared {
+        return Some(format!("start with \"{prefix}\""));
+    }
+    let imports = |kinds: &[KeyKind]| kinds.iter().any(|kind| kind.imports.pattern.is_some());
+    if !imports(&own) && !imports(&others) {
+        return None;
+    }
+    let patterns = |kinds: &[KeyKind]| kinds.iter().flat_map(KeyKind::patterns).collect::<Vec<_>>();
+    let (own, others) = (patterns(&own), patterns(&others));
+    let shared = others.iter().find(|other| own.iter().any(|own| own.overlaps(other)))?;
+    Some(format!("can match \"{}\"", shared.text()))
 }

@@ -6,6 +6,7 @@ mod catalog;
 mod documents;
 mod endpoints;
 mod examples;
+mod imports;
 mod mistakes;
 mod mutations;
 mod paykore;

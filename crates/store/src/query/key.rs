@@ -6,10 +6,11 @@ use std::collections::HashMap;
 
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::record::KeyRecord;
-use latchkey_management::ports::KeyFilter;
+use latchkey_core::secret::KeyHash;
+use latchkey_management::ports::{ExistingHash, KeyFilter};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, Order, Query, SelectStatement};
-use sea_orm::{FromQueryResult, Iterable};
+use sea_orm::{FromQueryResult, Iterable, QuerySelect as _};
 
 use super::{Page, column_alias, padded_in_values, prefix, select};
 use crate::entity::{grant, key};
@@ -44,6 +45,24 @@ pub(crate) async fn by_ids(
     keys.and_where(key::Column::Id.is_in(padded_in_values(ids).map(|id| id.0)));
     let rows = connection.query_all(&with_scopes(keys)).await?;
     Ok(read(&rows)?.into_iter().filter_map(valid_or_logged).collect())
+}
+
+/// Returns those of the hashes by which keys exist, or existed until they were deleted.
+pub(crate) async fn existing_hashes(
+    connection: &PooledConnection,
+    hashes: &[KeyHash],
+) -> Result<HashMap<KeyHash, ExistingHash>, StoreError> {
+    if hashes.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let wanted = padded_in_values(hashes).map(|hash| hash.0.to_vec());
+    let query = key::Entity::find().select_only().column(key::Column::Hash);
+    let present: Vec<Vec<u8>> =
+        query.filter(key::Column::Hash.is_in(wanted)).into_tuple().all(connection).await?;
+    let deleted = super::deletion::deleted_hashes(connection, hashes).await?;
+    let deleted = deleted.into_iter().map(|hash| (hash, ExistingHash::Deleted));
+    let all = deleted.chain(present.into_iter().map(|hash| (hash, ExistingHash::Present)));
+    Ok(all.filter_map(|(hash, owner)| Some((KeyHash(hash.as_slice().try_into().ok()?), owner))).collect())
 }
 
 /// Returns a page of a tenant's keys, newest first. A corrupt row is logged and left out, so that the others

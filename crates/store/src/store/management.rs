@@ -1,13 +1,16 @@
 //! The store's management port: each method runs a query or a write of another file under the deadline.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use latchkey_core::error::{ManagementError, SystemError};
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::ports::timing::QueryKind;
 use latchkey_core::record::{KeyRecord, ProfileRecord, TenantRecord, TenantRef};
+use latchkey_core::secret::KeyHash;
 use latchkey_management::ports::{
-    ApplyResult, AuditEntry, Created, KeyFilter, KeyRotationFn, KeyUpdateFn, ManagementStore, NewKey,
-    TenantUpdateFn, WriteResult,
+    ApplyResult, AuditEntry, Created, ExistingHash, KeyFilter, KeyRotationFn, KeyUpdateFn, ManagementStore,
+    NewKey, TenantUpdateFn, WriteResult,
 };
 
 use super::Store;
@@ -70,6 +73,16 @@ impl ManagementStore for Store {
     async fn profile(&self, name: &str, version: Option<u64>) -> Result<Option<ProfileRecord>, SystemError> {
         self.with_deadline(QueryKind::Read, async {
             query::profile::version(&self.pool.acquire().await?, name, version).await
+        })
+        .await
+    }
+
+    async fn existing_hashes(
+        &self,
+        hashes: &[KeyHash],
+    ) -> Result<HashMap<KeyHash, ExistingHash>, SystemError> {
+        self.with_deadline(QueryKind::Read, async {
+            query::key::existing_hashes(&self.pool.acquire().await?, hashes).await
         })
         .await
     }

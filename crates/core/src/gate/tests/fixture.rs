@@ -10,7 +10,8 @@ use crate::enforcement::Enforcement;
 use crate::error::SystemError;
 use crate::gate::{Gate, GateParts};
 use crate::id::TenantId;
-use crate::key_kind::{Encoding, KeyKind, Prefixes};
+use crate::imported_hash::ImportedHashes;
+use crate::key_kind::{Encoding, ImportRules, KeyKind, Prefixes};
 use crate::limit::local::LocalLimiter;
 use crate::limit::{
     BucketAlgorithm, BucketOwner, BucketRule, ChargeCondition, NameMap, RateClasses, parse_key_limit,
@@ -99,6 +100,10 @@ impl Policies for SinglePolicy {
     fn matches_key_format(&self, value: &str) -> bool {
         self.0.matches_key_format(value)
     }
+
+    fn imported_hashes(&self, value: &str) -> ImportedHashes {
+        self.0.imported_hashes(value)
+    }
 }
 
 pub(super) struct FakeStore {
@@ -157,7 +162,7 @@ pub(crate) fn policy() -> Policy {
             ("test".into(), "sk_test_".into()),
         ]),
         encoding: Encoding::Hex,
-        bytes: 16,
+        characters: 32,
         checksum: false,
         retrievable: false,
         bindings: vec![],
@@ -165,6 +170,7 @@ pub(crate) fn policy() -> Policy {
         default_scopes: scopes.all(),
         creates_keys_in: Vec::new(),
         lifetime: crate::key_kind::LifetimeRules::default(),
+        imports: ImportRules::default(),
     };
     let rule = |per, limit: &str, when| BucketRule {
         per,

@@ -1,5 +1,7 @@
 //! Ports that a follower has and of which it uses one method each.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use latchkey_core::error::{ManagementError, SystemError};
 use latchkey_core::id::{FamilyId, KeyId, TenantId, UserId};
@@ -15,8 +17,8 @@ use latchkey_core::user::UserRecord;
 use latchkey_management::password::PasswordHash;
 use latchkey_management::ports::tokens::{LoginAttempt, SigningKeysUpdateFn, TokenStore, UserUpdateFn};
 use latchkey_management::ports::{
-    ApplyResult, AuditEntry, Created, KeyFilter, KeyRotationFn, KeyUpdateFn, ManagementStore, NewKey,
-    TenantUpdateFn, WriteResult,
+    ApplyResult, AuditEntry, Created, ExistingHash, KeyFilter, KeyRotationFn, KeyUpdateFn, ManagementStore,
+    NewKey, TenantUpdateFn, WriteResult,
 };
 
 use super::link::Link;
@@ -50,6 +52,10 @@ impl ManagementStore for Link {
     }
 
     async fn profile(&self, _: &str, _: Option<u64>) -> Result<Option<ProfileRecord>, SystemError> {
+        unreachable!("a follower does not call this")
+    }
+
+    async fn existing_hashes(&self, _: &[KeyHash]) -> Result<HashMap<KeyHash, ExistingHash>, SystemError> {
         unreachable!("a follower does not call this")
     }
 

@@ -1,0 +1,118 @@
+//! Files of keys from other systems, read as keys to import. Each key remembers where it is in the file, so that an
+//! error names the place.
+
+mod aws;
+mod csv;
+mod kong;
+mod record;
+mod unkey;
+
+use latchkey_proto::v1;
+use serde_json::Value;
+
+use crate::exit::CliError;
+use crate::output::from_json;
+
+pub(crate) use crate::args::ImportSource;
+
+/// Key of a file.
+pub(crate) struct FileKey {
+    /// Place in the file, for errors: `line 3`, `items[2]`.
+    pub(crate) place: String,
+    /// The key; the tenant is in `key.tenant`.
+    pub(crate) key: v1::ImportedKey,
+}
+
+/// Keys of a file, and the errors of those that cannot be read.
+#[derive(Default)]
+pub(crate) struct FileKeys {
+    pub(crate) keys: Vec<FileKey>,
+    pub(crate) errors: Vec<String>,
+    /// Parts of the file that have no place in Latchkey.
+    pub(crate) notes: Vec<String>,
+}
+
+impl FileKeys {
+    fn add(&mut self, place: String, key: Result<v1::ImportedKey, String>) {
+        match key {
+            Ok(key) => self.keys.push(FileKey { place, key }),
+            Err(error) => self.errors.push(format!("{place}: {error}")),
+        }
+    }
+}
+
+/// Reads a file. Without a source, its name and its content say what it is.
+pub(crate) fn read(text: &str, name: &str, source: Option<ImportSource>) -> Result<FileKeys, CliError> {
+    let text = text.trim_start_matches('\u{feff}');
+    match source.unwrap_or_else(|| detect(text, name)) {
+        ImportSource::Json => request(text),
+        ImportSource::Jsonl => Ok(lines(text)),
+        ImportSource::Csv => csv::read(text),
+        ImportSource::Kong => kong::read(&yaml_or_json(text)?),
+        ImportSource::Unkey => unkey::read(&json(text)?),
+        ImportSource::Aws => aws::read(&json(text)?),
+    }
+}
+
+fn detect(text: &str, name: &str) -> ImportSource {
+    match name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase()).as_deref() {
+        Some("csv") => ImportSource::Csv,
+        Some("jsonl" | "ndjson") => ImportSource::Jsonl,
+        Some("json") => ImportSource::Json,
+        _ if !text.trim_start().starts_with('{') => ImportSource::Csv,
+        _ => {
+            let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+            let whole = serde_json::from_str::<Value>(first).ok();
+            let one_key = whole.is_some_and(|value| value.get("keys").is_none());
+            if one_key { ImportSource::Jsonl } else { ImportSource::Json }
+        }
+    }
+}
+
+/// Reads a `latchkey.v1.ImportKeysRequest`.
+fn request(text: &str) -> Result<FileKeys, CliError> {
+    let request: v1::ImportKeysRequest = from_json(text)?;
+    let mut found = FileKeys::default();
+    for (n, mut key) in request.keys.into_iter().enumerate() {
+        let inner = key.key.get_or_insert_default();
+        if inner.tenant.is_empty() {
+            inner.tenant.clone_from(&request.tenant);
+        }
+        found.add(format!("keys[{n}]"), Ok(key));
+    }
+    Ok(found)
+}
+
+/// Reads a `latchkey.v1.ImportedKey` from each line.
+fn lines(text: &str) -> FileKeys {
+    let mut found = FileKeys::default();
+    for (n, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let key = from_json::<v1::ImportedKey>(line).map_err(|error| match error {
+            CliError::Usage(text) | CliError::Local(text) => text,
+            _ => "can't be read".to_owned(),
+        });
+        found.add(format!("line {}", n + 1), key);
+    }
+    found
+}
+
+fn json(text: &str) -> Result<Value, CliError> {
+    serde_json::from_str(text).map_err(|error| CliError::Usage(format!("the file is not JSON: {error}")))
+}
+
+fn yaml_or_json(text: &str) -> Result<Value, CliError> {
+    serde_json::from_str(text).or_else(|_| {
+        serde_saphyr::from_str(text)
+            .map_err(|error| CliError::Usage(format!("the file is neither JSON nor YAML: {error}")))
+    })
+}
+
+/// Returns the error of a file that is only a part of an export.
+fn incomplete(field: &str) -> CliError {
+    CliError::Usage(format!(
+        "the file has one page of the export alone: {field:?} says that more follow. Export all pages, and join their lists"
+    ))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! Fields of records in other systems' exports.
+
+use latchkey_proto::v1;
+use latchkey_proto::v1::imported_key::Secret;
+use prost_types::Timestamp;
+use serde_json::Value;
+
+/// Most characters of a name.
+const LONGEST_NAME: usize = 128;
+/// Most characters of a value of metadata.
+const LONGEST_VALUE: usize = 512;
+
+/// Returns a text that is there and not empty.
+pub(super) fn text<'v>(record: &'v Value, field: &str) -> Option<&'v str> {
+    record.get(field).and_then(Value::as_str).filter(|text| !text.trim().is_empty())
+}
+
+/// Returns a key with a name and metadata. Metadata without a value is left out.
+pub(super) fn key(secret: Secret, name: &str, metadata: Vec<(String, String)>) -> v1::ImportedKey {
+    let metadata = metadata.into_iter().filter(|(_, value)| !value.trim().is_empty());
+    let metadata = metadata.map(|(name, value)| (name, value.chars().take(LONGEST_VALUE).collect()));
+    let key = v1::CreateKeyRequest {
+        name: name.chars().take(LONGEST_NAME).collect(),
+        metadata: metadata.collect(),
+        ..v1::CreateKeyRequest::default()
+    };
+    v1::ImportedKey { secret: Some(secret), key: Some(key), ..v1::ImportedKey::default() }
+}
+
+/// Returns a scalar as a text; `None` for a list or a table.
+pub(super) fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Null => Some(String::new()),
+        Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// Returns the texts of a list, separated by spaces.
+pub(super) fn list(record: &Value, field: &str) -> String {
+    let items = record.get(field).and_then(Value::as_array).into_iter().flatten();
+    items.filter_map(scalar).collect::<Vec<_>>().join(" ")
+}
+
+/// Seconds after which a number counts as milliseconds: the year 5138.
+const LATEST_SECOND: f64 = 100_000_000_000.0;
+
+/// Returns a time: Unix seconds or milliseconds, or a text as in RFC 3339.
+pub(super) fn time(record: &Value, field: &str) -> Result<Option<Timestamp>, String> {
+    match record.get(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Number(number)) => {
+            let number = number.as_f64().unwrap_or(f64::NAN);
+            unix(number).map(Some).ok_or_else(|| format!("{field}: {number} is no Unix time"))
+        }
+        Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
+        Some(Value::String(text)) => {
+            parse_time(text).map(Some).map_err(|remedy| format!("{field}: {text:?} is no time: {remedy}"))
+        }
+        Some(_) => Err(format!("{field}: is no time")),
+    }
+}
+
+/// Returns the time that a text says: RFC 3339, a day, or Unix seconds or milliseconds.
+pub(super) fn parse_time(text: &str) -> Result<Timestamp, String> {
+    let text = text.trim();
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    match text.parse().ok().filter(|_| digits).and_then(unix) {
+        Some(time) => Ok(time),
+        None => crate::args::time(text),
+    }
+}
+
+fn unix(number: f64) -> Option<Timestamp> {
+    let seconds = if number.abs() >= LATEST_SECOND { number / 1_000.0 } else { number };
+    let time = std::time::Duration::try_from_secs_f64(seconds).ok()?;
+    Some(Timestamp {
+        seconds: i64::try_from(time.as_secs()).ok()?,
+        nanos: i32::try_from(time.subsec_millis() * 1_000_000).ok()?,
+    })
+}

@@ -1,0 +1,90 @@
+//! Unkey's keys: the answer of `POST /v2/apis.listKeys`, a list of such keys, or rows of its database's table with the
+//! column `hash`.
+
+use latchkey_proto::v1;
+use latchkey_proto::v1::create_key_request::Expiry;
+use latchkey_proto::v1::imported_key::Secret;
+use serde_json::Value;
+
+use super::record::{key, list, scalar, text, time};
+use super::{FileKeys, incomplete};
+use crate::exit::CliError;
+
+pub(super) fn read(export: &Value) -> Result<FileKeys, CliError> {
+    let more = export.get("pagination").and_then(|page| page.get("hasMore")).and_then(Value::as_bool);
+    if more == Some(true) {
+        return Err(incomplete("hasMore"));
+    }
+    let (field, keys) = match export {
+        Value::Array(keys) => ("", keys),
+        other => ["data", "keys"]
+            .into_iter()
+            .find_map(|field| Some((field, other.get(field)?.as_array()?)))
+            .ok_or_else(|| {
+                CliError::Usage("the file has no list of keys: neither \"data\" nor \"keys\"".to_owned())
+            })?,
+    };
+    let mut found = FileKeys::default();
+    for (n, record) in keys.iter().enumerate() {
+        let place = format!("{field}[{n}]");
+        note_what_is_left_out(record, &place, &mut found.notes);
+        found.add(place, imported(record));
+    }
+    Ok(found)
+}
+
+fn imported(record: &Value) -> Result<v1::ImportedKey, String> {
+    let id = text(record, "keyId").or_else(|| text(record, "id")).unwrap_or_default();
+    let external = record.get("identity").and_then(|identity| text(identity, "externalId"));
+    let external = external.or_else(|| text(record, "ownerId")).unwrap_or_default();
+    let mut metadata = vec![
+        ("unkey.id".to_owned(), id.to_owned()),
+        ("unkey.external_id".to_owned(), external.to_owned()),
+        ("unkey.roles".to_owned(), list(record, "roles")),
+    ];
+    let meta = record.get("meta").and_then(Value::as_object).into_iter().flatten();
+    metadata.extend(meta.filter_map(|(name, value)| Some((name.clone(), scalar(value)?))));
+    let name = text(record, "name").or(Some(external).filter(|id| !id.is_empty())).unwrap_or(id);
+    let mut imported = key(secret(record)?, name, metadata);
+    if !matches!(imported.secret, Some(Secret::Value(_))) {
+        text(record, "start").unwrap_or_default().clone_into(&mut imported.prefix);
+    }
+    imported.create_time = time(record, "createdAt")?;
+    imported.disabled = record.get("enabled").and_then(Value::as_bool) == Some(false);
+    let inner = imported.key.get_or_insert_default();
+    inner.expiry = time(record, "expires")?.map(Expiry::ExpireTime);
+    inner.scopes = list(record, "permissions").split_whitespace().map(str::to_owned).collect();
+    Ok(imported)
+}
+
+/// Returns the value of a recoverable key, or the SHA-256 that Unkey keeps of any key in base64.
+fn secret(record: &Value) -> Result<Secret, String> {
+    if let Some(value) = text(record, "plaintext") {
+        return Ok(Secret::Value(value.to_owned()));
+    }
+    let hash = record.get("hash");
+    let digest = hash.and_then(|hash| hash.as_str().or_else(|| text(hash, "value")));
+    let digest = digest.ok_or(
+        "has neither \"plaintext\" nor \"hash\": list keys with decrypt: true, or export the column hash of the table keys",
+    )?;
+    let (algorithm, digest, secret) = ("sha256".to_owned(), digest.to_owned(), String::new());
+    Ok(Secret::Hash(v1::ImportedHash { algorithm, digest, secret }))
+}
+
+/// Notes what a record has and a key of Latchkey has not.
+fn note_what_is_left_out(record: &Value, place: &str, notes: &mut Vec<String>) {
+    let some = |field: &str| match record.get(field) {
+        None | Some(Value::Null) => false,
+        Some(Value::Array(items)) => !items.is_empty(),
+        Some(_) => true,
+    };
+    for field in ["credits", "ratelimits"].into_iter().filter(|field| some(field)) {
+        notes.push(format!(
+            "{place}: {field} is left out: limits are in the profile, its plans and the key's rate_limits"
+        ));
+    }
+    let meta = record.get("meta").and_then(Value::as_object).into_iter().flatten();
+    for (name, _) in meta.filter(|(_, value)| scalar(value).is_none()) {
+        notes.push(format!("{place}: meta.{name} is left out: metadata has texts alone"));
+    }
+}

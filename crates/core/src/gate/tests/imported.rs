@@ -1,0 +1,101 @@
+//! Tests of keys that another system made: their formats, and the hashes by which they are found.
+
+use super::fixture::GateFixture;
+use super::{denial_reason, get_request, reason};
+use crate::imported_hash::{HashAlgorithm, HashScheme, HashSecret};
+use crate::key_kind::ImportRules;
+use crate::key_kind::pattern::KeyPattern;
+use crate::policy::Policy;
+use crate::ports::{Change, ChangeSubject};
+use crate::reason::Reason;
+use crate::record::KeyLifecycle;
+use crate::secret::KeyHash;
+
+const UUID: &str = "550e8400-e29b-41d4-a716-446655440000";
+
+fn scheme(algorithm: HashAlgorithm) -> HashScheme {
+    let secret = (algorithm == HashAlgorithm::HmacSha256).then(|| HashSecret::new(b"old secret"));
+    HashScheme { secret, ..HashScheme::plain(algorithm) }
+}
+
+fn with_hashes(policy: &mut Policy, hashes: Vec<HashScheme>) {
+    let pattern = KeyPattern::new("[0-9a-f-]{36}", 36..=36).ok();
+    policy.kinds[0].imports = ImportRules { pattern, only: false, hashes };
+}
+
+/// Returns a gate whose store has one key, by this hash, and whose kind has these hashes.
+fn fixture(hash: KeyHash, hashes: Vec<HashScheme>) -> GateFixture {
+    GateFixture::with(|policy| with_hashes(policy, hashes), |key, _| key.hash = hash)
+}
+
+#[tokio::test]
+async fn a_key_of_a_foreign_format_passes_and_any_other_text_costs_no_lookup() {
+    let fixture = fixture(KeyHash::of(UUID), vec![]);
+    assert_eq!(denial_reason(&fixture, &get_request(UUID, "/v1/items")).await, None);
+    let queries = fixture.queries();
+    for other in
+        [&UUID.to_uppercase(), &UUID[1..], &format!("{UUID}0"), "550e8400 e29b-41d4-a716-446655440000"]
+    {
+        let denied = denial_reason(&fixture, &get_request(other, "/v1/items")).await;
+        assert_eq!(denied, Some(Reason::InvalidCredential), "{other}");
+    }
+    assert_eq!(fixture.queries(), queries);
+}
+
+#[tokio::test]
+async fn a_key_is_found_by_each_hash_that_its_kind_declares() {
+    for algorithm in HashAlgorithm::ALL {
+        let hash = scheme(algorithm).lookup_hash_of(UUID).unwrap();
+        let all = vec![
+            scheme(HashAlgorithm::Sha512),
+            scheme(HashAlgorithm::Sha256OfHex),
+            scheme(HashAlgorithm::HmacSha256),
+        ];
+        let fixture = fixture(hash, all);
+        for policy in [Some(&fixture.policy), None] {
+            let verdict = fixture.gate.check(policy, &get_request(UUID, "/v1/items")).await.unwrap();
+            assert_eq!(reason(&verdict), None, "{algorithm:?}");
+        }
+        let queries = fixture.queries();
+        assert_eq!(denial_reason(&fixture, &get_request(UUID, "/v1/items")).await, None);
+        assert_eq!(fixture.queries(), queries, "{algorithm:?}: a cached key costs no query");
+        let credential = crate::check_input::PresentedCredential::of(UUID);
+        assert!(fixture.gate.caller(credential, None).await.is_ok(), "{algorithm:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_hash_that_the_kind_does_not_declare_finds_nothing() {
+    for algorithm in [HashAlgorithm::Sha512, HashAlgorithm::Sha256OfHex, HashAlgorithm::HmacSha256] {
+        let hash = scheme(algorithm).lookup_hash_of(UUID).unwrap();
+        // The profile does not declare it, or its secret is not known here.
+        for hashes in [vec![], vec![HashScheme::plain(HashAlgorithm::HmacSha256)]] {
+            let fixture = fixture(hash, hashes);
+            let denied = denial_reason(&fixture, &get_request(UUID, "/v1/items")).await;
+            assert_eq!(denied, Some(Reason::InvalidCredential), "{algorithm:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_stored_hash_and_the_inner_hash_do_not_pass_as_keys() {
+    let inner = "0".repeat(28) + "ba7816bf";
+    let hash = scheme(HashAlgorithm::Sha256OfHex).lookup_hash_of(UUID).unwrap();
+    let fixture = fixture(hash, vec![scheme(HashAlgorithm::Sha256OfHex)]);
+    let denied = denial_reason(&fixture, &get_request(&inner, "/v1/items")).await;
+    assert_eq!(denied, Some(Reason::InvalidCredential));
+}
+
+#[tokio::test]
+async fn a_revocation_of_a_key_with_an_imported_hash_holds_at_once() {
+    let hash = scheme(HashAlgorithm::Sha512).lookup_hash_of(UUID).unwrap();
+    let fixture = fixture(hash, vec![scheme(HashAlgorithm::Sha512)]);
+    assert_eq!(denial_reason(&fixture, &get_request(UUID, "/v1/items")).await, None);
+    fixture.store.change(|key, _| {
+        key.revision = 2;
+        key.lifecycle = KeyLifecycle::Revoked { at: crate::time::Timestamp(1), reason: String::new() };
+    });
+    let subject = ChangeSubject::Key(hash);
+    fixture.cache.apply(&Change { revision: 2, subject, effect: None, history: None });
+    assert_eq!(denial_reason(&fixture, &get_request(UUID, "/v1/items")).await, Some(Reason::Revoked));
+}
