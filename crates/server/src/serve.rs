@@ -141,13 +141,12 @@ impl Server {
             drain,
         } = self;
         let (stop, stop_signal) = oneshot::channel::<()>();
-        let stop_signal = async move { drop(stop_signal.await) };
         // Dropped at the end of this function, which aborts the tasks.
         let (mut grpc_tasks, mut background_tasks) = (JoinSet::new(), JoinSet::new());
         for BoundPort { port, .. } in bound_ports.clone() {
             background_tasks.spawn(watch_certificates(port));
         }
-        grpc_tasks.spawn(workers.serve(bound_ports, stop_signal));
+        grpc_tasks.spawn(workers.serve(bound_ports, async move { drop(stop_signal.await) }));
         for port in http {
             background_tasks.spawn(serve_http(port, http_state.clone()));
         }

@@ -112,10 +112,8 @@ impl HostMonitor {
             Some(results) => found.extend(results),
             None => found.extend(known.iter().filter(|other| other.check == check).cloned()),
         };
-        let (offset, signing_keys) = match database {
-            true => (self.check_clock().await, self.check_signing_keys().await),
-            false => (None, None),
-        };
+        let (offset, signing_keys) =
+            if database { (self.check_clock().await, self.check_signing_keys().await) } else { (None, None) };
         keep(HostCheck::DatabaseClock, offset);
         keep(HostCheck::SigningKeys, signing_keys);
         let expiry = self.tls.as_ref().and_then(certificates::client_ca_expiry);
