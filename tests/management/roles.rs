@@ -35,7 +35,7 @@ const READ: [&str; 13] = [
     "SigningKeyService/ListSigningKeys",
     "CallerService/WhoAmI",
 ];
-/// Calls by which support takes access away. UpdateKey is for `disabled` alone, and rejects the empty message.
+/// Calls by which support takes access away. `UpdateKey` is for `disabled` alone, and rejects the empty message.
 const SUPPORT: [&str; 2] = ["KeyService/RevokeKey", "TenantService/DisableUser"];
 /// Calls that are rejected or allowed by their content.
 const BY_CONTENT: [&str; 1] = ["KeyService/UpdateKey"];
@@ -88,7 +88,7 @@ async fn support_takes_access_away_from_tenants_and_not_from_operators(database:
     assert!(!shop.admits(&value).await);
     for role in ["latchkey.admin", "latchkey.support", "latchkey.read"] {
         let (other, value) = shop.operators_key(&[role]).await;
-        let status = support.keys().revoke_key(revoke(&other.id)).await.unwrap_err();
+        let status = support.keys().revoke_key(revoke(&other.id)).await.expect_err("support may not");
         assert_eq!(status.code(), Code::PermissionDenied, "{role}");
         assert!(status.message().contains("latchkey.admin"), "{}", status.message());
         let disable = update(&other.id, &["disabled"], |key| key.disabled = true);
