@@ -108,7 +108,7 @@ fn advice(server: &str, cause: &str) -> String {
         http_port(server)
     } else if has(&["InvalidContentType"]) {
         format!("the port does not speak TLS: write --server {}", server_with("http", server))
-    } else if has(&["Connection refused"]) {
+    } else if has(&["Connection refused", "No such file"]) {
         "nothing listens there: start a server with `latchkey serve`, or name another one with --server \
          (LATCHKEY_SERVER)"
             .to_owned()
@@ -126,6 +126,9 @@ fn server_with(scheme: &str, server: &str) -> String {
 
 /// Opens connections of its own to find out what a port speaks.
 async fn look_at(server: &str) -> Protocol {
+    if server.starts_with("unix:") {
+        return Protocol::Unknown;
+    }
     let options = Connect::to(&server_with("https", server)).timeouts(PATIENCE, PATIENCE);
     match timeout(PATIENCE, options.connect()).await {
         Ok(Ok(_)) => return Protocol::Tls,
