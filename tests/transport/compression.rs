@@ -55,9 +55,8 @@ async fn every_rpc_takes_a_compressed_message() {
         assert_eq!(call(&channel, &path, true).await, plain, "{path}");
         assert_ne!(plain, Code::Unimplemented, "{path}");
     }
-    for path in ["/grpc.health.v1.Health/Check"] {
-        assert_eq!(call(&channel, path, true).await, Code::Ok, "{path}");
-    }
+    let health = "/grpc.health.v1.Health/Check";
+    assert_eq!(call(&channel, health, true).await, Code::Ok);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,7 @@ use crate::source::Source;
 
 /// Parts of a request that a profile reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a requirement of its own")]
 pub struct EnvoyRequirements {
     /// Name of the profile.
     pub name: String,
@@ -109,7 +110,7 @@ impl Profile {
         let mut paths: Vec<EndpointPath> = Vec::new();
         for route in (0..).map_while(|index| endpoints.get(index)) {
             let pattern = route.pattern.text();
-            let methods = route.methods.iter().map(|method| method.to_string());
+            let methods = route.methods.iter().map(ToString::to_string);
             let methods = methods.flat_map(|method| {
                 let head = (method == "GET").then(|| "HEAD".to_owned());
                 [Some(method), head].into_iter().flatten()

@@ -105,8 +105,7 @@ fn segments_fit(template: &str, path: &str) -> bool {
     let (mut own, mut segments) = (template.split('/'), path.split('/'));
     loop {
         match (own.next(), segments.next()) {
-            (None, None) => return true,
-            (Some("**"), _) => return true,
+            (None, None) | (Some("**"), _) => return true,
             (Some(part), Some(segment)) if part == segment || part == "*" || part.starts_with('{') => {}
             _ => return false,
         }
