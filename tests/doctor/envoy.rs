@@ -100,7 +100,7 @@ const MISTAKES: [(&str, &str, &str, &str); 8] = [
 #[test]
 fn each_mistake_in_a_configuration_that_envoy_accepts_is_found() {
     let folder = Folder::new("doctor-mistakes");
-    for (right, wrong, severity, words) in MISTAKES.into_iter() {
+    for (right, wrong, severity, words) in MISTAKES {
         let file = spoiled(&folder, &[(right, wrong)]);
         let (found, _) = doctor(&["--envoy-only", "--envoy", &file]);
         has(&found, "envoy", severity, words);

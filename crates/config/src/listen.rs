@@ -120,9 +120,8 @@ impl SettingsReader<'_> {
     /// Checks that no two ports have the same address, since the second one could not be bound.
     fn check_distinct_addresses(&mut self, ports: &[(&Setting, Option<&ListenAddress>)]) {
         for (number, (setting, address)) in ports.iter().enumerate() {
-            let same =
-                |other: &Option<&ListenAddress>| address.zip(*other).is_some_and(|(a, b)| a.collides(b));
-            if let Some((first, _)) = ports[..number].iter().find(|(_, other)| same(other)) {
+            let same = |other: Option<&ListenAddress>| address.zip(other).is_some_and(|(a, b)| a.collides(b));
+            if let Some((first, _)) = ports[..number].iter().find(|(_, other)| same(*other)) {
                 let place = self.given(setting).map(|given| given.origin).unwrap_or_default();
                 let remedy = format!("{} has the same address: give each an address of its own", first.key);
                 self.add_error(ConfigError::new(setting.key, place, remedy));
