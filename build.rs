@@ -6,10 +6,11 @@ use std::path::PathBuf;
 
 use prost::Message as _;
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "latchkey/v1/callers.proto",
     "latchkey/v1/check.proto",
     "latchkey/v1/keys.proto",
+    "latchkey/v1/profile_changes.proto",
     "latchkey/v1/shadow.proto",
     "latchkey/v1/tenants.proto",
     "latchkey/v1/tokens.proto",

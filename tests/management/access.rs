@@ -48,7 +48,7 @@ const KEEPERS: [&str; 16] = [
     "TenantService/DeleteUser",
 ];
 /// Operators alone.
-const OPERATORS: [&str; 15] = [
+const OPERATORS: [&str; 18] = [
     "TenantService/CreateTenant",
     "TenantService/ListTenants",
     "TenantService/UpdateTenant",
@@ -56,6 +56,9 @@ const OPERATORS: [&str; 15] = [
     "TenantService/ResumeTenant",
     "TenantService/DeleteTenant",
     "ProfileService/ApplyProfile",
+    "ProfileService/DiffProfile",
+    "ProfileService/ListProfileVersions",
+    "ProfileService/RollbackProfile",
     "ProfileService/GetProfile",
     "ProfileService/ListProfiles",
     "ProfileService/DeleteProfile",

@@ -84,7 +84,7 @@ async fn a_key_of_a_removed_kind_manages_nothing(database: Database) {
     let manager = shop.manager("acme", |_| ()).await;
     assert!(manager.try_key(key("", "live")).await.is_ok());
     let renamed = ProfileBuilder::from_document(SHOP).set("kinds[secret].name", "server").build();
-    let _ = shop.operator.apply(&renamed).await.expect("applied");
+    let _ = shop.operator.force_apply(&renamed).await.expect("applied");
     assert_eq!(refused(manager.try_key(key("", "live")).await), Code::Unauthenticated);
     let _ = shop.operator.apply(SHOP).await.expect("applied");
     assert!(manager.try_key(key("", "live")).await.is_ok());
@@ -93,7 +93,7 @@ async fn a_key_of_a_removed_kind_manages_nothing(database: Database) {
         .set("kinds[secret].prefixes.live", "newer_live_")
         .set("kinds[secret].prefixes.test", "newer_test_")
         .build();
-    let _ = shop.operator.apply(&other).await.expect("applied");
+    let _ = shop.operator.force_apply(&other).await.expect("applied");
     assert_eq!(refused(manager.try_key(key("", "live")).await), Code::Unauthenticated);
 }
 

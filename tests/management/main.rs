@@ -12,6 +12,7 @@ mod input;
 mod keys;
 mod lists;
 mod lives;
+mod profile_changes;
 mod profiles;
 mod races;
 mod roles;

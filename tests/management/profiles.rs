@@ -121,10 +121,11 @@ async fn a_bad_document_changes_nothing(database: Database) {
 
 async fn a_dry_run_stores_nothing(database: Database) {
     let shop = Shop::open(database).await;
-    let dry = ApplyProfileRequest { document: with_rate("300/min"), validate_only: true };
+    let dry =
+        ApplyProfileRequest { document: with_rate("300/min"), validate_only: true, ..Default::default() };
     shop.operator.profiles().apply_profile(dry).await.expect("a good document");
     assert_eq!(version(&shop).await, 1);
-    let dry = ApplyProfileRequest { document: with_rate("many"), validate_only: true };
+    let dry = ApplyProfileRequest { document: with_rate("many"), validate_only: true, ..Default::default() };
     assert_eq!(refused(shop.operator.profiles().apply_profile(dry).await), Code::InvalidArgument);
 }
 

@@ -20,7 +20,7 @@ on_both!(
 );
 
 /// Calls that read, and return no secret.
-const READ: [&str; 13] = [
+const READ: [&str; 15] = [
     "KeyService/GetKey",
     "KeyService/ListKeys",
     "KeyService/GetKeyUsage",
@@ -28,6 +28,8 @@ const READ: [&str; 13] = [
     "TenantService/ListTenants",
     "TenantService/ListUsers",
     "ProfileService/GetProfile",
+    "ProfileService/DiffProfile",
+    "ProfileService/ListProfileVersions",
     "ProfileService/ListProfiles",
     "AuditService/ListAuditEvents",
     "AuditService/VerifyAuditLog",

@@ -105,7 +105,8 @@ async fn two_profiles_never_share_an_issuer(shop: Shop) {
     };
     for issuer in ["https://shop.example.dev", "https://shop.example.dev/", "https://SHOP.example.dev"] {
         for validate_only in [true, false] {
-            let ask = v1::ApplyProfileRequest { document: other(issuer), validate_only };
+            let ask =
+                v1::ApplyProfileRequest { document: other(issuer), validate_only, ..Default::default() };
             let refused = shop.operator.profiles().apply_profile(ask).await.expect_err("shared");
             assert_eq!(refused.code(), Code::InvalidArgument, "{issuer}");
             let details = refused.get_error_details();

@@ -122,7 +122,7 @@ async fn a_key_whose_format_is_another_profiles_now_is_no_credential(shop: Shop)
     assert!(shop.passes(&value).await);
     let renamed =
         SHOP.replace("live = \"sk_live_\", test = \"sk_test_\"", "live = \"s2_live_\", test = \"s2_test_\"");
-    let _ = shop.operator.apply(&renamed).await.expect("applied");
+    let _ = shop.operator.force_apply(&renamed).await.expect("applied");
     let other = "name = \"other\"\n[[kinds]]\nname = \"secret\"\nprefix = \"sk_live_\"\n";
     let _ = shop.operator.apply(other).await.expect("applied");
     assert_eq!(shop.reason(&value).await, Reason::InvalidCredential);

@@ -12,6 +12,7 @@ mod health;
 mod key;
 mod negative;
 mod operator;
+mod profile;
 mod serve;
 mod shadow;
 mod tenant;
@@ -34,6 +35,7 @@ pub(crate) use key::{
     ClearField, CreateKeyArgs, ImportArgs, ImportSource, KeyCommand, ListKeysArgs, State, UpdateKeyArgs,
 };
 pub(crate) use operator::{CreateOperatorArgs, OperatorCommand, Role};
+pub(crate) use profile::{ApplyArgs, ChangeArgs, ProfileCommand};
 pub(crate) use serve::SettingsArgs;
 pub(crate) use shadow::{ReportArgs, ShadowCommand};
 pub(crate) use tenant::{CreateTenantArgs, TenantCommand, UpdateTenantArgs};
@@ -110,7 +112,9 @@ pub(crate) enum Command {
     /// Apply profiles through a running server
     ///
     /// Each is validated as a whole and stored as the next version; an unchanged one is left alone. The
-    /// call returns when every replica judges by it.
+    /// call returns when every replica judges by it. Where a version exists already, the command shows what changes, and
+    /// for whom, and asks; without a terminal, --yes is needed. A document that makes keys or users invalid, or takes
+    /// scopes or plans away, needs --force.
     Apply(ApplyArgs),
     /// Tenants: what keys belong to
     #[command(subcommand)]
@@ -209,57 +213,4 @@ pub(crate) struct RewrapArgs {
     pub(crate) forget: bool,
     #[command(flatten)]
     pub(crate) settings: SettingsArgs,
-}
-
-/// Profiles to apply.
-#[derive(Debug, Args)]
-pub(crate) struct ApplyArgs {
-    /// A document, or a folder of .toml files
-    #[arg(short, long = "file", required = true, num_args = 1.., value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
-    /// Validate only
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-}
-
-/// Actions on profiles.
-#[derive(Debug, Subcommand)]
-pub(crate) enum ProfileCommand {
-    /// Show a profile's document
-    Get {
-        /// Name of the profile
-        name: String,
-        /// Version; the newest by default
-        #[arg(long, default_value_t = 0, hide_default_value = true, value_name = "N")]
-        version_number: u64,
-    },
-    /// Show every profile and its newest version
-    List,
-    /// Delete a profile, with all of its versions and its signing keys
-    Delete {
-        /// Name of the profile
-        name: String,
-        /// Delete the tenants of the profile too, with their keys and users
-        #[arg(long)]
-        force: bool,
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
-    },
-    /// Say what is wrong, and what is likely a mistake, in documents; no server is needed
-    ///
-    /// Errors and warnings name file, line and column. Exits with 2 where a document would be refused.
-    Lint(DocumentArgs),
-    /// Run the examples that documents carry, at a gate in memory; no server is needed
-    ///
-    /// Exits with 1 where an example does not go as the document promises.
-    Test(DocumentArgs),
-}
-
-/// Documents on this machine.
-#[derive(Debug, Args)]
-pub(crate) struct DocumentArgs {
-    /// A document, or a folder of .toml files
-    #[arg(required = true, num_args = 1.., value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
 }

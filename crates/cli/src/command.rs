@@ -14,6 +14,7 @@ mod manual;
 mod migrate;
 mod operator;
 mod profile;
+mod profile_change;
 mod profile_document;
 mod rewrap;
 mod serve;

@@ -7,6 +7,7 @@ mod colour;
 mod deletion;
 mod json;
 mod operator;
+mod profile;
 mod shadow;
 mod table;
 mod text;

@@ -144,6 +144,8 @@ settings! {
         "Part of check_deadline in which Redis must respond; afterwards, the replica enforces the limit of the call alone";
     PROFILES = "profiles", "LATCHKEY_PROFILES", List, None,
         "Profiles applied at start-up: .toml files or folders of them, separated by commas";
+    FORCE_PROFILES = "force_profiles", "LATCHKEY_FORCE_PROFILES", Switch, Some("false"),
+        "Apply the profiles of start-up even if they make keys or users invalid, or take scopes or plans away; without it, such a file is logged as an error, and the version in force stays";
     ROOT_KEY = "root_key", "LATCHKEY_ROOT_KEY", Secret, None,
         "The operators' first key, at least 32 characters; without it, one is created for an empty database: in the file that root_key_file names, if that does not exist yet, else printed once, or, if the log is JSON, in a file beside the embedded database";
     MASTER_KEY = "master_key", "LATCHKEY_MASTER_KEY", Secret, None,

@@ -74,6 +74,8 @@ pub struct Settings {
     pub redis: Option<Redis>,
     /// Files and folders of profiles that are applied at start-up.
     pub profiles: Vec<PathBuf>,
+    /// True to apply them even if they take access away from keys, users or tenants.
+    pub force_profiles: bool,
     /// First key of the operator.
     pub root_key: RootKey,
     /// Key that encrypts values which must be read again.
@@ -223,7 +225,7 @@ impl Settings {
         let redis = reader.redis(checks);
         let master_key = reader.master_key(database.as_ref());
         let previous_master_keys = reader.previous_master_keys();
-        let (profiles, replica_name) = (reader.profiles(), reader.replica_name());
+        let ((profiles, force_profiles), replica_name) = (reader.profiles(), reader.replica_name());
         let (follower, cache_max_bytes, drain) =
             (reader.follower(), reader.cache_max_bytes(), reader.drain());
         let audit = reader.audit_token_retention().zip(reader.audit_anchor());
@@ -254,6 +256,7 @@ impl Settings {
                 database,
                 redis,
                 profiles,
+                force_profiles,
                 root_key,
                 master_key,
                 previous_master_keys,

@@ -180,8 +180,10 @@ impl<'a> SettingsReader<'a> {
         self.read(&definitions::PREVIOUS_MASTER_KEYS, PreviousKeys::from_base64).unwrap_or_default()
     }
 
-    pub(super) fn profiles(&mut self) -> Vec<PathBuf> {
-        self.read(&definitions::PROFILES, values::paths).unwrap_or_default()
+    /// Reads the paths of profiles, and true if they are forced.
+    pub(super) fn profiles(&mut self) -> (Vec<PathBuf>, bool) {
+        let paths = self.read(&definitions::PROFILES, values::paths).unwrap_or_default();
+        (paths, self.read(&definitions::FORCE_PROFILES, values::switch).unwrap_or_default())
     }
 
     pub(super) fn follower(&mut self) -> Option<FollowerSettings> {

@@ -28,6 +28,7 @@ pub mod operator;
 pub mod policy;
 pub mod ports;
 pub mod principal;
+pub mod profile_change;
 pub mod reason;
 pub mod record;
 pub mod route;

@@ -215,6 +215,10 @@ pub struct ProfileRecord {
     pub document: String,
     /// Time at which it was applied.
     pub applied: Timestamp,
+    /// Subject that applied it; empty for versions of earlier programs.
+    pub applied_by: Box<str>,
+    /// Comment of the call that applied it.
+    pub comment: Box<str>,
     /// Revision of the change that applied it.
     pub revision: u64,
 }

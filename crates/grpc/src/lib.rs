@@ -35,6 +35,7 @@ use latchkey_proto::v1::token_service_server::TokenServiceServer;
 use tonic::service::Routes;
 
 use self::admission::{AdmissionService, AdmissionState};
+pub use self::convert::profile::diff_to_proto;
 pub use self::ext_authz::MAX_MESSAGE_BYTES as MAX_CHECK_BYTES;
 use self::ext_authz::{Authorization, CheckHandler};
 pub use self::fast_path::{CheckFastPath, CheckMethod, ResponseBody};

@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod deletion;
+pub mod impact;
 pub mod recovery;
 pub mod sealed_values;
 pub mod shadow;
@@ -15,9 +16,12 @@ use async_trait::async_trait;
 use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::ports::HistoryHash;
+use latchkey_core::profile_change::Affected;
 use latchkey_core::record::{KeyRecord, KeyState, ProfileRecord, TenantRecord, TenantRef};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::{MonotonicInstant, Timestamp};
+
+use self::impact::Impact;
 
 /// Audit log entry, written in the transaction of the change that it describes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +73,19 @@ impl<T> WriteResult<T> {
     pub fn with_history(self, history: Option<HistoryHash>) -> Self {
         Self { history, ..self }
     }
+}
+
+/// Document to store as the next version of a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewProfileVersion<'a> {
+    /// Name of the profile.
+    pub name: &'a str,
+    /// Text of the document.
+    pub document: &'a str,
+    /// Comment on the change; empty for none.
+    pub comment: &'a str,
+    /// Newest revision of the profiles that the document was checked against; 0 if there were none.
+    pub expected_revision: u64,
 }
 
 /// Result of applying a profile document.
@@ -193,14 +210,23 @@ pub trait ManagementStore: Send + Sync {
         rule: TenantUpdateFn<'_>,
         audit: AuditEntry,
     ) -> Result<WriteResult<TenantRecord>, ManagementError>;
-    /// Stores a document as the next version, if `expected_revision` is still the newest revision of all profiles (0:
-    /// there are no profiles), so that the profiles that the document was checked against are still in force. A
-    /// document that is identical to the newest version is not stored again.
-    async fn apply_profile(
+    /// Reads the versions of a profile that are older than `before`, newest first, at most `limit`. Their documents are
+    /// left empty.
+    async fn profile_versions(
         &self,
         name: &str,
-        document: &str,
-        expected_revision: u64,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<ProfileRecord>, SystemError>;
+    /// Counts the keys, users or tenants of a profile that a change affects, up to [`impact::MAX_COUNT`].
+    async fn impact(&self, profile: &str, affected: &Affected, now: Timestamp)
+    -> Result<Impact, SystemError>;
+    /// Stores a document as the next version, if `expected_revision` is still the newest revision of all profiles, so
+    /// that the profiles that the document was checked against are still in force. The actor of the audit entry is the
+    /// version's author. A document that is identical to the newest version is not stored again.
+    async fn apply_profile(
+        &self,
+        version: NewProfileVersion<'_>,
         audit: AuditEntry,
     ) -> Result<ApplyResult, ManagementError>;
     /// Ensures that the operators' tenant and a first key exist: `first` is created if the tenant has no key at all

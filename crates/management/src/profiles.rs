@@ -1,12 +1,15 @@
-//! Calls by which operators apply and read profiles. The profile crate validates a document before it gets here.
+//! Calls by which operators apply and read profiles. The profile crate validates a document, and finds its changes,
+//! before it gets here.
 
 use latchkey_core::error::{ManagementError, RequestError};
 use latchkey_core::operator::OperatorRole;
+use latchkey_core::profile_change::ProfileChange;
 use latchkey_core::record::ProfileRecord;
-use latchkey_core::time::Timestamp;
 
-use super::{CallContext, Caller, ManagementService};
-use crate::ports::ApplyResult;
+use super::{CallContext, Caller, ManagementService, page};
+use crate::field_validator::FieldValidator;
+use crate::ports::{ApplyResult, NewProfileVersion};
+use crate::profile_changes::{MeasuredChange, measure_changes};
 
 /// Valid document to apply.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,13 +18,36 @@ pub struct ApplyProfile {
     pub name: String,
     /// Text of the document.
     pub document: String,
+    /// Comment on the change; empty for none.
+    pub comment: String,
     /// Newest revision of the profiles that the document was checked against.
     pub expected_revision: u64,
-    /// True to validate only, without storing the document.
-    pub validate_only: bool,
+    /// Version that the document is of, if it is applied again.
+    pub rollback_to: Option<u64>,
+    /// True if the document takes access away and was forced.
+    pub forced: bool,
 }
 
 impl ManagementService {
+    /// Checks the comment of a change.
+    pub fn check_comment(comment: &str) -> Result<(), RequestError> {
+        let mut fields = FieldValidator::new("");
+        fields.text("comment", comment, 0..=256);
+        fields.finish()
+    }
+
+    /// Counts the keys, users and tenants that changes of a profile affect.
+    pub async fn measure_profile_changes(
+        &self,
+        caller: &Caller,
+        profile: &str,
+        changes: Vec<ProfileChange>,
+    ) -> Result<Vec<MeasuredChange>, ManagementError> {
+        caller.require_role(OperatorRole::Read)?;
+        let now = self.parts.clock.now().wall;
+        Ok(measure_changes(&*self.parts.store, profile, changes, now).await?)
+    }
+
     /// Stores a document as the next version. Every replica decides by it when this returns. Returns `None` if
     /// another document was applied since this one was checked against the others.
     pub async fn apply_profile(
@@ -31,14 +57,17 @@ impl ManagementService {
         call: &CallContext,
     ) -> Result<Option<ProfileRecord>, ManagementError> {
         caller.require_operator()?;
-        if request.validate_only {
-            let (name, document) = (request.name.into(), request.document);
-            let applied = Timestamp(0);
-            return Ok(Some(ProfileRecord { name, version: 0, document, applied, revision: 0 }));
-        }
-        let entry = self.audit_entry(caller, "profile.apply", call).on_target(&request.name);
-        let ApplyProfile { name, document, expected_revision, .. } = &request;
-        match self.parts.store.apply_profile(name, document, *expected_revision, entry).await? {
+        let ApplyProfile { name, document, comment, expected_revision, rollback_to, forced } = &request;
+        let action = if rollback_to.is_some() { "profile.rollback" } else { "profile.apply" };
+        let text = |number: &u64| number.to_string();
+        let entry = self
+            .audit_entry(caller, action, call)
+            .on_target(name)
+            .with_detail("to_version", rollback_to.as_ref().map(text).unwrap_or_default())
+            .with_detail("forced", if *forced { "true" } else { "" })
+            .with_detail("comment", comment.as_str());
+        let version = NewProfileVersion { name, document, comment, expected_revision: *expected_revision };
+        match self.parts.store.apply_profile(version, entry).await? {
             ApplyResult::Written(written) => Ok(Some(self.wait_until_applied(written, call).await?.value)),
             ApplyResult::Conflict => Ok(None),
         }
@@ -69,5 +98,32 @@ impl ManagementService {
     ) -> Result<Vec<ProfileRecord>, ManagementError> {
         caller.require_role(OperatorRole::Read)?;
         Ok(self.parts.store.profiles().await?)
+    }
+
+    /// Lists the versions of a profile, newest first, without their documents.
+    pub async fn list_profile_versions(
+        &self,
+        caller: &Caller,
+        name: &str,
+        page_size: i32,
+        page_token: &str,
+    ) -> Result<page::Page<ProfileRecord>, ManagementError> {
+        caller.require_role(OperatorRole::Read)?;
+        let size = page::size(page_size)?;
+        // The token holds the version that the next page begins below.
+        let before = page::offset(page_token)?;
+        if name.chars().any(char::is_control) {
+            return Err(RequestError::NotFound("profile").into());
+        }
+        let before = (before > 0).then_some(before);
+        let mut items = self.parts.store.profile_versions(name, before, size + 1).await?;
+        if items.is_empty() {
+            return Err(RequestError::NotFound("profile").into());
+        }
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let more = items.len() > size;
+        items.truncate(size);
+        let last = items.last().filter(|_| more).map(|last| last.version);
+        Ok(page::Page { items, next: last.map(page::offset_token).unwrap_or_default() })
     }
 }

@@ -5,6 +5,7 @@
 
 mod catalog;
 pub mod contract;
+mod diff;
 mod document;
 mod endpoint;
 mod envoy_replies;
@@ -24,6 +25,7 @@ mod template;
 mod template_context;
 
 pub use catalog::Catalog;
+pub use diff::diff;
 pub use endpoint::{Endpoint, EndpointMatch, EndpointResponse, ErrorCode, RpcRequest};
 pub use envoy_replies::EnvoyReply;
 pub use envoy_requirements::{EndpointPath, EnvoyRequirements};

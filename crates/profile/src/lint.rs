@@ -1,7 +1,10 @@
 //! Warnings about parts of a document that are valid but probably a mistake: routes that no call reaches, scopes that
-//! no route requires, aliases in place of names. Each warning has a location, like a mistake.
+//! no route requires, aliases in place of names, answers without headers that clients need. Each warning has a location, like a mistake.
 
 mod conflict;
+mod denial_headers;
+mod methods;
+mod requirements;
 mod route_overlap;
 
 pub use conflict::{profile_conflicts, profile_conflicts_among_stored, shared_issuers};
@@ -29,11 +32,15 @@ pub fn lint(text: &str) -> Result<(Profile, Vec<DocumentError>), Errors> {
     let table = table.into_inner();
     let mut root = reader.root(&table);
     unenforced_profile(&mut root);
+    methods::unknown(&mut root);
+    methods::preflights(&mut root, &profile);
+    requirements::lint(&mut root, &profile.policy);
     route_overlap::lint(&mut root);
     scopes(&mut root, &profile.policy);
     kinds(&mut root, &profile.policy);
     hosts(&mut root);
     denials(&mut root);
+    denial_headers::lint(&mut root, &profile);
     let warnings = reader.finish().err().map(|Errors(all)| all).unwrap_or_default();
     Ok((profile, warnings))
 }

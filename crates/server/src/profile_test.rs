@@ -11,7 +11,23 @@ pub use latchkey_profile::{
     lint_shared_hosts, profile_conflicts,
 };
 
+use latchkey_grpc::diff_to_proto;
+use latchkey_management::MeasuredChange;
+use latchkey_proto::v1;
+
 use self::sandbox::Sandbox;
+
+/// Returns the changes from one document to another, without the numbers of keys, users and tenants that they affect.
+///
+/// # Errors
+///
+/// Returns the mistakes of the new document.
+pub fn diff_documents(old: &str, new: &str) -> Result<v1::ProfileDiff, Errors> {
+    let (profile, warnings) = lint(new)?;
+    let changes = MeasuredChange::uncounted(latchkey_profile::diff(Some(old), new)?);
+    let warnings = warnings.iter().map(ToString::to_string).collect();
+    Ok(diff_to_proto(profile.name(), 0, &changes, warnings))
+}
 
 /// Runs all examples of a valid document. Databases for examples of endpoints are created in `folder`.
 pub async fn run_examples(profile: &Profile, document: &str, folder: &Path) -> Vec<ExampleOutcome> {

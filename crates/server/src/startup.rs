@@ -45,6 +45,8 @@ pub(crate) struct Startup {
     pub(crate) master_key: MasterKey,
     pub(crate) root_key: RootKey,
     pub(crate) documents: Vec<Document>,
+    /// True to apply the documents even if they take access away.
+    pub(crate) force_profiles: bool,
     pub(crate) audit_token_retention: Duration,
 }
 

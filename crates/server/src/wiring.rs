@@ -124,6 +124,7 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         master_key: settings.master_key,
         root_key: settings.root_key,
         documents,
+        force_profiles: settings.force_profiles,
         audit_token_retention: settings.audit_token_retention,
     };
     let telemetry = TelemetryHandles { registry, exporter: parts.exporter, decisions: parts.decisions };

@@ -6,6 +6,7 @@ pub(crate) mod check;
 pub(crate) mod deletion;
 pub(crate) mod feed;
 pub(crate) mod health;
+pub(crate) mod impact;
 pub(crate) mod key;
 pub(crate) mod profile;
 pub(crate) mod sealed_values;

@@ -25,6 +25,8 @@ mod dialect;
 mod feed;
 #[path = "ports/harness.rs"]
 mod harness;
+#[path = "ports/impact.rs"]
+mod impact;
 #[path = "ports/jwt.rs"]
 mod jwt;
 #[path = "ports/list.rs"]

@@ -66,7 +66,7 @@ impl Call {
                 caller.tokens().revoke_jwt(timed(ask, deadline)).await.map(drop)
             }
             Self::ApplyProfile(document) => {
-                let ask = v1::ApplyProfileRequest { document, validate_only: false };
+                let ask = v1::ApplyProfileRequest { document, force: true, ..Default::default() };
                 caller.profiles().apply_profile(timed(ask, deadline)).await.map(drop)
             }
             Self::DeleteKey(id) => {

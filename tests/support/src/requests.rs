@@ -69,7 +69,14 @@ impl Caller {
 
     /// Applies a profile.
     pub async fn apply(&self, document: &str) -> Result<v1::Profile, Status> {
-        let ask = v1::ApplyProfileRequest { document: document.to_owned(), validate_only: false };
+        let ask = v1::ApplyProfileRequest { document: document.to_owned(), ..Default::default() };
+        Ok(self.profiles().apply_profile(ask).await?.into_inner())
+    }
+
+    /// Applies a profile, even if it takes access away from keys, users or tenants.
+    pub async fn force_apply(&self, document: &str) -> Result<v1::Profile, Status> {
+        let document = document.to_owned();
+        let ask = v1::ApplyProfileRequest { document, force: true, ..Default::default() };
         Ok(self.profiles().apply_profile(ask).await?.into_inner())
     }
 }

@@ -1094,7 +1094,13 @@ type Profile struct {
 	// The document as applied, TOML.
 	Document string `protobuf:"bytes,3,opt,name=document,proto3" json:"document,omitempty"`
 	// When it was applied.
-	ApplyTime     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=apply_time,json=applyTime,proto3" json:"apply_time,omitempty"`
+	ApplyTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=apply_time,json=applyTime,proto3" json:"apply_time,omitempty"`
+	// Subject that applied it, as in the audit log; empty for versions of earlier programs.
+	AppliedBy string `protobuf:"bytes,5,opt,name=applied_by,json=appliedBy,proto3" json:"applied_by,omitempty"`
+	// Comment of the call that applied it.
+	Comment string `protobuf:"bytes,6,opt,name=comment,proto3" json:"comment,omitempty"`
+	// Changes from the version before; set in the responses of ApplyProfile and RollbackProfile alone.
+	Diff          *ProfileDiff `protobuf:"bytes,7,opt,name=diff,proto3" json:"diff,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1157,14 +1163,42 @@ func (x *Profile) GetApplyTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Profile) GetAppliedBy() string {
+	if x != nil {
+		return x.AppliedBy
+	}
+	return ""
+}
+
+func (x *Profile) GetComment() string {
+	if x != nil {
+		return x.Comment
+	}
+	return ""
+}
+
+func (x *Profile) GetDiff() *ProfileDiff {
+	if x != nil {
+		return x.Diff
+	}
+	return nil
+}
+
 type ApplyProfileRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// TOML, at most 512 KiB. Every mistake is named with line and column.
 	Document string `protobuf:"bytes,1,opt,name=document,proto3" json:"document,omitempty"`
-	// Say whether it is in order, and change nothing.
-	ValidateOnly  bool `protobuf:"varint,2,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Returns the profile with `diff`, and changes nothing. Nothing is refused for whom it would affect.
+	ValidateOnly bool `protobuf:"varint,2,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
+	// Applies the document even if it makes keys or users invalid, or takes scopes or plans away.
+	Force bool `protobuf:"varint,3,opt,name=force,proto3" json:"force,omitempty"`
+	// Reason of the change, for people, kept with the version and in the audit log; at most 256 characters.
+	Comment string `protobuf:"bytes,4,opt,name=comment,proto3" json:"comment,omitempty"`
+	// Newest version that the caller knows. If another one is the newest, the call is refused with
+	// FAILED_PRECONDITION. 0: any.
+	ExpectedVersion uint64 `protobuf:"varint,5,opt,name=expected_version,json=expectedVersion,proto3" json:"expected_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *ApplyProfileRequest) Reset() {
@@ -1211,6 +1245,234 @@ func (x *ApplyProfileRequest) GetValidateOnly() bool {
 	return false
 }
 
+func (x *ApplyProfileRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+func (x *ApplyProfileRequest) GetComment() string {
+	if x != nil {
+		return x.Comment
+	}
+	return ""
+}
+
+func (x *ApplyProfileRequest) GetExpectedVersion() uint64 {
+	if x != nil {
+		return x.ExpectedVersion
+	}
+	return 0
+}
+
+type ListProfileVersionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the profile.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// At most 1,000; 0: 100.
+	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// From the page before.
+	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListProfileVersionsRequest) Reset() {
+	*x = ListProfileVersionsRequest{}
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListProfileVersionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListProfileVersionsRequest) ProtoMessage() {}
+
+func (x *ListProfileVersionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListProfileVersionsRequest.ProtoReflect.Descriptor instead.
+func (*ListProfileVersionsRequest) Descriptor() ([]byte, []int) {
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *ListProfileVersionsRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ListProfileVersionsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListProfileVersionsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type ListProfileVersionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Newest first, without their documents: GetProfile returns one.
+	Versions []*Profile `protobuf:"bytes,1,rep,name=versions,proto3" json:"versions,omitempty"`
+	// Empty: this was the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListProfileVersionsResponse) Reset() {
+	*x = ListProfileVersionsResponse{}
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListProfileVersionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListProfileVersionsResponse) ProtoMessage() {}
+
+func (x *ListProfileVersionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListProfileVersionsResponse.ProtoReflect.Descriptor instead.
+func (*ListProfileVersionsResponse) Descriptor() ([]byte, []int) {
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ListProfileVersionsResponse) GetVersions() []*Profile {
+	if x != nil {
+		return x.Versions
+	}
+	return nil
+}
+
+func (x *ListProfileVersionsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+type RollbackProfileRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the profile.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Version to apply again; 0: the one before the newest.
+	ToVersion uint64 `protobuf:"varint,2,opt,name=to_version,json=toVersion,proto3" json:"to_version,omitempty"`
+	// As in ApplyProfileRequest.
+	ValidateOnly bool `protobuf:"varint,3,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
+	// As in ApplyProfileRequest.
+	Force bool `protobuf:"varint,4,opt,name=force,proto3" json:"force,omitempty"`
+	// As in ApplyProfileRequest; empty: a text that names the version.
+	Comment string `protobuf:"bytes,5,opt,name=comment,proto3" json:"comment,omitempty"`
+	// As in ApplyProfileRequest.
+	ExpectedVersion uint64 `protobuf:"varint,6,opt,name=expected_version,json=expectedVersion,proto3" json:"expected_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *RollbackProfileRequest) Reset() {
+	*x = RollbackProfileRequest{}
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RollbackProfileRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RollbackProfileRequest) ProtoMessage() {}
+
+func (x *RollbackProfileRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RollbackProfileRequest.ProtoReflect.Descriptor instead.
+func (*RollbackProfileRequest) Descriptor() ([]byte, []int) {
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *RollbackProfileRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RollbackProfileRequest) GetToVersion() uint64 {
+	if x != nil {
+		return x.ToVersion
+	}
+	return 0
+}
+
+func (x *RollbackProfileRequest) GetValidateOnly() bool {
+	if x != nil {
+		return x.ValidateOnly
+	}
+	return false
+}
+
+func (x *RollbackProfileRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+func (x *RollbackProfileRequest) GetComment() string {
+	if x != nil {
+		return x.Comment
+	}
+	return ""
+}
+
+func (x *RollbackProfileRequest) GetExpectedVersion() uint64 {
+	if x != nil {
+		return x.ExpectedVersion
+	}
+	return 0
+}
+
 type GetProfileRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Which.
@@ -1223,7 +1485,7 @@ type GetProfileRequest struct {
 
 func (x *GetProfileRequest) Reset() {
 	*x = GetProfileRequest{}
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[20]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1235,7 +1497,7 @@ func (x *GetProfileRequest) String() string {
 func (*GetProfileRequest) ProtoMessage() {}
 
 func (x *GetProfileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[20]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1248,7 +1510,7 @@ func (x *GetProfileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetProfileRequest.ProtoReflect.Descriptor instead.
 func (*GetProfileRequest) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{20}
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *GetProfileRequest) GetName() string {
@@ -1277,7 +1539,7 @@ type DeleteProfileRequest struct {
 
 func (x *DeleteProfileRequest) Reset() {
 	*x = DeleteProfileRequest{}
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[21]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1289,7 +1551,7 @@ func (x *DeleteProfileRequest) String() string {
 func (*DeleteProfileRequest) ProtoMessage() {}
 
 func (x *DeleteProfileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[21]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1302,7 +1564,7 @@ func (x *DeleteProfileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteProfileRequest.ProtoReflect.Descriptor instead.
 func (*DeleteProfileRequest) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{21}
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *DeleteProfileRequest) GetName() string {
@@ -1335,7 +1597,7 @@ type DeleteProfileResponse struct {
 
 func (x *DeleteProfileResponse) Reset() {
 	*x = DeleteProfileResponse{}
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[22]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1347,7 +1609,7 @@ func (x *DeleteProfileResponse) String() string {
 func (*DeleteProfileResponse) ProtoMessage() {}
 
 func (x *DeleteProfileResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[22]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1360,7 +1622,7 @@ func (x *DeleteProfileResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteProfileResponse.ProtoReflect.Descriptor instead.
 func (*DeleteProfileResponse) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{22}
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DeleteProfileResponse) GetRevision() uint64 {
@@ -1399,7 +1661,7 @@ type ListProfilesRequest struct {
 
 func (x *ListProfilesRequest) Reset() {
 	*x = ListProfilesRequest{}
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[23]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1411,7 +1673,7 @@ func (x *ListProfilesRequest) String() string {
 func (*ListProfilesRequest) ProtoMessage() {}
 
 func (x *ListProfilesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[23]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1424,7 +1686,7 @@ func (x *ListProfilesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListProfilesRequest.ProtoReflect.Descriptor instead.
 func (*ListProfilesRequest) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{23}
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{26}
 }
 
 type ListProfilesResponse struct {
@@ -1437,7 +1699,7 @@ type ListProfilesResponse struct {
 
 func (x *ListProfilesResponse) Reset() {
 	*x = ListProfilesResponse{}
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[24]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1449,7 +1711,7 @@ func (x *ListProfilesResponse) String() string {
 func (*ListProfilesResponse) ProtoMessage() {}
 
 func (x *ListProfilesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[24]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1462,7 +1724,7 @@ func (x *ListProfilesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListProfilesResponse.ProtoReflect.Descriptor instead.
 func (*ListProfilesResponse) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{24}
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListProfilesResponse) GetProfiles() []*Profile {
@@ -1490,7 +1752,7 @@ type ListAuditEventsRequest struct {
 
 func (x *ListAuditEventsRequest) Reset() {
 	*x = ListAuditEventsRequest{}
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[25]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1502,7 +1764,7 @@ func (x *ListAuditEventsRequest) String() string {
 func (*ListAuditEventsRequest) ProtoMessage() {}
 
 func (x *ListAuditEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[25]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1515,7 +1777,7 @@ func (x *ListAuditEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditEventsRequest) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{25}
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListAuditEventsRequest) GetTenant() string {
@@ -1565,7 +1827,7 @@ type ListAuditEventsResponse struct {
 
 func (x *ListAuditEventsResponse) Reset() {
 	*x = ListAuditEventsResponse{}
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[26]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1577,7 +1839,7 @@ func (x *ListAuditEventsResponse) String() string {
 func (*ListAuditEventsResponse) ProtoMessage() {}
 
 func (x *ListAuditEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[26]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1590,7 +1852,7 @@ func (x *ListAuditEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditEventsResponse) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{26}
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListAuditEventsResponse) GetEvents() []*AuditEvent {
@@ -1638,7 +1900,7 @@ type AuditEvent struct {
 
 func (x *AuditEvent) Reset() {
 	*x = AuditEvent{}
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[27]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1650,7 +1912,7 @@ func (x *AuditEvent) String() string {
 func (*AuditEvent) ProtoMessage() {}
 
 func (x *AuditEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[27]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1663,7 +1925,7 @@ func (x *AuditEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditEvent.ProtoReflect.Descriptor instead.
 func (*AuditEvent) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{27}
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *AuditEvent) GetSequence() uint64 {
@@ -1754,7 +2016,7 @@ type VerifyAuditLogRequest struct {
 
 func (x *VerifyAuditLogRequest) Reset() {
 	*x = VerifyAuditLogRequest{}
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[28]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1766,7 +2028,7 @@ func (x *VerifyAuditLogRequest) String() string {
 func (*VerifyAuditLogRequest) ProtoMessage() {}
 
 func (x *VerifyAuditLogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[28]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1779,7 +2041,7 @@ func (x *VerifyAuditLogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAuditLogRequest.ProtoReflect.Descriptor instead.
 func (*VerifyAuditLogRequest) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{28}
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *VerifyAuditLogRequest) GetAnchors() []*AuditAnchor {
@@ -1802,7 +2064,7 @@ type AuditAnchor struct {
 
 func (x *AuditAnchor) Reset() {
 	*x = AuditAnchor{}
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[29]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1814,7 +2076,7 @@ func (x *AuditAnchor) String() string {
 func (*AuditAnchor) ProtoMessage() {}
 
 func (x *AuditAnchor) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[29]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1827,7 +2089,7 @@ func (x *AuditAnchor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditAnchor.ProtoReflect.Descriptor instead.
 func (*AuditAnchor) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{29}
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *AuditAnchor) GetSequence() uint64 {
@@ -1864,7 +2126,7 @@ type VerifyAuditLogResponse struct {
 
 func (x *VerifyAuditLogResponse) Reset() {
 	*x = VerifyAuditLogResponse{}
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[30]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1876,7 +2138,7 @@ func (x *VerifyAuditLogResponse) String() string {
 func (*VerifyAuditLogResponse) ProtoMessage() {}
 
 func (x *VerifyAuditLogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[30]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1889,7 +2151,7 @@ func (x *VerifyAuditLogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAuditLogResponse.ProtoReflect.Descriptor instead.
 func (*VerifyAuditLogResponse) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{30}
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *VerifyAuditLogResponse) GetEvents() uint64 {
@@ -1938,7 +2200,7 @@ var File_latchkey_v1_tenants_proto protoreflect.FileDescriptor
 
 const file_latchkey_v1_tenants_proto_rawDesc = "" +
 	"\n" +
-	"\x19latchkey/v1/tenants.proto\x12\vlatchkey.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18latchkey/v1/tokens.proto\"\xdd\x02\n" +
+	"\x19latchkey/v1/tenants.proto\x12\vlatchkey.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!latchkey/v1/profile_changes.proto\x1a\x18latchkey/v1/tokens.proto\"\xdd\x02\n" +
 	"\x06Tenant\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04slug\x18\x02 \x01(\tR\x04slug\x12!\n" +
@@ -2018,16 +2280,39 @@ const file_latchkey_v1_tenants_proto_rawDesc = "" +
 	"\x11UpdateUserRequest\x12%\n" +
 	"\x04user\x18\x01 \x01(\v2\x11.latchkey.v1.UserR\x04user\x12;\n" +
 	"\vupdate_mask\x18\x02 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
-	"updateMask\"\x8e\x01\n" +
+	"updateMask\"\xf5\x01\n" +
 	"\aProfile\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x1a\n" +
 	"\bdocument\x18\x03 \x01(\tR\bdocument\x129\n" +
 	"\n" +
-	"apply_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tapplyTime\"V\n" +
+	"apply_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tapplyTime\x12\x1d\n" +
+	"\n" +
+	"applied_by\x18\x05 \x01(\tR\tappliedBy\x12\x18\n" +
+	"\acomment\x18\x06 \x01(\tR\acomment\x12,\n" +
+	"\x04diff\x18\a \x01(\v2\x18.latchkey.v1.ProfileDiffR\x04diff\"\xb1\x01\n" +
 	"\x13ApplyProfileRequest\x12\x1a\n" +
 	"\bdocument\x18\x01 \x01(\tR\bdocument\x12#\n" +
-	"\rvalidate_only\x18\x02 \x01(\bR\fvalidateOnly\"A\n" +
+	"\rvalidate_only\x18\x02 \x01(\bR\fvalidateOnly\x12\x14\n" +
+	"\x05force\x18\x03 \x01(\bR\x05force\x12\x18\n" +
+	"\acomment\x18\x04 \x01(\tR\acomment\x12)\n" +
+	"\x10expected_version\x18\x05 \x01(\x04R\x0fexpectedVersion\"l\n" +
+	"\x1aListProfileVersionsRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1b\n" +
+	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\"w\n" +
+	"\x1bListProfileVersionsResponse\x120\n" +
+	"\bversions\x18\x01 \x03(\v2\x14.latchkey.v1.ProfileR\bversions\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xcb\x01\n" +
+	"\x16RollbackProfileRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
+	"\n" +
+	"to_version\x18\x02 \x01(\x04R\ttoVersion\x12#\n" +
+	"\rvalidate_only\x18\x03 \x01(\bR\fvalidateOnly\x12\x14\n" +
+	"\x05force\x18\x04 \x01(\bR\x05force\x12\x18\n" +
+	"\acomment\x18\x05 \x01(\tR\acomment\x12)\n" +
+	"\x10expected_version\x18\x06 \x01(\x04R\x0fexpectedVersion\"A\n" +
 	"\x11GetProfileRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\"@\n" +
@@ -2101,9 +2386,12 @@ const file_latchkey_v1_tenants_proto_rawDesc = "" +
 	"\x0fSetUserPassword\x12#.latchkey.v1.SetUserPasswordRequest\x1a\x11.latchkey.v1.User\x12A\n" +
 	"\vDisableUser\x12\x1f.latchkey.v1.DisableUserRequest\x1a\x11.latchkey.v1.User\x12?\n" +
 	"\n" +
-	"UpdateUser\x12\x1e.latchkey.v1.UpdateUserRequest\x1a\x11.latchkey.v1.User2\xc9\x02\n" +
+	"UpdateUser\x12\x1e.latchkey.v1.UpdateUserRequest\x1a\x11.latchkey.v1.User2\xcb\x04\n" +
 	"\x0eProfileService\x12F\n" +
-	"\fApplyProfile\x12 .latchkey.v1.ApplyProfileRequest\x1a\x14.latchkey.v1.Profile\x12B\n" +
+	"\fApplyProfile\x12 .latchkey.v1.ApplyProfileRequest\x1a\x14.latchkey.v1.Profile\x12H\n" +
+	"\vDiffProfile\x12\x1f.latchkey.v1.DiffProfileRequest\x1a\x18.latchkey.v1.ProfileDiff\x12h\n" +
+	"\x13ListProfileVersions\x12'.latchkey.v1.ListProfileVersionsRequest\x1a(.latchkey.v1.ListProfileVersionsResponse\x12L\n" +
+	"\x0fRollbackProfile\x12#.latchkey.v1.RollbackProfileRequest\x1a\x14.latchkey.v1.Profile\x12B\n" +
 	"\n" +
 	"GetProfile\x12\x1e.latchkey.v1.GetProfileRequest\x1a\x14.latchkey.v1.Profile\x12V\n" +
 	"\rDeleteProfile\x12!.latchkey.v1.DeleteProfileRequest\x1a\".latchkey.v1.DeleteProfileResponse\x12S\n" +
@@ -2125,110 +2413,123 @@ func file_latchkey_v1_tenants_proto_rawDescGZIP() []byte {
 	return file_latchkey_v1_tenants_proto_rawDescData
 }
 
-var file_latchkey_v1_tenants_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_latchkey_v1_tenants_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_latchkey_v1_tenants_proto_goTypes = []any{
-	(*Tenant)(nil),                  // 0: latchkey.v1.Tenant
-	(*CreateTenantRequest)(nil),     // 1: latchkey.v1.CreateTenantRequest
-	(*GetTenantRequest)(nil),        // 2: latchkey.v1.GetTenantRequest
-	(*ListTenantsRequest)(nil),      // 3: latchkey.v1.ListTenantsRequest
-	(*ListTenantsResponse)(nil),     // 4: latchkey.v1.ListTenantsResponse
-	(*UpdateTenantRequest)(nil),     // 5: latchkey.v1.UpdateTenantRequest
-	(*SuspendTenantRequest)(nil),    // 6: latchkey.v1.SuspendTenantRequest
-	(*ResumeTenantRequest)(nil),     // 7: latchkey.v1.ResumeTenantRequest
-	(*DeleteTenantRequest)(nil),     // 8: latchkey.v1.DeleteTenantRequest
-	(*DeleteTenantResponse)(nil),    // 9: latchkey.v1.DeleteTenantResponse
-	(*DeleteUserRequest)(nil),       // 10: latchkey.v1.DeleteUserRequest
-	(*DeleteUserResponse)(nil),      // 11: latchkey.v1.DeleteUserResponse
-	(*CreateUserRequest)(nil),       // 12: latchkey.v1.CreateUserRequest
-	(*ListUsersRequest)(nil),        // 13: latchkey.v1.ListUsersRequest
-	(*ListUsersResponse)(nil),       // 14: latchkey.v1.ListUsersResponse
-	(*SetUserPasswordRequest)(nil),  // 15: latchkey.v1.SetUserPasswordRequest
-	(*DisableUserRequest)(nil),      // 16: latchkey.v1.DisableUserRequest
-	(*UpdateUserRequest)(nil),       // 17: latchkey.v1.UpdateUserRequest
-	(*Profile)(nil),                 // 18: latchkey.v1.Profile
-	(*ApplyProfileRequest)(nil),     // 19: latchkey.v1.ApplyProfileRequest
-	(*GetProfileRequest)(nil),       // 20: latchkey.v1.GetProfileRequest
-	(*DeleteProfileRequest)(nil),    // 21: latchkey.v1.DeleteProfileRequest
-	(*DeleteProfileResponse)(nil),   // 22: latchkey.v1.DeleteProfileResponse
-	(*ListProfilesRequest)(nil),     // 23: latchkey.v1.ListProfilesRequest
-	(*ListProfilesResponse)(nil),    // 24: latchkey.v1.ListProfilesResponse
-	(*ListAuditEventsRequest)(nil),  // 25: latchkey.v1.ListAuditEventsRequest
-	(*ListAuditEventsResponse)(nil), // 26: latchkey.v1.ListAuditEventsResponse
-	(*AuditEvent)(nil),              // 27: latchkey.v1.AuditEvent
-	(*VerifyAuditLogRequest)(nil),   // 28: latchkey.v1.VerifyAuditLogRequest
-	(*AuditAnchor)(nil),             // 29: latchkey.v1.AuditAnchor
-	(*VerifyAuditLogResponse)(nil),  // 30: latchkey.v1.VerifyAuditLogResponse
-	nil,                             // 31: latchkey.v1.Tenant.RateLimitsEntry
-	nil,                             // 32: latchkey.v1.CreateTenantRequest.RateLimitsEntry
-	nil,                             // 33: latchkey.v1.CreateUserRequest.BindingsEntry
-	nil,                             // 34: latchkey.v1.AuditEvent.DetailsEntry
-	(*timestamppb.Timestamp)(nil),   // 35: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),   // 36: google.protobuf.FieldMask
-	(*User)(nil),                    // 37: latchkey.v1.User
+	(*Tenant)(nil),                      // 0: latchkey.v1.Tenant
+	(*CreateTenantRequest)(nil),         // 1: latchkey.v1.CreateTenantRequest
+	(*GetTenantRequest)(nil),            // 2: latchkey.v1.GetTenantRequest
+	(*ListTenantsRequest)(nil),          // 3: latchkey.v1.ListTenantsRequest
+	(*ListTenantsResponse)(nil),         // 4: latchkey.v1.ListTenantsResponse
+	(*UpdateTenantRequest)(nil),         // 5: latchkey.v1.UpdateTenantRequest
+	(*SuspendTenantRequest)(nil),        // 6: latchkey.v1.SuspendTenantRequest
+	(*ResumeTenantRequest)(nil),         // 7: latchkey.v1.ResumeTenantRequest
+	(*DeleteTenantRequest)(nil),         // 8: latchkey.v1.DeleteTenantRequest
+	(*DeleteTenantResponse)(nil),        // 9: latchkey.v1.DeleteTenantResponse
+	(*DeleteUserRequest)(nil),           // 10: latchkey.v1.DeleteUserRequest
+	(*DeleteUserResponse)(nil),          // 11: latchkey.v1.DeleteUserResponse
+	(*CreateUserRequest)(nil),           // 12: latchkey.v1.CreateUserRequest
+	(*ListUsersRequest)(nil),            // 13: latchkey.v1.ListUsersRequest
+	(*ListUsersResponse)(nil),           // 14: latchkey.v1.ListUsersResponse
+	(*SetUserPasswordRequest)(nil),      // 15: latchkey.v1.SetUserPasswordRequest
+	(*DisableUserRequest)(nil),          // 16: latchkey.v1.DisableUserRequest
+	(*UpdateUserRequest)(nil),           // 17: latchkey.v1.UpdateUserRequest
+	(*Profile)(nil),                     // 18: latchkey.v1.Profile
+	(*ApplyProfileRequest)(nil),         // 19: latchkey.v1.ApplyProfileRequest
+	(*ListProfileVersionsRequest)(nil),  // 20: latchkey.v1.ListProfileVersionsRequest
+	(*ListProfileVersionsResponse)(nil), // 21: latchkey.v1.ListProfileVersionsResponse
+	(*RollbackProfileRequest)(nil),      // 22: latchkey.v1.RollbackProfileRequest
+	(*GetProfileRequest)(nil),           // 23: latchkey.v1.GetProfileRequest
+	(*DeleteProfileRequest)(nil),        // 24: latchkey.v1.DeleteProfileRequest
+	(*DeleteProfileResponse)(nil),       // 25: latchkey.v1.DeleteProfileResponse
+	(*ListProfilesRequest)(nil),         // 26: latchkey.v1.ListProfilesRequest
+	(*ListProfilesResponse)(nil),        // 27: latchkey.v1.ListProfilesResponse
+	(*ListAuditEventsRequest)(nil),      // 28: latchkey.v1.ListAuditEventsRequest
+	(*ListAuditEventsResponse)(nil),     // 29: latchkey.v1.ListAuditEventsResponse
+	(*AuditEvent)(nil),                  // 30: latchkey.v1.AuditEvent
+	(*VerifyAuditLogRequest)(nil),       // 31: latchkey.v1.VerifyAuditLogRequest
+	(*AuditAnchor)(nil),                 // 32: latchkey.v1.AuditAnchor
+	(*VerifyAuditLogResponse)(nil),      // 33: latchkey.v1.VerifyAuditLogResponse
+	nil,                                 // 34: latchkey.v1.Tenant.RateLimitsEntry
+	nil,                                 // 35: latchkey.v1.CreateTenantRequest.RateLimitsEntry
+	nil,                                 // 36: latchkey.v1.CreateUserRequest.BindingsEntry
+	nil,                                 // 37: latchkey.v1.AuditEvent.DetailsEntry
+	(*timestamppb.Timestamp)(nil),       // 38: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),       // 39: google.protobuf.FieldMask
+	(*User)(nil),                        // 40: latchkey.v1.User
+	(*ProfileDiff)(nil),                 // 41: latchkey.v1.ProfileDiff
+	(*DiffProfileRequest)(nil),          // 42: latchkey.v1.DiffProfileRequest
 }
 var file_latchkey_v1_tenants_proto_depIdxs = []int32{
-	35, // 0: latchkey.v1.Tenant.create_time:type_name -> google.protobuf.Timestamp
-	31, // 1: latchkey.v1.Tenant.rate_limits:type_name -> latchkey.v1.Tenant.RateLimitsEntry
-	32, // 2: latchkey.v1.CreateTenantRequest.rate_limits:type_name -> latchkey.v1.CreateTenantRequest.RateLimitsEntry
+	38, // 0: latchkey.v1.Tenant.create_time:type_name -> google.protobuf.Timestamp
+	34, // 1: latchkey.v1.Tenant.rate_limits:type_name -> latchkey.v1.Tenant.RateLimitsEntry
+	35, // 2: latchkey.v1.CreateTenantRequest.rate_limits:type_name -> latchkey.v1.CreateTenantRequest.RateLimitsEntry
 	0,  // 3: latchkey.v1.ListTenantsResponse.tenants:type_name -> latchkey.v1.Tenant
 	0,  // 4: latchkey.v1.UpdateTenantRequest.tenant:type_name -> latchkey.v1.Tenant
-	36, // 5: latchkey.v1.UpdateTenantRequest.update_mask:type_name -> google.protobuf.FieldMask
-	33, // 6: latchkey.v1.CreateUserRequest.bindings:type_name -> latchkey.v1.CreateUserRequest.BindingsEntry
-	37, // 7: latchkey.v1.ListUsersResponse.users:type_name -> latchkey.v1.User
-	37, // 8: latchkey.v1.UpdateUserRequest.user:type_name -> latchkey.v1.User
-	36, // 9: latchkey.v1.UpdateUserRequest.update_mask:type_name -> google.protobuf.FieldMask
-	35, // 10: latchkey.v1.Profile.apply_time:type_name -> google.protobuf.Timestamp
-	18, // 11: latchkey.v1.ListProfilesResponse.profiles:type_name -> latchkey.v1.Profile
-	35, // 12: latchkey.v1.ListAuditEventsRequest.start_time:type_name -> google.protobuf.Timestamp
-	35, // 13: latchkey.v1.ListAuditEventsRequest.end_time:type_name -> google.protobuf.Timestamp
-	27, // 14: latchkey.v1.ListAuditEventsResponse.events:type_name -> latchkey.v1.AuditEvent
-	35, // 15: latchkey.v1.AuditEvent.time:type_name -> google.protobuf.Timestamp
-	34, // 16: latchkey.v1.AuditEvent.details:type_name -> latchkey.v1.AuditEvent.DetailsEntry
-	29, // 17: latchkey.v1.VerifyAuditLogRequest.anchors:type_name -> latchkey.v1.AuditAnchor
-	29, // 18: latchkey.v1.VerifyAuditLogResponse.head:type_name -> latchkey.v1.AuditAnchor
-	1,  // 19: latchkey.v1.TenantService.CreateTenant:input_type -> latchkey.v1.CreateTenantRequest
-	2,  // 20: latchkey.v1.TenantService.GetTenant:input_type -> latchkey.v1.GetTenantRequest
-	3,  // 21: latchkey.v1.TenantService.ListTenants:input_type -> latchkey.v1.ListTenantsRequest
-	5,  // 22: latchkey.v1.TenantService.UpdateTenant:input_type -> latchkey.v1.UpdateTenantRequest
-	6,  // 23: latchkey.v1.TenantService.SuspendTenant:input_type -> latchkey.v1.SuspendTenantRequest
-	7,  // 24: latchkey.v1.TenantService.ResumeTenant:input_type -> latchkey.v1.ResumeTenantRequest
-	8,  // 25: latchkey.v1.TenantService.DeleteTenant:input_type -> latchkey.v1.DeleteTenantRequest
-	10, // 26: latchkey.v1.TenantService.DeleteUser:input_type -> latchkey.v1.DeleteUserRequest
-	12, // 27: latchkey.v1.TenantService.CreateUser:input_type -> latchkey.v1.CreateUserRequest
-	13, // 28: latchkey.v1.TenantService.ListUsers:input_type -> latchkey.v1.ListUsersRequest
-	15, // 29: latchkey.v1.TenantService.SetUserPassword:input_type -> latchkey.v1.SetUserPasswordRequest
-	16, // 30: latchkey.v1.TenantService.DisableUser:input_type -> latchkey.v1.DisableUserRequest
-	17, // 31: latchkey.v1.TenantService.UpdateUser:input_type -> latchkey.v1.UpdateUserRequest
-	19, // 32: latchkey.v1.ProfileService.ApplyProfile:input_type -> latchkey.v1.ApplyProfileRequest
-	20, // 33: latchkey.v1.ProfileService.GetProfile:input_type -> latchkey.v1.GetProfileRequest
-	21, // 34: latchkey.v1.ProfileService.DeleteProfile:input_type -> latchkey.v1.DeleteProfileRequest
-	23, // 35: latchkey.v1.ProfileService.ListProfiles:input_type -> latchkey.v1.ListProfilesRequest
-	25, // 36: latchkey.v1.AuditService.ListAuditEvents:input_type -> latchkey.v1.ListAuditEventsRequest
-	28, // 37: latchkey.v1.AuditService.VerifyAuditLog:input_type -> latchkey.v1.VerifyAuditLogRequest
-	0,  // 38: latchkey.v1.TenantService.CreateTenant:output_type -> latchkey.v1.Tenant
-	0,  // 39: latchkey.v1.TenantService.GetTenant:output_type -> latchkey.v1.Tenant
-	4,  // 40: latchkey.v1.TenantService.ListTenants:output_type -> latchkey.v1.ListTenantsResponse
-	0,  // 41: latchkey.v1.TenantService.UpdateTenant:output_type -> latchkey.v1.Tenant
-	0,  // 42: latchkey.v1.TenantService.SuspendTenant:output_type -> latchkey.v1.Tenant
-	0,  // 43: latchkey.v1.TenantService.ResumeTenant:output_type -> latchkey.v1.Tenant
-	9,  // 44: latchkey.v1.TenantService.DeleteTenant:output_type -> latchkey.v1.DeleteTenantResponse
-	11, // 45: latchkey.v1.TenantService.DeleteUser:output_type -> latchkey.v1.DeleteUserResponse
-	37, // 46: latchkey.v1.TenantService.CreateUser:output_type -> latchkey.v1.User
-	14, // 47: latchkey.v1.TenantService.ListUsers:output_type -> latchkey.v1.ListUsersResponse
-	37, // 48: latchkey.v1.TenantService.SetUserPassword:output_type -> latchkey.v1.User
-	37, // 49: latchkey.v1.TenantService.DisableUser:output_type -> latchkey.v1.User
-	37, // 50: latchkey.v1.TenantService.UpdateUser:output_type -> latchkey.v1.User
-	18, // 51: latchkey.v1.ProfileService.ApplyProfile:output_type -> latchkey.v1.Profile
-	18, // 52: latchkey.v1.ProfileService.GetProfile:output_type -> latchkey.v1.Profile
-	22, // 53: latchkey.v1.ProfileService.DeleteProfile:output_type -> latchkey.v1.DeleteProfileResponse
-	24, // 54: latchkey.v1.ProfileService.ListProfiles:output_type -> latchkey.v1.ListProfilesResponse
-	26, // 55: latchkey.v1.AuditService.ListAuditEvents:output_type -> latchkey.v1.ListAuditEventsResponse
-	30, // 56: latchkey.v1.AuditService.VerifyAuditLog:output_type -> latchkey.v1.VerifyAuditLogResponse
-	38, // [38:57] is the sub-list for method output_type
-	19, // [19:38] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	39, // 5: latchkey.v1.UpdateTenantRequest.update_mask:type_name -> google.protobuf.FieldMask
+	36, // 6: latchkey.v1.CreateUserRequest.bindings:type_name -> latchkey.v1.CreateUserRequest.BindingsEntry
+	40, // 7: latchkey.v1.ListUsersResponse.users:type_name -> latchkey.v1.User
+	40, // 8: latchkey.v1.UpdateUserRequest.user:type_name -> latchkey.v1.User
+	39, // 9: latchkey.v1.UpdateUserRequest.update_mask:type_name -> google.protobuf.FieldMask
+	38, // 10: latchkey.v1.Profile.apply_time:type_name -> google.protobuf.Timestamp
+	41, // 11: latchkey.v1.Profile.diff:type_name -> latchkey.v1.ProfileDiff
+	18, // 12: latchkey.v1.ListProfileVersionsResponse.versions:type_name -> latchkey.v1.Profile
+	18, // 13: latchkey.v1.ListProfilesResponse.profiles:type_name -> latchkey.v1.Profile
+	38, // 14: latchkey.v1.ListAuditEventsRequest.start_time:type_name -> google.protobuf.Timestamp
+	38, // 15: latchkey.v1.ListAuditEventsRequest.end_time:type_name -> google.protobuf.Timestamp
+	30, // 16: latchkey.v1.ListAuditEventsResponse.events:type_name -> latchkey.v1.AuditEvent
+	38, // 17: latchkey.v1.AuditEvent.time:type_name -> google.protobuf.Timestamp
+	37, // 18: latchkey.v1.AuditEvent.details:type_name -> latchkey.v1.AuditEvent.DetailsEntry
+	32, // 19: latchkey.v1.VerifyAuditLogRequest.anchors:type_name -> latchkey.v1.AuditAnchor
+	32, // 20: latchkey.v1.VerifyAuditLogResponse.head:type_name -> latchkey.v1.AuditAnchor
+	1,  // 21: latchkey.v1.TenantService.CreateTenant:input_type -> latchkey.v1.CreateTenantRequest
+	2,  // 22: latchkey.v1.TenantService.GetTenant:input_type -> latchkey.v1.GetTenantRequest
+	3,  // 23: latchkey.v1.TenantService.ListTenants:input_type -> latchkey.v1.ListTenantsRequest
+	5,  // 24: latchkey.v1.TenantService.UpdateTenant:input_type -> latchkey.v1.UpdateTenantRequest
+	6,  // 25: latchkey.v1.TenantService.SuspendTenant:input_type -> latchkey.v1.SuspendTenantRequest
+	7,  // 26: latchkey.v1.TenantService.ResumeTenant:input_type -> latchkey.v1.ResumeTenantRequest
+	8,  // 27: latchkey.v1.TenantService.DeleteTenant:input_type -> latchkey.v1.DeleteTenantRequest
+	10, // 28: latchkey.v1.TenantService.DeleteUser:input_type -> latchkey.v1.DeleteUserRequest
+	12, // 29: latchkey.v1.TenantService.CreateUser:input_type -> latchkey.v1.CreateUserRequest
+	13, // 30: latchkey.v1.TenantService.ListUsers:input_type -> latchkey.v1.ListUsersRequest
+	15, // 31: latchkey.v1.TenantService.SetUserPassword:input_type -> latchkey.v1.SetUserPasswordRequest
+	16, // 32: latchkey.v1.TenantService.DisableUser:input_type -> latchkey.v1.DisableUserRequest
+	17, // 33: latchkey.v1.TenantService.UpdateUser:input_type -> latchkey.v1.UpdateUserRequest
+	19, // 34: latchkey.v1.ProfileService.ApplyProfile:input_type -> latchkey.v1.ApplyProfileRequest
+	42, // 35: latchkey.v1.ProfileService.DiffProfile:input_type -> latchkey.v1.DiffProfileRequest
+	20, // 36: latchkey.v1.ProfileService.ListProfileVersions:input_type -> latchkey.v1.ListProfileVersionsRequest
+	22, // 37: latchkey.v1.ProfileService.RollbackProfile:input_type -> latchkey.v1.RollbackProfileRequest
+	23, // 38: latchkey.v1.ProfileService.GetProfile:input_type -> latchkey.v1.GetProfileRequest
+	24, // 39: latchkey.v1.ProfileService.DeleteProfile:input_type -> latchkey.v1.DeleteProfileRequest
+	26, // 40: latchkey.v1.ProfileService.ListProfiles:input_type -> latchkey.v1.ListProfilesRequest
+	28, // 41: latchkey.v1.AuditService.ListAuditEvents:input_type -> latchkey.v1.ListAuditEventsRequest
+	31, // 42: latchkey.v1.AuditService.VerifyAuditLog:input_type -> latchkey.v1.VerifyAuditLogRequest
+	0,  // 43: latchkey.v1.TenantService.CreateTenant:output_type -> latchkey.v1.Tenant
+	0,  // 44: latchkey.v1.TenantService.GetTenant:output_type -> latchkey.v1.Tenant
+	4,  // 45: latchkey.v1.TenantService.ListTenants:output_type -> latchkey.v1.ListTenantsResponse
+	0,  // 46: latchkey.v1.TenantService.UpdateTenant:output_type -> latchkey.v1.Tenant
+	0,  // 47: latchkey.v1.TenantService.SuspendTenant:output_type -> latchkey.v1.Tenant
+	0,  // 48: latchkey.v1.TenantService.ResumeTenant:output_type -> latchkey.v1.Tenant
+	9,  // 49: latchkey.v1.TenantService.DeleteTenant:output_type -> latchkey.v1.DeleteTenantResponse
+	11, // 50: latchkey.v1.TenantService.DeleteUser:output_type -> latchkey.v1.DeleteUserResponse
+	40, // 51: latchkey.v1.TenantService.CreateUser:output_type -> latchkey.v1.User
+	14, // 52: latchkey.v1.TenantService.ListUsers:output_type -> latchkey.v1.ListUsersResponse
+	40, // 53: latchkey.v1.TenantService.SetUserPassword:output_type -> latchkey.v1.User
+	40, // 54: latchkey.v1.TenantService.DisableUser:output_type -> latchkey.v1.User
+	40, // 55: latchkey.v1.TenantService.UpdateUser:output_type -> latchkey.v1.User
+	18, // 56: latchkey.v1.ProfileService.ApplyProfile:output_type -> latchkey.v1.Profile
+	41, // 57: latchkey.v1.ProfileService.DiffProfile:output_type -> latchkey.v1.ProfileDiff
+	21, // 58: latchkey.v1.ProfileService.ListProfileVersions:output_type -> latchkey.v1.ListProfileVersionsResponse
+	18, // 59: latchkey.v1.ProfileService.RollbackProfile:output_type -> latchkey.v1.Profile
+	18, // 60: latchkey.v1.ProfileService.GetProfile:output_type -> latchkey.v1.Profile
+	25, // 61: latchkey.v1.ProfileService.DeleteProfile:output_type -> latchkey.v1.DeleteProfileResponse
+	27, // 62: latchkey.v1.ProfileService.ListProfiles:output_type -> latchkey.v1.ListProfilesResponse
+	29, // 63: latchkey.v1.AuditService.ListAuditEvents:output_type -> latchkey.v1.ListAuditEventsResponse
+	33, // 64: latchkey.v1.AuditService.VerifyAuditLog:output_type -> latchkey.v1.VerifyAuditLogResponse
+	43, // [43:65] is the sub-list for method output_type
+	21, // [21:43] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_latchkey_v1_tenants_proto_init() }
@@ -2236,6 +2537,7 @@ func file_latchkey_v1_tenants_proto_init() {
 	if File_latchkey_v1_tenants_proto != nil {
 		return
 	}
+	file_latchkey_v1_profile_changes_proto_init()
 	file_latchkey_v1_tokens_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2243,7 +2545,7 @@ func file_latchkey_v1_tenants_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_latchkey_v1_tenants_proto_rawDesc), len(file_latchkey_v1_tenants_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   35,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

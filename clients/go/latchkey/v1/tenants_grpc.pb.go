@@ -617,10 +617,13 @@ var TenantService_ServiceDesc = grpc.ServiceDesc{
 }
 
 const (
-	ProfileService_ApplyProfile_FullMethodName  = "/latchkey.v1.ProfileService/ApplyProfile"
-	ProfileService_GetProfile_FullMethodName    = "/latchkey.v1.ProfileService/GetProfile"
-	ProfileService_DeleteProfile_FullMethodName = "/latchkey.v1.ProfileService/DeleteProfile"
-	ProfileService_ListProfiles_FullMethodName  = "/latchkey.v1.ProfileService/ListProfiles"
+	ProfileService_ApplyProfile_FullMethodName        = "/latchkey.v1.ProfileService/ApplyProfile"
+	ProfileService_DiffProfile_FullMethodName         = "/latchkey.v1.ProfileService/DiffProfile"
+	ProfileService_ListProfileVersions_FullMethodName = "/latchkey.v1.ProfileService/ListProfileVersions"
+	ProfileService_RollbackProfile_FullMethodName     = "/latchkey.v1.ProfileService/RollbackProfile"
+	ProfileService_GetProfile_FullMethodName          = "/latchkey.v1.ProfileService/GetProfile"
+	ProfileService_DeleteProfile_FullMethodName       = "/latchkey.v1.ProfileService/DeleteProfile"
+	ProfileService_ListProfiles_FullMethodName        = "/latchkey.v1.ProfileService/ListProfiles"
 )
 
 // ProfileServiceClient is the client API for ProfileService service.
@@ -630,8 +633,17 @@ const (
 // Manages the declarative documents that make one Latchkey serve many API products.
 type ProfileServiceClient interface {
 	// Validates the document as a whole, stores it as the next version and returns when every
-	// replica judges by it. An invalid document changes nothing.
+	// replica judges by it. An invalid document changes nothing. A document that makes keys or users invalid, or takes
+	// their scopes or a tenant's plan away, is refused with FAILED_PRECONDITION unless `force` is set; the error says whom
+	// it would affect.
 	ApplyProfile(ctx context.Context, in *ApplyProfileRequest, opts ...grpc.CallOption) (*Profile, error)
+	// Returns what a document or an older version would change, and the keys, users and tenants that it would affect.
+	// Changes nothing.
+	DiffProfile(ctx context.Context, in *DiffProfileRequest, opts ...grpc.CallOption) (*ProfileDiff, error)
+	// Lists the versions of a profile, newest first, without their documents.
+	ListProfileVersions(ctx context.Context, in *ListProfileVersionsRequest, opts ...grpc.CallOption) (*ListProfileVersionsResponse, error)
+	// Applies an older version as a new one, by the rules of ApplyProfile.
+	RollbackProfile(ctx context.Context, in *RollbackProfileRequest, opts ...grpc.CallOption) (*Profile, error)
 	// Reads a version of a document.
 	GetProfile(ctx context.Context, in *GetProfileRequest, opts ...grpc.CallOption) (*Profile, error)
 	// Deletes all versions of a profile, and its signing keys. One that tenants use is FAILED_PRECONDITION, unless `force` is
@@ -653,6 +665,36 @@ func (c *profileServiceClient) ApplyProfile(ctx context.Context, in *ApplyProfil
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Profile)
 	err := c.cc.Invoke(ctx, ProfileService_ApplyProfile_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *profileServiceClient) DiffProfile(ctx context.Context, in *DiffProfileRequest, opts ...grpc.CallOption) (*ProfileDiff, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ProfileDiff)
+	err := c.cc.Invoke(ctx, ProfileService_DiffProfile_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *profileServiceClient) ListProfileVersions(ctx context.Context, in *ListProfileVersionsRequest, opts ...grpc.CallOption) (*ListProfileVersionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListProfileVersionsResponse)
+	err := c.cc.Invoke(ctx, ProfileService_ListProfileVersions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *profileServiceClient) RollbackProfile(ctx context.Context, in *RollbackProfileRequest, opts ...grpc.CallOption) (*Profile, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Profile)
+	err := c.cc.Invoke(ctx, ProfileService_RollbackProfile_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -696,8 +738,17 @@ func (c *profileServiceClient) ListProfiles(ctx context.Context, in *ListProfile
 // Manages the declarative documents that make one Latchkey serve many API products.
 type ProfileServiceServer interface {
 	// Validates the document as a whole, stores it as the next version and returns when every
-	// replica judges by it. An invalid document changes nothing.
+	// replica judges by it. An invalid document changes nothing. A document that makes keys or users invalid, or takes
+	// their scopes or a tenant's plan away, is refused with FAILED_PRECONDITION unless `force` is set; the error says whom
+	// it would affect.
 	ApplyProfile(context.Context, *ApplyProfileRequest) (*Profile, error)
+	// Returns what a document or an older version would change, and the keys, users and tenants that it would affect.
+	// Changes nothing.
+	DiffProfile(context.Context, *DiffProfileRequest) (*ProfileDiff, error)
+	// Lists the versions of a profile, newest first, without their documents.
+	ListProfileVersions(context.Context, *ListProfileVersionsRequest) (*ListProfileVersionsResponse, error)
+	// Applies an older version as a new one, by the rules of ApplyProfile.
+	RollbackProfile(context.Context, *RollbackProfileRequest) (*Profile, error)
 	// Reads a version of a document.
 	GetProfile(context.Context, *GetProfileRequest) (*Profile, error)
 	// Deletes all versions of a profile, and its signing keys. One that tenants use is FAILED_PRECONDITION, unless `force` is
@@ -717,6 +768,15 @@ type UnimplementedProfileServiceServer struct{}
 
 func (UnimplementedProfileServiceServer) ApplyProfile(context.Context, *ApplyProfileRequest) (*Profile, error) {
 	return nil, status.Error(codes.Unimplemented, "method ApplyProfile not implemented")
+}
+func (UnimplementedProfileServiceServer) DiffProfile(context.Context, *DiffProfileRequest) (*ProfileDiff, error) {
+	return nil, status.Error(codes.Unimplemented, "method DiffProfile not implemented")
+}
+func (UnimplementedProfileServiceServer) ListProfileVersions(context.Context, *ListProfileVersionsRequest) (*ListProfileVersionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListProfileVersions not implemented")
+}
+func (UnimplementedProfileServiceServer) RollbackProfile(context.Context, *RollbackProfileRequest) (*Profile, error) {
+	return nil, status.Error(codes.Unimplemented, "method RollbackProfile not implemented")
 }
 func (UnimplementedProfileServiceServer) GetProfile(context.Context, *GetProfileRequest) (*Profile, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetProfile not implemented")
@@ -762,6 +822,60 @@ func _ProfileService_ApplyProfile_Handler(srv interface{}, ctx context.Context, 
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(ProfileServiceServer).ApplyProfile(ctx, req.(*ApplyProfileRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ProfileService_DiffProfile_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DiffProfileRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProfileServiceServer).DiffProfile(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ProfileService_DiffProfile_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProfileServiceServer).DiffProfile(ctx, req.(*DiffProfileRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ProfileService_ListProfileVersions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListProfileVersionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProfileServiceServer).ListProfileVersions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ProfileService_ListProfileVersions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProfileServiceServer).ListProfileVersions(ctx, req.(*ListProfileVersionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ProfileService_RollbackProfile_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RollbackProfileRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProfileServiceServer).RollbackProfile(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ProfileService_RollbackProfile_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProfileServiceServer).RollbackProfile(ctx, req.(*RollbackProfileRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -830,6 +944,18 @@ var ProfileService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ApplyProfile",
 			Handler:    _ProfileService_ApplyProfile_Handler,
+		},
+		{
+			MethodName: "DiffProfile",
+			Handler:    _ProfileService_DiffProfile_Handler,
+		},
+		{
+			MethodName: "ListProfileVersions",
+			Handler:    _ProfileService_ListProfileVersions_Handler,
+		},
+		{
+			MethodName: "RollbackProfile",
+			Handler:    _ProfileService_RollbackProfile_Handler,
 		},
 		{
 			MethodName: "GetProfile",

@@ -22,7 +22,14 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "latchkey rewrap --master-key-file /run/secrets/new_key --previous-master-keys-file /run/secrets/old_key",
         ],
     ),
-    ("apply", &["latchkey apply -f profiles/paykore.toml", "latchkey apply --dry-run -f profiles/"]),
+    (
+        "apply",
+        &[
+            "latchkey apply -f profiles/paykore.toml",
+            "latchkey apply --dry-run -f profiles/",
+            "latchkey apply --yes --comment 'refunds for partners' -f profiles/paykore.toml",
+        ],
+    ),
     ("tenant create", &["latchkey tenant create acme --profile paykore --plan starter"]),
     ("tenant get", &["latchkey tenant get acme"]),
     ("tenant list", &["latchkey tenant list --output json"]),
@@ -62,9 +69,25 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("operator list", &["latchkey operator list --state active"]),
     ("operator revoke", &["latchkey operator revoke key_01… --reason 'has left'"]),
     ("whoami", &["latchkey whoami"]),
-    ("profile get", &["latchkey profile get paykore > paykore.toml"]),
+    (
+        "profile show",
+        &["latchkey profile show paykore > paykore.toml", "latchkey profile show paykore --version 3"],
+    ),
     ("profile list", &["latchkey profile list"]),
     ("profile delete", &["latchkey profile delete paykore", "latchkey profile delete paykore --force"]),
+    ("profile versions", &["latchkey profile versions paykore"]),
+    (
+        "profile diff",
+        &[
+            "latchkey profile diff profiles/paykore.toml",
+            "latchkey profile diff profiles/paykore.toml --against 3",
+            "latchkey profile diff old.toml new.toml",
+        ],
+    ),
+    (
+        "profile rollback",
+        &["latchkey profile rollback paykore", "latchkey profile rollback paykore --to 3 --dry-run"],
+    ),
     ("profile lint", &["latchkey profile lint profiles/"]),
     ("profile test", &["latchkey profile test profiles/paykore.toml"]),
     ("user create", &["latchkey user create ada@example.com --tenant acme --role admin --password-file -"]),

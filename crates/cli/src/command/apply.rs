@@ -1,14 +1,13 @@
-//! `latchkey apply`: documents go to the server one by one, in the order given; it stops at the first that
-//! is refused, and says which.
+//! `latchkey apply`: documents go to the server one by one, in the order given. It stops at the first that is refused or
+//! not confirmed, and names it.
 
 use std::path::{Path, PathBuf};
 
-use latchkey_proto::v1;
-
+use super::profile_change::{self, NewVersion};
 use crate::args::{ApplyArgs, Globals};
 use crate::call::{Server, read_text};
 use crate::exit::CliError;
-use crate::output::{Format, note, print, sanitize, show};
+use crate::output::{note, sanitize};
 
 pub(super) async fn run(globals: &Globals, args: ApplyArgs) -> Result<(), CliError> {
     let mut documents = Vec::new();
@@ -17,19 +16,10 @@ pub(super) async fn run(globals: &Globals, args: ApplyArgs) -> Result<(), CliErr
     }
     let mut profiles = Server::of(globals).await?.profiles();
     for (document, file) in documents {
-        let ask = v1::ApplyProfileRequest { document, validate_only: args.dry_run };
-        let refused = |status| {
+        let new = NewVersion::Document(document);
+        profile_change::run(&mut profiles, globals.output, &new, &args.change).await.inspect_err(|_| {
             note(&format!("{}:", sanitize(&file.display().to_string())));
-            CliError::from(status)
-        };
-        let profile = profiles.apply_profile(ask).await.map_err(refused)?.into_inner();
-        match (globals.output, args.dry_run) {
-            (Format::Json, _) => show(Format::Json, &profile)?,
-            (Format::Text, true) => print(&format!("{} is valid", sanitize(&profile.name)))?,
-            (Format::Text, false) => {
-                print(&format!("{} version {}", sanitize(&profile.name), profile.version))?;
-            }
-        }
+        })?;
     }
     Ok(())
 }

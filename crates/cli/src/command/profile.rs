@@ -1,21 +1,27 @@
 //! `latchkey profile`.
 
+use std::path::{Path, PathBuf};
+
 use latchkey_proto::v1;
+use latchkey_server::profile_test::{Errors, Profile, diff_documents};
 
 use super::confirm::confirm;
+use super::profile_change::{self, NewVersion};
 use super::profile_document;
+use super::tenant::print_next_page;
 use crate::args::{Globals, ProfileCommand};
-use crate::call::Server;
+use crate::call::{Server, read_text};
 use crate::exit::CliError;
 use crate::output::show;
 
 pub(super) async fn run(globals: &Globals, command: ProfileCommand) -> Result<(), CliError> {
     match command {
-        ProfileCommand::Lint(documents) => profile_document::lint(&documents.files),
+        ProfileCommand::Lint { documents, strict } => profile_document::lint(&documents.files, strict),
         ProfileCommand::Test(documents) => profile_document::test(&documents.files).await,
-        ProfileCommand::Get { name, version_number } => {
+        ProfileCommand::Diff { files, against } => diff(globals, &files, against).await,
+        ProfileCommand::Show { name, number } => {
             let mut profiles = Server::of(globals).await?.profiles();
-            let ask = v1::GetProfileRequest { name, version: version_number };
+            let ask = v1::GetProfileRequest { name, version: number };
             show(globals.output, profiles.get_profile(ask).await?.get_ref())
         }
         ProfileCommand::Delete { name, force, yes } => {
@@ -29,5 +35,64 @@ pub(super) async fn run(globals: &Globals, command: ProfileCommand) -> Result<()
             let mut profiles = Server::of(globals).await?.profiles();
             show(globals.output, profiles.list_profiles(v1::ListProfilesRequest {}).await?.get_ref())
         }
+        ProfileCommand::Versions { name, page } => {
+            let mut profiles = Server::of(globals).await?.profiles();
+            let ask = v1::ListProfileVersionsRequest {
+                name,
+                page_size: page.page_size,
+                page_token: page.page_token,
+            };
+            let list = profiles.list_profile_versions(ask).await?.into_inner();
+            show(globals.output, &list)?;
+            print_next_page(&list.next_page_token);
+            Ok(())
+        }
+        ProfileCommand::Rollback { name, to, change } => {
+            let mut profiles = Server::of(globals).await?.profiles();
+            let new = NewVersion::Rollback { name, to };
+            profile_change::run(&mut profiles, globals.output, &new, &change).await
+        }
     }
+}
+
+/// Compares a document with a version on the server, or two documents without a server.
+async fn diff(globals: &Globals, files: &[PathBuf], against: u64) -> Result<(), CliError> {
+    match files {
+        [document] => {
+            let document = read_text(document)?;
+            let mut profiles = Server::of(globals).await?.profiles();
+            let ask = v1::DiffProfileRequest {
+                document,
+                against_version: against,
+                ..v1::DiffProfileRequest::default()
+            };
+            show(globals.output, profiles.diff_profile(ask).await?.get_ref())
+        }
+        [_, _] if against > 0 => Err(CliError::Usage(
+            "--against names a version on the server: write one file with it, or two files without it"
+                .to_owned(),
+        )),
+        [old, new] => {
+            let (old_text, new_text) = (read_text(old)?, read_text(new)?);
+            let (old_name, new_name) = (compiled_name(old, &old_text)?, compiled_name(new, &new_text)?);
+            if old_name != new_name {
+                return Err(CliError::Usage(format!(
+                    "{} is of the profile {old_name}, and {} of the profile {new_name}: two documents of one profile are \
+                     compared",
+                    old.display(),
+                    new.display()
+                )));
+            }
+            show(globals.output, &diff_documents(&old_text, &new_text).map_err(|e| refused(new, &e))?)
+        }
+        _ => Err(CliError::Usage("one or two documents are compared".to_owned())),
+    }
+}
+
+fn compiled_name(file: &Path, text: &str) -> Result<String, CliError> {
+    Ok(Profile::compile(text, 1).map_err(|errors| refused(file, &errors))?.name().to_owned())
+}
+
+fn refused(file: &Path, errors: &Errors) -> CliError {
+    CliError::Usage(format!("{}:\n{errors}", file.display()))
 }

@@ -13,14 +13,15 @@ use crate::exit::CliError;
 use crate::output::{Tone, print, sanitize};
 
 /// Says what is wrong with each document, and what is likely a mistake.
-pub(super) fn lint(given: &[PathBuf]) -> Result<(), CliError> {
-    let (mut profiles, mut wrong, mut reported) = (Vec::new(), 0_usize, String::new());
+pub(super) fn lint(given: &[PathBuf], strict: bool) -> Result<(), CliError> {
+    let (mut profiles, mut wrong, mut warned, mut reported) = (Vec::new(), 0_usize, 0_usize, String::new());
     for file in files(given)? {
         let text = read_text(&file)?;
         let sound = examine(&text).and_then(|sound| profile_conflicts(&text, &profiles).map(|()| sound));
         let (word, found) = match sound {
             Ok((profile, warnings)) => {
                 profiles.push(profile);
+                warned += warnings.len();
                 ("warning", warnings)
             }
             Err(Errors(errors)) => {
@@ -35,12 +36,14 @@ pub(super) fn lint(given: &[PathBuf]) -> Result<(), CliError> {
         }
     }
     for twice in lint_shared_hosts(&profiles) {
+        warned += 1;
         let _ = writeln!(reported, "warning: {}", sanitize(&twice));
     }
     if !reported.is_empty() {
         print(&reported)?;
     }
     match wrong {
+        0 if strict && warned > 0 => Err(CliError::Findings(2)),
         0 => print(&format!("{} in order", documents(profiles.len()))),
         _ => Err(CliError::Usage(format!("{} would be refused", documents(wrong)))),
     }

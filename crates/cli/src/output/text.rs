@@ -202,23 +202,6 @@ impl TextOutput for v1::ListTenantsResponse {
     }
 }
 
-/// The document itself, so that it can be kept in a file and applied again.
-impl TextOutput for v1::Profile {
-    fn text(&self) -> String {
-        let line = |line: &str| line.split('\t').map(sanitize).collect::<Vec<_>>().join("\t");
-        self.document.lines().map(line).collect::<Vec<_>>().join("\n")
-    }
-}
-
-impl TextOutput for v1::ListProfilesResponse {
-    fn text(&self) -> String {
-        let row = |profile: &v1::Profile| {
-            [profile.name.clone(), profile.version.to_string(), timestamp(profile.apply_time.as_ref())]
-        };
-        rows(["NAME", "VERSION", "APPLIED"], self.profiles.iter().map(row))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,8 @@ use super::{run, text};
 fn every_command_explains_itself() {
     let commands = "serve|dev|migrate|migrate up|migrate down|migrate status|rewrap|apply|tenant|tenant create|tenant get\
                     |tenant list|tenant update|tenant suspend|tenant resume|key|key create|key get|key list|key update\
-                    |key rotate|key revoke|key publishable|key usage|key import|profile|profile get|profile list\
+                    |key rotate|key revoke|key publishable|key usage|key import|profile|profile show|profile list\
+                    |profile versions|profile diff|profile rollback\
                      |profile lint|profile test|audit list|audit verify|audit export|check|user|user create|user list\
                      |user update|user set-password|user disable|jwt|jwt issue|jwt refresh|jwt revoke|jwt inspect\
                      |signing-key|signing-key list|signing-key rotate|signing-key withdraw|doctor|envoy-config\

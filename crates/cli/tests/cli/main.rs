@@ -4,6 +4,7 @@
 
 mod help;
 mod operators;
+mod profile_changes;
 mod words;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

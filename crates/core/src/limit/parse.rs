@@ -1,9 +1,10 @@
 //! Parser of limits as documents and requests write them: `300/min`, `10/10s`, `300/min burst 50`, and for a
 //! tenant `key 20000/min burst 500; tenant 50000/min`.
 
+use std::fmt;
 use std::time::Duration;
 
-use super::{BucketOwner, Limit};
+use super::{BucketOwner, Limit, ceil_seconds};
 
 /// Error of a limit that cannot be parsed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +47,21 @@ pub fn parse_rate(text: &str) -> Result<(u64, Duration), LimitParseError> {
     // Bucket arithmetic is proven for periods of up to 31 days.
     let seconds = count.checked_mul(unit).filter(|s| *s <= 31 * 86_400).ok_or_else(error)?;
     Ok((tokens, Duration::from_secs(seconds)))
+}
+
+/// Writes the limit in the form that [`parse_key_limit`] reads.
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/", self.tokens)?;
+        match ceil_seconds(self.period) {
+            1 => f.write_str("s")?,
+            60 => f.write_str("min")?,
+            3_600 => f.write_str("h")?,
+            86_400 => f.write_str("d")?,
+            seconds => write!(f, "{seconds}s")?,
+        }
+        self.burst.map_or(Ok(()), |burst| write!(f, " burst {burst}"))
+    }
 }
 
 /// Parses `300/min` or `300/min burst 50`. Without a burst, the rate is never exceeded in any period.

@@ -1,7 +1,7 @@
 //! Conversion of requests and responses about keys. A key's message never has the hash, and has the value only in the
 //! response of an RPC that reads it.
 
-use latchkey_core::limit::{BucketOwner, Limit, LimitOverrides, ceil_seconds};
+use latchkey_core::limit::{BucketOwner, Limit, LimitOverrides};
 use latchkey_core::record::{KeyLifecycle, KeyRecord, KeyState};
 use latchkey_core::secret::PlainKey;
 use latchkey_core::time::Timestamp;
@@ -11,7 +11,6 @@ use latchkey_management::{
 };
 use latchkey_proto::v1;
 use std::collections::HashMap;
-use std::time::Duration;
 
 use super::time::{duration_from_proto, timestamp_from_proto, timestamp_to_proto};
 use super::{Violations, to_btree_map, to_hash_map};
@@ -186,18 +185,7 @@ fn key_limits(limits: &LimitOverrides) -> HashMap<String, String> {
 
 /// Returns a limit in the form that `latchkey_core::limit::parse_key_limit` parses.
 pub(super) fn limit(limit: Limit) -> String {
-    let rate = format!("{}/{}", limit.tokens, period(limit.period));
-    limit.burst.map_or(rate.clone(), |burst| format!("{rate} burst {burst}"))
-}
-
-fn period(period: Duration) -> String {
-    match ceil_seconds(period) {
-        1 => "s".to_owned(),
-        60 => "min".to_owned(),
-        3_600 => "h".to_owned(),
-        86_400 => "d".to_owned(),
-        seconds => format!("{seconds}s"),
-    }
+    limit.to_string()
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! Conversion of requests and responses about tenants and profiles. Limits are written in the form of a request, so
+//! Conversion of requests and responses about tenants. Limits are written in the form of a request, so
 //! that a response can be sent back.
 
 use latchkey_core::limit::{BucketOwner, Limit};
-use latchkey_core::record::{ProfileRecord, TenantRecord};
+use latchkey_core::record::TenantRecord;
 use latchkey_management::{CreateTenant, UpdateTenant};
 use latchkey_proto::v1;
 
@@ -53,15 +53,5 @@ pub(crate) fn to_proto(tenant: &TenantRecord) -> v1::Tenant {
         suspended: tenant.suspended,
         create_time: Some(timestamp_to_proto(tenant.created)),
         rate_limits: tenant.limits.0.iter().map(|(class, all)| (class.to_string(), join(all))).collect(),
-    }
-}
-
-/// Converts a profile to its message. A profile that was only validated has the version 0 and no apply time.
-pub(crate) fn profile(profile: ProfileRecord) -> v1::Profile {
-    v1::Profile {
-        name: profile.name.into(),
-        version: profile.version,
-        document: profile.document,
-        apply_time: (profile.version > 0).then(|| timestamp_to_proto(profile.applied)),
     }
 }

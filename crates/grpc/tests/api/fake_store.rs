@@ -8,12 +8,14 @@ use async_trait::async_trait;
 use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::ports::{KeyStore, LookupResult};
+use latchkey_core::profile_change::Affected;
 use latchkey_core::record::{KeyRecord, ProfileRecord, TenantRecord, TenantRef};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::{MonotonicInstant, Timestamp};
+use latchkey_management::ports::impact::Impact;
 use latchkey_management::ports::{
     ApplyResult, AuditEntry, Created, ExistingHash, KeyFilter, KeyRotationFn, KeyUpdateFn, ManagementStore,
-    NewKey, Propagation, TenantUpdateFn, WriteResult,
+    NewKey, NewProfileVersion, Propagation, TenantUpdateFn, WriteResult,
 };
 
 /// Store of keys, tenants, profiles and audit events.
@@ -200,19 +202,43 @@ impl ManagementStore for FakeStore {
         Ok(self.written(tenant.clone(), audit))
     }
 
-    async fn apply_profile(
+    async fn profile_versions(
         &self,
         name: &str,
-        document: &str,
-        _: u64,
+        _: Option<u64>,
+        _: u32,
+    ) -> Result<Vec<ProfileRecord>, SystemError> {
+        self.check_available().await?;
+        let mut found: Vec<ProfileRecord> =
+            self.profiles.lock().unwrap().iter().filter(|p| *p.name == *name).cloned().collect();
+        found.reverse();
+        Ok(found)
+    }
+
+    async fn impact(&self, _: &str, affected: &Affected, _: Timestamp) -> Result<Impact, SystemError> {
+        self.check_available().await?;
+        Ok(Impact { affected: affected.clone(), count: 0, more: false, examples: Vec::new() })
+    }
+
+    async fn apply_profile(
+        &self,
+        new: NewProfileVersion<'_>,
         audit: AuditEntry,
     ) -> Result<ApplyResult, ManagementError> {
+        let NewProfileVersion { name, document, comment, .. } = new;
         self.check_available().await?;
         let mut profiles = self.profiles.lock().unwrap();
         let version = profiles.iter().filter(|p| *p.name == *name).count() as u64 + 1;
         let applied = Timestamp(7_000);
-        let record =
-            ProfileRecord { name: name.into(), version, document: document.into(), applied, revision: 1 };
+        let record = ProfileRecord {
+            name: name.into(),
+            version,
+            document: document.into(),
+            applied,
+            applied_by: audit.actor.as_str().into(),
+            comment: comment.into(),
+            revision: 1,
+        };
         profiles.push(record.clone());
         Ok(ApplyResult::Written(self.written(record, audit)))
     }

@@ -180,7 +180,10 @@ async fn each_error_of_a_profile_has_its_position() {
     let harness = Harness::new();
     let mut client = ProfileServiceClient::new(harness.routes.clone());
     let apply = |document: &str, validate_only| {
-        with_api_key(v1::ApplyProfileRequest { document: document.into(), validate_only }, ROOT)
+        with_api_key(
+            v1::ApplyProfileRequest { document: document.into(), validate_only, ..Default::default() },
+            ROOT,
+        )
     };
     let status = client.apply_profile(apply(BROKEN, false)).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);

@@ -6,12 +6,14 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::id::{KeyId, TenantId};
+use latchkey_core::profile_change::Affected;
 use latchkey_core::record::{KeyRecord, ProfileRecord, TenantRecord, TenantRef};
 use latchkey_core::secret::KeyHash;
-use latchkey_core::time::MonotonicInstant;
+use latchkey_core::time::{MonotonicInstant, Timestamp};
+use latchkey_management::ports::impact::Impact;
 use latchkey_management::ports::{
     ApplyResult, AuditEntry, Created, ExistingHash, KeyFilter, KeyRotationFn, KeyUpdateFn, ManagementStore,
-    NewKey, Propagation, TenantUpdateFn, WriteResult,
+    NewKey, NewProfileVersion, Propagation, TenantUpdateFn, WriteResult,
 };
 
 /// Keys of one tenant.
@@ -143,11 +145,22 @@ impl ManagementStore for MemoryStore {
         Ok(WriteResult::unchanged(1, self.tenant.clone()))
     }
 
-    async fn apply_profile(
+    async fn profile_versions(
         &self,
         _: &str,
-        _: &str,
-        _: u64,
+        _: Option<u64>,
+        _: u32,
+    ) -> Result<Vec<ProfileRecord>, SystemError> {
+        Ok(Vec::new())
+    }
+
+    async fn impact(&self, _: &str, affected: &Affected, _: Timestamp) -> Result<Impact, SystemError> {
+        Ok(Impact { affected: affected.clone(), count: 0, more: false, examples: Vec::new() })
+    }
+
+    async fn apply_profile(
+        &self,
+        _: NewProfileVersion<'_>,
         _: AuditEntry,
     ) -> Result<ApplyResult, ManagementError> {
         Ok(ApplyResult::Conflict)

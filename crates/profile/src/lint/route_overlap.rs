@@ -41,12 +41,7 @@ pub(super) fn lint(root: &mut Section<'_>) {
     for mut section in root.sections("routes") {
         let Some(path) = section.text("path") else { continue };
         let Some(matches) = RouteMatches::new(&path, &section.texts("methods")) else { continue };
-        if let Some(index) = all.iter().position(|(_, route)| route.covers(&matches)) {
-            path.report(format!(
-                "no call reaches this route: routes[{index}], \"{}\", matches all of its calls first",
-                all[index].1.pattern.text()
-            ));
-        }
+        shadowed(&path, &matches, &all);
         all.push((path, matches));
     }
     for (index, (path, route)) in all.iter().enumerate() {
@@ -79,6 +74,33 @@ pub(super) fn lint(root: &mut Section<'_>) {
                 wide.pattern.text()
             ));
         }
+    }
+}
+
+/// Warns of a route if earlier ones match all of its calls, or those of some of its methods.
+fn shadowed(path: &Text<'_>, matches: &RouteMatches, earlier: &[(Text<'_>, RouteMatches)]) {
+    if let Some(index) = earlier.iter().position(|(_, route)| route.covers(matches)) {
+        path.report(format!(
+            "no call reaches this route: routes[{index}], \"{}\", matches all of its calls first",
+            earlier[index].1.pattern.text()
+        ));
+        return;
+    }
+    let first = |method: &str| {
+        let takes = |(_, route): &(Text<'_>, RouteMatches)| {
+            route.takes(method) && route.pattern.covers(&matches.pattern)
+        };
+        earlier.iter().position(takes)
+    };
+    let methods = matches.methods.iter();
+    let taken: Vec<(&String, usize)> =
+        methods.filter_map(|method| first(method).map(|index| (method, index))).collect();
+    for (method, index) in &taken {
+        let all = if taken.len() == matches.methods.len() { "; no call reaches this route" } else { "" };
+        path.report(format!(
+            "{method} never reaches this route: routes[{index}], \"{}\", matches it first{all}",
+            earlier[*index].1.pattern.text()
+        ));
     }
 }
 

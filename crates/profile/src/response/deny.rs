@@ -63,7 +63,7 @@ impl Profile {
             None => problem::problem_details(
                 denial,
                 template_context.request_id,
-                self.name(),
+                problem::Challenge { scheme: self.challenge_scheme(), realm: self.name() },
                 problem::retry_after(&input),
             ),
         };

@@ -9,20 +9,56 @@ use latchkey_core::limit::ceil_seconds;
 use latchkey_core::reason::Reason;
 
 use super::DenyResponse;
+use crate::profile::Profile;
 use crate::rate_limit_view::RateLimitView;
+use crate::source::Source;
 use crate::template::RenderInput;
 
 /// Returns the response to a denied request for which no profile is known.
 #[must_use]
 pub fn default_denial(denial: &Denial, request_id: &str) -> DenyResponse<'static> {
-    problem_details(denial, request_id, "latchkey", Some(Duration::ZERO))
+    problem_details(denial, request_id, Challenge { scheme: BEARER, realm: "latchkey" }, Some(Duration::ZERO))
+}
+
+/// Scheme of the challenge where the credential is a Bearer token (RFC 6750).
+const BEARER: &str = "Bearer";
+/// Scheme of the challenge where no source of the credential has one. It is not registered; RFC 9110 section 11.6.1
+/// requires a challenge, and one for another scheme would mislead clients.
+const API_KEY: &str = "ApiKey";
+
+/// Challenge of a 401.
+#[derive(Clone, Copy)]
+pub(super) struct Challenge<'a> {
+    pub(super) scheme: &'a str,
+    pub(super) realm: &'a str,
+}
+
+impl Profile {
+    /// Returns the scheme of the challenge in a 401: that of the first source of the credential that has one.
+    #[must_use]
+    pub fn challenge_scheme(&self) -> &str {
+        self.rules.credential.sources.iter().find_map(scheme_of).unwrap_or(API_KEY)
+    }
+}
+
+fn scheme_of(source: &Source) -> Option<&str> {
+    match source {
+        Source::Scheme(header, scheme) if **header == *"authorization" => Some(scheme),
+        Source::Basic(_) => Some("Basic"),
+        Source::Scheme(..)
+        | Source::Header(_)
+        | Source::Subprotocol(_)
+        | Source::Query(_)
+        | Source::Cookie(_)
+        | Source::Body(_) => None,
+    }
 }
 
 /// Renders problem details for a denial.
 pub(super) fn problem_details(
     denial: &Denial,
     request_id: &str,
-    realm: &str,
+    challenge: Challenge<'_>,
     retry: Option<Duration>,
 ) -> DenyResponse<'static> {
     let disclosed = disclosed(denial);
@@ -33,7 +69,7 @@ pub(super) fn problem_details(
     let _ = write!(body, r#","request_id":{}}}"#, text(request_id));
     let mut headers = vec![("content-type", "application/problem+json".to_owned())];
     match status {
-        401 => headers.push(("www-authenticate", challenge(disclosed.reason, realm))),
+        401 => headers.push(("www-authenticate", challenge.render(disclosed.reason))),
         429 => {
             let wait = retry.map(|wait| ceil_seconds(wait).max(1).to_string());
             headers.extend(wait.map(|wait| ("retry-after", wait)));
@@ -85,9 +121,18 @@ fn title(status: u16) -> &'static str {
     }
 }
 
-/// Returns the challenge. It has no error code if the request had no credential (RFC 6750 section 3.1).
-fn challenge(reason: Reason, realm: &str) -> String {
-    let error = match reason {
+impl Challenge<'_> {
+    /// Writes the challenge. That of a Bearer token has an error code, unless the request had no credential (RFC 6750
+    /// section 3.1).
+    fn render(self, reason: Reason) -> String {
+        let Self { scheme, realm } = self;
+        let error = if scheme.eq_ignore_ascii_case(BEARER) { error_code(reason) } else { "" };
+        format!("{scheme} realm=\"{realm}\"{error}")
+    }
+}
+
+fn error_code(reason: Reason) -> &'static str {
+    match reason {
         Reason::MissingCredential | Reason::TenantRequired => "",
         Reason::AmbiguousCredential => ", error=\"invalid_request\"",
         Reason::InvalidCredential
@@ -103,8 +148,7 @@ fn challenge(reason: Reason, realm: &str) -> String {
         | Reason::RouteNotAllowed
         | Reason::HostNotAllowed
         | Reason::RateLimited => ", error=\"invalid_token\"",
-    };
-    format!("Bearer realm=\"{realm}\"{error}")
+    }
 }
 
 /// Returns the time to wait until the most restrictive bucket has room.

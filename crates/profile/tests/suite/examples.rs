@@ -220,6 +220,8 @@ reasons = ["EXPIRED"]
             (10, "scopes[1].name", false),
             (16, "routes[0].scopes[0]", false),
             (19, "routes[1].path", false),
+            (22, "denials[0]", false),
+            (22, "denials[0]", false),
             (23, "denials[1]", false),
         ],
         "{warnings:#?}"
@@ -271,6 +273,8 @@ fn the_issuer_of_another_profile_is_a_conflict_however_it_is_spelled() {
         version: 1,
         document: of(name, issuer),
         applied: Timestamp(0),
+        applied_by: "".into(),
+        comment: "".into(),
         revision: 1,
     };
     let shared = shared_issuers(&[

@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 mod catalog;
+mod diff;
 mod documents;
 mod endpoints;
 mod examples;
 mod imports;
+mod lint;
 mod mistakes;
 mod mutations;
 mod paykore;

@@ -10,7 +10,7 @@ use latchkey_core::cache::TakenAway;
 use latchkey_core::error::{ManagementError, SystemError};
 use latchkey_core::ports::{ChangeEffect, ChangeSubject};
 use latchkey_core::record::ProfileRecord;
-use latchkey_management::ports::{ApplyResult, AuditEntry, WriteResult};
+use latchkey_management::ports::{ApplyResult, AuditEntry, NewProfileVersion, WriteResult};
 
 use super::{Follower, PAGE_SIZE};
 
@@ -117,7 +117,13 @@ impl Follower {
         }
         let newest = stored.iter().map(|record| record.revision).max().unwrap_or_default();
         let entry = self.entry("profile.reapply", ours.name.to_string()).with("lost_revision", ours.revision);
-        match self.parts.store.apply_profile(&ours.name, &ours.document, newest, entry.0).await {
+        let version = NewProfileVersion {
+            name: &ours.name,
+            document: &ours.document,
+            comment: &ours.comment,
+            expected_revision: newest,
+        };
+        match self.parts.store.apply_profile(version, entry.0).await {
             Ok(ApplyResult::Written(_)) => {
                 tracing::warn!(profile = %ours.name, "applied the document of a profile again");
                 Ok(())

@@ -16,7 +16,7 @@ use super::*;
 use latchkey_core::error::SystemError;
 use latchkey_core::ports::Change;
 use latchkey_core::ports::{Replica, Replicas as _};
-use latchkey_management::ports::{ApplyResult, AuditEntry, Propagation as _};
+use latchkey_management::ports::{ApplyResult, AuditEntry, NewProfileVersion, Propagation as _};
 use link::StoreLink;
 use std::time::Duration;
 
@@ -153,7 +153,9 @@ fn audit_entry(action: &'static str) -> AuditEntry {
 async fn apply(store: &Store, document: &str) -> u64 {
     let audit = audit_entry("profile.apply");
     let expected_revision = store.profiles().await.unwrap().iter().map(|profile| profile.revision).max();
-    match store.apply_profile("demo", document, expected_revision.unwrap_or(0), audit).await.unwrap() {
+    let expected_revision = expected_revision.unwrap_or(0);
+    let version = NewProfileVersion { name: "demo", document, comment: "", expected_revision };
+    match store.apply_profile(version, audit).await.unwrap() {
         ApplyResult::Written(written) => written.revision,
         ApplyResult::Conflict => panic!("there are no concurrent writers"),
     }

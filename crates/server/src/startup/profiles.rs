@@ -3,8 +3,11 @@
 //! an issuer, so documents that conflict are tried again after the others.
 
 use latchkey_core::error::RequestError;
-use latchkey_management::ports::{ApplyResult, ManagementStore as _};
-use latchkey_profile::{Errors, profile_conflicts_among_stored, shared_issuers};
+use latchkey_core::profile_change::ChangeEffect;
+use latchkey_core::record::ProfileRecord;
+use latchkey_management::ports::{ApplyResult, ManagementStore as _, NewProfileVersion};
+use latchkey_management::{MeasuredChange, changes_to_force, measure_changes};
+use latchkey_profile::{Errors, diff, profile_conflicts_among_stored, shared_issuers};
 
 use super::{Startup, StartupError};
 use crate::profile_files::Document;
@@ -31,19 +34,48 @@ impl Startup {
         Ok(())
     }
 
-    /// Applies a document, or returns its conflicts with stored profiles.
+    /// Returns the changes from the version in force to a document, with the keys, users and tenants that they affect.
+    async fn changes(
+        &self,
+        old: Option<&ProfileRecord>,
+        document: &Document,
+    ) -> Result<Vec<MeasuredChange>, StartupError> {
+        // The document was compiled before, so there are no mistakes.
+        let changes = diff(old.map(|old| old.document.as_str()), &document.text).unwrap_or_default();
+        Ok(measure_changes(&*self.store, &document.name, changes, self.clock.now().wall).await?)
+    }
+
+    /// Applies a document, or returns its conflicts with stored profiles. A document that takes access away is logged and
+    /// not applied unless profiles are forced, so that a restart with a mistake does not end the service of live keys.
     async fn apply(&self, document: &Document) -> Result<Option<Errors>, StartupError> {
         let (name, text) = (&*document.name, &*document.text);
         loop {
-            let expected_revision = match profile_conflicts_among_stored(text, &self.store.profiles().await?)
-            {
+            let stored = self.store.profiles().await?;
+            let expected_revision = match profile_conflicts_among_stored(text, &stored) {
                 Ok(revision) => revision,
                 Err(errors) => return Ok(Some(errors)),
             };
+            let old = stored.iter().find(|record| *record.name == *name);
+            let changes = self.changes(old, document).await?;
+            if let (Some(old), Some(taken)) = (old, changes_to_force(&changes)) {
+                if !self.force_profiles {
+                    tracing::error!(
+                        profile = %name,
+                        version = old.version,
+                        "the profile's file was not applied, because it takes access away; the version in force stays. \
+                         Correct the file, apply it with `latchkey apply --force`, or start with force_profiles \
+                         (LATCHKEY_FORCE_PROFILES): {taken}"
+                    );
+                    return Ok(None);
+                }
+            }
             let entry = self.audit_entry("profile.apply", name);
-            let applied = self.store.apply_profile(name, text, expected_revision, entry).await;
+            let version =
+                NewProfileVersion { name, document: text, comment: "applied at start-up", expected_revision };
+            let applied = self.store.apply_profile(version, entry).await;
             match applied.map_err(|failure| StartupError::new(&format!("profile {name:?}"), failure))? {
                 ApplyResult::Written(written) => {
+                    log_changes(name, &changes);
                     let (version, new) = (written.value.version, written.changed);
                     tracing::info!(profile = %name, version, new, "profile applied");
                     return Ok(None);
@@ -52,6 +84,18 @@ impl Startup {
                 // that one of them has finished.
                 ApplyResult::Conflict => {}
             }
+        }
+    }
+}
+
+/// Logs the changes of a profile. One that grants more, or takes access away, is a warning.
+fn log_changes(name: &str, changes: &[MeasuredChange]) {
+    for change in changes {
+        let (effect, summary) = (change.change.effect.heading(), change.summary());
+        if change.requires_force() || change.change.effect == ChangeEffect::GrantsMore {
+            tracing::warn!(profile = %name, effect, "profile changed: {summary}");
+        } else {
+            tracing::info!(profile = %name, effect, "profile changed: {summary}");
         }
     }
 }

@@ -13,6 +13,9 @@ pub(crate) struct Model {
     pub document: String,
     pub applied_at: i64,
     pub revision: i64,
+    /// Null for versions of earlier programs, as the comment.
+    pub applied_by: Option<String>,
+    pub comment: Option<String>,
 }
 
 /// No relations: queries write their joins themselves.

@@ -3,7 +3,7 @@
 use latchkey_core::record::ProfileRecord;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, Query};
-use sea_orm::{QueryOrder, QuerySelect};
+use sea_orm::{Iterable, QueryOrder, QuerySelect};
 
 use crate::entity::profile::{Column, Entity};
 use crate::error::StoreError;
@@ -63,4 +63,20 @@ pub(crate) async fn last_row(
 ) -> Result<Option<ProfileRecord>, StoreError> {
     let query = Entity::find().filter(Column::Name.eq(name)).order_by_desc(Column::Version).limit(1);
     query.one(connection).await?.map(row::profile::record).transpose()
+}
+
+/// Returns versions of a profile that are older than `before`, newest first, without their documents.
+pub(crate) async fn versions(
+    connection: &PooledConnection,
+    name: &str,
+    before: Option<u64>,
+    limit: u32,
+) -> Result<Vec<ProfileRecord>, StoreError> {
+    let columns = Column::iter().filter(|column| !matches!(column, Column::Document));
+    let query = Entity::find().select_only().columns(columns).expr_as(Expr::val(""), "document");
+    let query = query.filter(Column::Name.eq(name)).filter(Column::Document.ne(DELETED));
+    let query = query.order_by_desc(Column::Version).limit(u64::from(limit));
+    let older = before.map(|version| Column::Version.lt(number::to_i64(version)));
+    let query = older.into_iter().fold(query, QueryFilter::filter);
+    query.all(connection).await?.into_iter().map(row::profile::record).collect()
 }

@@ -17,6 +17,8 @@ pub(crate) fn record(row: profile::Model) -> Result<ProfileRecord, StoreError> {
         name: row.name.into(),
         document: row.document,
         applied: Timestamp(row.applied_at),
+        applied_by: row.applied_by.unwrap_or_default().into(),
+        comment: row.comment.unwrap_or_default().into(),
     })
 }
 
@@ -28,5 +30,7 @@ pub(crate) fn row(record: &ProfileRecord) -> profile::ActiveModel {
         document: Set(record.document.clone()),
         applied_at: Set(record.applied.0),
         revision: Set(number::to_i64(record.revision)),
+        applied_by: Set(Some(record.applied_by.to_string())),
+        comment: Set(Some(record.comment.to_string())),
     }
 }

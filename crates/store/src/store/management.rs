@@ -6,11 +6,14 @@ use async_trait::async_trait;
 use latchkey_core::error::{ManagementError, SystemError};
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::ports::timing::QueryKind;
+use latchkey_core::profile_change::Affected;
 use latchkey_core::record::{KeyRecord, ProfileRecord, TenantRecord, TenantRef};
 use latchkey_core::secret::KeyHash;
+use latchkey_core::time::Timestamp;
+use latchkey_management::ports::impact::Impact;
 use latchkey_management::ports::{
     ApplyResult, AuditEntry, Created, ExistingHash, KeyFilter, KeyRotationFn, KeyUpdateFn, ManagementStore,
-    NewKey, TenantUpdateFn, WriteResult,
+    NewKey, NewProfileVersion, TenantUpdateFn, WriteResult,
 };
 
 use super::Store;
@@ -156,16 +159,36 @@ impl ManagementStore for Store {
         .await
     }
 
-    async fn apply_profile(
+    async fn profile_versions(
         &self,
         name: &str,
-        document: &str,
-        expected_revision: u64,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<ProfileRecord>, SystemError> {
+        self.with_deadline(QueryKind::List, async {
+            query::profile::versions(&self.pool.acquire().await?, name, before, limit).await
+        })
+        .await
+    }
+
+    async fn impact(
+        &self,
+        profile: &str,
+        affected: &Affected,
+        now: Timestamp,
+    ) -> Result<Impact, SystemError> {
+        self.with_deadline(QueryKind::List, async {
+            query::impact::of(&self.pool.acquire().await?, profile, affected, now).await
+        })
+        .await
+    }
+
+    async fn apply_profile(
+        &self,
+        version: NewProfileVersion<'_>,
         audit: AuditEntry,
     ) -> Result<ApplyResult, ManagementError> {
-        let work = Box::pin(async {
-            write::profile::apply(self.pool.begin().await?, name, document, expected_revision, &audit).await
-        });
+        let work = Box::pin(async { write::profile::apply(self.pool.begin().await?, version, &audit).await });
         self.with_deadline(QueryKind::Write, work).await
     }
 

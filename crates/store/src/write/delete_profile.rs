@@ -44,6 +44,8 @@ pub(crate) async fn delete(
         version: newest.version + 1,
         document: String::new(),
         applied: audit.time,
+        applied_by: audit.actor.as_str().into(),
+        comment: "".into(),
         revision,
     };
     profile::Entity::insert(row::profile::row(&left)).exec_without_returning(&connection).await?;

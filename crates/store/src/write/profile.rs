@@ -3,7 +3,7 @@
 
 use latchkey_core::ports::ChangeSubject;
 use latchkey_core::record::ProfileRecord;
-use latchkey_management::ports::{ApplyResult, AuditEntry, WriteResult};
+use latchkey_management::ports::{ApplyResult, AuditEntry, NewProfileVersion, WriteResult};
 use sea_orm::entity::prelude::*;
 
 use crate::entity::profile::Entity;
@@ -17,11 +17,10 @@ use crate::row;
 /// from the first one's version.
 pub(crate) async fn apply(
     connection: PooledConnection,
-    name: &str,
-    document: &str,
-    expected_revision: u64,
+    new: NewProfileVersion<'_>,
     audit: &AuditEntry,
 ) -> Result<ApplyResult, StoreError> {
+    let NewProfileVersion { name, document, comment, expected_revision } = new;
     journal::lock_head(&connection).await?;
     if query::profile::newest_revision(&connection).await? != expected_revision {
         return Ok(ApplyResult::Conflict);
@@ -39,7 +38,8 @@ pub(crate) async fn apply(
     let appended = journal::append_changes(&connection, &[change], &audit).await?;
     let revision = appended.first;
     let (name, document) = (name.into(), document.to_owned());
-    let value = ProfileRecord { name, version, document, applied: audit.time, revision };
+    let (applied_by, comment) = (audit.actor.as_str().into(), comment.into());
+    let value = ProfileRecord { name, version, document, applied: audit.time, applied_by, comment, revision };
     Entity::insert(row::profile::row(&value)).exec_without_returning(&connection).await?;
     connection.commit().await?;
     Ok(ApplyResult::Written(WriteResult::written(revision, value).with_history(appended.history)))

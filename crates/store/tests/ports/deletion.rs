@@ -14,7 +14,7 @@ use latchkey_core::user::UserRecord;
 use latchkey_management::password::PasswordHash;
 use latchkey_management::ports::deletion::{DeletedObject, DeletionStore, ErasedObjects};
 use latchkey_management::ports::tokens::TokenStore;
-use latchkey_management::ports::{ApplyResult, KeyFilter, ManagementStore, NewKey};
+use latchkey_management::ports::{ApplyResult, KeyFilter, ManagementStore, NewKey, NewProfileVersion};
 use uuid::Uuid;
 
 use crate::database::{NOW, TestDatabase, at_once, audit, family, key, new, tenant};
@@ -183,7 +183,8 @@ async fn a_tenant_that_lives_is_never_erased(database: TestDatabase) {
 async fn apply(database: &TestDatabase, document: &str) -> ProfileRecord {
     let stored = database.store.profiles().await.unwrap();
     let newest = stored.iter().map(|profile| profile.revision).max().unwrap_or_default();
-    match database.store.apply_profile("shop", document, newest, audit("profile.apply")).await.unwrap() {
+    let version = NewProfileVersion { name: "shop", document, comment: "", expected_revision: newest };
+    match database.store.apply_profile(version, audit("profile.apply")).await.unwrap() {
         ApplyResult::Written(written) => written.value,
         ApplyResult::Conflict => panic!("no other profile was applied"),
     }

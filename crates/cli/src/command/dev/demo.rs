@@ -17,7 +17,8 @@ pub(super) const TENANT: &str = "demo";
 pub(super) async fn make(grpc: SocketAddr, root: &Secret) -> Result<Secret, CliError> {
     let server = Server::connect(&grpc.to_string(), Some(root)).await?;
     let document = DOCUMENT.to_owned();
-    server.profiles().apply_profile(v1::ApplyProfileRequest { document, validate_only: false }).await?;
+    let ask = v1::ApplyProfileRequest { document, ..v1::ApplyProfileRequest::default() };
+    server.profiles().apply_profile(ask).await?;
     let tenant = v1::CreateTenantRequest {
         slug: TENANT.to_owned(),
         display_name: "Demo".to_owned(),

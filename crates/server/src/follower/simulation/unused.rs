@@ -8,6 +8,7 @@ use latchkey_core::id::{FamilyId, KeyId, TenantId, UserId};
 use latchkey_core::login::LoginVerdict;
 use latchkey_core::ports::TokenFamily;
 use latchkey_core::ports::tokens::SigningKeys;
+use latchkey_core::profile_change::Affected;
 use latchkey_core::record::{KeyRecord, ProfileRecord, TenantRecord, TenantRef};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
@@ -15,10 +16,11 @@ use latchkey_core::token::TokenSubject;
 use latchkey_core::token::refresh::{FamilyRecord, Redemption, RefreshRecord};
 use latchkey_core::user::UserRecord;
 use latchkey_management::password::PasswordHash;
+use latchkey_management::ports::impact::Impact;
 use latchkey_management::ports::tokens::{LoginAttempt, SigningKeysUpdateFn, TokenStore, UserUpdateFn};
 use latchkey_management::ports::{
     ApplyResult, AuditEntry, Created, ExistingHash, KeyFilter, KeyRotationFn, KeyUpdateFn, ManagementStore,
-    NewKey, TenantUpdateFn, WriteResult,
+    NewKey, NewProfileVersion, TenantUpdateFn, WriteResult,
 };
 
 use super::link::Link;
@@ -102,11 +104,22 @@ impl ManagementStore for Link {
         unreachable!("a follower does not call this")
     }
 
-    async fn apply_profile(
+    async fn profile_versions(
         &self,
         _: &str,
-        _: &str,
-        _: u64,
+        _: Option<u64>,
+        _: u32,
+    ) -> Result<Vec<ProfileRecord>, SystemError> {
+        unreachable!("a follower does not call this")
+    }
+
+    async fn impact(&self, _: &str, _: &Affected, _: Timestamp) -> Result<Impact, SystemError> {
+        unreachable!("a follower does not call this")
+    }
+
+    async fn apply_profile(
+        &self,
+        _: NewProfileVersion<'_>,
         _: AuditEntry,
     ) -> Result<ApplyResult, ManagementError> {
         unreachable!("a follower does not call this")

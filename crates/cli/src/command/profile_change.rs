@@ -1,0 +1,115 @@
+//! The steps of a command that changes a profile: it shows what changes and for whom, asks, and applies it.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use latchkey_proto::v1;
+use latchkey_proto::v1::profile_service_client::ProfileServiceClient;
+
+use crate::args::ChangeArgs;
+use crate::call::AuthenticatedChannel;
+use crate::exit::CliError;
+use crate::output::{Format, TextOutput as _, note, print, sanitize, show};
+
+/// Source of the document that becomes the newest version.
+pub(super) enum NewVersion {
+    /// A document of this machine.
+    Document(String),
+    /// An older version of a profile; 0 for the one before the newest.
+    Rollback { name: String, to: u64 },
+}
+
+type Profiles = ProfileServiceClient<AuthenticatedChannel>;
+
+/// Shows the changes, asks, and applies them. Prints the new version.
+pub(super) async fn run(
+    profiles: &mut Profiles,
+    format: Format,
+    new: &NewVersion,
+    args: &ChangeArgs,
+) -> Result<(), CliError> {
+    let preview = send(profiles, new, args, Step::Preview).await?;
+    let diff = preview.diff.clone().unwrap_or_default();
+    let name = sanitize(&preview.name);
+    if args.dry_run {
+        return match format {
+            Format::Json => show(format, &preview),
+            Format::Text => print(&format!("{name} is valid\n{}", diff.text())),
+        };
+    }
+    let changes = diff.from_version > 0 && !diff.changes.is_empty();
+    if changes || !diff.warnings.is_empty() {
+        note(&diff.text());
+    }
+    // What has to be forced is refused by the server, with the reason.
+    let refused = diff.requires_force && !args.force;
+    if changes && !args.yes && !refused {
+        confirm(&name, &diff)?;
+    }
+    let applied = send(profiles, new, args, Step::Apply { expected_version: diff.from_version }).await?;
+    match format {
+        Format::Json => show(format, &applied),
+        Format::Text => print(&format!("{} version {}", sanitize(&applied.name), applied.version)),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Step {
+    Preview,
+    Apply { expected_version: u64 },
+}
+
+async fn send(
+    profiles: &mut Profiles,
+    new: &NewVersion,
+    args: &ChangeArgs,
+    step: Step,
+) -> Result<v1::Profile, CliError> {
+    let (validate_only, expected_version) = match step {
+        Step::Preview => (true, 0),
+        Step::Apply { expected_version } => (false, expected_version),
+    };
+    let (force, comment) = (args.force, args.comment.clone());
+    let answered = match new {
+        NewVersion::Document(document) => {
+            let document = document.clone();
+            let ask = v1::ApplyProfileRequest { document, validate_only, force, comment, expected_version };
+            profiles.apply_profile(ask).await
+        }
+        NewVersion::Rollback { name, to } => {
+            let (name, to_version) = (name.clone(), *to);
+            let ask = v1::RollbackProfileRequest {
+                name,
+                to_version,
+                validate_only,
+                force,
+                comment,
+                expected_version,
+            };
+            profiles.rollback_profile(ask).await
+        }
+    };
+    Ok(answered?.into_inner())
+}
+
+/// Asks whether the changes are to be applied. Without a terminal, there is no answer, and the command is refused.
+fn confirm(name: &str, diff: &v1::ProfileDiff) -> Result<(), CliError> {
+    let count = match diff.changes.len() {
+        1 => "the change above".to_owned(),
+        several => format!("the {several} changes above"),
+    };
+    if !io::stdin().is_terminal() {
+        return Err(CliError::Usage(format!(
+            "{name} was not changed: {count} must be confirmed, and standard input is not a terminal; look at them, and \
+             repeat the command with --yes"
+        )));
+    }
+    let mut out = io::stderr().lock();
+    write!(out, "Apply {count} to {name}? [y/N] ")?;
+    out.flush()?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    match answer.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(CliError::Local(format!("{name} was not changed"))),
+    }
+}

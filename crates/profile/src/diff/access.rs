@@ -1,0 +1,135 @@
+//! Changes of who may call at all: enforcement of the whole profile, calls without a route, sources of the credential,
+//! the tenant, environments and passwords.
+
+use latchkey_core::policy::UnmatchedRoute;
+use latchkey_core::profile_change::{Affected, AffectedKeys, ChangeEffect, ProfileChange};
+
+use super::document::texts;
+use super::{Versions, list};
+use crate::parsed_request::Conflict;
+use crate::source::Source;
+
+pub(super) fn changes(versions: &Versions<'_>) -> Vec<ProfileChange> {
+    let mut changes = switches(versions);
+    changes.extend(sources(versions));
+    changes.extend(environments(versions));
+    changes
+}
+
+/// Describes a rule that is either strict or open, before and afterwards.
+struct Switch {
+    field: &'static str,
+    /// True if the rule is open, before and afterwards.
+    open: (bool, bool),
+    /// Values before and afterwards of the change that opens the rule.
+    values: (&'static str, &'static str),
+    /// Effect of the change that opens the rule.
+    opened: &'static str,
+    /// Effect of the change that closes the rule.
+    closed: &'static str,
+}
+
+fn switches(versions: &Versions<'_>) -> Vec<ProfileChange> {
+    let (old, new) = (&versions.old.policy, &versions.new.policy);
+    let (before, after) = (&versions.old.rules.credential, &versions.new.rules.credential);
+    let all = [
+        Switch {
+            field: "enforce",
+            open: (old.enforce.is_shadow(), new.enforce.is_shadow()),
+            values: ("on", "shadow"),
+            opened: "nothing is enforced any more (shadow): every call passes, even with a revoked key or without one",
+            closed: "the profile is enforced: calls that passed in shadow alone are denied",
+        },
+        Switch {
+            field: "unmatched_routes",
+            open: (
+                old.unmatched == UnmatchedRoute::Authenticate,
+                new.unmatched == UnmatchedRoute::Authenticate,
+            ),
+            values: ("deny", "authenticate"),
+            opened: "calls that match no route pass with any valid credential, whatever its scopes are",
+            closed: "calls that match no route are denied",
+        },
+        Switch {
+            field: "tenant.required",
+            open: (!old.tenant_required, !new.tenant_required),
+            values: ("true", "false"),
+            opened: "calls need not name their tenant",
+            closed: "calls that do not name their tenant are denied",
+        },
+        Switch {
+            field: "credential.conflict",
+            open: (before.conflict == Conflict::First, after.conflict == Conflict::First),
+            values: ("deny", "first"),
+            opened: "calls with several different credentials pass with the first one",
+            closed: "calls with several different credentials are denied",
+        },
+        Switch {
+            field: "credential.forward",
+            open: (before.forward, after.forward),
+            values: ("false", "true"),
+            opened: "the credential is forwarded to the upstream",
+            closed: "the credential is not forwarded to the upstream",
+        },
+    ];
+    all.iter().filter_map(switch).collect()
+}
+
+fn switch(Switch { field, open, values, opened, closed }: &Switch) -> Option<ProfileChange> {
+    match open {
+        (false, true) => {
+            Some(ProfileChange::new(ChangeEffect::GrantsMore, *field, *opened).values(values.0, values.1))
+        }
+        (true, false) => {
+            Some(ProfileChange::new(ChangeEffect::LosesAccess, *field, *closed).values(values.1, values.0))
+        }
+        (false, false) | (true, true) => None,
+    }
+}
+
+/// Finds sources of the credential that are read no more, or from now on.
+fn sources(versions: &Versions<'_>) -> Vec<ProfileChange> {
+    let (before, after) = (&versions.old.rules.credential, &versions.new.rules.credential);
+    let names = |text: &str, sources: &[Source], others: &[Source]| -> Vec<String> {
+        let mut written = texts(text, "credential", "sources");
+        if written.is_empty() {
+            written = vec!["header:authorization Bearer".to_owned()];
+        }
+        let missing = written.into_iter().zip(sources).filter(|(_, source)| !others.contains(source));
+        missing.map(|(name, _)| name).collect()
+    };
+    let removed = names(versions.old_text, &before.sources, &after.sources);
+    let added = names(versions.new_text, &after.sources, &before.sources);
+    let mut changes = Vec::new();
+    let field = "credential.sources";
+    if !removed.is_empty() {
+        let text = format!(
+            "credentials in {} are not read any more: clients that send them there are denied",
+            list(&removed)
+        );
+        let all = [
+            Affected::Keys(AffectedKeys::default()),
+            Affected::Users { roles: Vec::new(), environment: None },
+        ];
+        let change = ProfileChange::new(ChangeEffect::StopsWorking, field, text);
+        changes.push(change.affecting(all).taking_away());
+    }
+    if !added.is_empty() {
+        let text = format!("credentials are also read from {}", list(&added));
+        changes.push(ProfileChange::new(ChangeEffect::Other, field, text));
+    }
+    changes
+}
+
+/// Finds environments that are removed. Their keys are found with the kinds.
+fn environments(versions: &Versions<'_>) -> Vec<ProfileChange> {
+    let (old, new) = (&versions.old.policy.environments, &versions.new.policy.environments);
+    let gone = old.iter().filter(|name| !new.contains(name));
+    gone.map(|name| {
+        let text =
+            format!("the environment `{name}` is removed: users that are confined to it can do nothing");
+        let users = Affected::Users { roles: Vec::new(), environment: Some(name.clone()) };
+        ProfileChange::new(ChangeEffect::StopsWorking, "", text).affecting([users]).taking_away()
+    })
+    .collect()
+}

@@ -1,0 +1,170 @@
+//! Changes of rate limits: of classes, and of the plans that override them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use latchkey_core::limit::{BucketOwner, BucketRule, ChargeCondition, Limit, Plan, RateClasses};
+use latchkey_core::profile_change::{Affected, ChangeEffect, ProfileChange};
+
+use super::Versions;
+
+/// Buckets of a class that count the same: the type of owner, and the calls that are counted.
+type Counted = (BucketOwner, ChargeCondition);
+
+pub(super) fn changes(versions: &Versions<'_>) -> Vec<ProfileChange> {
+    let (old, new) = (&versions.old.policy, &versions.new.policy);
+    let mut changes = Vec::new();
+    for class in old.classes.names().filter(|name| new.classes.find(name).is_some()) {
+        let field = format!("rate_limits.{class}");
+        let whose = format!("the rate class `{class}`");
+        let pairs = compare(rules(&old.classes, class), rules(&new.classes, class));
+        changes.extend(pairs.into_iter().map(|pair| pair.of(&field, &whose)));
+        changes.extend(enforcement(&old.classes, &new.classes, class));
+    }
+    if let Some(fallback) = old.classes.fallback().filter(|_| new.classes.fallback().is_none()) {
+        if !old.classes.rules(fallback).is_empty() {
+            let text = "the rate class `default` is removed: calls without another class have no limit";
+            changes.push(ProfileChange::new(ChangeEffect::GrantsMore, "rate_limits.default", text));
+        }
+    }
+    if let Some(fallback) = new.classes.fallback().filter(|_| old.classes.fallback().is_none()) {
+        if !new.classes.rules(fallback).is_empty() {
+            let text = "the rate class `default` is added: calls without another class have a limit";
+            changes.push(ProfileChange::new(ChangeEffect::LimitLowered, "rate_limits.default", text));
+        }
+    }
+    changes.extend(plans(versions));
+    changes
+}
+
+fn rules<'a>(classes: &'a RateClasses, name: &str) -> &'a [BucketRule] {
+    classes.find(name).map_or(&[], |class| classes.rules(class))
+}
+
+fn enforcement(old: &RateClasses, new: &RateClasses, class: &str) -> Option<ProfileChange> {
+    let shadow =
+        |classes: &RateClasses| classes.find(class).is_some_and(|id| classes.enforce(id).is_shadow());
+    let (effect, text) = match (shadow(old), shadow(new)) {
+        (false, true) => (ChangeEffect::GrantsMore, "are not enforced any more (shadow)"),
+        (true, false) => (ChangeEffect::LimitLowered, "are enforced"),
+        (false, false) | (true, true) => return None,
+    };
+    let field = format!("rate_limits.{class}.enforce");
+    Some(ProfileChange::new(effect, field, format!("the limits of the rate class `{class}` {text}")))
+}
+
+fn plans(versions: &Versions<'_>) -> Vec<ProfileChange> {
+    let (old, new) = (&versions.old.policy, &versions.new.policy);
+    let mut changes = Vec::new();
+    let plans: BTreeMap<_, _> = old.plans.iter().collect();
+    for (name, before) in plans {
+        let tenants = || Affected::Tenants { plan: name.clone() };
+        let field = format!("plans[{name}]");
+        let Some(after) = new.plans.get(name) else {
+            let text =
+                format!("the plan `{name}` is removed: its tenants get the limits of tenants without a plan");
+            let change = ProfileChange::new(ChangeEffect::LosesAccess, field, text);
+            changes.push(change.affecting([tenants()]).taking_away());
+            continue;
+        };
+        let classes: BTreeSet<&Box<str>> = before.0.keys().chain(after.0.keys()).collect();
+        for class in classes {
+            let pairs =
+                compare(&effective(&old.classes, before, class), &effective(&new.classes, after, class));
+            let field = format!("{field}.rate_limits.{class}");
+            let whose = format!("the rate class `{class}` on the plan `{name}`");
+            changes.extend(pairs.into_iter().map(|pair| pair.of(&field, &whose).affecting([tenants()])));
+        }
+    }
+    let mut added: Vec<_> = new.plans.keys().filter(|name| !old.plans.contains_key(*name)).collect();
+    added.sort_unstable();
+    for name in added {
+        let text = format!("the plan `{name}` is added");
+        changes.push(ProfileChange::new(ChangeEffect::Other, format!("plans[{name}]"), text));
+    }
+    changes
+}
+
+/// Returns the buckets of a class for tenants on a plan.
+fn effective(classes: &RateClasses, plan: &Plan, class: &str) -> Vec<BucketRule> {
+    let of_plan: &[BucketRule] = plan.0.get(class).map_or(&[], Vec::as_slice);
+    let replaced = |rule: &BucketRule| of_plan.iter().any(|own| (own.per, own.when) == (rule.per, rule.when));
+    let own = rules(classes, class).iter().filter(|rule| !replaced(rule));
+    own.chain(of_plan).copied().collect()
+}
+
+/// Limit of a bucket before and afterwards.
+pub(super) struct LimitChange {
+    pub(super) effect: ChangeEffect,
+    counted: Counted,
+    before: Option<Limit>,
+    after: Option<Limit>,
+}
+
+impl LimitChange {
+    fn of(self, field: &str, whose: &str) -> ProfileChange {
+        let per = self.counted.0.name();
+        let attempts = match self.counted.1 {
+            ChargeCondition::Allowed => "",
+            ChargeCondition::Unauthenticated => " for attempts without a valid credential",
+        };
+        let text = match (self.effect, self.before, self.after) {
+            (_, Some(_), None) => format!("{whose} has no limit per {per}{attempts} any more"),
+            (_, None, _) => format!("{whose} has a limit per {per}{attempts}"),
+            (ChangeEffect::LimitLowered, ..) => format!("{whose} has a lower limit per {per}{attempts}"),
+            (ChangeEffect::LimitRaised, ..) => format!("{whose} has a higher limit per {per}{attempts}"),
+            (_, Some(_), Some(_)) => format!("{whose} counts differently per {per}{attempts}"),
+        };
+        let written = |limit: Option<Limit>| limit.map(|limit| limit.to_string()).unwrap_or_default();
+        ProfileChange::new(self.effect, field, text).values(written(self.before), written(self.after))
+    }
+}
+
+/// Compares the buckets of two versions of a class.
+pub(super) fn compare(old: &[BucketRule], new: &[BucketRule]) -> Vec<LimitChange> {
+    let (old, new) = (counted(old), counted(new));
+    let keys: BTreeSet<Counted> = old.keys().chain(new.keys()).copied().collect();
+    let mut changes = Vec::new();
+    for key in keys {
+        let none = Vec::new();
+        let (before, after) = (old.get(&key).unwrap_or(&none), new.get(&key).unwrap_or(&none));
+        for index in 0..before.len().max(after.len()) {
+            let (before, after) = (before.get(index), after.get(index));
+            let effect = match (before, after) {
+                (Some(before), Some(after)) => effect_of(before, after),
+                (Some(_), None) => Some(ChangeEffect::GrantsMore),
+                (None, Some(_)) => Some(ChangeEffect::LimitLowered),
+                (None, None) => None,
+            };
+            changes.extend(effect.map(|effect| LimitChange {
+                effect,
+                counted: key,
+                before: before.map(|rule| rule.limit),
+                after: after.map(|rule| rule.limit),
+            }));
+        }
+    }
+    changes
+}
+
+/// Groups buckets by what they count, the shortest period first.
+fn counted(rules: &[BucketRule]) -> BTreeMap<Counted, Vec<BucketRule>> {
+    let mut groups: BTreeMap<Counted, Vec<BucketRule>> = BTreeMap::new();
+    for rule in rules {
+        groups.entry((rule.per, rule.when)).or_default().push(*rule);
+    }
+    groups.values_mut().for_each(|rules| rules.sort_by_key(|rule| (rule.limit.period, rule.limit.tokens)));
+    groups
+}
+
+fn effect_of(before: &BucketRule, after: &BucketRule) -> Option<ChangeEffect> {
+    let rate = |a: Limit, b: Limit| u128::from(a.tokens) * b.period.as_nanos();
+    let (old, new) = (before.limit, after.limit);
+    let size = |limit: Limit| (limit.burst.unwrap_or(limit.tokens), limit.tokens);
+    let order = rate(new, old).cmp(&rate(old, new)).then_with(|| size(new).cmp(&size(old)));
+    match order {
+        std::cmp::Ordering::Less => Some(ChangeEffect::LimitLowered),
+        std::cmp::Ordering::Greater => Some(ChangeEffect::LimitRaised),
+        std::cmp::Ordering::Equal if before == after => None,
+        std::cmp::Ordering::Equal => Some(ChangeEffect::Other),
+    }
+}

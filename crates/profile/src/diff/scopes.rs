@@ -1,0 +1,127 @@
+//! Changes of scopes and roles: scopes that keys and users lose, and those that users gain.
+
+use std::collections::BTreeMap;
+
+use latchkey_core::profile_change::{Affected, AffectedKeys, ChangeEffect, ProfileChange};
+use latchkey_core::scope::ScopeEntry;
+
+use super::{Versions, list, plural};
+
+/// Largest number of removed scopes that are counted one by one; more are counted together.
+const MAX_COUNTED: usize = 10;
+
+pub(super) fn changes(versions: &Versions<'_>) -> Vec<ProfileChange> {
+    let mut changes = lost_scopes(versions);
+    changes.extend(enforcement(versions));
+    changes.extend(roles(versions));
+    changes
+}
+
+/// Returns the names by which keys have an old scope, and lose it with the new version.
+fn lost_names<'a>(versions: &Versions<'a>, entry: &'a ScopeEntry) -> Vec<&'a str> {
+    let scopes = &versions.new.policy.scopes;
+    let kept = scopes.find(&entry.name);
+    let lost = |name: &&str| {
+        let found = scopes.find(name);
+        found.is_none() || (kept.is_some() && found != kept)
+    };
+    std::iter::once(&entry.name).chain(&entry.aliases).map(AsRef::as_ref).filter(lost).collect()
+}
+
+fn lost_scopes(versions: &Versions<'_>) -> Vec<ProfileChange> {
+    let entries = versions.old.policy.scopes.entries().iter();
+    let lost: Vec<(&ScopeEntry, Vec<&str>)> = entries
+        .map(|entry| (entry, lost_names(versions, entry)))
+        .filter(|(_, names)| !names.is_empty())
+        .collect();
+    let keys = |names: Vec<&str>| {
+        let scopes = names.into_iter().map(Into::into).collect();
+        Affected::Keys(AffectedKeys { scopes, ..AffectedKeys::default() })
+    };
+    if lost.len() > MAX_COUNTED {
+        let text = format!(
+            "{} {} removed and taken away from the keys that have them: {}",
+            lost.len(),
+            plural("scope", lost.len()) + if lost.len() == 1 { " is" } else { " are" },
+            list(lost.iter().map(|(entry, _)| &entry.name))
+        );
+        let names = lost.into_iter().flat_map(|(_, names)| names).collect();
+        return vec![
+            ProfileChange::new(ChangeEffect::LosesAccess, "scopes", text)
+                .affecting([keys(names)])
+                .taking_away(),
+        ];
+    }
+    let change = |(entry, names): (&ScopeEntry, Vec<&str>)| {
+        let text = if names.contains(&&*entry.name) {
+            format!(
+                "the scope `{0}` is removed and taken away from the keys that have it; if it has a new name, list `{0}` \
+                 in the new scope's `aliases`",
+                entry.name
+            )
+        } else {
+            format!("the scope `{}` loses the {} {}", entry.name, plural("name", names.len()), list(&names))
+        };
+        ProfileChange::new(ChangeEffect::LosesAccess, format!("scopes[{}]", entry.name), text)
+            .affecting([keys(names)])
+            .taking_away()
+    };
+    lost.into_iter().map(change).collect()
+}
+
+/// Finds scopes that begin or cease to be enforced.
+fn enforcement(versions: &Versions<'_>) -> Vec<ProfileChange> {
+    let mut changes = Vec::new();
+    for old in versions.old.policy.scopes.entries() {
+        let scopes = &versions.new.policy.scopes;
+        let Some(new) = scopes.find(&old.name) else { continue };
+        let shadow = scopes.shadow().contains(new);
+        let (effect, text) = match (old.enforce.is_shadow(), shadow) {
+            (false, true) => {
+                (ChangeEffect::GrantsMore, "is not enforced any more (shadow): calls without it pass")
+            }
+            (true, false) => (ChangeEffect::LosesAccess, "is enforced: calls without it are denied"),
+            (false, false) | (true, true) => continue,
+        };
+        let field = format!("scopes[{}].enforce", old.name);
+        changes.push(ProfileChange::new(effect, field, format!("the scope `{}` {text}", old.name)));
+    }
+    changes
+}
+
+fn roles(versions: &Versions<'_>) -> Vec<ProfileChange> {
+    let mut changes = Vec::new();
+    let old: BTreeMap<_, _> = versions.old.policy.roles.iter().collect();
+    for (name, before) in old {
+        let users = || Affected::Users { roles: vec![name.clone()], environment: None };
+        let field = format!("roles[{name}]");
+        let Some(after) = versions.new.role(name) else {
+            let text = format!("the role `{name}` is removed: its users have no scope any more");
+            changes.push(
+                ProfileChange::new(ChangeEffect::StopsWorking, field, text)
+                    .affecting([users()])
+                    .taking_away(),
+            );
+            continue;
+        };
+        let gone: Vec<&str> = before
+            .iter()
+            .filter(|scope| versions.renamed(*scope).is_none_or(|scope| !after.contains(scope)))
+            .map(|scope| versions.old.policy.scopes.name(scope))
+            .collect();
+        if !gone.is_empty() {
+            let text = format!("users with the role `{name}` lose {}", list(gone));
+            changes.push(
+                ProfileChange::new(ChangeEffect::LosesAccess, field.clone(), text)
+                    .affecting([users()])
+                    .taking_away(),
+            );
+        }
+        let gained = after.difference(&versions.renamed_set(before));
+        if !gained.is_empty() {
+            let text = format!("users with the role `{name}` gain {}", versions.new_names(&gained));
+            changes.push(ProfileChange::new(ChangeEffect::GrantsMore, field, text).affecting([users()]));
+        }
+    }
+    changes
+}

@@ -1,0 +1,65 @@
+//! Changes of JWTs and passwords: tokens that are denied from now on.
+
+use latchkey_core::profile_change::{Affected, ChangeEffect, ProfileChange};
+
+use super::Versions;
+
+pub(super) fn changes(versions: &Versions<'_>) -> Vec<ProfileChange> {
+    let (old, new) = (&versions.old.policy, &versions.new.policy);
+    let accepts = |policy: &latchkey_core::policy::Policy| policy.accepts.jwt && policy.tokens.is_some();
+    let mut changes = Vec::new();
+    match (accepts(old), accepts(new)) {
+        (true, false) => {
+            let field = if new.tokens.is_none() { "jwt" } else { "credential.accepts" };
+            let text = "JWTs are not accepted any more: no user can call, and no key by a JWT";
+            let users = Affected::Users { roles: Vec::new(), environment: None };
+            let change = ProfileChange::new(ChangeEffect::StopsWorking, field, text);
+            changes.push(change.affecting([users]).taking_away());
+        }
+        (false, true) => {
+            let text = "JWTs are accepted: users can log in, and keys can be exchanged for tokens";
+            changes.push(ProfileChange::new(ChangeEffect::GrantsMore, "jwt", text));
+        }
+        (false, false) | (true, true) => {}
+    }
+    if !old.accepts.key && new.accepts.key {
+        let text = "API keys are accepted";
+        changes.push(ProfileChange::new(ChangeEffect::GrantsMore, "credential.accepts", text));
+    }
+    if let (Some(before), Some(after)) = (&old.tokens, &new.tokens) {
+        let mut invalid = |field: &str, before: &str, after: &str| {
+            if before != after {
+                let text = format!(
+                    "JWTs that were issued with another {field} are denied; their holders refresh them or log in again"
+                );
+                let change = ProfileChange::new(ChangeEffect::LosesAccess, format!("jwt.{field}"), text);
+                changes.push(change.values(before, after));
+            }
+        };
+        invalid("issuer", &before.issuer, &after.issuer);
+        invalid("audience", &before.audience, &after.audience);
+        for (field, longer) in
+            [("ttl", before.ttl < after.ttl), ("refresh_ttl", before.refresh_ttl < after.refresh_ttl)]
+        {
+            if longer {
+                let text = format!("tokens are valid for longer (`{field}`)");
+                changes.push(
+                    ProfileChange::new(ChangeEffect::GrantsMore, format!("jwt.{field}"), text).values(
+                        seconds(if field == "ttl" { before.ttl } else { before.refresh_ttl }),
+                        seconds(if field == "ttl" { after.ttl } else { after.refresh_ttl }),
+                    ),
+                );
+            }
+        }
+    }
+    if new.min_password_length < old.min_password_length {
+        let text = "new passwords can be shorter";
+        let change = ProfileChange::new(ChangeEffect::GrantsMore, "passwords.min_length", text);
+        changes.push(change.values(old.min_password_length.to_string(), new.min_password_length.to_string()));
+    }
+    changes
+}
+
+fn seconds(duration: std::time::Duration) -> String {
+    format!("{}s", duration.as_secs())
+}

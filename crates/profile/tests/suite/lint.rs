@@ -1,0 +1,126 @@
+//! Warnings of lint about methods, preflights, requirements and headers of denials.
+
+use latchkey_core::decision::DecisionContext;
+use latchkey_core::reason::Reason;
+use latchkey_profile::lint;
+
+use crate::support::{denied, header, profile};
+
+const KIND: &str = "[[kinds]]\nname = \"k\"\nprefix = \"k_\"\n";
+
+/// Returns the warnings about a document with a kind of keys.
+fn warnings(document: &str) -> Vec<String> {
+    let whole = format!("name = \"p\"\n{document}");
+    let whole = if whole.contains("[[kinds]]") { whole } else { format!("{whole}{KIND}") };
+    let warnings = lint(&whole).unwrap_or_else(|errors| panic!("{errors}")).1;
+    warnings.iter().map(ToString::to_string).collect()
+}
+
+/// Asserts that a document has one warning, which has these words.
+#[track_caller]
+fn one(document: &str, words: &str) {
+    let found = warnings(document);
+    assert!(found.len() == 1 && found[0].contains(words), "{words}: {found:#?}");
+}
+
+#[test]
+fn an_unknown_method_is_named_with_the_nearest() {
+    let route = |method: &str| format!("[[routes]]\nmethods = [\"{method}\"]\npath = \"/x\"\n");
+    one(&route("GTE"), "line 3, column 12: routes[0].methods[0]: \"GTE\"");
+    for (method, nearest) in [("GTE", "GET"), ("gett", "GET"), ("PSOT", "POST"), ("DELET", "DELETE")] {
+        one(&route(method), &format!("the nearest is {nearest}"));
+    }
+    for method in ["get", "PROPFIND", "PURGE", "QUERY", "VERSION-CONTROL"] {
+        assert_eq!(warnings(&route(method)), Vec::<String>::new(), "{method}");
+    }
+}
+
+#[test]
+fn a_route_of_which_earlier_ones_take_all_or_some_calls_is_named() {
+    let route = |methods: &str, path: &str| format!("[[routes]]\nmethods = [{methods}]\npath = \"{path}\"\n");
+    let both = route("\"GET\", \"POST\"", "/x/{id}");
+    one(&(route("\"GET\"", "/x/{id}") + &both), "GET never reaches this route: routes[0]");
+    let separate = route("\"GET\"", "/x/**") + &route("\"POST\"", "/x/{any}") + &both;
+    let found = warnings(&separate);
+    let whole = found.iter().filter(|text| text.contains("no call reaches this route")).count();
+    assert_eq!((found.len(), whole), (2, 2), "{found:#?}");
+}
+
+#[test]
+fn a_denial_without_the_headers_that_clients_need_is_named() {
+    let denial = |fields: &str| format!("[[denials]]\n{fields}\n");
+    one(&denial("reasons = [\"EXPIRED\"]"), "www-authenticate = 'Bearer realm=\"p\"'");
+    one(&denial("reasons = [\"INSUFFICIENT_SCOPE\"]\nstatus = 401"), "www-authenticate");
+    one(&denial("reasons = [\"RATE_LIMITED\"]"), "retry-after = \"{{ rate_limit.retry_after }}\"");
+    assert_eq!(warnings(&denial("status = 401")).len(), 2, "one that matches every reason");
+    for good in [
+        "reasons = [\"INSUFFICIENT_SCOPE\"]".to_owned(),
+        "reasons = [\"EXPIRED\"]\nstatus = 403".to_owned(),
+        "reasons = [\"EXPIRED\"]\nheaders = { WWW-Authenticate = \"Bearer\" }".to_owned(),
+        "reasons = [\"RATE_LIMITED\"]\nheaders = { retry-after = \"5\" }".to_owned(),
+        "reasons = [\"RATE_LIMITED\"]\n[response_headers]\nretry-after = \"5\"".to_owned(),
+        format!(
+            "reasons = [\"RATE_LIMITED\"]\nheaders = {{ retry-after = \"5\" }}\n{}",
+            denial("status = 403")
+        ),
+    ] {
+        assert_eq!(warnings(&denial(&good)), Vec::<String>::new(), "{good}");
+    }
+}
+
+#[test]
+fn a_challenge_names_the_scheme_of_the_credential() {
+    let sources = |sources: &str| format!("name = \"p\"\n[credential]\nsources = [{sources}]\n{KIND}");
+    for (listed, challenge) in [
+        ("\"header:x-api-key\"", "ApiKey realm=\"p\""),
+        (
+            "\"header:x-api-key\", \"header:authorization Bearer\"",
+            "Bearer realm=\"p\", error=\"invalid_token\"",
+        ),
+        ("\"basic:username\"", "Basic realm=\"p\""),
+        ("\"header:authorization token\"", "token realm=\"p\""),
+        ("\"query:key\"", "ApiKey realm=\"p\""),
+    ] {
+        let (_, headers, _) =
+            denied(&profile(&sources(listed)), Reason::Expired, &DecisionContext::default());
+        assert_eq!(header(&headers, "www-authenticate"), Some(challenge), "{listed}");
+    }
+    let denial = "[credential]\nsources = [\"header:x-api-key\"]\n[[denials]]\nreasons = [\"EXPIRED\"]\n";
+    one(
+        &format!("{denial}headers = {{ www-authenticate = 'Bearer realm=\"p\"' }}\n"),
+        "'ApiKey realm=\"p\"'",
+    );
+    let fine = format!("{denial}headers = {{ www-authenticate = 'ApiKey realm=\"p\"' }}\n");
+    assert_eq!(warnings(&fine), Vec::<String>::new());
+}
+
+#[test]
+fn preflights_that_browsers_need_have_a_route() {
+    let cookie = "[credential]\nsources = [\"cookie:session\"]\n";
+    let get =
+        "[[routes]]\nmethods = [\"GET\"]\npath = \"/x\"\n[[routes]]\nmethods = [\"POST\"]\npath = \"/y\"\n";
+    one(&format!("{cookie}{get}"), "no route answers OPTIONS for \"/x\"");
+    one(&format!("[response_headers]\naccess-control-allow-origin = \"*\"\n{get}"), "OPTIONS");
+    let preflight = |path: &str, public: bool| {
+        format!("[[routes]]\nmethods = [\"OPTIONS\"]\npath = \"{path}\"\npublic = {public}\n")
+    };
+    assert_eq!(warnings(&format!("{cookie}{get}{}", preflight("/**", true))), Vec::<String>::new());
+    one(&format!("{get}{}", preflight("/x", true)), "no route answers OPTIONS for \"/y\"");
+    one(&format!("{get}{}", preflight("/**", false)), "without a credential");
+    assert_eq!(warnings(get), Vec::<String>::new(), "nothing shows that browsers call");
+}
+
+#[test]
+fn a_route_that_no_credential_can_use_is_named() {
+    let scopes = "[[scopes]]\nname = \"a\"\n[[scopes]]\nname = \"b\"\n";
+    let kinds = "[[kinds]]\nname = \"k\"\nprefix = \"k_\"\nscopes = [\"a\"]\n[[kinds]]\nname = \"l\"\nprefix = \"l_\"\nscopes = [\"b\"]\n";
+    let route = |fields: &str| format!("{scopes}{kinds}[[routes]]\npath = \"/x\"\n{fields}\n");
+    one(&route("scopes = [\"a\", \"b\"]"), "no call can use this route");
+    one(
+        &(route("scopes = [\"a\"]\nkinds = [\"l\"]") + "[[routes]]\npath = \"/y\"\nscopes = [\"b\"]\n"),
+        "no call can use",
+    );
+    let role = "[[roles]]\nname = \"r\"\nscopes = [\"a\", \"b\"]\n";
+    assert_eq!(warnings(&format!("{}{role}", route("scopes = [\"a\", \"b\"]"))), Vec::<String>::new());
+    assert_eq!(warnings(&route("any_scopes = [\"a\", \"b\"]")), Vec::<String>::new());
+}

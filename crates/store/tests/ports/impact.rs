@@ -1,0 +1,100 @@
+//! Counts of the keys, users and tenants that a change of a profile affects.
+
+use latchkey_core::profile_change::{Affected, AffectedKeys, KeyGroup};
+use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRecord};
+use latchkey_core::time::Timestamp;
+use latchkey_management::ports::ManagementStore;
+use latchkey_management::ports::impact::Impact;
+
+use crate::database::{NOW, TestDatabase, audit, key};
+
+on_both![
+    active_keys_of_the_profile_are_counted_by_their_format,
+    keys_are_counted_by_scopes_and_environment,
+    tenants_are_counted_by_their_plan,
+    at_most_five_examples_are_read,
+];
+
+async fn count(database: &TestDatabase, affected: Affected) -> Impact {
+    database.store.impact("paykore", &affected, NOW).await.unwrap()
+}
+
+fn groups(groups: &[(&str, &str, &str)]) -> Affected {
+    let group = |(kind, environment, prefix): &(&str, &str, &str)| KeyGroup {
+        kind: (*kind).into(),
+        environment: (*environment).into(),
+        prefix: (*prefix).into(),
+    };
+    Affected::Keys(AffectedKeys { groups: groups.iter().map(group).collect(), ..AffectedKeys::default() })
+}
+
+async fn active_keys_of_the_profile_are_counted_by_their_format(database: TestDatabase) {
+    let other = TenantRecord { profile: "luxcore".into(), ..crate::database::tenant(2, "globex") };
+    database.store.create_tenant(other.clone(), audit("tenant.create")).await.unwrap();
+    let later = Some(Timestamp(NOW.0 + 1));
+    for key in [
+        key(&database, 1),
+        KeyRecord { expires: later, ..key(&database, 2) },
+        KeyRecord { environment: "test".into(), prefix: "sk_test_".into(), ..key(&database, 3) },
+        KeyRecord { kind: "restricted".into(), ..key(&database, 4) },
+        KeyRecord { prefix: "old_".into(), ..key(&database, 5) },
+        KeyRecord { expires: Some(NOW), ..key(&database, 6) },
+        KeyRecord { lifecycle: KeyLifecycle::Disabled, ..key(&database, 7) },
+        KeyRecord { tenant: other.id, ..key(&database, 8) },
+    ] {
+        database.make(key).await;
+    }
+    let live = ("secret", "live", "sk_live_");
+    let found = count(&database, groups(&[live])).await;
+    assert_eq!((found.count, found.more), (2, false), "{found:?}");
+    let examples: Vec<_> =
+        found.examples.iter().map(|one| (one.name.as_str(), one.tenant.as_str())).collect();
+    assert_eq!(examples, [("key 1", "acme"), ("key 2", "acme")]);
+    assert!(found.examples[0].id.starts_with("key_"), "{found:?}");
+    assert_eq!(count(&database, groups(&[live, ("secret", "test", "sk_test_")])).await.count, 3);
+    assert_eq!(count(&database, groups(&[("secret", "live", "SK_live_")])).await.count, 0);
+    assert_eq!(count(&database, Affected::Keys(AffectedKeys::default())).await.count, 5);
+    let none = database.store.impact("nothing", &groups(&[live]), NOW).await.unwrap();
+    assert_eq!((none.count, none.examples.len()), (0, 0));
+}
+
+async fn keys_are_counted_by_scopes_and_environment(database: TestDatabase) {
+    for (number, scopes, environment) in
+        [(1, "a b", "live"), (2, "b", "test"), (3, "c", "live"), (4, "", "live")]
+    {
+        let scopes = scopes.split_whitespace().map(Into::into).collect();
+        database.make(KeyRecord { scopes, environment: environment.into(), ..key(&database, number) }).await;
+    }
+    let with = |scopes: &[&str], environment: Option<&str>| {
+        Affected::Keys(AffectedKeys {
+            scopes: scopes.iter().map(|&scope| scope.into()).collect(),
+            environment: environment.map(Into::into),
+            ..AffectedKeys::default()
+        })
+    };
+    assert_eq!(count(&database, with(&["a", "b"], None)).await.count, 2, "a key with both is counted once");
+    assert_eq!(count(&database, with(&["b"], Some("live"))).await.count, 1);
+    assert_eq!(count(&database, with(&[], Some("live"))).await.count, 3);
+    assert_eq!(count(&database, with(&["d"], None)).await.count, 0);
+}
+
+async fn tenants_are_counted_by_their_plan(database: TestDatabase) {
+    for (number, slug, plan) in [(2, "globex", Some("big")), (3, "initech", Some("big")), (4, "hooli", None)]
+    {
+        let tenant = TenantRecord { plan: plan.map(Into::into), ..crate::database::tenant(number, slug) };
+        database.store.create_tenant(tenant, audit("tenant.create")).await.unwrap();
+    }
+    let found = count(&database, Affected::Tenants { plan: "big".into() }).await;
+    let slugs: Vec<_> = found.examples.iter().map(|one| one.tenant.as_str()).collect();
+    assert_eq!((found.count, slugs), (2, vec!["globex", "initech"]));
+    let users = Affected::Users { roles: vec!["clerk".into()], environment: None };
+    assert_eq!(count(&database, users).await.count, 0);
+}
+
+async fn at_most_five_examples_are_read(database: TestDatabase) {
+    for number in 1..=12 {
+        database.make(key(&database, number)).await;
+    }
+    let found = count(&database, Affected::Keys(AffectedKeys::default())).await;
+    assert_eq!((found.count, found.examples.len()), (12, 5));
+}
