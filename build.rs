@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use prost::Message as _;
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "latchkey/v1/callers.proto",
     "latchkey/v1/check.proto",
     "latchkey/v1/keys.proto",
@@ -14,6 +14,7 @@ const FILES: [&str; 8] = [
     "latchkey/v1/shadow.proto",
     "latchkey/v1/tenants.proto",
     "latchkey/v1/tokens.proto",
+    "latchkey/v1/usage.proto",
     "envoy/service/auth/v3/external_auth.proto",
 ];
 

@@ -29,7 +29,7 @@ const OPEN: [&str; 6] = [
     "TokenService/GetJwks",
 ];
 /// Operators, and a tenant's keys and users with the scope `api_keys.manage`.
-const KEEPERS: [&str; 16] = [
+const KEEPERS: [&str; 19] = [
     "KeyService/CreateKey",
     "KeyService/GetKey",
     "KeyService/ListKeys",
@@ -37,6 +37,8 @@ const KEEPERS: [&str; 16] = [
     "KeyService/RotateKey",
     "KeyService/RevokeKey",
     "KeyService/DeleteKey",
+    "KeyService/RevokeKeys",
+    "KeyService/DisableKeys",
     "KeyService/GetPublishableKey",
     "KeyService/ImportKeys",
     "KeyService/GetKeyUsage",
@@ -46,6 +48,7 @@ const KEEPERS: [&str; 16] = [
     "TenantService/UpdateUser",
     "TenantService/DisableUser",
     "TenantService/DeleteUser",
+    "UsageService/GetUsageReport",
 ];
 /// Operators alone.
 const OPERATORS: [&str; 18] = [

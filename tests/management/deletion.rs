@@ -4,8 +4,8 @@
 use latchkey_proto::v1::{
     DeleteKeyRequest, DeleteProfileRequest, DeleteTenantRequest, DeleteUserRequest, GetKeyRequest,
     GetTenantRequest, ImportKeysRequest, ImportedKey, IssueJwtRequest, ListAuditEventsRequest,
-    ListUsersRequest, PasswordGrant, RefreshJwtRequest, VerifyAuditLogRequest, imported_key,
-    issue_jwt_request::Grant,
+    ListUsersRequest, PasswordGrant, RefreshJwtRequest, RotateKeyRequest, VerifyAuditLogRequest,
+    imported_key, issue_jwt_request::Grant,
 };
 use latchkey_testing::{Caller, Database, key, on_both, user, with_key};
 use tonic::{Code, Status};
@@ -15,6 +15,8 @@ use crate::{SHOP, Shop, refused};
 on_both!(
     a_key_that_works_is_deleted_by_force_alone,
     a_deleted_keys_value_is_never_admitted_again,
+    a_rotated_key_is_shown_without_the_one_that_was_deleted,
+    people_are_asked_before_a_deletion,
     a_deleted_user_cannot_log_in_and_the_address_is_free,
     a_deleted_tenant_takes_everything_with_it,
     a_tenants_manager_deletes_its_own_keys_and_users_alone,
@@ -99,6 +101,42 @@ async fn a_deleted_keys_value_is_never_admitted_again(database: Database) {
         assert!(status.message().contains("keys[0]") && !status.message().contains(&value), "{status:?}");
     }
     assert!(!shop.admits(&value).await);
+}
+
+async fn a_rotated_key_is_shown_without_the_one_that_was_deleted(database: Database) {
+    let shop = open(database).await;
+    let (old, _) = shop.operator.plain_key("acme", "live").await;
+    let overlap = Some(prost_types::Duration { seconds: 3_600, nanos: 0 });
+    let ask = RotateKeyRequest { id: old.id.clone(), overlap };
+    let rotated = shop.operator.keys().rotate_key(ask).await.expect("rotated").into_inner();
+    let next = rotated.key.expect("a successor");
+    delete_key(&shop.operator, &next.id, true).await.expect("deleted");
+    let shown = shop.latchkey.cli_text(&["key", "get", &old.id]);
+    assert!(shown.contains(&next.id), "{shown}");
+    assert!(shop.latchkey.cli_text(&["key", "list", "--tenant", "acme"]).contains(&old.id));
+}
+
+async fn people_are_asked_before_a_deletion(database: Database) {
+    let shop = open(database).await;
+    let (made, value) = shop.operator.plain_key("acme", "live").await;
+    for words in [
+        &["tenant", "delete", "acme"][..],
+        &["key", "delete", &made.id, "--force"],
+        &["profile", "delete", "shop", "--force"],
+    ] {
+        let asked = shop.latchkey.cli(words);
+        let text = String::from_utf8_lossy(&asked.stderr).into_owned();
+        assert_eq!(asked.status.code(), Some(2), "{text}");
+        assert!(text.contains("--yes") && text.contains("can't be undone"), "{text}");
+    }
+    assert!(shop.admits(&value).await);
+    let text = shop.latchkey.cli_text(&["tenant", "delete", "acme", "--yes"]);
+    assert!(text.contains("1 key and 0 users") && !shop.admits(&value).await, "{text}");
+    let json = shop.latchkey.cli_text(&["tenant", "delete", "acme", "--yes", "--output", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("an object");
+    assert!(json["revision"].is_string() && json["keys"].is_null(), "{json}");
+    let never = shop.latchkey.cli(&["tenant", "delete", "never", "--yes"]);
+    assert_eq!(never.status.code(), Some(5));
 }
 
 async fn a_deleted_user_cannot_log_in_and_the_address_is_free(database: Database) {

@@ -3,6 +3,7 @@
 
 mod access;
 mod bring;
+mod bulk;
 mod defaults;
 mod deletion;
 mod escalation;
@@ -10,6 +11,7 @@ mod grants;
 mod import;
 mod input;
 mod keys;
+mod lifetimes;
 mod lists;
 mod lives;
 mod profile_changes;

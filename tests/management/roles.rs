@@ -20,7 +20,7 @@ on_both!(
 );
 
 /// Calls that read, and return no secret.
-const READ: [&str; 15] = [
+const READ: [&str; 16] = [
     "KeyService/GetKey",
     "KeyService/ListKeys",
     "KeyService/GetKeyUsage",
@@ -34,11 +34,13 @@ const READ: [&str; 15] = [
     "AuditService/ListAuditEvents",
     "AuditService/VerifyAuditLog",
     "ShadowService/GetShadowReport",
+    "UsageService/GetUsageReport",
     "SigningKeyService/ListSigningKeys",
     "CallerService/WhoAmI",
 ];
 /// Calls by which support takes access away. `UpdateKey` is for `disabled` alone, and rejects the empty message.
-const SUPPORT: [&str; 2] = ["KeyService/RevokeKey", "TenantService/DisableUser"];
+const SUPPORT: [&str; 4] =
+    ["KeyService/RevokeKey", "KeyService/RevokeKeys", "KeyService/DisableKeys", "TenantService/DisableUser"];
 /// Calls that are rejected or allowed by their content.
 const BY_CONTENT: [&str; 1] = ["KeyService/UpdateKey"];
 

@@ -4,6 +4,7 @@
 mod commands;
 mod counting;
 mod lasting;
+mod report;
 
 use latchkey_proto::v1::{CheckResponse, GetKeyUsageRequest, GetKeyUsageResponse, Key};
 use latchkey_testing::{Caller, Database, Latchkey, SHOP, Setup, call};

@@ -1,6 +1,7 @@
 //! The command line: what can be said. What it means lives in [`crate::command`].
 
 mod audit;
+mod bulk;
 mod check;
 mod dev;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod serve;
 mod shadow;
 mod tenant;
 mod token;
+mod usage;
 mod user;
 mod value;
 
@@ -26,6 +28,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub(crate) use audit::{AuditCommand, EventArgs};
+pub(crate) use bulk::{RevokeKeysArgs, SelectionArgs};
 pub(crate) use check::CheckArgs;
 pub(crate) use dev::DevArgs;
 pub(crate) use envoy::{DoctorArgs, EnvoyConfigArgs, HostPort, Place};
@@ -40,6 +43,7 @@ pub(crate) use serve::SettingsArgs;
 pub(crate) use shadow::{ReportArgs, ShadowCommand};
 pub(crate) use tenant::{CreateTenantArgs, TenantCommand, UpdateTenantArgs};
 pub(crate) use token::{IssueArgs, JwtCommand, SigningKeyCommand};
+pub(crate) use usage::{UsageArgs, UsageTop};
 pub(crate) use user::{UpdateUserArgs, UserCommand};
 pub(crate) use value::time;
 
@@ -146,6 +150,8 @@ pub(crate) enum Command {
     /// Report of calls that rules in shadow would have denied
     #[command(subcommand)]
     Shadow(ShadowCommand),
+    /// Show calls by the hour, or the keys, tenants or profiles with the most calls
+    Usage(UsageArgs),
     /// Ask once whether a call would pass, and see why
     ///
     /// By default nothing is taken from any rate limit. Exits with 0 where allowed and with 3 where denied.

@@ -15,6 +15,7 @@ use latchkey_proto::v1::shadow_service_client::ShadowServiceClient;
 use latchkey_proto::v1::signing_key_service_client::SigningKeyServiceClient;
 use latchkey_proto::v1::tenant_service_client::TenantServiceClient;
 use latchkey_proto::v1::token_service_client::TokenServiceClient;
+use latchkey_proto::v1::usage_service_client::UsageServiceClient;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
@@ -97,6 +98,10 @@ impl Server {
 
     pub(crate) fn shadow(&self) -> ShadowServiceClient<AuthenticatedChannel> {
         ShadowServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    pub(crate) fn usage(&self) -> UsageServiceClient<AuthenticatedChannel> {
+        UsageServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
     pub(crate) fn keys(&self) -> KeyServiceClient<AuthenticatedChannel> {

@@ -2,6 +2,7 @@
 
 mod apply;
 mod audit;
+mod bulk;
 mod check;
 mod confirm;
 mod dev;
@@ -21,6 +22,7 @@ mod serve;
 mod shadow;
 mod tenant;
 mod token;
+mod usage;
 mod user;
 
 use crate::args::{Cli, Command, Globals};
@@ -58,6 +60,7 @@ async fn calling(globals: &Globals, command: Command) -> Result<(), CliError> {
         Command::Jwt(command) => token::jwt(globals, command).await,
         Command::SigningKey(command) => token::signing_key(globals, command).await,
         Command::Audit(command) => audit::run(globals, command).await,
+        Command::Usage(args) => usage::run(globals, args).await,
         Command::Shadow(command) => shadow::run(globals, command).await,
         Command::Check(args) => check::run(globals, args).await,
         Command::Doctor(args) => doctor::run(globals, args).await,

@@ -13,6 +13,7 @@ mod table;
 mod text;
 mod token;
 mod usage;
+mod usage_report;
 
 use std::io::{self, Write as _};
 

@@ -22,7 +22,7 @@ use latchkey_core::gate::Gate;
 use latchkey_core::observer::CheckObserver;
 use latchkey_core::ports::Limiter;
 use latchkey_core::time::Clock;
-use latchkey_management::{Auditor, Deletions, ManagementService, TokenIssuer, UsageReader};
+use latchkey_management::{Auditor, BulkChanges, Deletions, ManagementService, TokenIssuer, UsageReader};
 use latchkey_profile::Catalog;
 use latchkey_proto::v1::audit_service_server::AuditServiceServer;
 use latchkey_proto::v1::caller_service_server::CallerServiceServer;
@@ -32,6 +32,7 @@ use latchkey_proto::v1::shadow_service_server::ShadowServiceServer;
 use latchkey_proto::v1::signing_key_service_server::SigningKeyServiceServer;
 use latchkey_proto::v1::tenant_service_server::TenantServiceServer;
 use latchkey_proto::v1::token_service_server::TokenServiceServer;
+use latchkey_proto::v1::usage_service_server::UsageServiceServer;
 use tonic::service::Routes;
 
 use self::admission::{AdmissionService, AdmissionState};
@@ -52,6 +53,8 @@ pub struct Services<L> {
     pub tokens: Arc<TokenIssuer>,
     /// Use cases of the audit log.
     pub auditor: Arc<Auditor>,
+    /// Changes of many keys at a time.
+    pub bulk: Arc<BulkChanges>,
     /// Use cases that delete keys, users, tenants and profiles.
     pub deletions: Arc<Deletions>,
     /// Reader of key usage and of shadow reports.
@@ -74,9 +77,21 @@ pub fn routes<L: Limiter + 'static>(services: Services<L>) -> Routes {
     let envoy = Authorization::new(CheckHandler::new(&services));
     let checks = NativeChecks::new(NativeCheckHandler::new(&services));
     let Services {
-        gate, management, tokens, auditor, deletions, usage, catalog, clock, ready, observer, ..
+        gate,
+        management,
+        tokens,
+        auditor,
+        bulk,
+        deletions,
+        usage,
+        catalog,
+        clock,
+        ready,
+        observer,
+        ..
     } = services;
-    let management = ManagementApi { gate, management, tokens, auditor, deletions, usage, clock, catalog };
+    let management =
+        ManagementApi { gate, management, tokens, auditor, bulk, deletions, usage, clock, catalog };
     let admission = AdmissionState { ready, observer };
     Routes::new(AdmissionService::new(envoy, &admission))
         .add_service(AdmissionService::new(checks, &admission))
@@ -87,5 +102,6 @@ pub fn routes<L: Limiter + 'static>(services: Services<L>) -> Routes {
         .add_service(AdmissionService::new(SigningKeyServiceServer::new(management.clone()), &admission))
         .add_service(AdmissionService::new(ShadowServiceServer::new(management.clone()), &admission))
         .add_service(AdmissionService::new(CallerServiceServer::new(management.clone()), &admission))
+        .add_service(AdmissionService::new(UsageServiceServer::new(management.clone()), &admission))
         .add_service(AdmissionService::new(AuditServiceServer::new(management), &admission))
 }

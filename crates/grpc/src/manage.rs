@@ -2,6 +2,7 @@
 //! messages. `latchkey-management` decides what the caller may do; [`crate::status`] converts its errors.
 
 mod audit;
+mod bulk;
 mod caller;
 mod callers;
 mod deletions;
@@ -10,6 +11,7 @@ mod profiles;
 mod shadow;
 mod tenants;
 mod tokens;
+mod usage;
 mod users;
 
 use std::sync::Arc;
@@ -17,7 +19,7 @@ use std::sync::Arc;
 use latchkey_core::gate::Gate;
 use latchkey_core::ports::Limiter;
 use latchkey_core::time::{Clock, Timestamp};
-use latchkey_management::{Auditor, Deletions, ManagementService, TokenIssuer, UsageReader};
+use latchkey_management::{Auditor, BulkChanges, Deletions, ManagementService, TokenIssuer, UsageReader};
 use latchkey_profile::Catalog;
 
 /// Dependencies of the management services.
@@ -26,6 +28,7 @@ pub(crate) struct ManagementApi<L> {
     pub(crate) management: Arc<ManagementService>,
     pub(crate) tokens: Arc<TokenIssuer>,
     pub(crate) auditor: Arc<Auditor>,
+    pub(crate) bulk: Arc<BulkChanges>,
     pub(crate) deletions: Arc<Deletions>,
     pub(crate) usage: Arc<UsageReader>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -45,6 +48,7 @@ impl<L> Clone for ManagementApi<L> {
             management: Arc::clone(&self.management),
             tokens: Arc::clone(&self.tokens),
             auditor: Arc::clone(&self.auditor),
+            bulk: Arc::clone(&self.bulk),
             deletions: Arc::clone(&self.deletions),
             usage: Arc::clone(&self.usage),
             clock: Arc::clone(&self.clock),

@@ -5,6 +5,8 @@
 
 #[path = "api/fake_audit_log.rs"]
 mod fake_audit_log;
+#[path = "api/fake_bulk.rs"]
+mod fake_bulk;
 #[path = "api/fake_deletions.rs"]
 mod fake_deletions;
 #[path = "api/fake_store.rs"]

@@ -4,6 +4,7 @@
 
 mod audit;
 mod auditor;
+mod bulk;
 mod caller;
 mod certificates;
 mod context;
@@ -32,6 +33,7 @@ mod tenants;
 mod tokens;
 mod update;
 mod usage;
+mod usage_report;
 mod users;
 
 use std::sync::Arc;
@@ -39,6 +41,7 @@ use std::sync::Arc;
 use rand::rngs::StdRng;
 
 pub use self::auditor::{AuditBreak, AuditReport, Auditor, ListAuditEvents, ListedEvent};
+pub use self::bulk::{BulkChanges, BulkResult, ChangeKeys, KeysFilter};
 pub use self::caller::{Authority, Caller};
 pub use self::context::CallContext;
 pub use self::deletions::{DeleteKey, DeleteProfile, DeletedProfile, DeletedTenant, Deletions};
@@ -59,6 +62,7 @@ pub use self::tokens::{
 };
 pub use self::update::UpdateKey;
 pub use self::usage::{GetKeyUsage, KeyUsage, KeyUseSummary, UsageReader};
+pub use self::usage_report::{GetUsageReport, UsageReport};
 pub use self::users::{CreateUser, ListUsers, SetUserPassword, UpdateUser};
 
 use latchkey_core::error::{ManagementError, RequestError};

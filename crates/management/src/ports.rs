@@ -2,6 +2,7 @@
 //! is applied everywhere.
 
 pub mod audit;
+pub mod bulk;
 pub mod deletion;
 pub mod impact;
 pub mod recovery;

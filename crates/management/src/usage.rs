@@ -70,6 +70,21 @@ impl UsageReader {
         &*self.store
     }
 
+    /// Stores what this replica has counted until now, so that a report includes it. The server stores counts too, at
+    /// intervals; a batch that both write is stored once.
+    pub(super) async fn flush(&self) -> Result<(), SystemError> {
+        // Twice: batches that were waiting, and counts that were added since.
+        for _ in 0..2 {
+            self.usage.collect();
+            while let Some(batch) = self.usage.next_batch() {
+                let now = self.management.parts.clock.now().wall;
+                self.store.add(self.usage.recorder(), &batch, now).await?;
+                self.usage.mark_written(batch.number);
+            }
+        }
+        Ok(())
+    }
+
     /// Reads a key's calls by hour.
     pub async fn key_usage(
         &self,

@@ -4,7 +4,7 @@ use latchkey_proto::envoy::auth::authorization_server;
 use latchkey_proto::v1::{
     audit_service_server, caller_service_server, check_service_server, key_service_server,
     profile_service_server, shadow_service_server, signing_key_service_server, tenant_service_server,
-    token_service_server,
+    token_service_server, usage_service_server,
 };
 use tonic::service::Routes;
 use tonic_health::pb::health_server::{Health, HealthServer};
@@ -14,7 +14,7 @@ use tonic_reflection::server::Builder as Reflection;
 const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 
 /// Services whose health is reported, besides the server as a whole.
-pub(crate) const HEALTH_SERVICES: [&str; 10] = [
+pub(crate) const HEALTH_SERVICES: [&str; 11] = [
     authorization_server::SERVICE_NAME,
     check_service_server::SERVICE_NAME,
     key_service_server::SERVICE_NAME,
@@ -25,6 +25,7 @@ pub(crate) const HEALTH_SERVICES: [&str; 10] = [
     audit_service_server::SERVICE_NAME,
     shadow_service_server::SERVICE_NAME,
     caller_service_server::SERVICE_NAME,
+    usage_service_server::SERVICE_NAME,
 ];
 
 /// Adds health and reflection to the routes.

@@ -14,6 +14,7 @@ pub(crate) mod shadow;
 pub(crate) mod tenant;
 pub(crate) mod token;
 pub(crate) mod usage;
+pub(crate) mod usage_report;
 pub(crate) mod user;
 
 use sea_orm::entity::prelude::*;

@@ -2,6 +2,7 @@
 //! that covers waiting for a connection as well as the response.
 
 mod audit;
+mod bulk;
 mod deadline;
 mod deletion;
 mod fleet;

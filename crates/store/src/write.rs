@@ -3,6 +3,7 @@
 //! transaction is rolled back when the connection is dropped.
 
 pub(crate) mod bootstrap;
+pub(crate) mod bulk;
 pub(crate) mod change;
 pub(crate) mod create;
 pub(crate) mod delete;

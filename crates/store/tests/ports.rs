@@ -9,6 +9,8 @@ mod database;
 mod audit;
 #[path = "ports/bootstrap.rs"]
 mod bootstrap;
+#[path = "ports/bulk.rs"]
+mod bulk;
 #[path = "ports/change.rs"]
 mod change;
 #[path = "ports/check.rs"]

@@ -19,6 +19,8 @@ pub(super) enum Call {
     ApplyProfile(String),
     WithdrawSigningKey(String),
     DeleteKey(String),
+    RevokeKeys(String),
+    DisableKeys(String),
     DeleteUser(String),
     DeleteTenant(String),
     DeleteProfile(String),
@@ -68,6 +70,15 @@ impl Call {
             Self::ApplyProfile(document) => {
                 let ask = v1::ApplyProfileRequest { document, force: true, ..Default::default() };
                 caller.profiles().apply_profile(timed(ask, deadline)).await.map(drop)
+            }
+            Self::RevokeKeys(id) => {
+                let ask = v1::RevokeKeysRequest { ids: vec![id], ..v1::RevokeKeysRequest::default() };
+                keys.revoke_keys(timed(ask, deadline)).await.map(drop)
+            }
+            Self::DisableKeys(tenant) => {
+                let filter = Some(v1::KeysFilter { tenant, ..v1::KeysFilter::default() });
+                let ask = v1::DisableKeysRequest { filter, ..v1::DisableKeysRequest::default() };
+                keys.disable_keys(timed(ask, deadline)).await.map(drop)
             }
             Self::DeleteKey(id) => {
                 let ask = v1::DeleteKeyRequest { id, force: true };
@@ -182,6 +193,11 @@ pub(super) async fn cases_of_keys(operator: &Caller) -> Vec<Case> {
     case("SuspendTenant", Call::SuspendTenant("brewery".to_owned()), &value);
     let (deleted, value) = operator.plain_key("mill", "live").await;
     case("DeleteKey", Call::DeleteKey(deleted.id), &value);
+    let (revoked, value) = operator.plain_key("mill", "live").await;
+    case("RevokeKeys", Call::RevokeKeys(revoked.id), &value);
+    let _ = operator.tenant("distillery", "mill", "").await;
+    let (_, value) = operator.plain_key("distillery", "live").await;
+    case("DisableKeys", Call::DisableKeys("distillery".to_owned()), &value);
     let _ = operator.tenant("bakery", "mill", "").await;
     let (_, value) = operator.plain_key("bakery", "live").await;
     case("DeleteTenant", Call::DeleteTenant("bakery".to_owned()), &value);

@@ -18,6 +18,7 @@ use v1::shadow_service_client::ShadowServiceClient;
 use v1::signing_key_service_client::SigningKeyServiceClient;
 use v1::tenant_service_client::TenantServiceClient;
 use v1::token_service_client::TokenServiceClient;
+use v1::usage_service_client::UsageServiceClient;
 
 /// Sends metadata with every call.
 #[derive(Clone, Debug, Default)]
@@ -105,6 +106,12 @@ impl Caller {
     #[must_use]
     pub fn callers(&self) -> CallerServiceClient<AuthenticatedChannel> {
         CallerServiceClient::new(self.0.clone())
+    }
+
+    /// `UsageService`.
+    #[must_use]
+    pub fn usage(&self) -> UsageServiceClient<AuthenticatedChannel> {
+        UsageServiceClient::new(self.0.clone())
     }
 
     /// `ShadowService`.

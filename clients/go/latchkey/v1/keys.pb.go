@@ -1055,6 +1055,367 @@ func (x *RevokeKeyResponse) GetRevision() uint64 {
 	return 0
 }
 
+// Keys of a tenant. A field that is left out matches every key.
+type KeysFilter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By id or slug. Empty: the caller's own tenant; an operator must name one.
+	Tenant string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// Only keys of this kind.
+	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	// Only keys of this environment.
+	Environment string `protobuf:"bytes,3,opt,name=environment,proto3" json:"environment,omitempty"`
+	// Only keys in this state.
+	State KeyState `protobuf:"varint,4,opt,name=state,proto3,enum=latchkey.v1.KeyState" json:"state,omitempty"`
+	// Only keys that are bound to these, among others.
+	Bindings map[string]string `protobuf:"bytes,5,rep,name=bindings,proto3" json:"bindings,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Only keys that this subject created.
+	CreatedBy string `protobuf:"bytes,6,opt,name=created_by,json=createdBy,proto3" json:"created_by,omitempty"`
+	// Only keys whose last allowed call, or whose creation if there was none, was before this time.
+	UnusedSince   *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=unused_since,json=unusedSince,proto3" json:"unused_since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeysFilter) Reset() {
+	*x = KeysFilter{}
+	mi := &file_latchkey_v1_keys_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeysFilter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeysFilter) ProtoMessage() {}
+
+func (x *KeysFilter) ProtoReflect() protoreflect.Message {
+	mi := &file_latchkey_v1_keys_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeysFilter.ProtoReflect.Descriptor instead.
+func (*KeysFilter) Descriptor() ([]byte, []int) {
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *KeysFilter) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *KeysFilter) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *KeysFilter) GetEnvironment() string {
+	if x != nil {
+		return x.Environment
+	}
+	return ""
+}
+
+func (x *KeysFilter) GetState() KeyState {
+	if x != nil {
+		return x.State
+	}
+	return KeyState_KEY_STATE_UNSPECIFIED
+}
+
+func (x *KeysFilter) GetBindings() map[string]string {
+	if x != nil {
+		return x.Bindings
+	}
+	return nil
+}
+
+func (x *KeysFilter) GetCreatedBy() string {
+	if x != nil {
+		return x.CreatedBy
+	}
+	return ""
+}
+
+func (x *KeysFilter) GetUnusedSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UnusedSince
+	}
+	return nil
+}
+
+type RevokeKeysRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Ids of the keys, at most 10,000. One that the caller can't manage is INVALID_ARGUMENT, and no key is revoked.
+	Ids []string `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
+	// Selects keys in place of `ids`.
+	Filter *KeysFilter `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
+	// For people, kept with the keys and in the audit log; at most 256 characters.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Counts the keys, and revokes none.
+	DryRun        bool `protobuf:"varint,4,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeKeysRequest) Reset() {
+	*x = RevokeKeysRequest{}
+	mi := &file_latchkey_v1_keys_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeKeysRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeKeysRequest) ProtoMessage() {}
+
+func (x *RevokeKeysRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_latchkey_v1_keys_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeKeysRequest.ProtoReflect.Descriptor instead.
+func (*RevokeKeysRequest) Descriptor() ([]byte, []int) {
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *RevokeKeysRequest) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+func (x *RevokeKeysRequest) GetFilter() *KeysFilter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *RevokeKeysRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *RevokeKeysRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+type RevokeKeysResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many keys are named or match.
+	Matched uint64 `protobuf:"varint,1,opt,name=matched,proto3" json:"matched,omitempty"`
+	// How many the call has revoked, or would revoke: those that had not been revoked before.
+	Revoked uint64 `protobuf:"varint,2,opt,name=revoked,proto3" json:"revoked,omitempty"`
+	// The store revision of the last revocation; 0 where none was made.
+	Revision      uint64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeKeysResponse) Reset() {
+	*x = RevokeKeysResponse{}
+	mi := &file_latchkey_v1_keys_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeKeysResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeKeysResponse) ProtoMessage() {}
+
+func (x *RevokeKeysResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_latchkey_v1_keys_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeKeysResponse.ProtoReflect.Descriptor instead.
+func (*RevokeKeysResponse) Descriptor() ([]byte, []int) {
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *RevokeKeysResponse) GetMatched() uint64 {
+	if x != nil {
+		return x.Matched
+	}
+	return 0
+}
+
+func (x *RevokeKeysResponse) GetRevoked() uint64 {
+	if x != nil {
+		return x.Revoked
+	}
+	return 0
+}
+
+func (x *RevokeKeysResponse) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+type DisableKeysRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in RevokeKeysRequest.
+	Ids []string `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
+	// As in RevokeKeysRequest.
+	Filter *KeysFilter `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Counts the keys, and disables none.
+	DryRun        bool `protobuf:"varint,3,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DisableKeysRequest) Reset() {
+	*x = DisableKeysRequest{}
+	mi := &file_latchkey_v1_keys_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DisableKeysRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DisableKeysRequest) ProtoMessage() {}
+
+func (x *DisableKeysRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_latchkey_v1_keys_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DisableKeysRequest.ProtoReflect.Descriptor instead.
+func (*DisableKeysRequest) Descriptor() ([]byte, []int) {
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *DisableKeysRequest) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+func (x *DisableKeysRequest) GetFilter() *KeysFilter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *DisableKeysRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+type DisableKeysResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many keys are named or match.
+	Matched uint64 `protobuf:"varint,1,opt,name=matched,proto3" json:"matched,omitempty"`
+	// How many the call has disabled, or would disable: those that were active.
+	Disabled uint64 `protobuf:"varint,2,opt,name=disabled,proto3" json:"disabled,omitempty"`
+	// The store revision of the last change; 0 where none was made.
+	Revision      uint64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DisableKeysResponse) Reset() {
+	*x = DisableKeysResponse{}
+	mi := &file_latchkey_v1_keys_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DisableKeysResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DisableKeysResponse) ProtoMessage() {}
+
+func (x *DisableKeysResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_latchkey_v1_keys_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DisableKeysResponse.ProtoReflect.Descriptor instead.
+func (*DisableKeysResponse) Descriptor() ([]byte, []int) {
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *DisableKeysResponse) GetMatched() uint64 {
+	if x != nil {
+		return x.Matched
+	}
+	return 0
+}
+
+func (x *DisableKeysResponse) GetDisabled() uint64 {
+	if x != nil {
+		return x.Disabled
+	}
+	return 0
+}
+
+func (x *DisableKeysResponse) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
 type DeleteKeyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The key to delete. One that never existed is NOT_FOUND.
@@ -1067,7 +1428,7 @@ type DeleteKeyRequest struct {
 
 func (x *DeleteKeyRequest) Reset() {
 	*x = DeleteKeyRequest{}
-	mi := &file_latchkey_v1_keys_proto_msgTypes[11]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1079,7 +1440,7 @@ func (x *DeleteKeyRequest) String() string {
 func (*DeleteKeyRequest) ProtoMessage() {}
 
 func (x *DeleteKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_keys_proto_msgTypes[11]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1092,7 +1453,7 @@ func (x *DeleteKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteKeyRequest.ProtoReflect.Descriptor instead.
 func (*DeleteKeyRequest) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{11}
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DeleteKeyRequest) GetId() string {
@@ -1119,7 +1480,7 @@ type DeleteKeyResponse struct {
 
 func (x *DeleteKeyResponse) Reset() {
 	*x = DeleteKeyResponse{}
-	mi := &file_latchkey_v1_keys_proto_msgTypes[12]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1131,7 +1492,7 @@ func (x *DeleteKeyResponse) String() string {
 func (*DeleteKeyResponse) ProtoMessage() {}
 
 func (x *DeleteKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_keys_proto_msgTypes[12]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1144,7 +1505,7 @@ func (x *DeleteKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteKeyResponse.ProtoReflect.Descriptor instead.
 func (*DeleteKeyResponse) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{12}
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DeleteKeyResponse) GetRevision() uint64 {
@@ -1170,7 +1531,7 @@ type GetPublishableKeyRequest struct {
 
 func (x *GetPublishableKeyRequest) Reset() {
 	*x = GetPublishableKeyRequest{}
-	mi := &file_latchkey_v1_keys_proto_msgTypes[13]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1182,7 +1543,7 @@ func (x *GetPublishableKeyRequest) String() string {
 func (*GetPublishableKeyRequest) ProtoMessage() {}
 
 func (x *GetPublishableKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_keys_proto_msgTypes[13]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1195,7 +1556,7 @@ func (x *GetPublishableKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPublishableKeyRequest.ProtoReflect.Descriptor instead.
 func (*GetPublishableKeyRequest) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{13}
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetPublishableKeyRequest) GetTenant() string {
@@ -1240,7 +1601,7 @@ type ImportKeysRequest struct {
 
 func (x *ImportKeysRequest) Reset() {
 	*x = ImportKeysRequest{}
-	mi := &file_latchkey_v1_keys_proto_msgTypes[14]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1252,7 +1613,7 @@ func (x *ImportKeysRequest) String() string {
 func (*ImportKeysRequest) ProtoMessage() {}
 
 func (x *ImportKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_keys_proto_msgTypes[14]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1265,7 +1626,7 @@ func (x *ImportKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportKeysRequest.ProtoReflect.Descriptor instead.
 func (*ImportKeysRequest) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{14}
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ImportKeysRequest) GetTenant() string {
@@ -1315,7 +1676,7 @@ type ImportedKey struct {
 
 func (x *ImportedKey) Reset() {
 	*x = ImportedKey{}
-	mi := &file_latchkey_v1_keys_proto_msgTypes[15]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1327,7 +1688,7 @@ func (x *ImportedKey) String() string {
 func (*ImportedKey) ProtoMessage() {}
 
 func (x *ImportedKey) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_keys_proto_msgTypes[15]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1340,7 +1701,7 @@ func (x *ImportedKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportedKey.ProtoReflect.Descriptor instead.
 func (*ImportedKey) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{15}
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ImportedKey) GetSecret() isImportedKey_Secret {
@@ -1453,7 +1814,7 @@ type ImportedHash struct {
 
 func (x *ImportedHash) Reset() {
 	*x = ImportedHash{}
-	mi := &file_latchkey_v1_keys_proto_msgTypes[16]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1465,7 +1826,7 @@ func (x *ImportedHash) String() string {
 func (*ImportedHash) ProtoMessage() {}
 
 func (x *ImportedHash) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_keys_proto_msgTypes[16]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1478,7 +1839,7 @@ func (x *ImportedHash) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportedHash.ProtoReflect.Descriptor instead.
 func (*ImportedHash) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{16}
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ImportedHash) GetAlgorithm() string {
@@ -1516,7 +1877,7 @@ type ImportKeysResponse struct {
 
 func (x *ImportKeysResponse) Reset() {
 	*x = ImportKeysResponse{}
-	mi := &file_latchkey_v1_keys_proto_msgTypes[17]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1528,7 +1889,7 @@ func (x *ImportKeysResponse) String() string {
 func (*ImportKeysResponse) ProtoMessage() {}
 
 func (x *ImportKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_keys_proto_msgTypes[17]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1541,7 +1902,7 @@ func (x *ImportKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportKeysResponse.ProtoReflect.Descriptor instead.
 func (*ImportKeysResponse) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{17}
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ImportKeysResponse) GetKeys() []*Key {
@@ -1580,7 +1941,7 @@ type ImportFinding struct {
 
 func (x *ImportFinding) Reset() {
 	*x = ImportFinding{}
-	mi := &file_latchkey_v1_keys_proto_msgTypes[18]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1592,7 +1953,7 @@ func (x *ImportFinding) String() string {
 func (*ImportFinding) ProtoMessage() {}
 
 func (x *ImportFinding) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_keys_proto_msgTypes[18]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1605,7 +1966,7 @@ func (x *ImportFinding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportFinding.ProtoReflect.Descriptor instead.
 func (*ImportFinding) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{18}
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ImportFinding) GetIndex() int32 {
@@ -1643,7 +2004,7 @@ type GetKeyUsageRequest struct {
 
 func (x *GetKeyUsageRequest) Reset() {
 	*x = GetKeyUsageRequest{}
-	mi := &file_latchkey_v1_keys_proto_msgTypes[19]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1655,7 +2016,7 @@ func (x *GetKeyUsageRequest) String() string {
 func (*GetKeyUsageRequest) ProtoMessage() {}
 
 func (x *GetKeyUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_keys_proto_msgTypes[19]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1668,7 +2029,7 @@ func (x *GetKeyUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetKeyUsageRequest.ProtoReflect.Descriptor instead.
 func (*GetKeyUsageRequest) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{19}
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *GetKeyUsageRequest) GetId() string {
@@ -1706,7 +2067,7 @@ type GetKeyUsageResponse struct {
 
 func (x *GetKeyUsageResponse) Reset() {
 	*x = GetKeyUsageResponse{}
-	mi := &file_latchkey_v1_keys_proto_msgTypes[20]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1718,7 +2079,7 @@ func (x *GetKeyUsageResponse) String() string {
 func (*GetKeyUsageResponse) ProtoMessage() {}
 
 func (x *GetKeyUsageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_keys_proto_msgTypes[20]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1731,7 +2092,7 @@ func (x *GetKeyUsageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetKeyUsageResponse.ProtoReflect.Descriptor instead.
 func (*GetKeyUsageResponse) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{20}
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *GetKeyUsageResponse) GetHours() []*UsageHour {
@@ -1769,7 +2130,7 @@ type UsageHour struct {
 
 func (x *UsageHour) Reset() {
 	*x = UsageHour{}
-	mi := &file_latchkey_v1_keys_proto_msgTypes[21]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1781,7 +2142,7 @@ func (x *UsageHour) String() string {
 func (*UsageHour) ProtoMessage() {}
 
 func (x *UsageHour) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_keys_proto_msgTypes[21]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1794,7 +2155,7 @@ func (x *UsageHour) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageHour.ProtoReflect.Descriptor instead.
 func (*UsageHour) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{21}
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *UsageHour) GetHour() *timestamppb.Timestamp {
@@ -1928,7 +2289,37 @@ const file_latchkey_v1_keys_proto_rawDesc = "" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"S\n" +
 	"\x11RevokeKeyResponse\x12\"\n" +
 	"\x03key\x18\x01 \x01(\v2\x10.latchkey.v1.KeyR\x03key\x12\x1a\n" +
-	"\brevision\x18\x02 \x01(\x04R\brevision\"8\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\"\xe5\x02\n" +
+	"\n" +
+	"KeysFilter\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12 \n" +
+	"\venvironment\x18\x03 \x01(\tR\venvironment\x12+\n" +
+	"\x05state\x18\x04 \x01(\x0e2\x15.latchkey.v1.KeyStateR\x05state\x12A\n" +
+	"\bbindings\x18\x05 \x03(\v2%.latchkey.v1.KeysFilter.BindingsEntryR\bbindings\x12\x1d\n" +
+	"\n" +
+	"created_by\x18\x06 \x01(\tR\tcreatedBy\x12=\n" +
+	"\funused_since\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\vunusedSince\x1a;\n" +
+	"\rBindingsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x87\x01\n" +
+	"\x11RevokeKeysRequest\x12\x10\n" +
+	"\x03ids\x18\x01 \x03(\tR\x03ids\x12/\n" +
+	"\x06filter\x18\x02 \x01(\v2\x17.latchkey.v1.KeysFilterR\x06filter\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x17\n" +
+	"\adry_run\x18\x04 \x01(\bR\x06dryRun\"d\n" +
+	"\x12RevokeKeysResponse\x12\x18\n" +
+	"\amatched\x18\x01 \x01(\x04R\amatched\x12\x18\n" +
+	"\arevoked\x18\x02 \x01(\x04R\arevoked\x12\x1a\n" +
+	"\brevision\x18\x03 \x01(\x04R\brevision\"p\n" +
+	"\x12DisableKeysRequest\x12\x10\n" +
+	"\x03ids\x18\x01 \x03(\tR\x03ids\x12/\n" +
+	"\x06filter\x18\x02 \x01(\v2\x17.latchkey.v1.KeysFilterR\x06filter\x12\x17\n" +
+	"\adry_run\x18\x03 \x01(\bR\x06dryRun\"g\n" +
+	"\x13DisableKeysResponse\x12\x18\n" +
+	"\amatched\x18\x01 \x01(\x04R\amatched\x12\x1a\n" +
+	"\bdisabled\x18\x02 \x01(\x04R\bdisabled\x12\x1a\n" +
+	"\brevision\x18\x03 \x01(\x04R\brevision\"8\n" +
 	"\x10DeleteKeyRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05force\x18\x02 \x01(\bR\x05force\"/\n" +
@@ -1990,7 +2381,7 @@ const file_latchkey_v1_keys_proto_rawDesc = "" +
 	"\x10KEY_STATE_ACTIVE\x10\x01\x12\x15\n" +
 	"\x11KEY_STATE_EXPIRED\x10\x02\x12\x15\n" +
 	"\x11KEY_STATE_REVOKED\x10\x03\x12\x16\n" +
-	"\x12KEY_STATE_DISABLED\x10\x042\xea\x05\n" +
+	"\x12KEY_STATE_DISABLED\x10\x042\x8b\a\n" +
 	"\n" +
 	"KeyService\x12J\n" +
 	"\tCreateKey\x12\x1d.latchkey.v1.CreateKeyRequest\x1a\x1e.latchkey.v1.CreateKeyResponse\x126\n" +
@@ -1999,7 +2390,10 @@ const file_latchkey_v1_keys_proto_rawDesc = "" +
 	"\tUpdateKey\x12\x1d.latchkey.v1.UpdateKeyRequest\x1a\x10.latchkey.v1.Key\x12J\n" +
 	"\tRotateKey\x12\x1d.latchkey.v1.RotateKeyRequest\x1a\x1e.latchkey.v1.RotateKeyResponse\x12J\n" +
 	"\tRevokeKey\x12\x1d.latchkey.v1.RevokeKeyRequest\x1a\x1e.latchkey.v1.RevokeKeyResponse\x12J\n" +
-	"\tDeleteKey\x12\x1d.latchkey.v1.DeleteKeyRequest\x1a\x1e.latchkey.v1.DeleteKeyResponse\x12L\n" +
+	"\tDeleteKey\x12\x1d.latchkey.v1.DeleteKeyRequest\x1a\x1e.latchkey.v1.DeleteKeyResponse\x12M\n" +
+	"\n" +
+	"RevokeKeys\x12\x1e.latchkey.v1.RevokeKeysRequest\x1a\x1f.latchkey.v1.RevokeKeysResponse\x12P\n" +
+	"\vDisableKeys\x12\x1f.latchkey.v1.DisableKeysRequest\x1a .latchkey.v1.DisableKeysResponse\x12L\n" +
 	"\x11GetPublishableKey\x12%.latchkey.v1.GetPublishableKeyRequest\x1a\x10.latchkey.v1.Key\x12M\n" +
 	"\n" +
 	"ImportKeys\x12\x1e.latchkey.v1.ImportKeysRequest\x1a\x1f.latchkey.v1.ImportKeysResponse\x12P\n" +
@@ -2019,7 +2413,7 @@ func file_latchkey_v1_keys_proto_rawDescGZIP() []byte {
 }
 
 var file_latchkey_v1_keys_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_latchkey_v1_keys_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_latchkey_v1_keys_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_latchkey_v1_keys_proto_goTypes = []any{
 	(KeyState)(0),                    // 0: latchkey.v1.KeyState
 	(*Key)(nil),                      // 1: latchkey.v1.Key
@@ -2033,93 +2427,108 @@ var file_latchkey_v1_keys_proto_goTypes = []any{
 	(*RotateKeyResponse)(nil),        // 9: latchkey.v1.RotateKeyResponse
 	(*RevokeKeyRequest)(nil),         // 10: latchkey.v1.RevokeKeyRequest
 	(*RevokeKeyResponse)(nil),        // 11: latchkey.v1.RevokeKeyResponse
-	(*DeleteKeyRequest)(nil),         // 12: latchkey.v1.DeleteKeyRequest
-	(*DeleteKeyResponse)(nil),        // 13: latchkey.v1.DeleteKeyResponse
-	(*GetPublishableKeyRequest)(nil), // 14: latchkey.v1.GetPublishableKeyRequest
-	(*ImportKeysRequest)(nil),        // 15: latchkey.v1.ImportKeysRequest
-	(*ImportedKey)(nil),              // 16: latchkey.v1.ImportedKey
-	(*ImportedHash)(nil),             // 17: latchkey.v1.ImportedHash
-	(*ImportKeysResponse)(nil),       // 18: latchkey.v1.ImportKeysResponse
-	(*ImportFinding)(nil),            // 19: latchkey.v1.ImportFinding
-	(*GetKeyUsageRequest)(nil),       // 20: latchkey.v1.GetKeyUsageRequest
-	(*GetKeyUsageResponse)(nil),      // 21: latchkey.v1.GetKeyUsageResponse
-	(*UsageHour)(nil),                // 22: latchkey.v1.UsageHour
-	nil,                              // 23: latchkey.v1.Key.BindingsEntry
-	nil,                              // 24: latchkey.v1.Key.RateLimitsEntry
-	nil,                              // 25: latchkey.v1.Key.MetadataEntry
-	nil,                              // 26: latchkey.v1.CreateKeyRequest.BindingsEntry
-	nil,                              // 27: latchkey.v1.CreateKeyRequest.RateLimitsEntry
-	nil,                              // 28: latchkey.v1.CreateKeyRequest.MetadataEntry
-	nil,                              // 29: latchkey.v1.ListKeysRequest.BindingsEntry
-	nil,                              // 30: latchkey.v1.GetPublishableKeyRequest.BindingsEntry
-	nil,                              // 31: latchkey.v1.UsageHour.DeniedEntry
-	(*timestamppb.Timestamp)(nil),    // 32: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),      // 33: google.protobuf.Duration
-	(*fieldmaskpb.FieldMask)(nil),    // 34: google.protobuf.FieldMask
+	(*KeysFilter)(nil),               // 12: latchkey.v1.KeysFilter
+	(*RevokeKeysRequest)(nil),        // 13: latchkey.v1.RevokeKeysRequest
+	(*RevokeKeysResponse)(nil),       // 14: latchkey.v1.RevokeKeysResponse
+	(*DisableKeysRequest)(nil),       // 15: latchkey.v1.DisableKeysRequest
+	(*DisableKeysResponse)(nil),      // 16: latchkey.v1.DisableKeysResponse
+	(*DeleteKeyRequest)(nil),         // 17: latchkey.v1.DeleteKeyRequest
+	(*DeleteKeyResponse)(nil),        // 18: latchkey.v1.DeleteKeyResponse
+	(*GetPublishableKeyRequest)(nil), // 19: latchkey.v1.GetPublishableKeyRequest
+	(*ImportKeysRequest)(nil),        // 20: latchkey.v1.ImportKeysRequest
+	(*ImportedKey)(nil),              // 21: latchkey.v1.ImportedKey
+	(*ImportedHash)(nil),             // 22: latchkey.v1.ImportedHash
+	(*ImportKeysResponse)(nil),       // 23: latchkey.v1.ImportKeysResponse
+	(*ImportFinding)(nil),            // 24: latchkey.v1.ImportFinding
+	(*GetKeyUsageRequest)(nil),       // 25: latchkey.v1.GetKeyUsageRequest
+	(*GetKeyUsageResponse)(nil),      // 26: latchkey.v1.GetKeyUsageResponse
+	(*UsageHour)(nil),                // 27: latchkey.v1.UsageHour
+	nil,                              // 28: latchkey.v1.Key.BindingsEntry
+	nil,                              // 29: latchkey.v1.Key.RateLimitsEntry
+	nil,                              // 30: latchkey.v1.Key.MetadataEntry
+	nil,                              // 31: latchkey.v1.CreateKeyRequest.BindingsEntry
+	nil,                              // 32: latchkey.v1.CreateKeyRequest.RateLimitsEntry
+	nil,                              // 33: latchkey.v1.CreateKeyRequest.MetadataEntry
+	nil,                              // 34: latchkey.v1.ListKeysRequest.BindingsEntry
+	nil,                              // 35: latchkey.v1.KeysFilter.BindingsEntry
+	nil,                              // 36: latchkey.v1.GetPublishableKeyRequest.BindingsEntry
+	nil,                              // 37: latchkey.v1.UsageHour.DeniedEntry
+	(*timestamppb.Timestamp)(nil),    // 38: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),      // 39: google.protobuf.Duration
+	(*fieldmaskpb.FieldMask)(nil),    // 40: google.protobuf.FieldMask
 }
 var file_latchkey_v1_keys_proto_depIdxs = []int32{
-	23, // 0: latchkey.v1.Key.bindings:type_name -> latchkey.v1.Key.BindingsEntry
-	24, // 1: latchkey.v1.Key.rate_limits:type_name -> latchkey.v1.Key.RateLimitsEntry
-	25, // 2: latchkey.v1.Key.metadata:type_name -> latchkey.v1.Key.MetadataEntry
+	28, // 0: latchkey.v1.Key.bindings:type_name -> latchkey.v1.Key.BindingsEntry
+	29, // 1: latchkey.v1.Key.rate_limits:type_name -> latchkey.v1.Key.RateLimitsEntry
+	30, // 2: latchkey.v1.Key.metadata:type_name -> latchkey.v1.Key.MetadataEntry
 	0,  // 3: latchkey.v1.Key.state:type_name -> latchkey.v1.KeyState
-	32, // 4: latchkey.v1.Key.create_time:type_name -> google.protobuf.Timestamp
-	32, // 5: latchkey.v1.Key.expire_time:type_name -> google.protobuf.Timestamp
-	32, // 6: latchkey.v1.Key.revoke_time:type_name -> google.protobuf.Timestamp
-	32, // 7: latchkey.v1.Key.last_use_time:type_name -> google.protobuf.Timestamp
-	26, // 8: latchkey.v1.CreateKeyRequest.bindings:type_name -> latchkey.v1.CreateKeyRequest.BindingsEntry
-	32, // 9: latchkey.v1.CreateKeyRequest.expire_time:type_name -> google.protobuf.Timestamp
-	33, // 10: latchkey.v1.CreateKeyRequest.ttl:type_name -> google.protobuf.Duration
-	27, // 11: latchkey.v1.CreateKeyRequest.rate_limits:type_name -> latchkey.v1.CreateKeyRequest.RateLimitsEntry
-	28, // 12: latchkey.v1.CreateKeyRequest.metadata:type_name -> latchkey.v1.CreateKeyRequest.MetadataEntry
+	38, // 4: latchkey.v1.Key.create_time:type_name -> google.protobuf.Timestamp
+	38, // 5: latchkey.v1.Key.expire_time:type_name -> google.protobuf.Timestamp
+	38, // 6: latchkey.v1.Key.revoke_time:type_name -> google.protobuf.Timestamp
+	38, // 7: latchkey.v1.Key.last_use_time:type_name -> google.protobuf.Timestamp
+	31, // 8: latchkey.v1.CreateKeyRequest.bindings:type_name -> latchkey.v1.CreateKeyRequest.BindingsEntry
+	38, // 9: latchkey.v1.CreateKeyRequest.expire_time:type_name -> google.protobuf.Timestamp
+	39, // 10: latchkey.v1.CreateKeyRequest.ttl:type_name -> google.protobuf.Duration
+	32, // 11: latchkey.v1.CreateKeyRequest.rate_limits:type_name -> latchkey.v1.CreateKeyRequest.RateLimitsEntry
+	33, // 12: latchkey.v1.CreateKeyRequest.metadata:type_name -> latchkey.v1.CreateKeyRequest.MetadataEntry
 	1,  // 13: latchkey.v1.CreateKeyResponse.key:type_name -> latchkey.v1.Key
 	0,  // 14: latchkey.v1.ListKeysRequest.state:type_name -> latchkey.v1.KeyState
-	29, // 15: latchkey.v1.ListKeysRequest.bindings:type_name -> latchkey.v1.ListKeysRequest.BindingsEntry
+	34, // 15: latchkey.v1.ListKeysRequest.bindings:type_name -> latchkey.v1.ListKeysRequest.BindingsEntry
 	1,  // 16: latchkey.v1.ListKeysResponse.keys:type_name -> latchkey.v1.Key
 	1,  // 17: latchkey.v1.UpdateKeyRequest.key:type_name -> latchkey.v1.Key
-	34, // 18: latchkey.v1.UpdateKeyRequest.update_mask:type_name -> google.protobuf.FieldMask
-	33, // 19: latchkey.v1.RotateKeyRequest.overlap:type_name -> google.protobuf.Duration
+	40, // 18: latchkey.v1.UpdateKeyRequest.update_mask:type_name -> google.protobuf.FieldMask
+	39, // 19: latchkey.v1.RotateKeyRequest.overlap:type_name -> google.protobuf.Duration
 	1,  // 20: latchkey.v1.RotateKeyResponse.key:type_name -> latchkey.v1.Key
 	1,  // 21: latchkey.v1.RotateKeyResponse.replaced:type_name -> latchkey.v1.Key
 	1,  // 22: latchkey.v1.RevokeKeyResponse.key:type_name -> latchkey.v1.Key
-	30, // 23: latchkey.v1.GetPublishableKeyRequest.bindings:type_name -> latchkey.v1.GetPublishableKeyRequest.BindingsEntry
-	16, // 24: latchkey.v1.ImportKeysRequest.keys:type_name -> latchkey.v1.ImportedKey
-	17, // 25: latchkey.v1.ImportedKey.hash:type_name -> latchkey.v1.ImportedHash
-	2,  // 26: latchkey.v1.ImportedKey.key:type_name -> latchkey.v1.CreateKeyRequest
-	32, // 27: latchkey.v1.ImportedKey.create_time:type_name -> google.protobuf.Timestamp
-	1,  // 28: latchkey.v1.ImportKeysResponse.keys:type_name -> latchkey.v1.Key
-	19, // 29: latchkey.v1.ImportKeysResponse.warnings:type_name -> latchkey.v1.ImportFinding
-	19, // 30: latchkey.v1.ImportKeysResponse.errors:type_name -> latchkey.v1.ImportFinding
-	32, // 31: latchkey.v1.GetKeyUsageRequest.start_time:type_name -> google.protobuf.Timestamp
-	32, // 32: latchkey.v1.GetKeyUsageRequest.end_time:type_name -> google.protobuf.Timestamp
-	22, // 33: latchkey.v1.GetKeyUsageResponse.hours:type_name -> latchkey.v1.UsageHour
-	32, // 34: latchkey.v1.GetKeyUsageResponse.last_use_time:type_name -> google.protobuf.Timestamp
-	32, // 35: latchkey.v1.UsageHour.hour:type_name -> google.protobuf.Timestamp
-	31, // 36: latchkey.v1.UsageHour.denied:type_name -> latchkey.v1.UsageHour.DeniedEntry
-	2,  // 37: latchkey.v1.KeyService.CreateKey:input_type -> latchkey.v1.CreateKeyRequest
-	4,  // 38: latchkey.v1.KeyService.GetKey:input_type -> latchkey.v1.GetKeyRequest
-	5,  // 39: latchkey.v1.KeyService.ListKeys:input_type -> latchkey.v1.ListKeysRequest
-	7,  // 40: latchkey.v1.KeyService.UpdateKey:input_type -> latchkey.v1.UpdateKeyRequest
-	8,  // 41: latchkey.v1.KeyService.RotateKey:input_type -> latchkey.v1.RotateKeyRequest
-	10, // 42: latchkey.v1.KeyService.RevokeKey:input_type -> latchkey.v1.RevokeKeyRequest
-	12, // 43: latchkey.v1.KeyService.DeleteKey:input_type -> latchkey.v1.DeleteKeyRequest
-	14, // 44: latchkey.v1.KeyService.GetPublishableKey:input_type -> latchkey.v1.GetPublishableKeyRequest
-	15, // 45: latchkey.v1.KeyService.ImportKeys:input_type -> latchkey.v1.ImportKeysRequest
-	20, // 46: latchkey.v1.KeyService.GetKeyUsage:input_type -> latchkey.v1.GetKeyUsageRequest
-	3,  // 47: latchkey.v1.KeyService.CreateKey:output_type -> latchkey.v1.CreateKeyResponse
-	1,  // 48: latchkey.v1.KeyService.GetKey:output_type -> latchkey.v1.Key
-	6,  // 49: latchkey.v1.KeyService.ListKeys:output_type -> latchkey.v1.ListKeysResponse
-	1,  // 50: latchkey.v1.KeyService.UpdateKey:output_type -> latchkey.v1.Key
-	9,  // 51: latchkey.v1.KeyService.RotateKey:output_type -> latchkey.v1.RotateKeyResponse
-	11, // 52: latchkey.v1.KeyService.RevokeKey:output_type -> latchkey.v1.RevokeKeyResponse
-	13, // 53: latchkey.v1.KeyService.DeleteKey:output_type -> latchkey.v1.DeleteKeyResponse
-	1,  // 54: latchkey.v1.KeyService.GetPublishableKey:output_type -> latchkey.v1.Key
-	18, // 55: latchkey.v1.KeyService.ImportKeys:output_type -> latchkey.v1.ImportKeysResponse
-	21, // 56: latchkey.v1.KeyService.GetKeyUsage:output_type -> latchkey.v1.GetKeyUsageResponse
-	47, // [47:57] is the sub-list for method output_type
-	37, // [37:47] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	0,  // 23: latchkey.v1.KeysFilter.state:type_name -> latchkey.v1.KeyState
+	35, // 24: latchkey.v1.KeysFilter.bindings:type_name -> latchkey.v1.KeysFilter.BindingsEntry
+	38, // 25: latchkey.v1.KeysFilter.unused_since:type_name -> google.protobuf.Timestamp
+	12, // 26: latchkey.v1.RevokeKeysRequest.filter:type_name -> latchkey.v1.KeysFilter
+	12, // 27: latchkey.v1.DisableKeysRequest.filter:type_name -> latchkey.v1.KeysFilter
+	36, // 28: latchkey.v1.GetPublishableKeyRequest.bindings:type_name -> latchkey.v1.GetPublishableKeyRequest.BindingsEntry
+	21, // 29: latchkey.v1.ImportKeysRequest.keys:type_name -> latchkey.v1.ImportedKey
+	22, // 30: latchkey.v1.ImportedKey.hash:type_name -> latchkey.v1.ImportedHash
+	2,  // 31: latchkey.v1.ImportedKey.key:type_name -> latchkey.v1.CreateKeyRequest
+	38, // 32: latchkey.v1.ImportedKey.create_time:type_name -> google.protobuf.Timestamp
+	1,  // 33: latchkey.v1.ImportKeysResponse.keys:type_name -> latchkey.v1.Key
+	24, // 34: latchkey.v1.ImportKeysResponse.warnings:type_name -> latchkey.v1.ImportFinding
+	24, // 35: latchkey.v1.ImportKeysResponse.errors:type_name -> latchkey.v1.ImportFinding
+	38, // 36: latchkey.v1.GetKeyUsageRequest.start_time:type_name -> google.protobuf.Timestamp
+	38, // 37: latchkey.v1.GetKeyUsageRequest.end_time:type_name -> google.protobuf.Timestamp
+	27, // 38: latchkey.v1.GetKeyUsageResponse.hours:type_name -> latchkey.v1.UsageHour
+	38, // 39: latchkey.v1.GetKeyUsageResponse.last_use_time:type_name -> google.protobuf.Timestamp
+	38, // 40: latchkey.v1.UsageHour.hour:type_name -> google.protobuf.Timestamp
+	37, // 41: latchkey.v1.UsageHour.denied:type_name -> latchkey.v1.UsageHour.DeniedEntry
+	2,  // 42: latchkey.v1.KeyService.CreateKey:input_type -> latchkey.v1.CreateKeyRequest
+	4,  // 43: latchkey.v1.KeyService.GetKey:input_type -> latchkey.v1.GetKeyRequest
+	5,  // 44: latchkey.v1.KeyService.ListKeys:input_type -> latchkey.v1.ListKeysRequest
+	7,  // 45: latchkey.v1.KeyService.UpdateKey:input_type -> latchkey.v1.UpdateKeyRequest
+	8,  // 46: latchkey.v1.KeyService.RotateKey:input_type -> latchkey.v1.RotateKeyRequest
+	10, // 47: latchkey.v1.KeyService.RevokeKey:input_type -> latchkey.v1.RevokeKeyRequest
+	17, // 48: latchkey.v1.KeyService.DeleteKey:input_type -> latchkey.v1.DeleteKeyRequest
+	13, // 49: latchkey.v1.KeyService.RevokeKeys:input_type -> latchkey.v1.RevokeKeysRequest
+	15, // 50: latchkey.v1.KeyService.DisableKeys:input_type -> latchkey.v1.DisableKeysRequest
+	19, // 51: latchkey.v1.KeyService.GetPublishableKey:input_type -> latchkey.v1.GetPublishableKeyRequest
+	20, // 52: latchkey.v1.KeyService.ImportKeys:input_type -> latchkey.v1.ImportKeysRequest
+	25, // 53: latchkey.v1.KeyService.GetKeyUsage:input_type -> latchkey.v1.GetKeyUsageRequest
+	3,  // 54: latchkey.v1.KeyService.CreateKey:output_type -> latchkey.v1.CreateKeyResponse
+	1,  // 55: latchkey.v1.KeyService.GetKey:output_type -> latchkey.v1.Key
+	6,  // 56: latchkey.v1.KeyService.ListKeys:output_type -> latchkey.v1.ListKeysResponse
+	1,  // 57: latchkey.v1.KeyService.UpdateKey:output_type -> latchkey.v1.Key
+	9,  // 58: latchkey.v1.KeyService.RotateKey:output_type -> latchkey.v1.RotateKeyResponse
+	11, // 59: latchkey.v1.KeyService.RevokeKey:output_type -> latchkey.v1.RevokeKeyResponse
+	18, // 60: latchkey.v1.KeyService.DeleteKey:output_type -> latchkey.v1.DeleteKeyResponse
+	14, // 61: latchkey.v1.KeyService.RevokeKeys:output_type -> latchkey.v1.RevokeKeysResponse
+	16, // 62: latchkey.v1.KeyService.DisableKeys:output_type -> latchkey.v1.DisableKeysResponse
+	1,  // 63: latchkey.v1.KeyService.GetPublishableKey:output_type -> latchkey.v1.Key
+	23, // 64: latchkey.v1.KeyService.ImportKeys:output_type -> latchkey.v1.ImportKeysResponse
+	26, // 65: latchkey.v1.KeyService.GetKeyUsage:output_type -> latchkey.v1.GetKeyUsageResponse
+	54, // [54:66] is the sub-list for method output_type
+	42, // [42:54] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_latchkey_v1_keys_proto_init() }
@@ -2131,7 +2540,7 @@ func file_latchkey_v1_keys_proto_init() {
 		(*CreateKeyRequest_ExpireTime)(nil),
 		(*CreateKeyRequest_Ttl)(nil),
 	}
-	file_latchkey_v1_keys_proto_msgTypes[15].OneofWrappers = []any{
+	file_latchkey_v1_keys_proto_msgTypes[20].OneofWrappers = []any{
 		(*ImportedKey_Value)(nil),
 		(*ImportedKey_Sha256)(nil),
 		(*ImportedKey_Hash)(nil),
@@ -2142,7 +2551,7 @@ func file_latchkey_v1_keys_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_latchkey_v1_keys_proto_rawDesc), len(file_latchkey_v1_keys_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   31,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -26,6 +26,8 @@ const (
 	KeyService_RotateKey_FullMethodName         = "/latchkey.v1.KeyService/RotateKey"
 	KeyService_RevokeKey_FullMethodName         = "/latchkey.v1.KeyService/RevokeKey"
 	KeyService_DeleteKey_FullMethodName         = "/latchkey.v1.KeyService/DeleteKey"
+	KeyService_RevokeKeys_FullMethodName        = "/latchkey.v1.KeyService/RevokeKeys"
+	KeyService_DisableKeys_FullMethodName       = "/latchkey.v1.KeyService/DisableKeys"
 	KeyService_GetPublishableKey_FullMethodName = "/latchkey.v1.KeyService/GetPublishableKey"
 	KeyService_ImportKeys_FullMethodName        = "/latchkey.v1.KeyService/ImportKeys"
 	KeyService_GetKeyUsage_FullMethodName       = "/latchkey.v1.KeyService/GetKeyUsage"
@@ -57,6 +59,12 @@ type KeyServiceClient interface {
 	// Deletes a key that is revoked or has expired, or any key with `force`; its name, hint and metadata are erased. Returns
 	// when no replica admits it any more, also if it had been deleted before. Its value can never be imported again.
 	DeleteKey(ctx context.Context, in *DeleteKeyRequest, opts ...grpc.CallOption) (*DeleteKeyResponse, error)
+	// Revokes many keys: those that `ids` name, or those of a tenant that `filter` matches. Each key has an audit event, and
+	// the call one that sums up. Returns when no replica admits any of them any more. If the call fails after some keys were
+	// revoked, its status says how many; a repeated call revokes the rest.
+	RevokeKeys(ctx context.Context, in *RevokeKeysRequest, opts ...grpc.CallOption) (*RevokeKeysResponse, error)
+	// Disables many keys, selected as by RevokeKeys, with the same promise. UpdateKey enables them again.
+	DisableKeys(ctx context.Context, in *DisableKeysRequest, opts ...grpc.CallOption) (*DisableKeysResponse, error)
 	// The newest active key of a retrievable kind that the caller could create itself, with its value.
 	GetPublishableKey(ctx context.Context, in *GetPublishableKeyRequest, opts ...grpc.CallOption) (*Key, error)
 	// Takes over keys from another system, by hash or by value.
@@ -143,6 +151,26 @@ func (c *keyServiceClient) DeleteKey(ctx context.Context, in *DeleteKeyRequest, 
 	return out, nil
 }
 
+func (c *keyServiceClient) RevokeKeys(ctx context.Context, in *RevokeKeysRequest, opts ...grpc.CallOption) (*RevokeKeysResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RevokeKeysResponse)
+	err := c.cc.Invoke(ctx, KeyService_RevokeKeys_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyServiceClient) DisableKeys(ctx context.Context, in *DisableKeysRequest, opts ...grpc.CallOption) (*DisableKeysResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DisableKeysResponse)
+	err := c.cc.Invoke(ctx, KeyService_DisableKeys_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *keyServiceClient) GetPublishableKey(ctx context.Context, in *GetPublishableKeyRequest, opts ...grpc.CallOption) (*Key, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Key)
@@ -199,6 +227,12 @@ type KeyServiceServer interface {
 	// Deletes a key that is revoked or has expired, or any key with `force`; its name, hint and metadata are erased. Returns
 	// when no replica admits it any more, also if it had been deleted before. Its value can never be imported again.
 	DeleteKey(context.Context, *DeleteKeyRequest) (*DeleteKeyResponse, error)
+	// Revokes many keys: those that `ids` name, or those of a tenant that `filter` matches. Each key has an audit event, and
+	// the call one that sums up. Returns when no replica admits any of them any more. If the call fails after some keys were
+	// revoked, its status says how many; a repeated call revokes the rest.
+	RevokeKeys(context.Context, *RevokeKeysRequest) (*RevokeKeysResponse, error)
+	// Disables many keys, selected as by RevokeKeys, with the same promise. UpdateKey enables them again.
+	DisableKeys(context.Context, *DisableKeysRequest) (*DisableKeysResponse, error)
 	// The newest active key of a retrievable kind that the caller could create itself, with its value.
 	GetPublishableKey(context.Context, *GetPublishableKeyRequest) (*Key, error)
 	// Takes over keys from another system, by hash or by value.
@@ -235,6 +269,12 @@ func (UnimplementedKeyServiceServer) RevokeKey(context.Context, *RevokeKeyReques
 }
 func (UnimplementedKeyServiceServer) DeleteKey(context.Context, *DeleteKeyRequest) (*DeleteKeyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteKey not implemented")
+}
+func (UnimplementedKeyServiceServer) RevokeKeys(context.Context, *RevokeKeysRequest) (*RevokeKeysResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RevokeKeys not implemented")
+}
+func (UnimplementedKeyServiceServer) DisableKeys(context.Context, *DisableKeysRequest) (*DisableKeysResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DisableKeys not implemented")
 }
 func (UnimplementedKeyServiceServer) GetPublishableKey(context.Context, *GetPublishableKeyRequest) (*Key, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetPublishableKey not implemented")
@@ -392,6 +432,42 @@ func _KeyService_DeleteKey_Handler(srv interface{}, ctx context.Context, dec fun
 	return interceptor(ctx, in, info, handler)
 }
 
+func _KeyService_RevokeKeys_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RevokeKeysRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyServiceServer).RevokeKeys(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyService_RevokeKeys_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyServiceServer).RevokeKeys(ctx, req.(*RevokeKeysRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyService_DisableKeys_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DisableKeysRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyServiceServer).DisableKeys(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyService_DisableKeys_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyServiceServer).DisableKeys(ctx, req.(*DisableKeysRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _KeyService_GetPublishableKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetPublishableKeyRequest)
 	if err := dec(in); err != nil {
@@ -480,6 +556,14 @@ var KeyService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DeleteKey",
 			Handler:    _KeyService_DeleteKey_Handler,
+		},
+		{
+			MethodName: "RevokeKeys",
+			Handler:    _KeyService_RevokeKeys_Handler,
+		},
+		{
+			MethodName: "DisableKeys",
+			Handler:    _KeyService_DisableKeys_Handler,
 		},
 		{
 			MethodName: "GetPublishableKey",

@@ -48,7 +48,17 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("key list", &["latchkey key list --tenant acme --state active"]),
     ("key update", &["latchkey key update key_01… --name api-server-2"]),
     ("key rotate", &["latchkey key rotate key_01… --overlap 24h"]),
-    ("key revoke", &["latchkey key revoke key_01… --reason 'seen in a log'"]),
+    (
+        "key revoke",
+        &[
+            "latchkey key revoke key_01… --reason 'seen in a log'",
+            "latchkey key revoke --all --tenant acme --unused-since 2026-01-01 --dry-run",
+        ],
+    ),
+    (
+        "key disable",
+        &["latchkey key disable key_01…", "latchkey key disable --all --tenant acme --kind secret"],
+    ),
     ("key delete", &["latchkey key delete key_01…", "latchkey key delete key_01… --force --yes"]),
     ("key usage", &["latchkey key usage key_01…"]),
     ("key publishable", &["latchkey key publishable --tenant acme"]),
@@ -103,6 +113,10 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("signing-key list", &["latchkey signing-key list"]),
     ("signing-key rotate", &["latchkey signing-key rotate luxcore --lead 15m"]),
     ("signing-key withdraw", &["latchkey signing-key withdraw KEY_ID"]),
+    (
+        "usage",
+        &["latchkey usage --tenant acme --since 2026-11-01", "latchkey usage --top tenants --limit 20"],
+    ),
     ("audit list", &["latchkey audit list --tenant acme --since 2026-11-01"]),
     ("audit verify", &["latchkey audit verify"]),
     ("shadow report", &["latchkey shadow report --profile paykore --since 2026-11-01"]),

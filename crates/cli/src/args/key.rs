@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use prost_types::{Duration, Timestamp};
 
+use super::bulk::{RevokeKeysArgs, SelectionArgs};
 use super::tenant::PageArgs;
 use super::value::{pair, span, time};
 
@@ -44,14 +45,10 @@ pub(crate) enum KeyCommand {
         #[arg(long)]
         secret_only: bool,
     },
-    /// End a key for good; returns when no replica admits it any more
-    Revoke {
-        /// Id of the key
-        id: String,
-        /// Reason, for the key's owner and the audit log
-        #[arg(long, default_value = "", hide_default_value = true)]
-        reason: String,
-    },
+    /// End keys for good; returns when no replica admits them any more
+    Revoke(RevokeKeysArgs),
+    /// Switch keys off for now; `key update ID --enable` switches one on again
+    Disable(SelectionArgs),
     /// Delete a key that is revoked or has expired; its name and metadata are erased, and its value can't be used again
     Delete {
         /// Id of the key
@@ -174,6 +171,19 @@ pub(crate) enum State {
     Revoked,
     /// Disabled.
     Disabled,
+}
+
+impl State {
+    /// Returns the state in the contract.
+    pub(crate) fn to_proto(self) -> latchkey_proto::v1::KeyState {
+        use latchkey_proto::v1::KeyState;
+        match self {
+            Self::Active => KeyState::Active,
+            Self::Expired => KeyState::Expired,
+            Self::Revoked => KeyState::Revoked,
+            Self::Disabled => KeyState::Disabled,
+        }
+    }
 }
 
 /// Field of a key that can be cleared.

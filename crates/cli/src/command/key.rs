@@ -3,6 +3,7 @@
 use latchkey_proto::v1::key_service_client::KeyServiceClient;
 use latchkey_proto::v1::{self, create_key_request::Expiry};
 
+use super::bulk;
 use super::confirm::confirm;
 use super::key_import;
 use super::tenant::{mask, print_next_page};
@@ -49,9 +50,8 @@ pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Cl
             let made = keys.rotate_key(ask).await?.into_inner();
             if secret_only { print(&made.secret) } else { show(format, &made) }
         }
-        KeyCommand::Revoke { id, reason } => {
-            show(format, keys.revoke_key(v1::RevokeKeyRequest { id, reason }).await?.get_ref())
-        }
+        KeyCommand::Revoke(args) => bulk::revoke(format, &mut keys, args).await,
+        KeyCommand::Disable(selection) => bulk::disable(format, &mut keys, selection).await,
         KeyCommand::Delete { id, force, yes } => {
             confirm(yes, &format!("The deletion of the key {id}"))?;
             show(format, keys.delete_key(v1::DeleteKeyRequest { id, force }).await?.get_ref())
@@ -65,16 +65,31 @@ pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Cl
     }
 }
 
-/// Describes whether the old key of a rotation is still in use, seen from either of the two keys.
+/// Describes whether the old key of a rotation is still in use, seen from either of the two keys. The other one may have
+/// been deleted.
 async fn relatives(keys: &mut KeyServiceClient<AuthenticatedChannel>, key: &v1::Key) -> Result<(), CliError> {
-    let mut get = async |id: &str| keys.get_key(v1::GetKeyRequest { id: id.to_owned() }).await;
-    if !key.rotated_to.is_empty() {
-        print(&format!("\n{}", still_in_use(key, get(&key.rotated_to).await?.get_ref())))?;
+    if let Some(next) = existing(keys, &key.rotated_to).await? {
+        print(&format!("\n{}", still_in_use(key, &next)))?;
     }
-    if !key.rotated_from.is_empty() {
-        print(&format!("\n{}", replaces(key, get(&key.rotated_from).await?.get_ref())))?;
+    if let Some(old) = existing(keys, &key.rotated_from).await? {
+        print(&format!("\n{}", replaces(key, &old)))?;
     }
     Ok(())
+}
+
+/// The key with this id; none if the id is empty or the key was deleted.
+async fn existing(
+    keys: &mut KeyServiceClient<AuthenticatedChannel>,
+    id: &str,
+) -> Result<Option<v1::Key>, CliError> {
+    if id.is_empty() {
+        return Ok(None);
+    }
+    match keys.get_key(v1::GetKeyRequest { id: id.to_owned() }).await {
+        Ok(key) => Ok(Some(key.into_inner())),
+        Err(status) if status.code() == tonic::Code::NotFound => Ok(None),
+        Err(status) => Err(status.into()),
+    }
 }
 
 /// The successors of keys that are on no line of this list.
@@ -84,7 +99,7 @@ async fn successors(
 ) -> Result<Vec<v1::Key>, CliError> {
     let mut found = Vec::new();
     for id in list.iter().filter_map(successor).filter(|id| list.iter().all(|key| key.id != *id)) {
-        found.push(keys.get_key(v1::GetKeyRequest { id: id.to_owned() }).await?.into_inner());
+        found.extend(existing(keys, id).await?);
     }
     Ok(found)
 }
@@ -108,13 +123,7 @@ fn creation(args: CreateKeyArgs) -> v1::CreateKeyRequest {
 
 /// Returns the state of the contract; unspecified for keys in any state.
 pub(super) fn key_state(state: Option<State>) -> v1::KeyState {
-    match state {
-        None => v1::KeyState::Unspecified,
-        Some(State::Active) => v1::KeyState::Active,
-        Some(State::Expired) => v1::KeyState::Expired,
-        Some(State::Revoked) => v1::KeyState::Revoked,
-        Some(State::Disabled) => v1::KeyState::Disabled,
-    }
+    state.map_or(v1::KeyState::Unspecified, State::to_proto)
 }
 
 fn list(args: ListKeysArgs) -> v1::ListKeysRequest {

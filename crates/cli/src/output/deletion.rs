@@ -1,4 +1,4 @@
-//! Text output of deletions.
+//! Text output of deletions and of changes of many keys.
 
 use latchkey_proto::v1;
 
@@ -7,6 +7,32 @@ use super::text::{TextOutput, pluralize};
 /// Returns a number of things in words.
 fn number(count: u64, what: &str) -> String {
     pluralize(usize::try_from(count).unwrap_or(usize::MAX), what)
+}
+
+impl TextOutput for v1::RevokeKeysResponse {
+    fn text(&self) -> String {
+        bulk("revoked", (self.matched, self.revoked, self.revision))
+    }
+}
+
+impl TextOutput for v1::DisableKeysResponse {
+    fn text(&self) -> String {
+        bulk("disabled", (self.matched, self.disabled, self.revision))
+    }
+}
+
+/// Says how many keys were changed. A revision of 0 is that of a dry run, or of a call that found nothing to change.
+fn bulk(done: &str, (matched, changed, revision): (u64, u64, u64)) -> String {
+    let keys = number(matched, "key");
+    if revision == 0 && changed > 0 {
+        return format!("{keys} selected; {changed} would be {done}. Nothing was changed.");
+    }
+    if changed == 0 {
+        return format!("{keys} selected; none is to be {done}.");
+    }
+    format!(
+        "{keys} selected; {changed} {done}. No replica admits any of them any more (revision {revision})."
+    )
 }
 
 impl TextOutput for v1::DeleteKeyResponse {

@@ -28,7 +28,7 @@ named! {
     Key, CreateKeyResponse, RotateKeyResponse, RevokeKeyResponse, ListKeysResponse, ImportKeysRequest, ImportedKey,
     ImportKeysResponse, Tenant, ListTenantsResponse, Profile, ListProfilesResponse, ListProfileVersionsResponse, ProfileDiff, CheckResponse,
     User, ListUsersResponse, IssueJwtResponse, RefreshJwtResponse, RevokeJwtResponse, ListSigningKeysResponse,
-    DeleteKeyResponse, DeleteUserResponse, DeleteTenantResponse, DeleteProfileResponse, GetKeyUsageResponse, GetShadowReportResponse, AuditEvent, ListAuditEventsResponse, VerifyAuditLogResponse,
+    RevokeKeysResponse, DisableKeysResponse, GetUsageReportResponse, DeleteKeyResponse, DeleteUserResponse, DeleteTenantResponse, DeleteProfileResponse, GetKeyUsageResponse, GetShadowReportResponse, AuditEvent, ListAuditEventsResponse, VerifyAuditLogResponse,
     WhoAmIResponse,
 }
 

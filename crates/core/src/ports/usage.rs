@@ -85,6 +85,12 @@ pub struct CallCounts {
 }
 
 impl CallCounts {
+    /// Returns the number of all calls.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.allowed.saturating_add(self.denied.values().sum())
+    }
+
     /// Adds the counts of `other`.
     pub fn add(&mut self, other: &Self) {
         self.allowed += other.allowed;

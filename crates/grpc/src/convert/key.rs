@@ -49,17 +49,7 @@ pub(crate) fn create(
 
 /// Converts the request to list keys.
 pub(crate) fn list(request: v1::ListKeysRequest, violations: &mut Violations) -> ListKeys {
-    let state = match v1::KeyState::try_from(request.state) {
-        Ok(v1::KeyState::Unspecified) => None,
-        Ok(v1::KeyState::Active) => Some(KeyState::Active),
-        Ok(v1::KeyState::Expired) => Some(KeyState::Expired),
-        Ok(v1::KeyState::Revoked) => Some(KeyState::Revoked),
-        Ok(v1::KeyState::Disabled) => Some(KeyState::Disabled),
-        Err(_) => {
-            violations.add("state", format!("{} is not a state of a key", request.state));
-            None
-        }
-    };
+    let state = state_from_proto("state", request.state, violations);
     ListKeys {
         tenant: request.tenant,
         page_size: request.page_size,
@@ -68,6 +58,21 @@ pub(crate) fn list(request: v1::ListKeysRequest, violations: &mut Violations) ->
         environment: request.environment,
         state,
         bindings: to_btree_map(request.bindings),
+    }
+}
+
+/// Returns the state that a field names; `None` for any.
+pub(crate) fn state_from_proto(field: &str, state: i32, violations: &mut Violations) -> Option<KeyState> {
+    match v1::KeyState::try_from(state) {
+        Ok(v1::KeyState::Unspecified) => None,
+        Ok(v1::KeyState::Active) => Some(KeyState::Active),
+        Ok(v1::KeyState::Expired) => Some(KeyState::Expired),
+        Ok(v1::KeyState::Revoked) => Some(KeyState::Revoked),
+        Ok(v1::KeyState::Disabled) => Some(KeyState::Disabled),
+        Err(_) => {
+            violations.add(field, format!("{state} is not a state of a key"));
+            None
+        }
     }
 }
 

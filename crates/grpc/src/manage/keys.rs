@@ -87,6 +87,17 @@ impl<L: Limiter + 'static> KeyService for ManagementApi<L> {
         self.handle_delete_key(call).await
     }
 
+    async fn revoke_keys(&self, call: Request<v1::RevokeKeysRequest>) -> RpcResult<v1::RevokeKeysResponse> {
+        self.handle_revoke_keys(call).await
+    }
+
+    async fn disable_keys(
+        &self,
+        call: Request<v1::DisableKeysRequest>,
+    ) -> RpcResult<v1::DisableKeysResponse> {
+        self.handle_disable_keys(call).await
+    }
+
     async fn get_publishable_key(&self, call: Request<v1::GetPublishableKeyRequest>) -> RpcResult<v1::Key> {
         let (caller, request, context) = self.authenticate(call).await?;
         let request = GetPublishableKey {

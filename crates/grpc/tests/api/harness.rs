@@ -32,6 +32,7 @@ use rand::rngs::StdRng;
 use tonic::service::Routes;
 use tower_service::Service;
 
+use crate::fake_bulk;
 use crate::fake_deletions;
 use crate::fake_store::FakeStore;
 use crate::fake_tokens;
@@ -197,6 +198,8 @@ impl Harness {
         let deletions = fake_deletions::deletions(&management, &tokens);
         let auditor = Auditor::new(Arc::clone(&management), Arc::clone(&store) as _, Arc::new(NoAnchors));
         let usage = UsageReader::new(Arc::clone(&management), usage, Arc::clone(&store) as _);
+        let usage = Arc::new(usage);
+        let bulk = fake_bulk::bulk_changes(&management, &usage);
         let ready = Arc::new(AtomicBool::new(true));
         let recorded = Arc::new(RecordingObserver::default());
         let services = Services {
@@ -205,7 +208,8 @@ impl Harness {
             tokens,
             auditor: Arc::new(auditor),
             deletions,
-            usage: Arc::new(usage),
+            bulk,
+            usage,
             catalog,
             check_deadline: Duration::from_millis(150),
             clock: Arc::new(FixedClock),

@@ -5,6 +5,7 @@
 
 mod envoy;
 mod fake_audit_log;
+mod fake_bulk;
 mod fake_deletions;
 mod fake_store;
 mod fake_tokens;

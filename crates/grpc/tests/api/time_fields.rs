@@ -7,6 +7,7 @@ use latchkey_proto::v1::key_service_client::KeyServiceClient;
 use latchkey_proto::v1::shadow_service_client::ShadowServiceClient;
 use latchkey_proto::v1::signing_key_service_client::SigningKeyServiceClient;
 use latchkey_proto::v1::token_service_client::TokenServiceClient;
+use latchkey_proto::v1::usage_service_client::UsageServiceClient;
 use tonic::Status;
 
 use crate::harness::{GOOD, Harness, ROOT, TestService, with_api_key};
@@ -43,11 +44,14 @@ pub(crate) enum TimeField {
     ShadowStart,
     AuditStart,
     AuditEnd,
+    ReportStart,
+    ReportEnd,
+    UnusedSince,
 }
 
 impl TimeField {
     /// All fields, each with the path that a violation names.
-    pub(crate) const ALL: [(Self, &'static str); 9] = [
+    pub(crate) const ALL: [(Self, &'static str); 12] = [
         (Self::CreateExpiry, "expire_time"),
         (Self::UpdateExpiry, "key.expire_time"),
         (Self::ImportExpiry, "keys[0].key.expire_time"),
@@ -57,6 +61,9 @@ impl TimeField {
         (Self::ShadowStart, "start_time"),
         (Self::AuditStart, "start_time"),
         (Self::AuditEnd, "end_time"),
+        (Self::ReportStart, "start_time"),
+        (Self::ReportEnd, "end_time"),
+        (Self::UnusedSince, "filter.unused_since"),
     ];
 
     /// Sends an otherwise valid request with this value as an operator.
@@ -75,6 +82,15 @@ impl TimeField {
             }
             Self::AuditStart => audit(harness, Some(time), None).await,
             Self::AuditEnd => audit(harness, None, Some(time)).await,
+            Self::ReportStart => report(harness, Some(time), None).await,
+            Self::ReportEnd => report(harness, None, Some(time)).await,
+            Self::UnusedSince => {
+                let tenant = "acme".to_owned();
+                let filter = v1::KeysFilter { tenant, unused_since: Some(time), ..Default::default() };
+                let request =
+                    v1::RevokeKeysRequest { filter: Some(filter), dry_run: true, ..Default::default() };
+                keys(harness).revoke_keys(with_api_key(request, ROOT)).await.map(drop)
+            }
         }
     }
 }
@@ -158,6 +174,16 @@ async fn usage(
 ) -> Result<(), Status> {
     let request = v1::GetKeyUsageRequest { id: harness.good.to_string(), start_time, end_time };
     keys(harness).get_key_usage(with_api_key(request, ROOT)).await.map(drop)
+}
+
+async fn report(
+    harness: &Harness,
+    start_time: Option<prost_types::Timestamp>,
+    end_time: Option<prost_types::Timestamp>,
+) -> Result<(), Status> {
+    let request = v1::GetUsageReportRequest { start_time, end_time, ..Default::default() };
+    let mut client = UsageServiceClient::new(harness.routes.clone());
+    client.get_usage_report(with_api_key(request, ROOT)).await.map(drop)
 }
 
 async fn audit(

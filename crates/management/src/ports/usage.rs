@@ -4,11 +4,56 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use latchkey_core::error::SystemError;
-use latchkey_core::id::KeyId;
-use latchkey_core::ports::usage::{Hour, HourRange, KeyUseTotals, StoredHours, UsageBatch};
+use latchkey_core::id::{KeyId, TenantId};
+use latchkey_core::ports::usage::{CallCounts, Hour, HourRange, KeyUseTotals, StoredHours, UsageBatch};
 use latchkey_core::time::Timestamp;
 
 use super::shadow::{ShadowFilter, ShadowTotal};
+
+/// Calls of a report.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UsageFilter {
+    /// Tenant of the keys; `None` for all.
+    pub tenant: Option<TenantId>,
+    /// Profile of the tenants; `None` for all.
+    pub profile: Option<String>,
+    /// Environments of the keys; empty for any, and for keys that were deleted.
+    pub environments: Vec<String>,
+    /// Hours.
+    pub span: HourRange,
+}
+
+/// Group of calls that a line of a report sums up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UsageGroup {
+    /// Calls of an hour.
+    Hour,
+    /// Calls of a key.
+    Key,
+    /// Calls of the keys of a tenant.
+    Tenant,
+    /// Calls of the keys of a profile's tenants.
+    Profile,
+}
+
+/// Line of a report. The fields that its group does not have are empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UsageLine {
+    /// Hour.
+    pub hour: Option<Hour>,
+    /// Key.
+    pub key: Option<KeyId>,
+    /// Name of the key; empty for one that was deleted.
+    pub key_name: String,
+    /// Tenant.
+    pub tenant: Option<TenantId>,
+    /// Slug of the tenant; empty for one that was deleted.
+    pub tenant_slug: String,
+    /// Profile of the tenant; empty for a tenant that was deleted.
+    pub profile: String,
+    /// Calls.
+    pub counts: CallCounts,
+}
 
 /// Store of key usage. Decisions do not depend on it, so its writes take no revision.
 #[async_trait]
@@ -20,6 +65,13 @@ pub trait UsageStore: Send + Sync {
     async fn hours(&self, recorder: &str, key: KeyId, span: HourRange) -> Result<StoredHours, SystemError>;
     /// Reads last use and needed scopes of these keys; keys that were never used are left out.
     async fn uses(&self, keys: &[KeyId]) -> Result<BTreeMap<KeyId, KeyUseTotals>, SystemError>;
+    /// Reads the calls of many keys: by the hour, oldest first, or by another group, at most `limit`, the most calls first.
+    async fn report(
+        &self,
+        which: &UsageFilter,
+        group: UsageGroup,
+        limit: u32,
+    ) -> Result<Vec<UsageLine>, SystemError>;
     /// Reads calls that would have been denied, the most frequent first.
     async fn shadows(&self, which: &ShadowFilter) -> Result<Vec<ShadowTotal>, SystemError>;
     /// Deletes hours before `before`, and recorders that have been silent since `silent`, a batch at a time; returns

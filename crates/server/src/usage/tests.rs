@@ -52,6 +52,15 @@ impl UsageStore for FakeUsageStore {
         Ok(BTreeMap::new())
     }
 
+    async fn report(
+        &self,
+        _: &latchkey_management::ports::usage::UsageFilter,
+        _: latchkey_management::ports::usage::UsageGroup,
+        _: u32,
+    ) -> Result<Vec<latchkey_management::ports::usage::UsageLine>, SystemError> {
+        Ok(Vec::new())
+    }
+
     async fn shadows(&self, _: &ShadowFilter) -> Result<Vec<ShadowTotal>, SystemError> {
         Ok(Vec::new())
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use latchkey_core::gate::{Gate, GateParts};
 use latchkey_grpc::Services;
 use latchkey_management::{
-    Auditor, Deletions, ManagementService, ManagementServiceParts, TokenIssuer, TokenIssuerParts, UsageReader,
+    Auditor, BulkChanges, Deletions, ManagementService, ManagementServiceParts, TokenIssuer,
+    TokenIssuerParts, UsageReader,
 };
 use latchkey_store::ManagementLookups;
 use tokio::runtime::Handle;
@@ -58,12 +59,15 @@ pub(super) fn services(
     let tokens = Arc::new(tokens);
     let deletions = Deletions::new(management.clone(), tokens.clone(), shared.store.clone());
     let usage = UsageReader::new(management.clone(), shared.usage.clone(), shared.store.clone());
+    let usage = Arc::new(usage);
+    let bulk = BulkChanges::new(management.clone(), usage.clone(), shared.store.clone());
     let auditor = Auditor::new(management.clone(), shared.store.clone(), anchor_writer.store());
     Services {
         gate: Arc::new(gate),
         management,
         auditor: Arc::new(auditor),
-        usage: Arc::new(usage),
+        bulk: Arc::new(bulk),
+        usage,
         deletions: Arc::new(deletions),
         tokens,
         catalog: shared.catalog.clone(),

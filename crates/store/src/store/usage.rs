@@ -9,7 +9,7 @@ use latchkey_core::ports::timing::QueryKind;
 use latchkey_core::ports::usage::{Hour, HourRange, KeyUseTotals, StoredHours, UsageBatch};
 use latchkey_core::time::Timestamp;
 use latchkey_management::ports::shadow::{ShadowFilter, ShadowTotal};
-use latchkey_management::ports::usage::UsageStore;
+use latchkey_management::ports::usage::{UsageFilter, UsageGroup, UsageLine, UsageStore};
 
 use super::Store;
 use crate::{query, write};
@@ -34,6 +34,18 @@ impl UsageStore for Store {
     async fn uses(&self, keys: &[KeyId]) -> Result<BTreeMap<KeyId, KeyUseTotals>, SystemError> {
         self.with_deadline(QueryKind::ReadUsage, async {
             query::usage::uses(&self.pool.acquire().await?, keys).await
+        })
+        .await
+    }
+
+    async fn report(
+        &self,
+        which: &UsageFilter,
+        group: UsageGroup,
+        limit: u32,
+    ) -> Result<Vec<UsageLine>, SystemError> {
+        self.with_deadline(QueryKind::List, async {
+            query::usage_report::lines(&self.pool.acquire().await?, which, group, limit).await
         })
         .await
     }

@@ -63,7 +63,7 @@ pub(crate) async fn rotate(
 }
 
 /// Returns what a change of a key takes away.
-fn effect(before: &KeyRecord, after: &KeyRecord) -> Option<ChangeEffect> {
+pub(super) fn effect(before: &KeyRecord, after: &KeyRecord) -> Option<ChangeEffect> {
     let ends = |key: &KeyRecord| key.expires.map_or(i64::MAX, |at| at.0);
     match (&before.lifecycle, &after.lifecycle) {
         (KeyLifecycle::Active | KeyLifecycle::Disabled, KeyLifecycle::Revoked { .. }) => {

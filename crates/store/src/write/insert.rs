@@ -112,7 +112,8 @@ fn nothing() -> OnConflict {
     OnConflict::new().do_nothing().to_owned()
 }
 
-fn no_tenant(error: DbErr) -> StoreError {
+/// Returns the error of a row whose tenant is missing, since it was deleted meanwhile.
+pub(super) fn no_tenant(error: DbErr) -> StoreError {
     match error.sql_err() {
         Some(SqlErr::ForeignKeyConstraintViolation(_)) => RequestError::NotFound("tenant").into(),
         _ => error.into(),

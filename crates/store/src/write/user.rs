@@ -17,6 +17,7 @@ use crate::error::StoreError;
 use crate::journal;
 use crate::pool::PooledConnection;
 use crate::row;
+use crate::write::insert::no_tenant;
 use crate::write::login;
 
 /// Creates the user if its e-mail address is free in the tenant.
@@ -28,7 +29,8 @@ pub(crate) async fn create(
 ) -> Result<WriteResult<UserRecord>, StoreError> {
     let insert = Entity::insert(row::user::row(&user, Some(&password)));
     let insert = insert.on_conflict(OnConflict::new().do_nothing().to_owned());
-    if insert.exec_without_returning(&connection).await? == 0 {
+    let inserted = insert.exec_without_returning(&connection).await.map_err(no_tenant)?;
+    if inserted == 0 {
         return Err(RequestError::AlreadyExists("a user has this e-mail address already".to_owned()).into());
     }
     let change = ChangeSubject::User(user.id).into();

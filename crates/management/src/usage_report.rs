@@ -1,0 +1,124 @@
+//! Report of calls over many keys: of a tenant, of a profile or of all, by the hour or by key, tenant or profile.
+
+use latchkey_core::error::{ManagementError, RequestError};
+use latchkey_core::id::TenantId;
+use latchkey_core::ports::usage::{CallCounts, Hour, HourRange};
+use latchkey_core::time::Timestamp;
+
+use super::field_validator::FieldValidator;
+use super::grants::Grants;
+use super::usage::UsageReader;
+use super::{CallContext, Caller};
+use crate::ports::KeyFilter;
+use crate::ports::usage::{UsageFilter, UsageGroup, UsageLine};
+
+/// Report to make; the fields are those of `latchkey.v1.GetUsageReportRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GetUsageReport {
+    /// Tenant by id or slug; empty for all, or for the caller's own.
+    pub tenant: String,
+    /// Profile; empty for all.
+    pub profile: String,
+    /// Time in the first hour; `None` for the oldest.
+    pub from: Option<Timestamp>,
+    /// End: only hours that begin before this time; `None` for now.
+    pub until: Option<Timestamp>,
+    /// Group of the lines; `None` for no lines.
+    pub group: Option<UsageGroup>,
+    /// Most lines of keys, tenants or profiles: 1 to 1,000, or 0 for 10.
+    pub limit: i32,
+}
+
+/// Report of calls.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UsageReport {
+    /// Calls of all keys.
+    pub total: CallCounts,
+    /// Hours, oldest first; or groups, the most calls first.
+    pub lines: Vec<UsageLine>,
+}
+
+/// Lines of a request that names no limit.
+const DEFAULT_LIMIT: u32 = 10;
+/// Most lines.
+const MAX_LIMIT: u32 = 1_000;
+
+impl UsageReader {
+    /// Returns the calls that all replicas have stored, and those of this replica up to now.
+    pub async fn usage_report(
+        &self,
+        caller: &Caller,
+        request: GetUsageReport,
+        _call: &CallContext,
+    ) -> Result<UsageReport, ManagementError> {
+        self.management().manages_keys(caller)?;
+        let mut fields = FieldValidator::new("");
+        if request.from.zip(request.until).is_some_and(|(from, until)| until <= from) {
+            fields.reject("end_time", "must be later than start_time");
+        }
+        let limit = limit(request.limit, &mut fields);
+        fields.text("profile", &request.profile, 0..=64);
+        fields.finish()?;
+        let (tenant, environments) = self.scope_of_report(caller, &request.tenant).await?;
+        let last = request.until.map(|until| Hour::of(Timestamp(until.0.saturating_sub(1))));
+        let which = UsageFilter {
+            tenant,
+            profile: (!request.profile.is_empty()).then(|| request.profile.clone()),
+            environments,
+            span: HourRange { from: request.from.map(Hour::of), last },
+        };
+        self.flush().await?;
+        let hours = self.store().report(&which, UsageGroup::Hour, 0).await?;
+        let mut total = CallCounts::default();
+        hours.iter().for_each(|line| total.add(&line.counts));
+        let lines = match request.group {
+            None => Vec::new(),
+            Some(UsageGroup::Hour) => hours,
+            Some(group) => self.store().report(&which, group, limit).await?,
+        };
+        Ok(UsageReport { total, lines })
+    }
+
+    /// Returns the tenant of a report, `None` for all tenants, which only operators see; and the environments that the
+    /// caller is confined to.
+    async fn scope_of_report(
+        &self,
+        caller: &Caller,
+        name: &str,
+    ) -> Result<(Option<TenantId>, Vec<String>), ManagementError> {
+        let Some(own) = caller.principal() else {
+            let tenant = match name {
+                "" => None,
+                // A tenant that was deleted has usage until its hours are deleted: its identifier names it.
+                id if id.parse::<TenantId>().is_ok() => id.parse().ok(),
+                slug => Some(self.management().any_tenant(slug).await?.id),
+            };
+            return Ok((tenant, Vec::new()));
+        };
+        let tenant = self.management().managed_tenant(caller, name).await?;
+        let policy = self.management().policy_of(&tenant)?;
+        let grants = Grants::of(own, &policy);
+        let reached = grants.confine(KeyFilter::default()).filter(|reached| reached.bindings.is_empty());
+        let Some(reached) = reached else {
+            let text = "the caller is bound to a part of the tenant, and a report covers all of it; read the usage of \
+                        each key instead";
+            return Err(RequestError::PermissionDenied(text.into()).into());
+        };
+        let environments = if grants.is_confined() { reached.environments } else { Vec::new() };
+        Ok((Some(tenant.id), environments))
+    }
+}
+
+fn limit(requested: i32, fields: &mut FieldValidator<'_>) -> u32 {
+    match u32::try_from(requested) {
+        Ok(0) => DEFAULT_LIMIT,
+        Ok(limit) if limit <= MAX_LIMIT => limit,
+        Ok(_) | Err(_) => {
+            fields.reject(
+                "limit",
+                format!("must be 1 to {MAX_LIMIT}, or 0 for {DEFAULT_LIMIT}, and is {requested}"),
+            );
+            DEFAULT_LIMIT
+        }
+    }
+}
