@@ -87,7 +87,7 @@ impl ReplicaCache {
             tokens: TokenCache::new(others),
             budget: CapacityBudget::new(for_keys),
             applied: AtomicU64::new(0),
-            changes: AppliedChanges::default(),
+            changes: AppliedChanges::with_bytes(others),
             lease_expiry: AtomicU64::new(0),
             closed: AtomicBool::new(false),
         }

@@ -45,7 +45,7 @@ metrics! {
         [("result", "latchkey.cache.result")],
         "Cache lookups of Checks: hit, negative_hit (cached as nonexistent) or miss (the database was queried)";
     CACHE_ENTRIES ="latchkey_cache_entries", "latchkey.cache.entries", MetricKind::Gauge, "{entry}",
-        [("kind", "latchkey.cache.kind")], "Entries in the cache by kind: keys, negative entries of keys, users, token families and tokens";
+        [("kind", "latchkey.cache.kind")], "Entries in the cache by kind: keys, negative entries of keys, users, token families, tokens, and changes that are remembered for a recovery";
     CACHE_BYTES ="latchkey_cache_bytes", "latchkey.cache.usage", MetricKind::Gauge, "By", [],
         "Approximate size of the cache";
     CACHE_LIMIT ="latchkey_cache_limit_bytes", "latchkey.cache.limit", MetricKind::Gauge, "By", [],

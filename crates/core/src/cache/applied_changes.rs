@@ -7,15 +7,31 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use smallvec::SmallVec;
+
 use crate::error::SystemError;
 use crate::ports::{Change, ChangeEffect, ChangeSubject, HistoryHash};
 
-/// Largest number of subjects, and of histories. A subject takes about 150 bytes.
-const CAPACITY: usize = 65_536;
+/// Largest number of subjects, and of histories.
+const MAX_CAPACITY: usize = 65_536;
+/// Number of subjects that are remembered in the smallest cache.
+const MIN_CAPACITY: usize = 8_192;
+/// Bytes of a subject in both tables, and of one or two histories, with the reserve of growing tables.
+const ENTRY_BYTES: usize = 320;
 
 /// Newest changes by subject, with the history of the database at each revision.
-#[derive(Debug, Default)]
-pub struct AppliedChanges(Mutex<Entries>);
+#[derive(Debug)]
+pub struct AppliedChanges {
+    entries: Mutex<Entries>,
+    /// Largest number of subjects, and of histories.
+    capacity: usize,
+}
+
+impl Default for AppliedChanges {
+    fn default() -> Self {
+        Self::with_bytes(usize::MAX)
+    }
+}
 
 #[derive(Debug, Default)]
 struct Entries {
@@ -28,8 +44,8 @@ struct Entries {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Applied {
     revision: u64,
-    /// What this change took away, and what earlier ones took away for good.
-    effects: Vec<ChangeEffect>,
+    /// What this change took away, and what earlier ones took away for good. Most subjects have one effect at most.
+    effects: SmallVec<[ChangeEffect; 1]>,
 }
 
 /// Access that was taken away, and at which revision.
@@ -44,17 +60,41 @@ pub struct TakenAway {
 }
 
 impl AppliedChanges {
+    /// Returns an empty memory of about `bytes` bytes: 8,192 to 65,536 subjects.
+    pub(super) fn with_bytes(bytes: usize) -> Self {
+        let capacity = (bytes / ENTRY_BYTES).clamp(MIN_CAPACITY, MAX_CAPACITY);
+        Self { entries: Mutex::default(), capacity }
+    }
+
+    /// Returns the number of subjects that are remembered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries().by_subject.len()
+    }
+
+    /// Returns whether nothing was changed so far.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns the approximate size in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let entries = self.entries();
+        entries.by_subject.len().max(entries.histories.len() / 2) * ENTRY_BYTES
+    }
+
     /// Records a change. A change that took something away for good is not replaced by a later one.
     pub(super) fn record(&self, change: &Change) {
         let mut entries = self.entries();
         let mut effects = entries.remove(&change.subject).map(|before| before.effects).unwrap_or_default();
-        effects.retain(is_irreversible);
+        effects.retain(|effect| is_irreversible(effect));
         effects.extend(change.effect.clone().filter(|effect| !effects.contains(effect)));
         entries.insert(change.subject.clone(), Applied { revision: change.revision, effects });
         if let Some(history) = change.history {
             entries.histories.insert(change.revision, history);
         }
-        entries.trim();
+        entries.trim(self.capacity);
     }
 
     /// Returns an error if a database that claims to have all changes up to `read_at` returned a record that was last
@@ -135,7 +175,7 @@ impl AppliedChanges {
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -151,13 +191,13 @@ impl Entries {
         Some(applied)
     }
 
-    fn trim(&mut self) {
-        while self.by_revision.len() > CAPACITY {
+    fn trim(&mut self, capacity: usize) {
+        while self.by_revision.len() > capacity {
             if let Some((_, subject)) = self.by_revision.pop_first() {
                 self.by_subject.remove(&subject);
             }
         }
-        while self.histories.len() > CAPACITY {
+        while self.histories.len() > capacity {
             self.histories.pop_first();
         }
     }

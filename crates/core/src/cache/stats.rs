@@ -9,7 +9,8 @@ impl ReplicaCache {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let negative = self.negative.len() * slot_size::<KeyHash, ()>();
-        self.keys.bytes() + negative + self.tenants.bytes() + self.attributes.bytes() + self.tokens.bytes()
+        let shared = self.tenants.bytes() + self.attributes.bytes() + self.changes.bytes();
+        self.keys.bytes() + negative + shared + self.tokens.bytes()
     }
 
     /// Returns the number of cached keys.
@@ -20,7 +21,7 @@ impl ReplicaCache {
 
     /// Returns the number of entries of each type.
     #[must_use]
-    pub fn entries(&self) -> [(&'static str, usize); 5] {
+    pub fn entries(&self) -> [(&'static str, usize); 6] {
         let [users, families, verified] = self.tokens.counts();
         let negative = self.negative.len();
         [
@@ -29,6 +30,7 @@ impl ReplicaCache {
             ("user", users),
             ("family", families),
             ("token", verified),
+            ("change", self.changes.len()),
         ]
     }
 }

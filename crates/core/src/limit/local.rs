@@ -17,8 +17,9 @@ use crate::ports::Limiter;
 use crate::time::{Moment, MonotonicInstant};
 
 const SHARDS: usize = 64;
-/// Buckets that a shard holds before it looks for full ones to drop.
-const SWEEP_FROM: usize = 1_024;
+/// Buckets that a shard holds before it looks for full ones to drop. Keys that are used once and never again leave at most
+/// so many buckets in each shard.
+const SWEEP_FROM: usize = 128;
 /// Most address buckets in a shard. Unauthenticated callers can create them, so their number is limited (a
 /// million in all).
 const MAX_ADDRESS_BUCKETS: usize = 16_384;
@@ -57,6 +58,7 @@ impl Shard {
             });
         }
         self.sweep_at = SWEEP_FROM.max(self.buckets.len() * 2);
+        self.buckets.shrink_to(self.sweep_at);
     }
 }
 

@@ -75,11 +75,26 @@ fn the_oldest_changes_are_forgotten_first() {
         hash[..8].copy_from_slice(&number.to_be_bytes());
         ChangeSubject::Key(KeyHash(hash))
     };
-    let over = CAPACITY as u64 + 10;
+    let over = MAX_CAPACITY as u64 + 10;
     for revision in 1..=over {
         changes.record(&change(revision, subject(revision), Some(ChangeEffect::Revoked)));
     }
-    assert_eq!(taken(&changes, 0).len(), CAPACITY);
+    assert_eq!(taken(&changes, 0).len(), MAX_CAPACITY);
     assert!(!changes.changed_after(&subject(10), 0) && changes.changed_after(&subject(11), 0));
     assert_eq!((changes.history(10), changes.history(11)), (None, Some([11; 32])));
+}
+
+#[test]
+fn a_small_cache_remembers_fewer_changes_and_the_newest_ones() {
+    let changes = AppliedChanges::with_bytes(0);
+    let over = MIN_CAPACITY as u64 + 10;
+    for revision in 1..=over {
+        let mut hash = [0; 32];
+        hash[..8].copy_from_slice(&revision.to_be_bytes());
+        let subject = ChangeSubject::Key(KeyHash(hash));
+        changes.record(&change(revision, subject, Some(ChangeEffect::Revoked)));
+    }
+    assert_eq!((changes.len(), changes.bytes()), (MIN_CAPACITY, MIN_CAPACITY * ENTRY_BYTES));
+    assert_eq!(taken(&changes, 0).first().map(|(revision, _)| *revision), Some(11));
+    assert_eq!((changes.history(10), changes.history(over).is_some()), (None, true));
 }
