@@ -188,11 +188,11 @@ async fn more_keys_than_one_batch_are_revoked_from_the_command_line(database: Da
     let imported = |n: u32| ImportedKey {
         secret: Some(imported_key::Secret::Value(value(n))),
         key: Some(CreateKeyRequest { name: format!("key {n}"), ..CreateKeyRequest::default() }),
-        create_time: None,
+        ..ImportedKey::default()
     };
     for part in 0..2 {
         let keys = (part * 600..(part + 1) * 600).map(imported).collect();
-        let ask = ImportKeysRequest { tenant: "acme".to_owned(), keys };
+        let ask = ImportKeysRequest { tenant: "acme".to_owned(), keys, ..ImportKeysRequest::default() };
         shop.operator.keys().import_keys(ask).await.expect("imported");
     }
     let all = ["key", "revoke", "--all", "--tenant", "acme"];
