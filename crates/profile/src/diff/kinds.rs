@@ -134,19 +134,24 @@ fn form(kind: &KeyKind) -> String {
 fn imported_keys(versions: &Versions<'_>) -> Vec<ProfileChange> {
     let mut changes = Vec::new();
     for old in &versions.old.policy.kinds {
-        let Some(new) = versions.new.policy.kind(&old.name) else { continue };
-        let pattern = old.imports.pattern.is_some() && old.imports.pattern != new.imports.pattern;
-        let hashes = old.imports.hashes.iter().any(|scheme| !new.imports.hashes.contains(scheme));
-        if pattern || hashes {
-            let text = format!(
-                "the kind `{}` no longer takes keys of another system with the format or the hash that it took",
-                old.name
-            );
-            let kinds = vec![old.name.clone()];
-            let keys = Affected::Keys(AffectedKeys { kinds, ..AffectedKeys::default() });
-            let change = ProfileChange::new(ChangeEffect::StopsWorking, format!("kinds[{}]", old.name), text);
-            changes.push(change.affecting([keys]).taking_away());
-        }
+        let (imports, name) = (&old.imports, &old.name);
+        let text = match versions.new.policy.kind(name).map(|new| &new.imports) {
+            None if imports.only || imports.pattern.is_some() => {
+                format!("the kind `{name}` is removed, which takes keys of another system")
+            }
+            Some(new)
+                if (imports.pattern.is_some() && imports.pattern != new.pattern)
+                    || imports.hashes.iter().any(|scheme| !new.hashes.contains(scheme)) =>
+            {
+                format!(
+                    "the kind `{name}` no longer takes keys of another system with the format or the hash that it took"
+                )
+            }
+            _ => continue,
+        };
+        let keys = Affected::Keys(AffectedKeys { kinds: vec![name.clone()], ..AffectedKeys::default() });
+        let change = ProfileChange::new(ChangeEffect::StopsWorking, format!("kinds[{name}]"), text);
+        changes.push(change.affecting([keys]).taking_away());
     }
     changes
 }
