@@ -21,6 +21,7 @@ mod m0011_master_keys;
 mod m0012_revocation;
 mod m0013_bucket_key;
 mod m0014_logins;
+mod m0015_lists;
 mod m0017_deletions;
 mod m0019_profile_changes;
 mod m0023_schema_requirement;
@@ -53,6 +54,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_revocation::Migration),
             Box::new(m0013_bucket_key::Migration),
             Box::new(m0014_logins::Migration),
+            Box::new(m0015_lists::Migration),
             Box::new(m0017_deletions::Migration),
             Box::new(m0019_profile_changes::Migration),
             Box::new(m0023_schema_requirement::Migration),

@@ -108,7 +108,11 @@ async fn filters_choose(database: Database) {
 
 async fn tenants_come_in_pages_too(database: Database) {
     let shop = Shop::open(database).await;
-    let ask = |token: &str| ListTenantsRequest { page_size: 1, page_token: token.to_owned() };
+    let ask = |token: &str| ListTenantsRequest {
+        page_size: 1,
+        page_token: token.to_owned(),
+        ..ListTenantsRequest::default()
+    };
     let first = shop.operator.tenants().list_tenants(ask("")).await.expect("a page").into_inner();
     let second =
         shop.operator.tenants().list_tenants(ask(&first.next_page_token)).await.expect("a page").into_inner();

@@ -7,6 +7,7 @@ mod bulk;
 mod defaults;
 mod deletion;
 mod escalation;
+mod find;
 mod grants;
 mod import;
 mod input;

@@ -73,7 +73,7 @@ def with_keys(place, keys):
 
 
 def copy_rows(postgres, keys):
-    columns = postgres.sql("SELECT string_agg(column_name, ',') FROM information_schema.columns WHERE table_name = 'keys'").split(",")
+    columns = postgres.sql("SELECT string_agg(column_name, ',') FROM information_schema.columns WHERE table_name = 'keys' AND is_generated = 'NEVER'").split(",")
     value = "'sk_live_' || lpad(to_hex(n), 64, '0')"
     own = {
         "id": "('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid", "hash": f"sha256(convert_to({value}, 'UTF8'))",

@@ -1,8 +1,10 @@
 //! Two no-op servers built in the usual way: tonic with its defaults on the multi-thread runtime, allowing
 //! every request. `envoy` serves Envoy's API by the crate envoy-types, `native` serves Latchkey's. Costs of a
-//! real Check are compared with theirs. `ask` is a client that fills a cache, `write` one that writes.
+//! real Check are compared with theirs. `ask` is a client that fills a cache, `write` one that
+//! writes, `list` one that reads lists of keys.
 
 mod client;
+mod lists;
 mod writes;
 
 use std::time::Duration;
@@ -43,6 +45,7 @@ impl CheckService for AllowAll {
 /// Usage of the servers and of the two clients.
 const USAGE: &str = "usage: latchkey-bench-wire envoy|native ADDRESS
        latchkey-bench-wire ask ADDRESS FIRST KEYS BATCH CALLERS COST
+       latchkey-bench-wire list ADDRESS OPERATOR_KEY PAGES HINT
        latchkey-bench-wire write CreateKey|RevokeKey|IssueJwt|RefreshJwt CALLERS SECONDS OPERATOR_KEY ADDRESS...";
 
 #[tokio::main]
@@ -62,6 +65,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
             let (batch, callers, cost) = (batch.parse()?, callers.parse()?, cost.parse()?);
             let (address, keys) = ((*address).to_owned(), first..first + keys);
             client::run(client::ClientOptions { address, keys, batch, callers, cost }).await?;
+        }
+        ["list", address, operator, pages, hint] => {
+            let [address, operator, hint] = [address, operator, hint].map(|word| (*word).to_owned());
+            lists::run(lists::ListOptions { address, operator, pages: pages.parse()?, hint }).await?;
         }
         ["write", call, callers, seconds, operator, addresses @ ..] if !addresses.is_empty() => {
             let call = writes::WriteCall::named(call).ok_or(USAGE)?;

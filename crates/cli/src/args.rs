@@ -11,6 +11,7 @@ mod examples;
 mod globals;
 mod health;
 mod key;
+mod list;
 mod negative;
 mod operator;
 mod profile;
@@ -34,8 +35,9 @@ pub(crate) use dev::DevArgs;
 pub(crate) use envoy::{DoctorArgs, EnvoyConfigArgs, HostPort, Place};
 pub(crate) use globals::{GlobalArgs, Globals};
 pub(crate) use health::HealthArgs;
-pub(crate) use key::{
-    ClearField, CreateKeyArgs, ImportArgs, ImportSource, KeyCommand, ListKeysArgs, State, UpdateKeyArgs,
+pub(crate) use key::{ClearField, CreateKeyArgs, ImportArgs, ImportSource, KeyCommand, UpdateKeyArgs};
+pub(crate) use list::{
+    ListKeysArgs, ListTenantsArgs, ListUsersArgs, PageArgs, State, TenantState, UserState,
 };
 pub(crate) use operator::{CreateOperatorArgs, OperatorCommand, Role};
 pub(crate) use profile::{ApplyArgs, ChangeArgs, ProfileCommand};

@@ -11,6 +11,7 @@ mod envoy_config;
 mod health;
 mod key;
 mod key_import;
+mod list;
 mod manual;
 mod migrate;
 mod operator;

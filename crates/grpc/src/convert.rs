@@ -4,6 +4,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod key;
+pub(crate) mod list;
 pub(crate) mod profile;
 pub(crate) mod reason;
 pub(crate) mod shadow;

@@ -25,8 +25,10 @@ use self::invalid_fields::invalid_fields;
 static POOL: LazyLock<Option<DescriptorPool>> =
     LazyLock::new(|| DescriptorPool::decode(latchkey_proto::FILE_DESCRIPTOR_SET).ok());
 
-/// Largest number of pages that are read for a list, so that a response has at most 10,000 items.
-const MAX_PAGES: usize = 10;
+/// Largest number of items in a response.
+const MAX_ITEMS: usize = 10_000;
+/// Largest number of pages that are read for a list. A page can be short and still have a next one.
+const MAX_PAGES: usize = 200;
 /// Items on each page of a list.
 const PAGE_SIZE: i32 = 1_000;
 /// Length of the prefix of a gRPC message: a compression flag and four bytes of length.
@@ -70,6 +72,9 @@ pub(crate) async fn call(
         let mut response = call_unary(services, rpc.path, &message, caller).await?;
         if let Some(Value::Array(page)) = response.get_mut(list).map(Value::take) {
             items.extend(page);
+        }
+        if items.len() > MAX_ITEMS {
+            break;
         }
         let next = text(&response, "next_page_token");
         if next.is_empty() {

@@ -28,6 +28,14 @@ pub struct ListAuditEvents {
     pub from: Option<Timestamp>,
     /// Latest time, exclusive.
     pub until: Option<Timestamp>,
+    /// Subject that performed the action; empty for any.
+    pub actor: String,
+    /// Action; empty for any.
+    pub action: String,
+    /// Beginning of the action; empty for any.
+    pub action_prefix: String,
+    /// Object of the action; empty for any.
+    pub target: String,
 }
 
 /// Result of a verification of the log.

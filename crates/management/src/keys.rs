@@ -1,22 +1,18 @@
-//! Calls that create, read and list keys.
-
-use std::collections::BTreeMap;
+//! Calls that create and read keys.
 
 use latchkey_core::error::{ManagementError, RequestError, SystemError};
-use latchkey_core::id::{KeyId, TenantId};
+use latchkey_core::id::KeyId;
 use latchkey_core::key_kind::KeyKind;
 use latchkey_core::mint::mint;
 use latchkey_core::policy::Policy;
-use latchkey_core::record::{AlreadyRevoked, KeyRecord, KeyState, TenantRecord};
+use latchkey_core::record::{AlreadyRevoked, KeyRecord, TenantRecord};
 use latchkey_core::secret::PlainKey;
 
-use super::encoding::Encoder;
 use super::field_validator::FieldValidator;
 use super::grants::Grants;
 use super::key_builder::KeyBuilder;
-use super::page::{self, Page};
 use super::{CallContext, Caller, CreateKey, ManagementService};
-use crate::ports::{Created, KeyFilter, NewKey};
+use crate::ports::{Created, NewKey};
 
 /// Result of the creation of a key.
 #[derive(Clone, Debug)]
@@ -25,25 +21,6 @@ pub struct CreatedKey {
     pub key: KeyRecord,
     /// Value of the key; `None` if an earlier call with the same idempotency key created it.
     pub secret: Option<PlainKey>,
-}
-
-/// Keys to list; the fields are those of `latchkey.v1.ListKeysRequest`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ListKeys {
-    /// Tenant by id or slug; empty for the caller's own.
-    pub tenant: String,
-    /// Number of keys on a page: 1 to 1,000, or 0 for 100.
-    pub page_size: i32,
-    /// Token from the previous page; empty for the first page.
-    pub page_token: String,
-    /// Kind; empty for any.
-    pub kind: String,
-    /// Environment; empty for any.
-    pub environment: String,
-    /// State; `None` for any.
-    pub state: Option<KeyState>,
-    /// Bindings that a key must have; it can have others as well.
-    pub bindings: BTreeMap<String, String>,
 }
 
 impl ManagementService {
@@ -100,40 +77,6 @@ impl ManagementService {
         _call: &CallContext,
     ) -> Result<KeyRecord, ManagementError> {
         Ok(self.managed_key(caller, id).await?.0)
-    }
-
-    /// Lists keys, newest first.
-    pub async fn list_keys(
-        &self,
-        caller: &Caller,
-        request: ListKeys,
-        _call: &CallContext,
-    ) -> Result<Page<KeyRecord>, ManagementError> {
-        let tenant = self.managed_tenant(caller, &request.tenant).await?;
-        let some = |text: &String| (!text.is_empty()).then(|| text.clone());
-        let list = list_of_keys(tenant.id, &request);
-        let mut fields = FieldValidator::new("");
-        fields.text("kind", &request.kind, 0..=64);
-        fields.text("environment", &request.environment, 0..=64);
-        fields.labels("bindings", &request.bindings);
-        fields.finish()?;
-        let size = page::size(request.page_size)?;
-        let before = page::cursor(&request.page_token, &list)?.map(KeyId);
-        let filter = KeyFilter {
-            kind: some(&request.kind),
-            environments: some(&request.environment).into_iter().collect(),
-            state: request.state.map(|state| (state, self.parts.clock.now().wall)),
-            bindings: request.bindings,
-        };
-        let filter = match caller.bounded_in(&tenant) {
-            None => Some(filter),
-            Some(own) => Grants::of(own, &*self.policy_of(&tenant)?).confine(filter),
-        };
-        let keys = match filter {
-            None => Vec::new(),
-            Some(filter) => self.parts.store.keys(tenant.id, &filter, before, size + 1).await?,
-        };
-        Ok(page::page(keys, size, &list, |key| key.id.0))
     }
 
     /// Returns a key that the caller can manage, and its tenant.
@@ -209,22 +152,6 @@ fn with_scopes_as_requested(mut key: KeyRecord, requested: &[String], policy: &P
     key
 }
 
-/// Returns the encoded tenant and filter that a page token of keys is bound to.
-fn list_of_keys(tenant: TenantId, request: &ListKeys) -> Encoder {
-    let state = |state| match state {
-        KeyState::Active => 1,
-        KeyState::Expired => 2,
-        KeyState::Revoked => 3,
-        KeyState::Disabled => 4,
-    };
-    Encoder::new("latchkey.list_keys.v1")
-        .bytes(tenant.0.as_bytes())
-        .text(&request.kind)
-        .text(&request.environment)
-        .number(request.state.map_or(0, state))
-        .map(&request.bindings)
-}
-
 /// Returns why no key of a kind can be created, and what to do.
 pub(super) fn imported_only(kind: &KeyKind, policy: &Policy) -> String {
     let others: Vec<&str> = policy.kinds.iter().filter(|k| !k.imports.only).map(|k| &*k.name).collect();
@@ -240,29 +167,4 @@ pub(super) fn imported_only(kind: &KeyKind, policy: &Policy) -> String {
 
 pub(super) fn already_revoked(error: AlreadyRevoked) -> RequestError {
     RequestError::FailedPrecondition(error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::*;
-
-    #[test]
-    fn the_bytes_that_name_a_list_of_keys_stay() {
-        let tenant = TenantId(Uuid::from_u128(7));
-        let all = list_of_keys(tenant, &ListKeys::default()).hex();
-        assert_eq!(all, "4973d05715eea7952e544512db7cb711e3064950f5f7222810e1e3bc92a6bf70");
-        let some = ListKeys {
-            kind: "secret".into(),
-            environment: "live".into(),
-            state: Some(KeyState::Revoked),
-            bindings: BTreeMap::from([("merchant".to_owned(), "m_1".to_owned())]),
-            ..ListKeys::default()
-        };
-        assert_eq!(
-            list_of_keys(tenant, &some).hex(),
-            "a7e52e409b41d8f709ab854f68d3baddcf5d8aca7239e60c8e4305a7620a9ce2"
-        );
-    }
 }

@@ -19,6 +19,7 @@ mod key_builder;
 mod keys;
 mod lifecycle;
 mod lifetime;
+mod listing;
 pub mod operators;
 mod page;
 pub mod password;
@@ -48,14 +49,15 @@ pub use self::deletions::{DeleteKey, DeleteProfile, DeletedProfile, DeletedTenan
 pub use self::identity::CallerIdentity;
 pub use self::import::{ImportFinding, ImportKey, ImportKeys, ImportSecret, ImportedHash, ImportedKeys};
 pub use self::key_builder::{CreateKey, Expiry};
-pub use self::keys::{CreatedKey, ListKeys};
+pub use self::keys::CreatedKey;
 pub use self::lifecycle::{RevokeKey, RotateKey, RotatedKey};
+pub use self::listing::{ListKeys, ListTenants, ListUsers};
 pub use self::page::Page;
 pub use self::profile_changes::{MeasuredChange, changes_to_force, measure_changes, refuse_taking_away};
 pub use self::profiles::ApplyProfile;
 pub use self::publishable::{GetPublishableKey, PublishableKeyValue};
 pub use self::shadow::GetShadowReport;
-pub use self::tenants::{CreateTenant, ListTenants, SuspendTenant, UpdateTenant};
+pub use self::tenants::{CreateTenant, SuspendTenant, UpdateTenant};
 pub use self::tokens::{
     IssueJwt, IssuedTokens, RefreshJwt, RotateSigningKey, TokenGrant, TokenIssuer, TokenIssuerParts,
     reload_signing_keys,
@@ -63,7 +65,7 @@ pub use self::tokens::{
 pub use self::update::UpdateKey;
 pub use self::usage::{GetKeyUsage, KeyUsage, KeyUseSummary, UsageReader};
 pub use self::usage_report::{GetUsageReport, UsageReport};
-pub use self::users::{CreateUser, ListUsers, SetUserPassword, UpdateUser};
+pub use self::users::{CreateUser, SetUserPassword, UpdateUser};
 
 use latchkey_core::error::{ManagementError, RequestError};
 use latchkey_core::operator;

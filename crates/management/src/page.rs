@@ -3,18 +3,24 @@
 //! has a position (16 bytes, big-endian) and the first 8 bytes of the SHA-256 of the position and the list.
 //!
 //! A list whose entries move has tokens of the same version that hold an offset instead (4 bytes, big-endian).
+//!
+//! A list that callers can order and filter has tokens of version 2: a position, sealed with the master key and bound to
+//! the list. The position can be that of an entry that the caller may not see, so its content must stay secret.
+
+mod sealed;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use latchkey_core::error::RequestError;
 use uuid::Uuid;
 
+pub(super) use self::sealed::{sealed_cursor, sealed_token};
 use super::encoding::Encoder;
 
 /// A part of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T> {
-    /// Entries, newest first.
+    /// Entries in the order of the list. There can be fewer than the page has room for, and still a next page.
     pub items: Vec<T>,
     /// Token for the next page; empty on the last page.
     pub next: String,
@@ -23,7 +29,7 @@ pub struct Page<T> {
 const DEFAULT_SIZE: u32 = 100;
 const LARGEST_SIZE: i32 = 1_000;
 
-/// Version of the page tokens that are handed out, and the only one that is read.
+/// Version of the page tokens of lists with a fixed order.
 const VERSION: u8 = 1;
 const CHECK_LENGTH: usize = 8;
 
@@ -45,19 +51,10 @@ pub(super) fn cursor(token: &str, list: &Encoder) -> Result<Option<Uuid>, Reques
     if token.is_empty() {
         return Ok(None);
     }
-    let content = open(token)?;
+    let content = open(token, VERSION)?;
     let (id, check) = content.split_first_chunk::<16>().ok_or_else(foreign)?;
     let id = Uuid::from_bytes(*id);
     if check == check_of(id, list) { Ok(Some(id)) } else { Err(foreign()) }
-}
-
-/// Makes a page of at most `size` entries. `items` has one more entry if there is a next page.
-pub(super) fn page<T>(mut items: Vec<T>, size: u32, list: &Encoder, id: impl Fn(&T) -> Uuid) -> Page<T> {
-    let size = usize::try_from(size).unwrap_or(usize::MAX);
-    let more = items.len() > size;
-    items.truncate(size);
-    let next = items.last().filter(|_| more).map(|last| token(id(last), list)).unwrap_or_default();
-    Page { items, next }
 }
 
 /// Returns the token of the page that follows a position.
@@ -70,7 +67,7 @@ pub(super) fn offset(token: &str) -> Result<u64, RequestError> {
     if token.is_empty() {
         return Ok(0);
     }
-    let content: [u8; 4] = open(token)?.try_into().map_err(|_| foreign())?;
+    let content: [u8; 4] = open(token, VERSION)?.try_into().map_err(|_| foreign())?;
     Ok(u64::from(u32::from_be_bytes(content)))
 }
 
@@ -83,14 +80,14 @@ fn foreign() -> RequestError {
     RequestError::field("page_token", "is not a token of this list")
 }
 
-/// Returns what a token holds behind its version.
-fn open(token: &str) -> Result<Vec<u8>, RequestError> {
+/// Returns what a token holds behind its version, which must be the expected one.
+fn open(token: &str, expected: u8) -> Result<Vec<u8>, RequestError> {
     let mut bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| foreign())?;
     match bytes.first() {
-        Some(&VERSION) => Ok(bytes.split_off(1)),
+        Some(&version) if version == expected => Ok(bytes.split_off(1)),
         Some(version) => {
             let text = format!(
-                "has version {version}, and this server reads version {VERSION} alone: list again from the first page"
+                "has version {version}, and this list has tokens of version {expected}: list again from the first page"
             );
             Err(RequestError::field("page_token", text))
         }
@@ -131,27 +128,21 @@ mod tests {
 
     #[test]
     fn a_token_holds_for_its_own_list_alone() {
-        let ids: Vec<Uuid> = (1..=3).map(Uuid::from_u128).collect();
-        let page = page(ids.clone(), 2, &list("a"), |id| *id);
-        assert_eq!(page.items, ids[..2]);
-        assert_eq!(cursor(&page.next, &list("a")), Ok(Some(ids[1])));
-        assert!(cursor(&page.next, &list("b")).is_err());
-        assert!(cursor(&page.next[1..], &list("a")).is_err());
-        assert!(cursor(&page.next[..20], &list("a")).is_err());
+        let id = Uuid::from_u128(2);
+        let next = token(id, &list("a"));
+        assert_eq!(cursor(&next, &list("a")), Ok(Some(id)));
+        assert!(cursor(&next, &list("b")).is_err());
+        assert!(cursor(&next[1..], &list("a")).is_err());
+        assert!(cursor(&next[..20], &list("a")).is_err());
         assert!(cursor("é".repeat(40).as_str(), &list("a")).is_err());
-        assert!(offset(&page.next).is_err());
+        assert!(offset(&next).is_err());
         assert!(cursor(&offset_token(7), &list("a")).is_err());
     }
 
     #[test]
-    fn the_last_page_has_no_token() {
-        assert_eq!(page(vec![Uuid::nil()], 1, &list(""), |id| *id).next, "");
-    }
-
-    #[test]
     fn the_bytes_of_a_token_stay() {
-        let ids = vec![Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001), Uuid::nil()];
-        assert_eq!(page(ids, 1, &list("a"), |id| *id).next, "AQGQAAAAAHAAgAAAAAAAAAHUcdM5UcGvkg");
+        let id = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
+        assert_eq!(token(id, &list("a")), "AQGQAAAAAHAAgAAAAAAAAAHUcdM5UcGvkg");
         assert_eq!(offset_token(100), "AQAAAGQ");
     }
 
@@ -166,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_token_of_an_unknown_version_is_refused_and_says_so() {
-        let expected = "has version 2, and this server reads version 1 alone: list again from the first page";
+        let expected = "has version 2, and this list has tokens of version 1: list again from the first page";
         let mut bytes = vec![2];
         bytes.extend([0; 24]);
         assert_eq!(rejected(cursor(&URL_SAFE_NO_PAD.encode(bytes), &list("a"))), expected);

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod bulk;
 pub mod deletion;
 pub mod impact;
+pub mod listing;
 pub mod recovery;
 pub mod sealed_values;
 pub mod shadow;
@@ -18,11 +19,15 @@ use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::ports::HistoryHash;
 use latchkey_core::profile_change::Affected;
-use latchkey_core::record::{KeyRecord, KeyState, ProfileRecord, TenantRecord, TenantRef};
+use latchkey_core::record::{KeyRecord, ProfileRecord, TenantRecord, TenantRef};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::{MonotonicInstant, Timestamp};
 
 use self::impact::Impact;
+pub use self::listing::{
+    EventFilter, KeyFilter, KeyOrder, ListPart, ListRange, OrderValue, Position, TenantFilter, TenantOrder,
+    TimeRange, UserFilter, UserOrder,
+};
 
 /// Audit log entry, written in the transaction of the change that it describes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,19 +103,6 @@ pub enum ApplyResult {
     Conflict,
 }
 
-/// Filter of a list of keys. `None` and empty fields match every key.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct KeyFilter {
-    /// Kind of the keys.
-    pub kind: Option<String>,
-    /// Environments of the keys; empty for any.
-    pub environments: Vec<String>,
-    /// State of the keys at a point in time.
-    pub state: Option<(KeyState, Timestamp)>,
-    /// Bindings that the keys must have; they can have others as well.
-    pub bindings: BTreeMap<String, String>,
-}
-
 /// Key to create, with the data for idempotency.
 #[derive(Clone, Debug)]
 pub struct NewKey {
@@ -155,18 +147,20 @@ pub type TenantUpdateFn<'a> =
 pub trait ManagementStore: Send + Sync {
     /// Reads a key by id.
     async fn key(&self, id: KeyId) -> Result<Option<KeyRecord>, SystemError>;
-    /// Reads keys of a tenant, newest first, older than `before`, at most `limit`.
+    /// Reads a part of a list of keys.
     async fn keys(
         &self,
-        tenant: TenantId,
         filter: &KeyFilter,
-        before: Option<KeyId>,
-        limit: u32,
-    ) -> Result<Vec<KeyRecord>, SystemError>;
+        range: &ListRange<KeyOrder>,
+    ) -> Result<ListPart<KeyRecord>, SystemError>;
     /// Reads a tenant by id or slug.
     async fn tenant(&self, tenant: &TenantRef) -> Result<Option<TenantRecord>, SystemError>;
-    /// Reads tenants, newest first, older than `before`, at most `limit`.
-    async fn tenants(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<TenantRecord>, SystemError>;
+    /// Reads a part of a list of tenants.
+    async fn tenants(
+        &self,
+        filter: &TenantFilter,
+        range: &ListRange<TenantOrder>,
+    ) -> Result<ListPart<TenantRecord>, SystemError>;
     /// Reads the newest version of every profile, ordered by name.
     async fn profiles(&self) -> Result<Vec<ProfileRecord>, SystemError>;
     /// Reads a version of a profile; `None` for the newest.

@@ -14,7 +14,7 @@ use super::field_validator::FieldValidator;
 use super::grants::Grants;
 use super::key_builder::DEFAULT_ENVIRONMENT;
 use super::{CallContext, Caller, ManagementService};
-use crate::ports::KeyFilter;
+use crate::ports::{KeyFilter, ListRange};
 
 /// Request for a publishable key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,8 +77,10 @@ impl ManagementService {
             let filter = KeyFilter {
                 kind: Some(kind.name.to_string()),
                 environments: vec![environment.to_owned()],
-                state: Some((KeyState::Active, self.parts.clock.now().wall)),
+                states: Some((vec![KeyState::Active], self.parts.clock.now().wall)),
                 bindings: request.bindings.clone(),
+                tenant: Some(tenant.id),
+                ..KeyFilter::default()
             };
             let found = self.newest_that_can_be_granted(caller, &tenant, &policy, filter).await?;
             newest = newest.into_iter().chain(found).max_by_key(|key| key.id);
@@ -103,18 +105,17 @@ impl ManagementService {
                 None => return Ok(None),
             },
         };
-        let mut before = None;
+        let mut range = ListRange::newest(None, BATCH);
         for _ in 0..MAX_BATCHES {
-            let keys = self.parts.store.keys(tenant.id, &filter, before, BATCH).await?;
-            let last = keys.last().map(|key| key.id);
+            let part = self.parts.store.keys(&filter, &range).await?;
             let grantable = |key: &KeyRecord| self.check_grants(caller, tenant, policy, key).is_ok();
-            if let Some(key) = keys.into_iter().find(grantable) {
+            if let Some(key) = part.items.into_iter().find(grantable) {
                 return Ok(Some(key));
             }
-            if last.is_none() {
+            if part.next.is_none() {
                 return Ok(None);
             }
-            before = last;
+            range.after = part.next;
         }
         let text =
             "there are too many keys that the caller can't grant: name bindings to find one that it can";

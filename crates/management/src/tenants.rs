@@ -6,13 +6,11 @@ use latchkey_core::choices::not_one_of;
 use latchkey_core::error::{ManagementError, RequestError};
 use latchkey_core::excerpt::Quoted;
 use latchkey_core::id::TenantId;
-use latchkey_core::operator::{self, OperatorRole};
+use latchkey_core::operator;
 use latchkey_core::policy::Policy;
 use latchkey_core::record::{TenantRecord, TenantRef, is_slug};
 
-use super::encoding::Encoder;
 use super::field_validator::FieldValidator;
-use super::page::{self, Page};
 use super::{CallContext, Caller, ManagementService};
 
 /// Request for a tenant; the fields are those of `latchkey.v1.CreateTenantRequest`.
@@ -52,15 +50,6 @@ pub struct SuspendTenant {
     pub tenant: String,
     /// Reason for people, in the audit log.
     pub reason: String,
-}
-
-/// Page of tenants to list.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ListTenants {
-    /// Number of tenants on a page: 1 to 1,000, or 0 for 100.
-    pub page_size: i32,
-    /// Token from the previous page; empty for the first page.
-    pub page_token: String,
 }
 
 impl ManagementService {
@@ -118,23 +107,6 @@ impl ManagementService {
             return self.managed_tenant(caller, tenant).await;
         }
         self.any_tenant(tenant).await
-    }
-
-    /// Lists tenants, newest first, without the operators' own tenant.
-    pub async fn list_tenants(
-        &self,
-        caller: &Caller,
-        request: ListTenants,
-        _call: &CallContext,
-    ) -> Result<Page<TenantRecord>, ManagementError> {
-        caller.require_role(OperatorRole::Read)?;
-        let list = Encoder::new("latchkey.list_tenants.v1");
-        let size = page::size(request.page_size)?;
-        let before = page::cursor(&request.page_token, &list)?.map(TenantId);
-        // One more than needed shows if there is a next page; another one stands in for the operators' own tenant.
-        let mut tenants = self.parts.store.tenants(before, size + 2).await?;
-        tenants.retain(|t| !operator::is_operator_tenant(t));
-        Ok(page::page(tenants, size, &list, |t| t.id.0))
     }
 
     /// Changes a tenant. The change holds on every replica when this returns.

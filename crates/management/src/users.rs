@@ -17,9 +17,7 @@ use latchkey_core::principal::Principal;
 use latchkey_core::record::{TenantRecord, TenantRef};
 use latchkey_core::user::{UserRecord, canonical_email};
 
-use super::encoding::Encoder;
 use super::field_validator::FieldValidator;
-use super::page::{self, Page};
 use super::tokens::TokenIssuer;
 use super::{CallContext, Caller};
 use crate::password::requirements::{self, WeakPassword};
@@ -41,17 +39,6 @@ pub struct CreateUser {
     pub bindings: BTreeMap<String, String>,
     /// Environment that the user is confined to; empty for none.
     pub environment: String,
-}
-
-/// Users to list.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ListUsers {
-    /// Tenant by id or slug; empty for the caller's own.
-    pub tenant: String,
-    /// Number of users on a page: 1 to 1,000, or 0 for 100.
-    pub page_size: i32,
-    /// Token from the previous page; empty for the first page.
-    pub page_token: String,
 }
 
 /// New password of a user.
@@ -110,21 +97,6 @@ impl TokenIssuer {
         let entry = entry.with_detail("role", &*user.role);
         let written = self.parts.store.create_user(user, hash, entry).await?;
         Ok(self.parts.management.wait_until_applied(written, call).await?.value)
-    }
-
-    /// Lists users, newest first.
-    pub async fn list_users(
-        &self,
-        caller: &Caller,
-        request: ListUsers,
-        _call: &CallContext,
-    ) -> Result<Page<UserRecord>, ManagementError> {
-        let tenant = self.parts.management.managed_tenant(caller, &request.tenant).await?;
-        let list = Encoder::new("latchkey.list_users.v1").bytes(tenant.id.0.as_bytes());
-        let size = page::size(request.page_size)?;
-        let before = page::cursor(&request.page_token, &list)?.map(UserId);
-        let users = self.users_in_reach(caller, &tenant, before, size + 1).await?;
-        Ok(page::page(users, size, &list, |user| user.id.0))
     }
 
     /// Sets a user's password and resets failed logins. All of the user's tokens are invalid on every replica when

@@ -16,21 +16,15 @@ pub(crate) mod token;
 pub(crate) mod usage;
 pub(crate) mod usage_report;
 pub(crate) mod user;
+mod walk;
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::SelectStatement;
 
-/// Position and size of a page: the newest rows before `before`, at most `limit`.
+/// Position and size of a page of events: the newest before `before`, at most `limit`.
 pub(crate) struct Page<T> {
     pub(crate) before: Option<T>,
     pub(crate) limit: u32,
-}
-
-impl<T> Page<T> {
-    /// Returns how many rows a page still needs if it has `there`.
-    fn missing(&self, there: usize) -> u64 {
-        u64::from(self.limit).saturating_sub(u64::try_from(there).unwrap_or(u64::MAX))
-    }
 }
 
 /// Selects a table's columns under aliases, so that the columns of joined tables can be distinguished.

@@ -25,6 +25,10 @@ mod deletion;
 mod dialect;
 #[path = "ports/feed.rs"]
 mod feed;
+#[path = "ports/find.rs"]
+mod find;
+#[path = "ports/find_others.rs"]
+mod find_others;
 #[path = "ports/harness.rs"]
 mod harness;
 #[path = "ports/impact.rs"]

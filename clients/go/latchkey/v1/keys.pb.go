@@ -624,20 +624,54 @@ func (x *GetKeyRequest) GetId() string {
 
 type ListKeysRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// By id or slug. Empty: the caller's own tenant.
+	// By id or slug. Empty: the caller's own tenant, which is "latchkey" for an operator, or every one with `all_tenants`.
 	Tenant string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
 	// At most 1,000; 0: 100.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// From the page before, of the same list.
+	// From the page before, of the same list: with the same filters and order.
 	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Empty: every kind.
 	Kind string `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
 	// Empty: every environment.
 	Environment string `protobuf:"bytes,5,opt,name=environment,proto3" json:"environment,omitempty"`
-	// Unspecified: every state.
+	// Unspecified: every state, or those in `states`.
 	State KeyState `protobuf:"varint,6,opt,name=state,proto3,enum=latchkey.v1.KeyState" json:"state,omitempty"`
 	// Keys that are bound to these, among others.
-	Bindings      map[string]string `protobuf:"bytes,7,rep,name=bindings,proto3" json:"bindings,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Bindings map[string]string `protobuf:"bytes,7,rep,name=bindings,proto3" json:"bindings,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The keys of all tenants, for operators alone; without `tenant`.
+	AllTenants bool `protobuf:"varint,8,opt,name=all_tenants,json=allTenants,proto3" json:"all_tenants,omitempty"`
+	// Keys in one of these states, and in `state`. None: every state.
+	States []KeyState `protobuf:"varint,9,rep,packed,name=states,proto3,enum=latchkey.v1.KeyState" json:"states,omitempty"`
+	// A part of the name; upper and lower case are the same.
+	NameContains string `protobuf:"bytes,10,opt,name=name_contains,json=nameContains,proto3" json:"name_contains,omitempty"`
+	// The last four characters of the value, as in Key. What lists show, "sk_live_…7f3a", means the same.
+	Hint string `protobuf:"bytes,11,opt,name=hint,proto3" json:"hint,omitempty"`
+	// The subject that created the keys, as in Key: the id of a key or a user.
+	CreatedBy string `protobuf:"bytes,12,opt,name=created_by,json=createdBy,proto3" json:"created_by,omitempty"`
+	// Keys whose last use was at this time or later. The filters and the order by last use follow what is stored, a few
+	// seconds after the use (`usage_flush_interval`).
+	LastUsedAfter *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=last_used_after,json=lastUsedAfter,proto3" json:"last_used_after,omitempty"`
+	// Keys whose last use was before this time; without keys that were never used, unless `never_used` is set too.
+	LastUsedBefore *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=last_used_before,json=lastUsedBefore,proto3" json:"last_used_before,omitempty"`
+	// Keys that were never used; with `last_used_after` or `last_used_before`, these besides those in that range.
+	NeverUsed bool `protobuf:"varint,15,opt,name=never_used,json=neverUsed,proto3" json:"never_used,omitempty"`
+	// Keys that expire at this time or later; without keys that never expire, unless `never_expires` is set too.
+	ExpiresAfter *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=expires_after,json=expiresAfter,proto3" json:"expires_after,omitempty"`
+	// Keys that expire before this time.
+	ExpiresBefore *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=expires_before,json=expiresBefore,proto3" json:"expires_before,omitempty"`
+	// Keys that never expire; with `expires_after` or `expires_before`, these besides those in that range.
+	NeverExpires bool `protobuf:"varint,18,opt,name=never_expires,json=neverExpires,proto3" json:"never_expires,omitempty"`
+	// Keys that were created at this time or later.
+	CreatedAfter *timestamppb.Timestamp `protobuf:"bytes,19,opt,name=created_after,json=createdAfter,proto3" json:"created_after,omitempty"`
+	// Keys that were created before this time.
+	CreatedBefore *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=created_before,json=createdBefore,proto3" json:"created_before,omitempty"`
+	// Keys that have every one of these scopes. Aliases are resolved, except with `all_tenants`.
+	Scopes []string `protobuf:"bytes,21,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	// "created", "name", "last_used" or "expires" (or the fields' names: "create_time", "last_use_time", "expire_time"),
+	// ascending, or with " desc" behind it. Empty: "created desc". Keys that were never used count as used before all
+	// others, and keys that never expire as the last to expire. Names are ordered without case, by the rules of the
+	// database.
+	OrderBy       string `protobuf:"bytes,22,opt,name=order_by,json=orderBy,proto3" json:"order_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -721,9 +755,114 @@ func (x *ListKeysRequest) GetBindings() map[string]string {
 	return nil
 }
 
+func (x *ListKeysRequest) GetAllTenants() bool {
+	if x != nil {
+		return x.AllTenants
+	}
+	return false
+}
+
+func (x *ListKeysRequest) GetStates() []KeyState {
+	if x != nil {
+		return x.States
+	}
+	return nil
+}
+
+func (x *ListKeysRequest) GetNameContains() string {
+	if x != nil {
+		return x.NameContains
+	}
+	return ""
+}
+
+func (x *ListKeysRequest) GetHint() string {
+	if x != nil {
+		return x.Hint
+	}
+	return ""
+}
+
+func (x *ListKeysRequest) GetCreatedBy() string {
+	if x != nil {
+		return x.CreatedBy
+	}
+	return ""
+}
+
+func (x *ListKeysRequest) GetLastUsedAfter() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastUsedAfter
+	}
+	return nil
+}
+
+func (x *ListKeysRequest) GetLastUsedBefore() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastUsedBefore
+	}
+	return nil
+}
+
+func (x *ListKeysRequest) GetNeverUsed() bool {
+	if x != nil {
+		return x.NeverUsed
+	}
+	return false
+}
+
+func (x *ListKeysRequest) GetExpiresAfter() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAfter
+	}
+	return nil
+}
+
+func (x *ListKeysRequest) GetExpiresBefore() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresBefore
+	}
+	return nil
+}
+
+func (x *ListKeysRequest) GetNeverExpires() bool {
+	if x != nil {
+		return x.NeverExpires
+	}
+	return false
+}
+
+func (x *ListKeysRequest) GetCreatedAfter() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreatedAfter
+	}
+	return nil
+}
+
+func (x *ListKeysRequest) GetCreatedBefore() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreatedBefore
+	}
+	return nil
+}
+
+func (x *ListKeysRequest) GetScopes() []string {
+	if x != nil {
+		return x.Scopes
+	}
+	return nil
+}
+
+func (x *ListKeysRequest) GetOrderBy() string {
+	if x != nil {
+		return x.OrderBy
+	}
+	return ""
+}
+
 type ListKeysResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Newest first. No secret values.
+	// In the order of the request. No secret values.
 	Keys []*Key `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`
 	// Empty: this was the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
@@ -2257,7 +2396,7 @@ const file_latchkey_v1_keys_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\v2\x10.latchkey.v1.KeyR\x03key\x12\x16\n" +
 	"\x06secret\x18\x02 \x01(\tR\x06secret\"\x1f\n" +
 	"\rGetKeyRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"\xcd\x02\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\xfe\a\n" +
 	"\x0fListKeysRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
@@ -2266,7 +2405,26 @@ const file_latchkey_v1_keys_proto_rawDesc = "" +
 	"\x04kind\x18\x04 \x01(\tR\x04kind\x12 \n" +
 	"\venvironment\x18\x05 \x01(\tR\venvironment\x12+\n" +
 	"\x05state\x18\x06 \x01(\x0e2\x15.latchkey.v1.KeyStateR\x05state\x12F\n" +
-	"\bbindings\x18\a \x03(\v2*.latchkey.v1.ListKeysRequest.BindingsEntryR\bbindings\x1a;\n" +
+	"\bbindings\x18\a \x03(\v2*.latchkey.v1.ListKeysRequest.BindingsEntryR\bbindings\x12\x1f\n" +
+	"\vall_tenants\x18\b \x01(\bR\n" +
+	"allTenants\x12-\n" +
+	"\x06states\x18\t \x03(\x0e2\x15.latchkey.v1.KeyStateR\x06states\x12#\n" +
+	"\rname_contains\x18\n" +
+	" \x01(\tR\fnameContains\x12\x12\n" +
+	"\x04hint\x18\v \x01(\tR\x04hint\x12\x1d\n" +
+	"\n" +
+	"created_by\x18\f \x01(\tR\tcreatedBy\x12B\n" +
+	"\x0flast_used_after\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\rlastUsedAfter\x12D\n" +
+	"\x10last_used_before\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x0elastUsedBefore\x12\x1d\n" +
+	"\n" +
+	"never_used\x18\x0f \x01(\bR\tneverUsed\x12?\n" +
+	"\rexpires_after\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\fexpiresAfter\x12A\n" +
+	"\x0eexpires_before\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\rexpiresBefore\x12#\n" +
+	"\rnever_expires\x18\x12 \x01(\bR\fneverExpires\x12?\n" +
+	"\rcreated_after\x18\x13 \x01(\v2\x1a.google.protobuf.TimestampR\fcreatedAfter\x12A\n" +
+	"\x0ecreated_before\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\rcreatedBefore\x12\x16\n" +
+	"\x06scopes\x18\x15 \x03(\tR\x06scopes\x12\x19\n" +
+	"\border_by\x18\x16 \x01(\tR\aorderBy\x1a;\n" +
 	"\rBindingsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"`\n" +
@@ -2473,62 +2631,60 @@ var file_latchkey_v1_keys_proto_depIdxs = []int32{
 	33, // 12: latchkey.v1.CreateKeyRequest.metadata:type_name -> latchkey.v1.CreateKeyRequest.MetadataEntry
 	1,  // 13: latchkey.v1.CreateKeyResponse.key:type_name -> latchkey.v1.Key
 	0,  // 14: latchkey.v1.ListKeysRequest.state:type_name -> latchkey.v1.KeyState
-	34, // 15: latchkey.v1.ListKeysRequest.bindings:type_name -> latchkey.v1.ListKeysRequest.BindingsEntry
-	1,  // 16: latchkey.v1.ListKeysResponse.keys:type_name -> latchkey.v1.Key
-	1,  // 17: latchkey.v1.UpdateKeyRequest.key:type_name -> latchkey.v1.Key
-	40, // 18: latchkey.v1.UpdateKeyRequest.update_mask:type_name -> google.protobuf.FieldMask
-	39, // 19: latchkey.v1.RotateKeyRequest.overlap:type_name -> google.protobuf.Duration
-	1,  // 20: latchkey.v1.RotateKeyResponse.key:type_name -> latchkey.v1.Key
-	1,  // 21: latchkey.v1.RotateKeyResponse.replaced:type_name -> latchkey.v1.Key
-	1,  // 22: latchkey.v1.RevokeKeyResponse.key:type_name -> latchkey.v1.Key
-	0,  // 23: latchkey.v1.KeysFilter.state:type_name -> latchkey.v1.KeyState
-	35, // 24: latchkey.v1.KeysFilter.bindings:type_name -> latchkey.v1.KeysFilter.BindingsEntry
-	38, // 25: latchkey.v1.KeysFilter.unused_since:type_name -> google.protobuf.Timestamp
-	12, // 26: latchkey.v1.RevokeKeysRequest.filter:type_name -> latchkey.v1.KeysFilter
-	12, // 27: latchkey.v1.DisableKeysRequest.filter:type_name -> latchkey.v1.KeysFilter
-	36, // 28: latchkey.v1.GetPublishableKeyRequest.bindings:type_name -> latchkey.v1.GetPublishableKeyRequest.BindingsEntry
-	21, // 29: latchkey.v1.ImportKeysRequest.keys:type_name -> latchkey.v1.ImportedKey
-	22, // 30: latchkey.v1.ImportedKey.hash:type_name -> latchkey.v1.ImportedHash
-	2,  // 31: latchkey.v1.ImportedKey.key:type_name -> latchkey.v1.CreateKeyRequest
-	38, // 32: latchkey.v1.ImportedKey.create_time:type_name -> google.protobuf.Timestamp
-	1,  // 33: latchkey.v1.ImportKeysResponse.keys:type_name -> latchkey.v1.Key
-	24, // 34: latchkey.v1.ImportKeysResponse.warnings:type_name -> latchkey.v1.ImportFinding
-	24, // 35: latchkey.v1.ImportKeysResponse.errors:type_name -> latchkey.v1.ImportFinding
-	38, // 36: latchkey.v1.GetKeyUsageRequest.start_time:type_name -> google.protobuf.Timestamp
-	38, // 37: latchkey.v1.GetKeyUsageRequest.end_time:type_name -> google.protobuf.Timestamp
-	27, // 38: latchkey.v1.GetKeyUsageResponse.hours:type_name -> latchkey.v1.UsageHour
-	38, // 39: latchkey.v1.GetKeyUsageResponse.last_use_time:type_name -> google.protobuf.Timestamp
-	38, // 40: latchkey.v1.UsageHour.hour:type_name -> google.protobuf.Timestamp
-	37, // 41: latchkey.v1.UsageHour.denied:type_name -> latchkey.v1.UsageHour.DeniedEntry
-	2,  // 42: latchkey.v1.KeyService.CreateKey:input_type -> latchkey.v1.CreateKeyRequest
-	4,  // 43: latchkey.v1.KeyService.GetKey:input_type -> latchkey.v1.GetKeyRequest
-	5,  // 44: latchkey.v1.KeyService.ListKeys:input_type -> latchkey.v1.ListKeysRequest
-	7,  // 45: latchkey.v1.KeyService.UpdateKey:input_type -> latchkey.v1.UpdateKeyRequest
-	8,  // 46: latchkey.v1.KeyService.RotateKey:input_type -> latchkey.v1.RotateKeyRequest
-	10, // 47: latchkey.v1.KeyService.RevokeKey:input_type -> latchkey.v1.RevokeKeyRequest
-	17, // 48: latchkey.v1.KeyService.DeleteKey:input_type -> latchkey.v1.DeleteKeyRequest
-	13, // 49: latchkey.v1.KeyService.RevokeKeys:input_type -> latchkey.v1.RevokeKeysRequest
-	15, // 50: latchkey.v1.KeyService.DisableKeys:input_type -> latchkey.v1.DisableKeysRequest
-	19, // 51: latchkey.v1.KeyService.GetPublishableKey:input_type -> latchkey.v1.GetPublishableKeyRequest
-	20, // 52: latchkey.v1.KeyService.ImportKeys:input_type -> latchkey.v1.ImportKeysRequest
-	25, // 53: latchkey.v1.KeyService.GetKeyUsage:input_type -> latchkey.v1.GetKeyUsageRequest
+	29, // 15: latchkey.v1.ListKeysRequest.bindings:type_name -> latchkey.v1.ListKeysRequest.BindingsEntry
+	0,  // 16: latchkey.v1.ListKeysRequest.states:type_name -> latchkey.v1.KeyState
+	32, // 17: latchkey.v1.ListKeysRequest.last_used_after:type_name -> google.protobuf.Timestamp
+	32, // 18: latchkey.v1.ListKeysRequest.last_used_before:type_name -> google.protobuf.Timestamp
+	32, // 19: latchkey.v1.ListKeysRequest.expires_after:type_name -> google.protobuf.Timestamp
+	32, // 20: latchkey.v1.ListKeysRequest.expires_before:type_name -> google.protobuf.Timestamp
+	32, // 21: latchkey.v1.ListKeysRequest.created_after:type_name -> google.protobuf.Timestamp
+	32, // 22: latchkey.v1.ListKeysRequest.created_before:type_name -> google.protobuf.Timestamp
+	1,  // 23: latchkey.v1.ListKeysResponse.keys:type_name -> latchkey.v1.Key
+	1,  // 24: latchkey.v1.UpdateKeyRequest.key:type_name -> latchkey.v1.Key
+	34, // 25: latchkey.v1.UpdateKeyRequest.update_mask:type_name -> google.protobuf.FieldMask
+	33, // 26: latchkey.v1.RotateKeyRequest.overlap:type_name -> google.protobuf.Duration
+	1,  // 27: latchkey.v1.RotateKeyResponse.key:type_name -> latchkey.v1.Key
+	1,  // 28: latchkey.v1.RotateKeyResponse.replaced:type_name -> latchkey.v1.Key
+	1,  // 29: latchkey.v1.RevokeKeyResponse.key:type_name -> latchkey.v1.Key
+	30, // 30: latchkey.v1.GetPublishableKeyRequest.bindings:type_name -> latchkey.v1.GetPublishableKeyRequest.BindingsEntry
+	16, // 31: latchkey.v1.ImportKeysRequest.keys:type_name -> latchkey.v1.ImportedKey
+	17, // 32: latchkey.v1.ImportedKey.hash:type_name -> latchkey.v1.ImportedHash
+	2,  // 33: latchkey.v1.ImportedKey.key:type_name -> latchkey.v1.CreateKeyRequest
+	32, // 34: latchkey.v1.ImportedKey.create_time:type_name -> google.protobuf.Timestamp
+	1,  // 35: latchkey.v1.ImportKeysResponse.keys:type_name -> latchkey.v1.Key
+	19, // 36: latchkey.v1.ImportKeysResponse.warnings:type_name -> latchkey.v1.ImportFinding
+	19, // 37: latchkey.v1.ImportKeysResponse.errors:type_name -> latchkey.v1.ImportFinding
+	32, // 38: latchkey.v1.GetKeyUsageRequest.start_time:type_name -> google.protobuf.Timestamp
+	32, // 39: latchkey.v1.GetKeyUsageRequest.end_time:type_name -> google.protobuf.Timestamp
+	22, // 40: latchkey.v1.GetKeyUsageResponse.hours:type_name -> latchkey.v1.UsageHour
+	32, // 41: latchkey.v1.GetKeyUsageResponse.last_use_time:type_name -> google.protobuf.Timestamp
+	32, // 42: latchkey.v1.UsageHour.hour:type_name -> google.protobuf.Timestamp
+	31, // 43: latchkey.v1.UsageHour.denied:type_name -> latchkey.v1.UsageHour.DeniedEntry
+	2,  // 44: latchkey.v1.KeyService.CreateKey:input_type -> latchkey.v1.CreateKeyRequest
+	4,  // 45: latchkey.v1.KeyService.GetKey:input_type -> latchkey.v1.GetKeyRequest
+	5,  // 46: latchkey.v1.KeyService.ListKeys:input_type -> latchkey.v1.ListKeysRequest
+	7,  // 47: latchkey.v1.KeyService.UpdateKey:input_type -> latchkey.v1.UpdateKeyRequest
+	8,  // 48: latchkey.v1.KeyService.RotateKey:input_type -> latchkey.v1.RotateKeyRequest
+	10, // 49: latchkey.v1.KeyService.RevokeKey:input_type -> latchkey.v1.RevokeKeyRequest
+	12, // 50: latchkey.v1.KeyService.DeleteKey:input_type -> latchkey.v1.DeleteKeyRequest
+	14, // 51: latchkey.v1.KeyService.GetPublishableKey:input_type -> latchkey.v1.GetPublishableKeyRequest
+	15, // 52: latchkey.v1.KeyService.ImportKeys:input_type -> latchkey.v1.ImportKeysRequest
+	20, // 53: latchkey.v1.KeyService.GetKeyUsage:input_type -> latchkey.v1.GetKeyUsageRequest
 	3,  // 54: latchkey.v1.KeyService.CreateKey:output_type -> latchkey.v1.CreateKeyResponse
 	1,  // 55: latchkey.v1.KeyService.GetKey:output_type -> latchkey.v1.Key
 	6,  // 56: latchkey.v1.KeyService.ListKeys:output_type -> latchkey.v1.ListKeysResponse
 	1,  // 57: latchkey.v1.KeyService.UpdateKey:output_type -> latchkey.v1.Key
 	9,  // 58: latchkey.v1.KeyService.RotateKey:output_type -> latchkey.v1.RotateKeyResponse
 	11, // 59: latchkey.v1.KeyService.RevokeKey:output_type -> latchkey.v1.RevokeKeyResponse
-	18, // 60: latchkey.v1.KeyService.DeleteKey:output_type -> latchkey.v1.DeleteKeyResponse
-	14, // 61: latchkey.v1.KeyService.RevokeKeys:output_type -> latchkey.v1.RevokeKeysResponse
-	16, // 62: latchkey.v1.KeyService.DisableKeys:output_type -> latchkey.v1.DisableKeysResponse
-	1,  // 63: latchkey.v1.KeyService.GetPublishableKey:output_type -> latchkey.v1.Key
-	23, // 64: latchkey.v1.KeyService.ImportKeys:output_type -> latchkey.v1.ImportKeysResponse
-	26, // 65: latchkey.v1.KeyService.GetKeyUsage:output_type -> latchkey.v1.GetKeyUsageResponse
-	54, // [54:66] is the sub-list for method output_type
-	42, // [42:54] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	13, // 60: latchkey.v1.KeyService.DeleteKey:output_type -> latchkey.v1.DeleteKeyResponse
+	1,  // 61: latchkey.v1.KeyService.GetPublishableKey:output_type -> latchkey.v1.Key
+	18, // 62: latchkey.v1.KeyService.ImportKeys:output_type -> latchkey.v1.ImportKeysResponse
+	21, // 63: latchkey.v1.KeyService.GetKeyUsage:output_type -> latchkey.v1.GetKeyUsageResponse
+	54, // [54:64] is the sub-list for method output_type
+	44, // [44:54] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_latchkey_v1_keys_proto_init() }

@@ -45,8 +45,10 @@ type KeyServiceClient interface {
 	CreateKey(ctx context.Context, in *CreateKeyRequest, opts ...grpc.CallOption) (*CreateKeyResponse, error)
 	// Reads a key, without its value.
 	GetKey(ctx context.Context, in *GetKeyRequest, opts ...grpc.CallOption) (*Key, error)
-	// Lists a tenant's keys, newest first. A caller that is confined to an environment or to bindings sees the keys
-	// within them alone, as in every other call; all other keys are NOT_FOUND.
+	// Lists keys of a tenant, or for operators of all tenants; all filters that are set must match. A caller that is
+	// confined to an environment or to bindings sees the keys within them alone, as in every other call; all other keys
+	// are NOT_FOUND. A page can have fewer keys than page_size, even none, and still have a next_page_token: one call
+	// compares at most 10,000 keys with filters that no index serves.
 	ListKeys(ctx context.Context, in *ListKeysRequest, opts ...grpc.CallOption) (*ListKeysResponse, error)
 	// Changes the fields that `update_mask` names; a revoked key can't be changed. The key must be nowhere wider than
 	// before, or the caller must be able to create the whole key as it is afterwards. To make an expired key valid
@@ -213,8 +215,10 @@ type KeyServiceServer interface {
 	CreateKey(context.Context, *CreateKeyRequest) (*CreateKeyResponse, error)
 	// Reads a key, without its value.
 	GetKey(context.Context, *GetKeyRequest) (*Key, error)
-	// Lists a tenant's keys, newest first. A caller that is confined to an environment or to bindings sees the keys
-	// within them alone, as in every other call; all other keys are NOT_FOUND.
+	// Lists keys of a tenant, or for operators of all tenants; all filters that are set must match. A caller that is
+	// confined to an environment or to bindings sees the keys within them alone, as in every other call; all other keys
+	// are NOT_FOUND. A page can have fewer keys than page_size, even none, and still have a next_page_token: one call
+	// compares at most 10,000 keys with filters that no index serves.
 	ListKeys(context.Context, *ListKeysRequest) (*ListKeysResponse, error)
 	// Changes the fields that `update_mask` names; a revoked key can't be changed. The key must be nowhere wider than
 	// before, or the caller must be able to create the whole key as it is afterwards. To make an expired key valid

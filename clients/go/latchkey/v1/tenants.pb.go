@@ -23,6 +23,108 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type TenantState int32
+
+const (
+	TenantState_TENANT_STATE_UNSPECIFIED TenantState = 0
+	// Its credentials are accepted.
+	TenantState_TENANT_STATE_ACTIVE TenantState = 1
+	// All of its credentials are denied for now.
+	TenantState_TENANT_STATE_SUSPENDED TenantState = 2
+)
+
+// Enum value maps for TenantState.
+var (
+	TenantState_name = map[int32]string{
+		0: "TENANT_STATE_UNSPECIFIED",
+		1: "TENANT_STATE_ACTIVE",
+		2: "TENANT_STATE_SUSPENDED",
+	}
+	TenantState_value = map[string]int32{
+		"TENANT_STATE_UNSPECIFIED": 0,
+		"TENANT_STATE_ACTIVE":      1,
+		"TENANT_STATE_SUSPENDED":   2,
+	}
+)
+
+func (x TenantState) Enum() *TenantState {
+	p := new(TenantState)
+	*p = x
+	return p
+}
+
+func (x TenantState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TenantState) Descriptor() protoreflect.EnumDescriptor {
+	return file_latchkey_v1_tenants_proto_enumTypes[0].Descriptor()
+}
+
+func (TenantState) Type() protoreflect.EnumType {
+	return &file_latchkey_v1_tenants_proto_enumTypes[0]
+}
+
+func (x TenantState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TenantState.Descriptor instead.
+func (TenantState) EnumDescriptor() ([]byte, []int) {
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{0}
+}
+
+type UserState int32
+
+const (
+	UserState_USER_STATE_UNSPECIFIED UserState = 0
+	// The user can sign in.
+	UserState_USER_STATE_ACTIVE UserState = 1
+	// The user is switched off.
+	UserState_USER_STATE_DISABLED UserState = 2
+)
+
+// Enum value maps for UserState.
+var (
+	UserState_name = map[int32]string{
+		0: "USER_STATE_UNSPECIFIED",
+		1: "USER_STATE_ACTIVE",
+		2: "USER_STATE_DISABLED",
+	}
+	UserState_value = map[string]int32{
+		"USER_STATE_UNSPECIFIED": 0,
+		"USER_STATE_ACTIVE":      1,
+		"USER_STATE_DISABLED":    2,
+	}
+)
+
+func (x UserState) Enum() *UserState {
+	p := new(UserState)
+	*p = x
+	return p
+}
+
+func (x UserState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (UserState) Descriptor() protoreflect.EnumDescriptor {
+	return file_latchkey_v1_tenants_proto_enumTypes[1].Descriptor()
+}
+
+func (UserState) Type() protoreflect.EnumType {
+	return &file_latchkey_v1_tenants_proto_enumTypes[1]
+}
+
+func (x UserState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use UserState.Descriptor instead.
+func (UserState) EnumDescriptor() ([]byte, []int) {
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{1}
+}
+
 type Tenant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Made by Latchkey.
@@ -261,8 +363,23 @@ type ListTenantsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// At most 1,000; 0: 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// From the page before.
-	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// From the page before, of the same list: with the same filters and order.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// A part of the slug or the display name; upper and lower case are the same.
+	NameContains string `protobuf:"bytes,3,opt,name=name_contains,json=nameContains,proto3" json:"name_contains,omitempty"`
+	// Unspecified: every state.
+	State TenantState `protobuf:"varint,4,opt,name=state,proto3,enum=latchkey.v1.TenantState" json:"state,omitempty"`
+	// Empty: every profile.
+	Profile string `protobuf:"bytes,5,opt,name=profile,proto3" json:"profile,omitempty"`
+	// Empty: every plan.
+	Plan string `protobuf:"bytes,6,opt,name=plan,proto3" json:"plan,omitempty"`
+	// Tenants that were created at this time or later.
+	CreatedAfter *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=created_after,json=createdAfter,proto3" json:"created_after,omitempty"`
+	// Tenants that were created before this time.
+	CreatedBefore *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=created_before,json=createdBefore,proto3" json:"created_before,omitempty"`
+	// "created", "slug" or "name" (or the fields' names: "create_time", "display_name"), ascending, or with " desc" behind
+	// it. Empty: "created desc".
+	OrderBy       string `protobuf:"bytes,9,opt,name=order_by,json=orderBy,proto3" json:"order_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -311,9 +428,58 @@ func (x *ListTenantsRequest) GetPageToken() string {
 	return ""
 }
 
+func (x *ListTenantsRequest) GetNameContains() string {
+	if x != nil {
+		return x.NameContains
+	}
+	return ""
+}
+
+func (x *ListTenantsRequest) GetState() TenantState {
+	if x != nil {
+		return x.State
+	}
+	return TenantState_TENANT_STATE_UNSPECIFIED
+}
+
+func (x *ListTenantsRequest) GetProfile() string {
+	if x != nil {
+		return x.Profile
+	}
+	return ""
+}
+
+func (x *ListTenantsRequest) GetPlan() string {
+	if x != nil {
+		return x.Plan
+	}
+	return ""
+}
+
+func (x *ListTenantsRequest) GetCreatedAfter() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreatedAfter
+	}
+	return nil
+}
+
+func (x *ListTenantsRequest) GetCreatedBefore() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreatedBefore
+	}
+	return nil
+}
+
+func (x *ListTenantsRequest) GetOrderBy() string {
+	if x != nil {
+		return x.OrderBy
+	}
+	return ""
+}
+
 type ListTenantsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Newest first.
+	// In the order of the request.
 	Tenants []*Tenant `protobuf:"bytes,1,rep,name=tenants,proto3" json:"tenants,omitempty"`
 	// Empty: this was the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
@@ -817,12 +983,28 @@ func (x *CreateUserRequest) GetEnvironment() string {
 
 type ListUsersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// By id or slug. Empty: the caller's own tenant.
+	// By id or slug. Empty: the caller's own tenant, or every one with `all_tenants`.
 	Tenant string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
 	// At most 1,000; 0: 100.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// From the page before, of the same list.
-	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// From the page before, of the same list: with the same filters and order.
+	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// The users of all tenants, for operators alone; without `tenant`.
+	AllTenants bool `protobuf:"varint,4,opt,name=all_tenants,json=allTenants,proto3" json:"all_tenants,omitempty"`
+	// A part of the e-mail address; upper and lower case are the same.
+	EmailContains string `protobuf:"bytes,5,opt,name=email_contains,json=emailContains,proto3" json:"email_contains,omitempty"`
+	// Empty: every role.
+	Role string `protobuf:"bytes,6,opt,name=role,proto3" json:"role,omitempty"`
+	// Users that are confined to this environment. Empty: all users.
+	Environment string `protobuf:"bytes,7,opt,name=environment,proto3" json:"environment,omitempty"`
+	// Unspecified: every state.
+	State UserState `protobuf:"varint,8,opt,name=state,proto3,enum=latchkey.v1.UserState" json:"state,omitempty"`
+	// Users that were created at this time or later.
+	CreatedAfter *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=created_after,json=createdAfter,proto3" json:"created_after,omitempty"`
+	// Users that were created before this time.
+	CreatedBefore *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=created_before,json=createdBefore,proto3" json:"created_before,omitempty"`
+	// "created" (or "create_time") or "email", ascending, or with " desc" behind it. Empty: "created desc".
+	OrderBy       string `protobuf:"bytes,11,opt,name=order_by,json=orderBy,proto3" json:"order_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -878,9 +1060,65 @@ func (x *ListUsersRequest) GetPageToken() string {
 	return ""
 }
 
+func (x *ListUsersRequest) GetAllTenants() bool {
+	if x != nil {
+		return x.AllTenants
+	}
+	return false
+}
+
+func (x *ListUsersRequest) GetEmailContains() string {
+	if x != nil {
+		return x.EmailContains
+	}
+	return ""
+}
+
+func (x *ListUsersRequest) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *ListUsersRequest) GetEnvironment() string {
+	if x != nil {
+		return x.Environment
+	}
+	return ""
+}
+
+func (x *ListUsersRequest) GetState() UserState {
+	if x != nil {
+		return x.State
+	}
+	return UserState_USER_STATE_UNSPECIFIED
+}
+
+func (x *ListUsersRequest) GetCreatedAfter() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreatedAfter
+	}
+	return nil
+}
+
+func (x *ListUsersRequest) GetCreatedBefore() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreatedBefore
+	}
+	return nil
+}
+
+func (x *ListUsersRequest) GetOrderBy() string {
+	if x != nil {
+		return x.OrderBy
+	}
+	return ""
+}
+
 type ListUsersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Newest first.
+	// In the order of the request.
 	Users []*User `protobuf:"bytes,1,rep,name=users,proto3" json:"users,omitempty"`
 	// Empty: this was the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
@@ -1745,7 +1983,15 @@ type ListAuditEventsRequest struct {
 	// From this time on.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// Before this time.
-	EndTime       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	EndTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	// The subject that acted, as in AuditEvent; empty: every one.
+	Actor string `protobuf:"bytes,6,opt,name=actor,proto3" json:"actor,omitempty"`
+	// One action ("key.revoke"); empty: every one.
+	Action string `protobuf:"bytes,7,opt,name=action,proto3" json:"action,omitempty"`
+	// Actions that begin with this text ("key."); without `action`.
+	ActionPrefix string `protobuf:"bytes,8,opt,name=action_prefix,json=actionPrefix,proto3" json:"action_prefix,omitempty"`
+	// What it was done to, as in AuditEvent; empty: everything.
+	Target        string `protobuf:"bytes,9,opt,name=target,proto3" json:"target,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1813,6 +2059,34 @@ func (x *ListAuditEventsRequest) GetEndTime() *timestamppb.Timestamp {
 		return x.EndTime
 	}
 	return nil
+}
+
+func (x *ListAuditEventsRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *ListAuditEventsRequest) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *ListAuditEventsRequest) GetActionPrefix() string {
+	if x != nil {
+		return x.ActionPrefix
+	}
+	return ""
+}
+
+func (x *ListAuditEventsRequest) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
 }
 
 type ListAuditEventsResponse struct {
@@ -2226,11 +2500,18 @@ const file_latchkey_v1_tenants_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"*\n" +
 	"\x10GetTenantRequest\x12\x16\n" +
-	"\x06tenant\x18\x01 \x01(\tR\x06tenant\"P\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\"\xf2\x02\n" +
 	"\x12ListTenantsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tR\tpageToken\"l\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\x12#\n" +
+	"\rname_contains\x18\x03 \x01(\tR\fnameContains\x12.\n" +
+	"\x05state\x18\x04 \x01(\x0e2\x18.latchkey.v1.TenantStateR\x05state\x12\x18\n" +
+	"\aprofile\x18\x05 \x01(\tR\aprofile\x12\x12\n" +
+	"\x04plan\x18\x06 \x01(\tR\x04plan\x12?\n" +
+	"\rcreated_after\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\fcreatedAfter\x12A\n" +
+	"\x0ecreated_before\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\rcreatedBefore\x12\x19\n" +
+	"\border_by\x18\t \x01(\tR\aorderBy\"l\n" +
 	"\x13ListTenantsResponse\x12-\n" +
 	"\atenants\x18\x01 \x03(\v2\x13.latchkey.v1.TenantR\atenants\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x7f\n" +
@@ -2263,12 +2544,22 @@ const file_latchkey_v1_tenants_proto_rawDesc = "" +
 	"\venvironment\x18\x06 \x01(\tR\venvironment\x1a;\n" +
 	"\rBindingsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"f\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb1\x03\n" +
 	"\x10ListUsersRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x03 \x01(\tR\tpageToken\"d\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\x12\x1f\n" +
+	"\vall_tenants\x18\x04 \x01(\bR\n" +
+	"allTenants\x12%\n" +
+	"\x0eemail_contains\x18\x05 \x01(\tR\remailContains\x12\x12\n" +
+	"\x04role\x18\x06 \x01(\tR\x04role\x12 \n" +
+	"\venvironment\x18\a \x01(\tR\venvironment\x12,\n" +
+	"\x05state\x18\b \x01(\x0e2\x16.latchkey.v1.UserStateR\x05state\x12?\n" +
+	"\rcreated_after\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\fcreatedAfter\x12A\n" +
+	"\x0ecreated_before\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\rcreatedBefore\x12\x19\n" +
+	"\border_by\x18\v \x01(\tR\aorderBy\"d\n" +
 	"\x11ListUsersResponse\x12'\n" +
 	"\x05users\x18\x01 \x03(\v2\x11.latchkey.v1.UserR\x05users\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"D\n" +
@@ -2326,7 +2617,7 @@ const file_latchkey_v1_tenants_proto_rawDesc = "" +
 	"\x05users\x18\x04 \x01(\x04R\x05users\"\x15\n" +
 	"\x13ListProfilesRequest\"H\n" +
 	"\x14ListProfilesResponse\x120\n" +
-	"\bprofiles\x18\x01 \x03(\v2\x14.latchkey.v1.ProfileR\bprofiles\"\xde\x01\n" +
+	"\bprofiles\x18\x01 \x03(\v2\x14.latchkey.v1.ProfileR\bprofiles\"\xc9\x02\n" +
 	"\x16ListAuditEventsRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
@@ -2334,7 +2625,11 @@ const file_latchkey_v1_tenants_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\x129\n" +
 	"\n" +
 	"start_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
-	"\bend_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\"r\n" +
+	"\bend_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12\x14\n" +
+	"\x05actor\x18\x06 \x01(\tR\x05actor\x12\x16\n" +
+	"\x06action\x18\a \x01(\tR\x06action\x12#\n" +
+	"\raction_prefix\x18\b \x01(\tR\factionPrefix\x12\x16\n" +
+	"\x06target\x18\t \x01(\tR\x06target\"r\n" +
 	"\x17ListAuditEventsResponse\x12/\n" +
 	"\x06events\x18\x01 \x03(\v2\x17.latchkey.v1.AuditEventR\x06events\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xaa\x03\n" +
@@ -2369,7 +2664,15 @@ const file_latchkey_v1_tenants_proto_rawDesc = "" +
 	"\tbroken_at\x18\x03 \x01(\x04R\bbrokenAt\x12\x18\n" +
 	"\aproblem\x18\x04 \x01(\tR\aproblem\x12,\n" +
 	"\x04head\x18\x05 \x01(\v2\x18.latchkey.v1.AuditAnchorR\x04head\x12\x18\n" +
-	"\aanchors\x18\x06 \x01(\x04R\aanchors2\xc0\a\n" +
+	"\aanchors\x18\x06 \x01(\x04R\aanchors*`\n" +
+	"\vTenantState\x12\x1c\n" +
+	"\x18TENANT_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13TENANT_STATE_ACTIVE\x10\x01\x12\x1a\n" +
+	"\x16TENANT_STATE_SUSPENDED\x10\x02*W\n" +
+	"\tUserState\x12\x1a\n" +
+	"\x16USER_STATE_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11USER_STATE_ACTIVE\x10\x01\x12\x17\n" +
+	"\x13USER_STATE_DISABLED\x10\x022\xc0\a\n" +
 	"\rTenantService\x12E\n" +
 	"\fCreateTenant\x12 .latchkey.v1.CreateTenantRequest\x1a\x13.latchkey.v1.Tenant\x12?\n" +
 	"\tGetTenant\x12\x1d.latchkey.v1.GetTenantRequest\x1a\x13.latchkey.v1.Tenant\x12P\n" +
@@ -2413,123 +2716,132 @@ func file_latchkey_v1_tenants_proto_rawDescGZIP() []byte {
 	return file_latchkey_v1_tenants_proto_rawDescData
 }
 
+var file_latchkey_v1_tenants_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_latchkey_v1_tenants_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_latchkey_v1_tenants_proto_goTypes = []any{
-	(*Tenant)(nil),                      // 0: latchkey.v1.Tenant
-	(*CreateTenantRequest)(nil),         // 1: latchkey.v1.CreateTenantRequest
-	(*GetTenantRequest)(nil),            // 2: latchkey.v1.GetTenantRequest
-	(*ListTenantsRequest)(nil),          // 3: latchkey.v1.ListTenantsRequest
-	(*ListTenantsResponse)(nil),         // 4: latchkey.v1.ListTenantsResponse
-	(*UpdateTenantRequest)(nil),         // 5: latchkey.v1.UpdateTenantRequest
-	(*SuspendTenantRequest)(nil),        // 6: latchkey.v1.SuspendTenantRequest
-	(*ResumeTenantRequest)(nil),         // 7: latchkey.v1.ResumeTenantRequest
-	(*DeleteTenantRequest)(nil),         // 8: latchkey.v1.DeleteTenantRequest
-	(*DeleteTenantResponse)(nil),        // 9: latchkey.v1.DeleteTenantResponse
-	(*DeleteUserRequest)(nil),           // 10: latchkey.v1.DeleteUserRequest
-	(*DeleteUserResponse)(nil),          // 11: latchkey.v1.DeleteUserResponse
-	(*CreateUserRequest)(nil),           // 12: latchkey.v1.CreateUserRequest
-	(*ListUsersRequest)(nil),            // 13: latchkey.v1.ListUsersRequest
-	(*ListUsersResponse)(nil),           // 14: latchkey.v1.ListUsersResponse
-	(*SetUserPasswordRequest)(nil),      // 15: latchkey.v1.SetUserPasswordRequest
-	(*DisableUserRequest)(nil),          // 16: latchkey.v1.DisableUserRequest
-	(*UpdateUserRequest)(nil),           // 17: latchkey.v1.UpdateUserRequest
-	(*Profile)(nil),                     // 18: latchkey.v1.Profile
-	(*ApplyProfileRequest)(nil),         // 19: latchkey.v1.ApplyProfileRequest
-	(*ListProfileVersionsRequest)(nil),  // 20: latchkey.v1.ListProfileVersionsRequest
-	(*ListProfileVersionsResponse)(nil), // 21: latchkey.v1.ListProfileVersionsResponse
-	(*RollbackProfileRequest)(nil),      // 22: latchkey.v1.RollbackProfileRequest
-	(*GetProfileRequest)(nil),           // 23: latchkey.v1.GetProfileRequest
-	(*DeleteProfileRequest)(nil),        // 24: latchkey.v1.DeleteProfileRequest
-	(*DeleteProfileResponse)(nil),       // 25: latchkey.v1.DeleteProfileResponse
-	(*ListProfilesRequest)(nil),         // 26: latchkey.v1.ListProfilesRequest
-	(*ListProfilesResponse)(nil),        // 27: latchkey.v1.ListProfilesResponse
-	(*ListAuditEventsRequest)(nil),      // 28: latchkey.v1.ListAuditEventsRequest
-	(*ListAuditEventsResponse)(nil),     // 29: latchkey.v1.ListAuditEventsResponse
-	(*AuditEvent)(nil),                  // 30: latchkey.v1.AuditEvent
-	(*VerifyAuditLogRequest)(nil),       // 31: latchkey.v1.VerifyAuditLogRequest
-	(*AuditAnchor)(nil),                 // 32: latchkey.v1.AuditAnchor
-	(*VerifyAuditLogResponse)(nil),      // 33: latchkey.v1.VerifyAuditLogResponse
-	nil,                                 // 34: latchkey.v1.Tenant.RateLimitsEntry
-	nil,                                 // 35: latchkey.v1.CreateTenantRequest.RateLimitsEntry
-	nil,                                 // 36: latchkey.v1.CreateUserRequest.BindingsEntry
-	nil,                                 // 37: latchkey.v1.AuditEvent.DetailsEntry
-	(*timestamppb.Timestamp)(nil),       // 38: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),       // 39: google.protobuf.FieldMask
-	(*User)(nil),                        // 40: latchkey.v1.User
-	(*ProfileDiff)(nil),                 // 41: latchkey.v1.ProfileDiff
-	(*DiffProfileRequest)(nil),          // 42: latchkey.v1.DiffProfileRequest
+	(TenantState)(0),                    // 0: latchkey.v1.TenantState
+	(UserState)(0),                      // 1: latchkey.v1.UserState
+	(*Tenant)(nil),                      // 2: latchkey.v1.Tenant
+	(*CreateTenantRequest)(nil),         // 3: latchkey.v1.CreateTenantRequest
+	(*GetTenantRequest)(nil),            // 4: latchkey.v1.GetTenantRequest
+	(*ListTenantsRequest)(nil),          // 5: latchkey.v1.ListTenantsRequest
+	(*ListTenantsResponse)(nil),         // 6: latchkey.v1.ListTenantsResponse
+	(*UpdateTenantRequest)(nil),         // 7: latchkey.v1.UpdateTenantRequest
+	(*SuspendTenantRequest)(nil),        // 8: latchkey.v1.SuspendTenantRequest
+	(*ResumeTenantRequest)(nil),         // 9: latchkey.v1.ResumeTenantRequest
+	(*DeleteTenantRequest)(nil),         // 10: latchkey.v1.DeleteTenantRequest
+	(*DeleteTenantResponse)(nil),        // 11: latchkey.v1.DeleteTenantResponse
+	(*DeleteUserRequest)(nil),           // 12: latchkey.v1.DeleteUserRequest
+	(*DeleteUserResponse)(nil),          // 13: latchkey.v1.DeleteUserResponse
+	(*CreateUserRequest)(nil),           // 14: latchkey.v1.CreateUserRequest
+	(*ListUsersRequest)(nil),            // 15: latchkey.v1.ListUsersRequest
+	(*ListUsersResponse)(nil),           // 16: latchkey.v1.ListUsersResponse
+	(*SetUserPasswordRequest)(nil),      // 17: latchkey.v1.SetUserPasswordRequest
+	(*DisableUserRequest)(nil),          // 18: latchkey.v1.DisableUserRequest
+	(*UpdateUserRequest)(nil),           // 19: latchkey.v1.UpdateUserRequest
+	(*Profile)(nil),                     // 20: latchkey.v1.Profile
+	(*ApplyProfileRequest)(nil),         // 21: latchkey.v1.ApplyProfileRequest
+	(*ListProfileVersionsRequest)(nil),  // 22: latchkey.v1.ListProfileVersionsRequest
+	(*ListProfileVersionsResponse)(nil), // 23: latchkey.v1.ListProfileVersionsResponse
+	(*RollbackProfileRequest)(nil),      // 24: latchkey.v1.RollbackProfileRequest
+	(*GetProfileRequest)(nil),           // 25: latchkey.v1.GetProfileRequest
+	(*DeleteProfileRequest)(nil),        // 26: latchkey.v1.DeleteProfileRequest
+	(*DeleteProfileResponse)(nil),       // 27: latchkey.v1.DeleteProfileResponse
+	(*ListProfilesRequest)(nil),         // 28: latchkey.v1.ListProfilesRequest
+	(*ListProfilesResponse)(nil),        // 29: latchkey.v1.ListProfilesResponse
+	(*ListAuditEventsRequest)(nil),      // 30: latchkey.v1.ListAuditEventsRequest
+	(*ListAuditEventsResponse)(nil),     // 31: latchkey.v1.ListAuditEventsResponse
+	(*AuditEvent)(nil),                  // 32: latchkey.v1.AuditEvent
+	(*VerifyAuditLogRequest)(nil),       // 33: latchkey.v1.VerifyAuditLogRequest
+	(*AuditAnchor)(nil),                 // 34: latchkey.v1.AuditAnchor
+	(*VerifyAuditLogResponse)(nil),      // 35: latchkey.v1.VerifyAuditLogResponse
+	nil,                                 // 36: latchkey.v1.Tenant.RateLimitsEntry
+	nil,                                 // 37: latchkey.v1.CreateTenantRequest.RateLimitsEntry
+	nil,                                 // 38: latchkey.v1.CreateUserRequest.BindingsEntry
+	nil,                                 // 39: latchkey.v1.AuditEvent.DetailsEntry
+	(*timestamppb.Timestamp)(nil),       // 40: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),       // 41: google.protobuf.FieldMask
+	(*User)(nil),                        // 42: latchkey.v1.User
+	(*ProfileDiff)(nil),                 // 43: latchkey.v1.ProfileDiff
+	(*DiffProfileRequest)(nil),          // 44: latchkey.v1.DiffProfileRequest
 }
 var file_latchkey_v1_tenants_proto_depIdxs = []int32{
-	38, // 0: latchkey.v1.Tenant.create_time:type_name -> google.protobuf.Timestamp
-	34, // 1: latchkey.v1.Tenant.rate_limits:type_name -> latchkey.v1.Tenant.RateLimitsEntry
-	35, // 2: latchkey.v1.CreateTenantRequest.rate_limits:type_name -> latchkey.v1.CreateTenantRequest.RateLimitsEntry
-	0,  // 3: latchkey.v1.ListTenantsResponse.tenants:type_name -> latchkey.v1.Tenant
-	0,  // 4: latchkey.v1.UpdateTenantRequest.tenant:type_name -> latchkey.v1.Tenant
-	39, // 5: latchkey.v1.UpdateTenantRequest.update_mask:type_name -> google.protobuf.FieldMask
-	36, // 6: latchkey.v1.CreateUserRequest.bindings:type_name -> latchkey.v1.CreateUserRequest.BindingsEntry
-	40, // 7: latchkey.v1.ListUsersResponse.users:type_name -> latchkey.v1.User
-	40, // 8: latchkey.v1.UpdateUserRequest.user:type_name -> latchkey.v1.User
-	39, // 9: latchkey.v1.UpdateUserRequest.update_mask:type_name -> google.protobuf.FieldMask
-	38, // 10: latchkey.v1.Profile.apply_time:type_name -> google.protobuf.Timestamp
-	41, // 11: latchkey.v1.Profile.diff:type_name -> latchkey.v1.ProfileDiff
-	18, // 12: latchkey.v1.ListProfileVersionsResponse.versions:type_name -> latchkey.v1.Profile
-	18, // 13: latchkey.v1.ListProfilesResponse.profiles:type_name -> latchkey.v1.Profile
-	38, // 14: latchkey.v1.ListAuditEventsRequest.start_time:type_name -> google.protobuf.Timestamp
-	38, // 15: latchkey.v1.ListAuditEventsRequest.end_time:type_name -> google.protobuf.Timestamp
-	30, // 16: latchkey.v1.ListAuditEventsResponse.events:type_name -> latchkey.v1.AuditEvent
-	38, // 17: latchkey.v1.AuditEvent.time:type_name -> google.protobuf.Timestamp
-	37, // 18: latchkey.v1.AuditEvent.details:type_name -> latchkey.v1.AuditEvent.DetailsEntry
-	32, // 19: latchkey.v1.VerifyAuditLogRequest.anchors:type_name -> latchkey.v1.AuditAnchor
-	32, // 20: latchkey.v1.VerifyAuditLogResponse.head:type_name -> latchkey.v1.AuditAnchor
-	1,  // 21: latchkey.v1.TenantService.CreateTenant:input_type -> latchkey.v1.CreateTenantRequest
-	2,  // 22: latchkey.v1.TenantService.GetTenant:input_type -> latchkey.v1.GetTenantRequest
-	3,  // 23: latchkey.v1.TenantService.ListTenants:input_type -> latchkey.v1.ListTenantsRequest
-	5,  // 24: latchkey.v1.TenantService.UpdateTenant:input_type -> latchkey.v1.UpdateTenantRequest
-	6,  // 25: latchkey.v1.TenantService.SuspendTenant:input_type -> latchkey.v1.SuspendTenantRequest
-	7,  // 26: latchkey.v1.TenantService.ResumeTenant:input_type -> latchkey.v1.ResumeTenantRequest
-	8,  // 27: latchkey.v1.TenantService.DeleteTenant:input_type -> latchkey.v1.DeleteTenantRequest
-	10, // 28: latchkey.v1.TenantService.DeleteUser:input_type -> latchkey.v1.DeleteUserRequest
-	12, // 29: latchkey.v1.TenantService.CreateUser:input_type -> latchkey.v1.CreateUserRequest
-	13, // 30: latchkey.v1.TenantService.ListUsers:input_type -> latchkey.v1.ListUsersRequest
-	15, // 31: latchkey.v1.TenantService.SetUserPassword:input_type -> latchkey.v1.SetUserPasswordRequest
-	16, // 32: latchkey.v1.TenantService.DisableUser:input_type -> latchkey.v1.DisableUserRequest
-	17, // 33: latchkey.v1.TenantService.UpdateUser:input_type -> latchkey.v1.UpdateUserRequest
-	19, // 34: latchkey.v1.ProfileService.ApplyProfile:input_type -> latchkey.v1.ApplyProfileRequest
-	42, // 35: latchkey.v1.ProfileService.DiffProfile:input_type -> latchkey.v1.DiffProfileRequest
-	20, // 36: latchkey.v1.ProfileService.ListProfileVersions:input_type -> latchkey.v1.ListProfileVersionsRequest
-	22, // 37: latchkey.v1.ProfileService.RollbackProfile:input_type -> latchkey.v1.RollbackProfileRequest
-	23, // 38: latchkey.v1.ProfileService.GetProfile:input_type -> latchkey.v1.GetProfileRequest
-	24, // 39: latchkey.v1.ProfileService.DeleteProfile:input_type -> latchkey.v1.DeleteProfileRequest
-	26, // 40: latchkey.v1.ProfileService.ListProfiles:input_type -> latchkey.v1.ListProfilesRequest
-	28, // 41: latchkey.v1.AuditService.ListAuditEvents:input_type -> latchkey.v1.ListAuditEventsRequest
-	31, // 42: latchkey.v1.AuditService.VerifyAuditLog:input_type -> latchkey.v1.VerifyAuditLogRequest
-	0,  // 43: latchkey.v1.TenantService.CreateTenant:output_type -> latchkey.v1.Tenant
-	0,  // 44: latchkey.v1.TenantService.GetTenant:output_type -> latchkey.v1.Tenant
-	4,  // 45: latchkey.v1.TenantService.ListTenants:output_type -> latchkey.v1.ListTenantsResponse
-	0,  // 46: latchkey.v1.TenantService.UpdateTenant:output_type -> latchkey.v1.Tenant
-	0,  // 47: latchkey.v1.TenantService.SuspendTenant:output_type -> latchkey.v1.Tenant
-	0,  // 48: latchkey.v1.TenantService.ResumeTenant:output_type -> latchkey.v1.Tenant
-	9,  // 49: latchkey.v1.TenantService.DeleteTenant:output_type -> latchkey.v1.DeleteTenantResponse
-	11, // 50: latchkey.v1.TenantService.DeleteUser:output_type -> latchkey.v1.DeleteUserResponse
-	40, // 51: latchkey.v1.TenantService.CreateUser:output_type -> latchkey.v1.User
-	14, // 52: latchkey.v1.TenantService.ListUsers:output_type -> latchkey.v1.ListUsersResponse
-	40, // 53: latchkey.v1.TenantService.SetUserPassword:output_type -> latchkey.v1.User
-	40, // 54: latchkey.v1.TenantService.DisableUser:output_type -> latchkey.v1.User
-	40, // 55: latchkey.v1.TenantService.UpdateUser:output_type -> latchkey.v1.User
-	18, // 56: latchkey.v1.ProfileService.ApplyProfile:output_type -> latchkey.v1.Profile
-	41, // 57: latchkey.v1.ProfileService.DiffProfile:output_type -> latchkey.v1.ProfileDiff
-	21, // 58: latchkey.v1.ProfileService.ListProfileVersions:output_type -> latchkey.v1.ListProfileVersionsResponse
-	18, // 59: latchkey.v1.ProfileService.RollbackProfile:output_type -> latchkey.v1.Profile
-	18, // 60: latchkey.v1.ProfileService.GetProfile:output_type -> latchkey.v1.Profile
-	25, // 61: latchkey.v1.ProfileService.DeleteProfile:output_type -> latchkey.v1.DeleteProfileResponse
-	27, // 62: latchkey.v1.ProfileService.ListProfiles:output_type -> latchkey.v1.ListProfilesResponse
-	29, // 63: latchkey.v1.AuditService.ListAuditEvents:output_type -> latchkey.v1.ListAuditEventsResponse
-	33, // 64: latchkey.v1.AuditService.VerifyAuditLog:output_type -> latchkey.v1.VerifyAuditLogResponse
-	43, // [43:65] is the sub-list for method output_type
-	21, // [21:43] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	40, // 0: latchkey.v1.Tenant.create_time:type_name -> google.protobuf.Timestamp
+	36, // 1: latchkey.v1.Tenant.rate_limits:type_name -> latchkey.v1.Tenant.RateLimitsEntry
+	37, // 2: latchkey.v1.CreateTenantRequest.rate_limits:type_name -> latchkey.v1.CreateTenantRequest.RateLimitsEntry
+	0,  // 3: latchkey.v1.ListTenantsRequest.state:type_name -> latchkey.v1.TenantState
+	40, // 4: latchkey.v1.ListTenantsRequest.created_after:type_name -> google.protobuf.Timestamp
+	40, // 5: latchkey.v1.ListTenantsRequest.created_before:type_name -> google.protobuf.Timestamp
+	2,  // 6: latchkey.v1.ListTenantsResponse.tenants:type_name -> latchkey.v1.Tenant
+	2,  // 7: latchkey.v1.UpdateTenantRequest.tenant:type_name -> latchkey.v1.Tenant
+	41, // 8: latchkey.v1.UpdateTenantRequest.update_mask:type_name -> google.protobuf.FieldMask
+	38, // 9: latchkey.v1.CreateUserRequest.bindings:type_name -> latchkey.v1.CreateUserRequest.BindingsEntry
+	1,  // 10: latchkey.v1.ListUsersRequest.state:type_name -> latchkey.v1.UserState
+	40, // 11: latchkey.v1.ListUsersRequest.created_after:type_name -> google.protobuf.Timestamp
+	40, // 12: latchkey.v1.ListUsersRequest.created_before:type_name -> google.protobuf.Timestamp
+	42, // 13: latchkey.v1.ListUsersResponse.users:type_name -> latchkey.v1.User
+	42, // 14: latchkey.v1.UpdateUserRequest.user:type_name -> latchkey.v1.User
+	41, // 15: latchkey.v1.UpdateUserRequest.update_mask:type_name -> google.protobuf.FieldMask
+	40, // 16: latchkey.v1.Profile.apply_time:type_name -> google.protobuf.Timestamp
+	43, // 17: latchkey.v1.Profile.diff:type_name -> latchkey.v1.ProfileDiff
+	20, // 18: latchkey.v1.ListProfileVersionsResponse.versions:type_name -> latchkey.v1.Profile
+	20, // 19: latchkey.v1.ListProfilesResponse.profiles:type_name -> latchkey.v1.Profile
+	40, // 20: latchkey.v1.ListAuditEventsRequest.start_time:type_name -> google.protobuf.Timestamp
+	40, // 21: latchkey.v1.ListAuditEventsRequest.end_time:type_name -> google.protobuf.Timestamp
+	32, // 22: latchkey.v1.ListAuditEventsResponse.events:type_name -> latchkey.v1.AuditEvent
+	40, // 23: latchkey.v1.AuditEvent.time:type_name -> google.protobuf.Timestamp
+	39, // 24: latchkey.v1.AuditEvent.details:type_name -> latchkey.v1.AuditEvent.DetailsEntry
+	34, // 25: latchkey.v1.VerifyAuditLogRequest.anchors:type_name -> latchkey.v1.AuditAnchor
+	34, // 26: latchkey.v1.VerifyAuditLogResponse.head:type_name -> latchkey.v1.AuditAnchor
+	3,  // 27: latchkey.v1.TenantService.CreateTenant:input_type -> latchkey.v1.CreateTenantRequest
+	4,  // 28: latchkey.v1.TenantService.GetTenant:input_type -> latchkey.v1.GetTenantRequest
+	5,  // 29: latchkey.v1.TenantService.ListTenants:input_type -> latchkey.v1.ListTenantsRequest
+	7,  // 30: latchkey.v1.TenantService.UpdateTenant:input_type -> latchkey.v1.UpdateTenantRequest
+	8,  // 31: latchkey.v1.TenantService.SuspendTenant:input_type -> latchkey.v1.SuspendTenantRequest
+	9,  // 32: latchkey.v1.TenantService.ResumeTenant:input_type -> latchkey.v1.ResumeTenantRequest
+	10, // 33: latchkey.v1.TenantService.DeleteTenant:input_type -> latchkey.v1.DeleteTenantRequest
+	12, // 34: latchkey.v1.TenantService.DeleteUser:input_type -> latchkey.v1.DeleteUserRequest
+	14, // 35: latchkey.v1.TenantService.CreateUser:input_type -> latchkey.v1.CreateUserRequest
+	15, // 36: latchkey.v1.TenantService.ListUsers:input_type -> latchkey.v1.ListUsersRequest
+	17, // 37: latchkey.v1.TenantService.SetUserPassword:input_type -> latchkey.v1.SetUserPasswordRequest
+	18, // 38: latchkey.v1.TenantService.DisableUser:input_type -> latchkey.v1.DisableUserRequest
+	19, // 39: latchkey.v1.TenantService.UpdateUser:input_type -> latchkey.v1.UpdateUserRequest
+	21, // 40: latchkey.v1.ProfileService.ApplyProfile:input_type -> latchkey.v1.ApplyProfileRequest
+	44, // 41: latchkey.v1.ProfileService.DiffProfile:input_type -> latchkey.v1.DiffProfileRequest
+	22, // 42: latchkey.v1.ProfileService.ListProfileVersions:input_type -> latchkey.v1.ListProfileVersionsRequest
+	24, // 43: latchkey.v1.ProfileService.RollbackProfile:input_type -> latchkey.v1.RollbackProfileRequest
+	25, // 44: latchkey.v1.ProfileService.GetProfile:input_type -> latchkey.v1.GetProfileRequest
+	26, // 45: latchkey.v1.ProfileService.DeleteProfile:input_type -> latchkey.v1.DeleteProfileRequest
+	28, // 46: latchkey.v1.ProfileService.ListProfiles:input_type -> latchkey.v1.ListProfilesRequest
+	30, // 47: latchkey.v1.AuditService.ListAuditEvents:input_type -> latchkey.v1.ListAuditEventsRequest
+	33, // 48: latchkey.v1.AuditService.VerifyAuditLog:input_type -> latchkey.v1.VerifyAuditLogRequest
+	2,  // 49: latchkey.v1.TenantService.CreateTenant:output_type -> latchkey.v1.Tenant
+	2,  // 50: latchkey.v1.TenantService.GetTenant:output_type -> latchkey.v1.Tenant
+	6,  // 51: latchkey.v1.TenantService.ListTenants:output_type -> latchkey.v1.ListTenantsResponse
+	2,  // 52: latchkey.v1.TenantService.UpdateTenant:output_type -> latchkey.v1.Tenant
+	2,  // 53: latchkey.v1.TenantService.SuspendTenant:output_type -> latchkey.v1.Tenant
+	2,  // 54: latchkey.v1.TenantService.ResumeTenant:output_type -> latchkey.v1.Tenant
+	11, // 55: latchkey.v1.TenantService.DeleteTenant:output_type -> latchkey.v1.DeleteTenantResponse
+	13, // 56: latchkey.v1.TenantService.DeleteUser:output_type -> latchkey.v1.DeleteUserResponse
+	42, // 57: latchkey.v1.TenantService.CreateUser:output_type -> latchkey.v1.User
+	16, // 58: latchkey.v1.TenantService.ListUsers:output_type -> latchkey.v1.ListUsersResponse
+	42, // 59: latchkey.v1.TenantService.SetUserPassword:output_type -> latchkey.v1.User
+	42, // 60: latchkey.v1.TenantService.DisableUser:output_type -> latchkey.v1.User
+	42, // 61: latchkey.v1.TenantService.UpdateUser:output_type -> latchkey.v1.User
+	20, // 62: latchkey.v1.ProfileService.ApplyProfile:output_type -> latchkey.v1.Profile
+	43, // 63: latchkey.v1.ProfileService.DiffProfile:output_type -> latchkey.v1.ProfileDiff
+	23, // 64: latchkey.v1.ProfileService.ListProfileVersions:output_type -> latchkey.v1.ListProfileVersionsResponse
+	20, // 65: latchkey.v1.ProfileService.RollbackProfile:output_type -> latchkey.v1.Profile
+	20, // 66: latchkey.v1.ProfileService.GetProfile:output_type -> latchkey.v1.Profile
+	27, // 67: latchkey.v1.ProfileService.DeleteProfile:output_type -> latchkey.v1.DeleteProfileResponse
+	29, // 68: latchkey.v1.ProfileService.ListProfiles:output_type -> latchkey.v1.ListProfilesResponse
+	31, // 69: latchkey.v1.AuditService.ListAuditEvents:output_type -> latchkey.v1.ListAuditEventsResponse
+	35, // 70: latchkey.v1.AuditService.VerifyAuditLog:output_type -> latchkey.v1.VerifyAuditLogResponse
+	49, // [49:71] is the sub-list for method output_type
+	27, // [27:49] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_latchkey_v1_tenants_proto_init() }
@@ -2544,13 +2856,14 @@ func file_latchkey_v1_tenants_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_latchkey_v1_tenants_proto_rawDesc), len(file_latchkey_v1_tenants_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      2,
 			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   3,
 		},
 		GoTypes:           file_latchkey_v1_tenants_proto_goTypes,
 		DependencyIndexes: file_latchkey_v1_tenants_proto_depIdxs,
+		EnumInfos:         file_latchkey_v1_tenants_proto_enumTypes,
 		MessageInfos:      file_latchkey_v1_tenants_proto_msgTypes,
 	}.Build()
 	File_latchkey_v1_tenants_proto = out.File

@@ -44,7 +44,8 @@ type TenantServiceClient interface {
 	CreateTenant(ctx context.Context, in *CreateTenantRequest, opts ...grpc.CallOption) (*Tenant, error)
 	// Reads a tenant: an operator any, others their own.
 	GetTenant(ctx context.Context, in *GetTenantRequest, opts ...grpc.CallOption) (*Tenant, error)
-	// Newest first; the operators' own is not among them.
+	// Lists tenants, for operators; all filters that are set must match. The operators' own is not among them. A page can
+	// have fewer tenants than page_size and still have a next_page_token, as in ListKeys.
 	ListTenants(ctx context.Context, in *ListTenantsRequest, opts ...grpc.CallOption) (*ListTenantsResponse, error)
 	// Changes display name, plan and rate_limits.
 	UpdateTenant(ctx context.Context, in *UpdateTenantRequest, opts ...grpc.CallOption) (*Tenant, error)
@@ -61,7 +62,8 @@ type TenantServiceClient interface {
 	DeleteUser(ctx context.Context, in *DeleteUserRequest, opts ...grpc.CallOption) (*DeleteUserResponse, error)
 	// Makes a user, who signs in by IssueJwt with a password. The caller can hand on no more than it has.
 	CreateUser(ctx context.Context, in *CreateUserRequest, opts ...grpc.CallOption) (*User, error)
-	// Lists a tenant's users, newest first.
+	// Lists users of a tenant, or for operators of all tenants; all filters that are set must match. A page can have fewer
+	// users than page_size and still have a next_page_token, as in ListKeys.
 	ListUsers(ctx context.Context, in *ListUsersRequest, opts ...grpc.CallOption) (*ListUsersResponse, error)
 	// Sets a password. Every JWT that the user had is over when this returns, and failed attempts are forgiven.
 	SetUserPassword(ctx context.Context, in *SetUserPasswordRequest, opts ...grpc.CallOption) (*User, error)
@@ -221,7 +223,8 @@ type TenantServiceServer interface {
 	CreateTenant(context.Context, *CreateTenantRequest) (*Tenant, error)
 	// Reads a tenant: an operator any, others their own.
 	GetTenant(context.Context, *GetTenantRequest) (*Tenant, error)
-	// Newest first; the operators' own is not among them.
+	// Lists tenants, for operators; all filters that are set must match. The operators' own is not among them. A page can
+	// have fewer tenants than page_size and still have a next_page_token, as in ListKeys.
 	ListTenants(context.Context, *ListTenantsRequest) (*ListTenantsResponse, error)
 	// Changes display name, plan and rate_limits.
 	UpdateTenant(context.Context, *UpdateTenantRequest) (*Tenant, error)
@@ -238,7 +241,8 @@ type TenantServiceServer interface {
 	DeleteUser(context.Context, *DeleteUserRequest) (*DeleteUserResponse, error)
 	// Makes a user, who signs in by IssueJwt with a password. The caller can hand on no more than it has.
 	CreateUser(context.Context, *CreateUserRequest) (*User, error)
-	// Lists a tenant's users, newest first.
+	// Lists users of a tenant, or for operators of all tenants; all filters that are set must match. A page can have fewer
+	// users than page_size and still have a next_page_token, as in ListKeys.
 	ListUsers(context.Context, *ListUsersRequest) (*ListUsersResponse, error)
 	// Sets a password. Every JWT that the user had is over when this returns, and failed attempts are forgiven.
 	SetUserPassword(context.Context, *SetUserPasswordRequest) (*User, error)
@@ -985,7 +989,8 @@ const (
 //
 // What was done, by whom, in an order that cannot be rewritten unseen.
 type AuditServiceClient interface {
-	// Lists events, newest first.
+	// Lists events, newest first; all filters that are set must match. A page can have fewer events than page_size and
+	// still have a next_page_token, as in ListKeys.
 	ListAuditEvents(ctx context.Context, in *ListAuditEventsRequest, opts ...grpc.CallOption) (*ListAuditEventsResponse, error)
 	// Walks the hash chain and says where it breaks, if it does.
 	VerifyAuditLog(ctx context.Context, in *VerifyAuditLogRequest, opts ...grpc.CallOption) (*VerifyAuditLogResponse, error)
@@ -1025,7 +1030,8 @@ func (c *auditServiceClient) VerifyAuditLog(ctx context.Context, in *VerifyAudit
 //
 // What was done, by whom, in an order that cannot be rewritten unseen.
 type AuditServiceServer interface {
-	// Lists events, newest first.
+	// Lists events, newest first; all filters that are set must match. A page can have fewer events than page_size and
+	// still have a next_page_token, as in ListKeys.
 	ListAuditEvents(context.Context, *ListAuditEventsRequest) (*ListAuditEventsResponse, error)
 	// Walks the hash chain and says where it breaks, if it does.
 	VerifyAuditLog(context.Context, *VerifyAuditLogRequest) (*VerifyAuditLogResponse, error)

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use latchkey_proto::v1::AuditAnchor;
 use prost_types::Timestamp;
 
-use super::tenant::PageArgs;
+use super::list::PageArgs;
 use super::value::{anchor, time};
 
 /// Actions on the audit log.
@@ -42,4 +42,13 @@ pub(crate) struct EventArgs {
     /// Before this time
     #[arg(long, value_parser = time, value_name = "TIME")]
     pub(crate) until: Option<Timestamp>,
+    /// Done by this key, user or certificate, as the column ACTOR shows it
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "ID")]
+    pub(crate) actor: String,
+    /// This action alone, as in key.revoke; key.* for all that begin so
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) action: String,
+    /// Done to this, as the column TARGET shows it
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "ID")]
+    pub(crate) target: String,
 }

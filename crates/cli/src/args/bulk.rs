@@ -3,7 +3,7 @@
 use clap::Args;
 use prost_types::Timestamp;
 
-use super::key::State;
+use super::list::State;
 use super::value::{pair, time};
 
 /// Keys by their identifiers, or by a filter.

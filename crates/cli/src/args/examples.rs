@@ -32,7 +32,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     ("tenant create", &["latchkey tenant create acme --profile paykore --plan starter"]),
     ("tenant get", &["latchkey tenant get acme"]),
-    ("tenant list", &["latchkey tenant list --output json"]),
+    ("tenant list", &["latchkey tenant list --name acme --order-by slug --output json"]),
     ("tenant update", &["latchkey tenant update acme --rate-limit default='key 100/min; tenant 1000/min'"]),
     ("tenant suspend", &["latchkey tenant suspend acme --reason 'unpaid since June'"]),
     ("tenant resume", &["latchkey tenant resume acme"]),
@@ -45,7 +45,14 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("key get", &["latchkey key get key_01…"]),
-    ("key list", &["latchkey key list --tenant acme --state active"]),
+    (
+        "key list",
+        &[
+            "latchkey key list --tenant acme --state active",
+            "latchkey key list --all-tenants --hint 7f3a",
+            "latchkey key list --tenant acme --last-used-before 2026-06-01 --never-used --order-by last_used",
+        ],
+    ),
     ("key update", &["latchkey key update key_01… --name api-server-2"]),
     ("key rotate", &["latchkey key rotate key_01… --overlap 24h"]),
     (
@@ -101,7 +108,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("profile lint", &["latchkey profile lint profiles/"]),
     ("profile test", &["latchkey profile test profiles/paykore.toml"]),
     ("user create", &["latchkey user create ada@example.com --tenant acme --role admin --password-file -"]),
-    ("user list", &["latchkey user list --tenant acme"]),
+    ("user list", &["latchkey user list --all-tenants --email ada@"]),
     ("user update", &["latchkey user update user_01… --role viewer"]),
     ("user set-password", &["latchkey user set-password user_01… --password-file -"]),
     ("user disable", &["latchkey user disable user_01…"]),
@@ -117,7 +124,13 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "usage",
         &["latchkey usage --tenant acme --since 2026-11-01", "latchkey usage --top tenants --limit 20"],
     ),
-    ("audit list", &["latchkey audit list --tenant acme --since 2026-11-01"]),
+    (
+        "audit list",
+        &[
+            "latchkey audit list --tenant acme --since 2026-11-01",
+            "latchkey audit list --actor key_01… --action key.revoke",
+        ],
+    ),
     ("audit verify", &["latchkey audit verify"]),
     ("shadow report", &["latchkey shadow report --profile paykore --since 2026-11-01"]),
     ("audit export", &["latchkey audit export --since 2026-01-01 > audit.jsonl"]),

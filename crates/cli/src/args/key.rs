@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use prost_types::{Duration, Timestamp};
 
 use super::bulk::{RevokeKeysArgs, SelectionArgs};
-use super::tenant::PageArgs;
+use super::list::ListKeysArgs;
 use super::value::{pair, span, time};
 
 /// Actions on keys.
@@ -19,8 +19,10 @@ pub(crate) enum KeyCommand {
         /// Id of the key
         id: String,
     },
-    /// Show a tenant's keys, newest first, with when each was last used and the scopes that it never needed
-    List(ListKeysArgs),
+    /// Show and find keys, newest first, with when each was last used and the scopes that it never needed
+    ///
+    /// All conditions that are given must hold.
+    List(Box<ListKeysArgs>),
     /// Show a key's calls by hour, and why those that were denied were
     Usage {
         /// Id of the key
@@ -136,54 +138,6 @@ pub(crate) struct CreateKeyArgs {
     /// Print the value alone, for a script to store
     #[arg(long)]
     pub(crate) secret_only: bool,
-}
-
-/// Selection of keys.
-#[derive(Args, Debug)]
-pub(crate) struct ListKeysArgs {
-    /// The tenant's id or slug; the caller's own by default
-    #[arg(long, default_value = "", hide_default_value = true)]
-    pub(crate) tenant: String,
-    /// Only keys of this kind
-    #[arg(long, default_value = "", hide_default_value = true)]
-    pub(crate) kind: String,
-    /// Only keys of this environment
-    #[arg(long, default_value = "", hide_default_value = true)]
-    pub(crate) environment: String,
-    /// Only keys in this state
-    #[arg(long, value_enum)]
-    pub(crate) state: Option<State>,
-    /// Keys with this binding alone; may be repeated
-    #[arg(long = "binding", value_parser = pair, value_name = "NAME=ID")]
-    pub(crate) bindings: Vec<(String, String)>,
-    #[command(flatten)]
-    pub(crate) page: PageArgs,
-}
-
-/// State of a key.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum State {
-    /// Active.
-    Active,
-    /// Expired.
-    Expired,
-    /// Revoked.
-    Revoked,
-    /// Disabled.
-    Disabled,
-}
-
-impl State {
-    /// Returns the state in the contract.
-    pub(crate) fn to_proto(self) -> latchkey_proto::v1::KeyState {
-        use latchkey_proto::v1::KeyState;
-        match self {
-            Self::Active => KeyState::Active,
-            Self::Expired => KeyState::Expired,
-            Self::Revoked => KeyState::Revoked,
-            Self::Disabled => KeyState::Disabled,
-        }
-    }
 }
 
 /// Field of a key that can be cleared.

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use prost_types::{Duration, Timestamp};
 
-use super::key::State;
-use super::tenant::PageArgs;
+use super::list::{PageArgs, State};
 use super::value::{span, time};
 
 /// Actions on operators' keys.

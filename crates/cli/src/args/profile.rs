@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::tenant::PageArgs;
+use super::list::PageArgs;
 
 /// Profiles to apply.
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use prost_types::Timestamp;
 
-use super::tenant::PageArgs;
+use super::list::PageArgs;
 use super::value::time;
 
 /// Actions on the shadow report.

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 
+use super::list::ListTenantsArgs;
 use super::value::pair;
 
 /// Actions on tenants.
@@ -14,8 +15,10 @@ pub(crate) enum TenantCommand {
         /// Id or slug of the tenant
         tenant: String,
     },
-    /// Show every tenant, newest first
-    List(PageArgs),
+    /// Show and find tenants, newest first
+    ///
+    /// All conditions that are given must hold.
+    List(Box<ListTenantsArgs>),
     /// Change display name, plan or rate limits
     Update(UpdateTenantArgs),
     /// Deny every credential of a tenant; returns when that holds everywhere
@@ -85,15 +88,4 @@ pub(crate) struct UpdateTenantArgs {
     pub(crate) tenant: String,
     #[command(flatten)]
     pub(crate) change: TenantChange,
-}
-
-/// Page of a long list.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct PageArgs {
-    /// At most so many
-    #[arg(long, default_value_t = 100, value_name = "N")]
-    pub(crate) page_size: i32,
-    /// Go on where an earlier page ended
-    #[arg(long, default_value = "", hide_default_value = true, value_name = "TOKEN")]
-    pub(crate) page_token: String,
 }

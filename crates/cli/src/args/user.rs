@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::tenant::PageArgs;
+use super::list::ListUsersArgs;
 use super::value::pair;
 
 /// Actions on users. A password is read from a file, or from standard input by "-": on the command
@@ -35,14 +35,10 @@ pub(crate) enum UserCommand {
     ///
     /// Every token that the user had is over when the call returns; switching on again ends none.
     Update(UpdateUserArgs),
-    /// Show a tenant's users, newest first
-    List {
-        /// The tenant's id or slug; the caller's own by default
-        #[arg(long, default_value = "", hide_default_value = true)]
-        tenant: String,
-        #[command(flatten)]
-        page: PageArgs,
-    },
+    /// Show and find users, newest first
+    ///
+    /// All conditions that are given must hold.
+    List(Box<ListUsersArgs>),
     /// Set a user's password; every token that the user had is over when the call returns
     SetPassword {
         /// The user's id

@@ -2,7 +2,7 @@
 
 use latchkey_proto::v1::{self, AuditEvent};
 
-use super::tenant::print_next_page;
+use super::list::{print_next_page, read_page};
 use crate::args::{AuditCommand, EventArgs, Globals};
 use crate::call::Server;
 use crate::exit::CliError;
@@ -14,12 +14,14 @@ const PAGE: i32 = 1_000;
 pub(super) async fn run(globals: &Globals, command: AuditCommand) -> Result<(), CliError> {
     match command {
         AuditCommand::List { which, page } => {
-            let ask = v1::ListAuditEventsRequest {
-                page_size: page.page_size,
-                page_token: page.page_token,
-                ..events(which)
-            };
-            let list = Server::of(globals).await?.audit().list_audit_events(ask).await?.into_inner();
+            let (mut service, ask) = (Server::of(globals).await?.audit(), events(which));
+            let (events, next_page_token) = read_page(page, async |page_size, page_token| {
+                let ask = v1::ListAuditEventsRequest { page_size, page_token, ..ask.clone() };
+                let list = service.list_audit_events(ask).await?.into_inner();
+                Ok((list.events, list.next_page_token))
+            })
+            .await?;
+            let list = v1::ListAuditEventsResponse { events, next_page_token };
             show(globals.output, &list)?;
             print_next_page(&list.next_page_token);
             Ok(())
@@ -54,11 +56,19 @@ async fn export(globals: &Globals, which: EventArgs) -> Result<(), CliError> {
 }
 
 fn events(which: EventArgs) -> v1::ListAuditEventsRequest {
-    let EventArgs { tenant, since, until } = which;
+    let EventArgs { tenant, since, until, actor, action, target } = which;
+    let (action, action_prefix) = match action.strip_suffix('*') {
+        Some(prefix) => (String::new(), prefix.to_owned()),
+        None => (action, String::new()),
+    };
     v1::ListAuditEventsRequest {
         tenant,
         start_time: since,
         end_time: until,
+        actor,
+        action,
+        action_prefix,
+        target,
         ..v1::ListAuditEventsRequest::default()
     }
 }

@@ -4,7 +4,7 @@ use latchkey_proto::v1;
 use latchkey_proto::v1::key_service_client::KeyServiceClient;
 
 use super::confirm::confirm;
-use super::key::key_state;
+use super::list::key_state;
 use crate::args::{RevokeKeysArgs, SelectionArgs};
 use crate::call::AuthenticatedChannel;
 use crate::exit::CliError;

@@ -6,17 +6,19 @@ use latchkey_proto::v1::{self, create_key_request::Expiry};
 use super::bulk;
 use super::confirm::confirm;
 use super::key_import;
-use super::tenant::{mask, print_next_page};
-use crate::args::{ClearField, CreateKeyArgs, Globals, KeyCommand, ListKeysArgs, State, UpdateKeyArgs};
+use super::list;
+use super::tenant::mask;
+use crate::args::{ClearField, CreateKeyArgs, Globals, KeyCommand, UpdateKeyArgs};
 use crate::call::{AuthenticatedChannel, Server};
 use crate::exit::CliError;
-use crate::output::{Format, key_table, print, replaces, show, still_in_use, successor};
+use crate::output::{Format, print, replaces, show, still_in_use};
 
 pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), CliError> {
     let format = globals.output;
     // What the command line brings is read before anyone is called.
     let command = match command {
         KeyCommand::Import(args) => return key_import::run(globals, args).await,
+        KeyCommand::List(args) => return list::keys(globals, *args).await,
         other => other,
     };
     let mut keys = Server::of(globals).await?.keys();
@@ -34,15 +36,6 @@ pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Cl
         KeyCommand::Usage { id, since, until } => {
             let ask = v1::GetKeyUsageRequest { id, start_time: since, end_time: until };
             show(format, keys.get_key_usage(ask).await?.get_ref())
-        }
-        KeyCommand::List(args) => {
-            let list = keys.list_keys(list(args)).await?.into_inner();
-            match format {
-                Format::Json => show(format, &list)?,
-                Format::Text => print(&key_table(&list.keys, &successors(&mut keys, &list.keys).await?))?,
-            }
-            print_next_page(&list.next_page_token);
-            Ok(())
         }
         KeyCommand::Update(args) => show(format, keys.update_key(update(*args)).await?.get_ref()),
         KeyCommand::Rotate { id, overlap, secret_only } => {
@@ -62,6 +55,7 @@ pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Cl
             show(format, keys.get_publishable_key(ask).await?.get_ref())
         }
         KeyCommand::Import(args) => key_import::run(globals, args).await,
+        KeyCommand::List(args) => list::keys(globals, *args).await,
     }
 }
 
@@ -78,7 +72,7 @@ async fn relatives(keys: &mut KeyServiceClient<AuthenticatedChannel>, key: &v1::
 }
 
 /// The key with this id; none if the id is empty or the key was deleted.
-async fn existing(
+pub(super) async fn existing(
     keys: &mut KeyServiceClient<AuthenticatedChannel>,
     id: &str,
 ) -> Result<Option<v1::Key>, CliError> {
@@ -90,18 +84,6 @@ async fn existing(
         Err(status) if status.code() == tonic::Code::NotFound => Ok(None),
         Err(status) => Err(status.into()),
     }
-}
-
-/// The successors of keys that are on no line of this list.
-async fn successors(
-    keys: &mut KeyServiceClient<AuthenticatedChannel>,
-    list: &[v1::Key],
-) -> Result<Vec<v1::Key>, CliError> {
-    let mut found = Vec::new();
-    for id in list.iter().filter_map(successor).filter(|id| list.iter().all(|key| key.id != *id)) {
-        found.extend(existing(keys, id).await?);
-    }
-    Ok(found)
 }
 
 fn creation(args: CreateKeyArgs) -> v1::CreateKeyRequest {
@@ -118,23 +100,6 @@ fn creation(args: CreateKeyArgs) -> v1::CreateKeyRequest {
         rate_limits: args.rate_limits.into_iter().collect(),
         metadata: args.metadata.into_iter().collect(),
         idempotency_key: args.idempotency_key,
-    }
-}
-
-/// Returns the state of the contract; unspecified for keys in any state.
-pub(super) fn key_state(state: Option<State>) -> v1::KeyState {
-    state.map_or(v1::KeyState::Unspecified, State::to_proto)
-}
-
-fn list(args: ListKeysArgs) -> v1::ListKeysRequest {
-    v1::ListKeysRequest {
-        tenant: args.tenant,
-        page_size: args.page.page_size,
-        page_token: args.page.page_token,
-        kind: args.kind,
-        environment: args.environment,
-        state: key_state(args.state).into(),
-        bindings: args.bindings.into_iter().collect(),
     }
 }
 

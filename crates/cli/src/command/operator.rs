@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 
 use latchkey_proto::v1::{self, create_key_request::Expiry};
 
-use super::key::key_state;
-use super::tenant::print_next_page;
+use super::list::{key_state, print_next_page};
 use crate::args::{CreateOperatorArgs, Globals, OperatorCommand};
 use crate::call::Server;
 use crate::exit::CliError;

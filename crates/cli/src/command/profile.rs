@@ -6,9 +6,9 @@ use latchkey_proto::v1;
 use latchkey_server::profile_test::{Errors, Profile, diff_documents};
 
 use super::confirm::confirm;
+use super::list::print_next_page;
 use super::profile_change::{self, NewVersion};
 use super::profile_document;
-use super::tenant::print_next_page;
 use crate::args::{Globals, ProfileCommand};
 use crate::call::{Server, read_text};
 use crate::exit::CliError;

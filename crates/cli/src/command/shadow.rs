@@ -2,7 +2,7 @@
 
 use latchkey_proto::v1;
 
-use super::tenant::print_next_page;
+use super::list::print_next_page;
 use crate::args::{Globals, ReportArgs, ShadowCommand};
 use crate::call::Server;
 use crate::exit::CliError;

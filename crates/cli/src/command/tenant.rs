@@ -4,10 +4,11 @@ use latchkey_proto::v1;
 use prost_types::FieldMask;
 
 use super::confirm::confirm;
+use super::list;
 use crate::args::{CreateTenantArgs, Globals, TenantCommand, UpdateTenantArgs};
 use crate::call::Server;
 use crate::exit::CliError;
-use crate::output::{note, show};
+use crate::output::show;
 
 pub(super) async fn run(globals: &Globals, command: TenantCommand) -> Result<(), CliError> {
     let mut tenants = Server::of(globals).await?.tenants();
@@ -31,22 +32,9 @@ pub(super) async fn run(globals: &Globals, command: TenantCommand) -> Result<(),
             let deleted = tenants.delete_tenant(v1::DeleteTenantRequest { tenant }).await?;
             return show(globals.output, deleted.get_ref());
         }
-        TenantCommand::List(page) => {
-            let ask = v1::ListTenantsRequest { page_size: page.page_size, page_token: page.page_token };
-            let list = tenants.list_tenants(ask).await?.into_inner();
-            show(globals.output, &list)?;
-            print_next_page(&list.next_page_token);
-            return Ok(());
-        }
+        TenantCommand::List(args) => return list::tenants(globals, *args).await,
     };
     show(globals.output, answer.get_ref())
-}
-
-/// Says how to go on where a list goes on.
-pub(super) fn print_next_page(token: &str) {
-    if !token.is_empty() {
-        note(&format!("There are more: --page-token {}", crate::output::sanitize(token)));
-    }
 }
 
 fn creation(args: CreateTenantArgs) -> v1::CreateTenantRequest {

@@ -3,7 +3,8 @@
 use latchkey_proto::v1;
 
 use super::confirm::confirm;
-use super::tenant::{mask, print_next_page};
+use super::list;
+use super::tenant::mask;
 use crate::args::{Globals, UpdateUserArgs, UserCommand};
 use crate::call::{Server, read_password};
 use crate::exit::CliError;
@@ -22,13 +23,7 @@ pub(super) async fn run(globals: &Globals, command: UserCommand) -> Result<(), C
             let ask = update(args);
             show(format, Server::of(globals).await?.tenants().update_user(ask).await?.get_ref())
         }
-        UserCommand::List { tenant, page } => {
-            let ask = v1::ListUsersRequest { tenant, page_size: page.page_size, page_token: page.page_token };
-            let list = Server::of(globals).await?.tenants().list_users(ask).await?.into_inner();
-            show(format, &list)?;
-            print_next_page(&list.next_page_token);
-            Ok(())
-        }
+        UserCommand::List(args) => list::users(globals, *args).await,
         UserCommand::SetPassword { id, password_file } => {
             let ask = v1::SetUserPasswordRequest { id, password: read_password(&password_file)? };
             show(format, Server::of(globals).await?.tenants().set_user_password(ask).await?.get_ref())

@@ -107,8 +107,8 @@ fn state_label(key: &v1::Key, among: &[&v1::Key]) -> String {
     }
 }
 
-/// A page of keys, and successors of some that are not on it.
-pub(crate) fn key_table(keys: &[v1::Key], others: &[v1::Key]) -> String {
+/// A page of keys, and successors of some that are not on it. Keys of several tenants have a column for these.
+pub(crate) fn key_table(keys: &[v1::Key], others: &[v1::Key], of_tenants: bool) -> String {
     let among: Vec<&v1::Key> = keys.iter().chain(others).collect();
     let row = |key: &v1::Key| {
         [
@@ -125,18 +125,30 @@ pub(crate) fn key_table(keys: &[v1::Key], others: &[v1::Key]) -> String {
     };
     let header =
         ["ID", "NAME", "KIND", "ENVIRONMENT", "HINT", "STATE", "LAST USED", "UNUSED SCOPES", "EXPIRES"];
-    rows(header, keys.iter().map(row))
+    if !of_tenants {
+        return rows(header, keys.iter().map(row));
+    }
+    let with_tenant = |cells: [String; 9], tenant: &str| {
+        let [id, rest @ ..] = cells;
+        let mut all = [const { String::new() }; 10];
+        all[0] = id;
+        tenant.clone_into(&mut all[1]);
+        all[2..].clone_from_slice(&rest);
+        all
+    };
+    let header = with_tenant(header.map(str::to_owned), "TENANT");
+    rows(header.each_ref().map(String::as_str), keys.iter().map(|key| with_tenant(row(key), &key.tenant_id)))
 }
 
 impl TextOutput for v1::ListKeysResponse {
     fn text(&self) -> String {
-        key_table(&self.keys, &[])
+        key_table(&self.keys, &[], false)
     }
 }
 
 impl TextOutput for v1::ImportKeysResponse {
     fn text(&self) -> String {
-        key_table(&self.keys, &[])
+        key_table(&self.keys, &[], false)
     }
 }
 

@@ -29,9 +29,10 @@ impl TextOutput for v1::ListUsersResponse {
                 user.role.clone(),
                 user.environment.clone(),
                 state.to_owned(),
+                user.tenant_id.clone(),
             ]
         };
-        rows(["ID", "EMAIL", "ROLE", "ENVIRONMENT", "STATE"], self.users.iter().map(row))
+        rows(["ID", "EMAIL", "ROLE", "ENVIRONMENT", "STATE", "TENANT"], self.users.iter().map(row))
     }
 }
 

@@ -97,7 +97,7 @@ mod tests {
             last_use_time: at(used),
             ..v1::Key::default()
         };
-        let said = |old: v1::Key, others: &[v1::Key]| key_table(&[old], others);
+        let said = |old: v1::Key, others: &[v1::Key]| key_table(&[old], others, false);
         let others = [next.clone()];
         assert!(said(old(v1::KeyState::Active, 101), &others).contains("active, replaced: still in use"));
         assert!(said(old(v1::KeyState::Active, 99), &others).contains("active, replaced: not used since"));

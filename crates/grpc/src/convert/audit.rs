@@ -18,6 +18,10 @@ pub(crate) fn list(request: v1::ListAuditEventsRequest, violations: &mut Violati
         page_token: request.page_token,
         from: timestamp_from_proto("start_time", request.start_time, violations),
         until: timestamp_from_proto("end_time", request.end_time, violations),
+        actor: request.actor,
+        action: request.action,
+        action_prefix: request.action_prefix,
+        target: request.target,
     }
 }
 

@@ -6,8 +6,7 @@ use latchkey_core::record::{KeyLifecycle, KeyRecord, KeyState};
 use latchkey_core::secret::PlainKey;
 use latchkey_core::time::Timestamp;
 use latchkey_management::{
-    CreateKey, Expiry, ImportFinding, ImportKey, ImportSecret, ImportedHash, ImportedKeys, ListKeys,
-    UpdateKey,
+    CreateKey, Expiry, ImportFinding, ImportKey, ImportSecret, ImportedHash, ImportedKeys, UpdateKey,
 };
 use latchkey_proto::v1;
 use std::collections::HashMap;
@@ -44,35 +43,6 @@ pub(crate) fn create(
         rate_limits: to_btree_map(request.rate_limits),
         metadata: to_btree_map(request.metadata),
         idempotency_key: request.idempotency_key,
-    }
-}
-
-/// Converts the request to list keys.
-pub(crate) fn list(request: v1::ListKeysRequest, violations: &mut Violations) -> ListKeys {
-    let state = state_from_proto("state", request.state, violations);
-    ListKeys {
-        tenant: request.tenant,
-        page_size: request.page_size,
-        page_token: request.page_token,
-        kind: request.kind,
-        environment: request.environment,
-        state,
-        bindings: to_btree_map(request.bindings),
-    }
-}
-
-/// Returns the state that a field names; `None` for any.
-pub(crate) fn state_from_proto(field: &str, state: i32, violations: &mut Violations) -> Option<KeyState> {
-    match v1::KeyState::try_from(state) {
-        Ok(v1::KeyState::Unspecified) => None,
-        Ok(v1::KeyState::Active) => Some(KeyState::Active),
-        Ok(v1::KeyState::Expired) => Some(KeyState::Expired),
-        Ok(v1::KeyState::Revoked) => Some(KeyState::Revoked),
-        Ok(v1::KeyState::Disabled) => Some(KeyState::Disabled),
-        Err(_) => {
-            violations.add(field, format!("{state} is not a state of a key"));
-            None
-        }
     }
 }
 
@@ -204,14 +174,6 @@ mod tests {
         for text in ["300/min", "5000/min burst 500", "500/10s", "1/s", "9/h", "2/d burst 1", "2/d burst 2"] {
             assert_eq!(limit(parse_key_limit(text).unwrap()), text);
         }
-    }
-
-    #[test]
-    fn an_unknown_state_is_named() {
-        let mut violations = Violations::default();
-        let request = list(v1::ListKeysRequest { state: 9, ..Default::default() }, &mut violations);
-        assert_eq!(request.state, None);
-        assert_eq!(violations.into_violations()[0].field, "state");
     }
 
     #[test]

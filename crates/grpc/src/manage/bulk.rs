@@ -49,7 +49,7 @@ impl<L: Limiter> ManagementApi<L> {
 fn filter(filter: Option<v1::KeysFilter>) -> Result<Option<KeysFilter>, Status> {
     let Some(filter) = filter else { return Ok(None) };
     let mut violations = Violations::default();
-    let state = key::state_from_proto("filter.state", filter.state, &mut violations);
+    let state = list::key_state("filter.state", filter.state, &mut violations);
     let unused_since =
         time::timestamp_from_proto("filter.unused_since", filter.unused_since, &mut violations);
     violations.finish().map_err(|r| request_error_to_status(&r))?;

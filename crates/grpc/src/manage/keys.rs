@@ -9,7 +9,7 @@ use latchkey_proto::v1::key_service_server::KeyService;
 use tonic::{Request, Response, Status};
 
 use super::ManagementApi;
-use crate::convert::{Violations, key, time, to_btree_map, usage};
+use crate::convert::{Violations, key, list, time, to_btree_map, usage};
 use crate::status::{error_to_status, request_error_to_status, system_error_to_status};
 
 type RpcResult<T> = Result<Response<T>, Status>;
@@ -40,7 +40,7 @@ impl<L: Limiter + 'static> KeyService for ManagementApi<L> {
     async fn list_keys(&self, call: Request<v1::ListKeysRequest>) -> RpcResult<v1::ListKeysResponse> {
         let (caller, request, context) = self.authenticate(call).await?;
         let mut violations = Violations::default();
-        let request = key::list(request, &mut violations);
+        let request = list::keys(request, &mut violations);
         violations.finish().map_err(|r| request_error_to_status(&r))?;
         let page = self.management.list_keys(&caller, request, &context).await.map_err(error_to_status)?;
         let keys = self.with_usage(&page.items).await.map_err(system_error_to_status)?;

@@ -1,13 +1,13 @@
 //! `latchkey.v1.TenantService`. Its RPCs about users are in [`super::users`].
 
 use latchkey_core::ports::Limiter;
-use latchkey_management::{ListTenants, SuspendTenant};
+use latchkey_management::SuspendTenant;
 use latchkey_proto::v1;
 use latchkey_proto::v1::tenant_service_server::TenantService;
 use tonic::{Request, Response, Status};
 
 use super::ManagementApi;
-use crate::convert::{Violations, tenant};
+use crate::convert::{Violations, list, tenant};
 use crate::status::{error_to_status, request_error_to_status};
 
 pub(super) type RpcResult<T> = Result<Response<T>, Status>;
@@ -36,7 +36,9 @@ impl<L: Limiter + 'static> TenantService for ManagementApi<L> {
         call: Request<v1::ListTenantsRequest>,
     ) -> RpcResult<v1::ListTenantsResponse> {
         let (caller, request, context) = self.authenticate(call).await?;
-        let request = ListTenants { page_size: request.page_size, page_token: request.page_token };
+        let mut violations = Violations::default();
+        let request = list::tenants(request, &mut violations);
+        violations.finish().map_err(|r| request_error_to_status(&r))?;
         let page = self.management.list_tenants(&caller, request, &context).await.map_err(error_to_status)?;
         let tenants = page.items.iter().map(tenant::to_proto).collect();
         Ok(Response::new(v1::ListTenantsResponse { tenants, next_page_token: page.next }))

@@ -2,14 +2,14 @@
 
 use latchkey_core::ports::Limiter;
 use latchkey_management::password::PlainPassword;
-use latchkey_management::{CreateUser, ListUsers, SetUserPassword, UpdateUser};
+use latchkey_management::{CreateUser, SetUserPassword, UpdateUser};
 use latchkey_proto::v1;
 use tonic::{Request, Response};
 
 use super::ManagementApi;
 use super::tenants::RpcResult;
-use crate::convert::{to_btree_map, token};
-use crate::status::error_to_status;
+use crate::convert::{Violations, list, to_btree_map, token};
+use crate::status::{error_to_status, request_error_to_status};
 
 impl<L: Limiter> ManagementApi<L> {
     pub(super) async fn handle_create_user(
@@ -34,11 +34,9 @@ impl<L: Limiter> ManagementApi<L> {
         call: Request<v1::ListUsersRequest>,
     ) -> RpcResult<v1::ListUsersResponse> {
         let (caller, request, context) = self.authenticate(call).await?;
-        let request = ListUsers {
-            tenant: request.tenant,
-            page_size: request.page_size,
-            page_token: request.page_token,
-        };
+        let mut violations = Violations::default();
+        let request = list::users(request, &mut violations);
+        violations.finish().map_err(|r| request_error_to_status(&r))?;
         let page = self.tokens.list_users(&caller, request, &context).await.map_err(error_to_status)?;
         let users = page.items.iter().map(token::user).collect();
         Ok(Response::new(v1::ListUsersResponse { users, next_page_token: page.next }))

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use latchkey_core::error::SystemError;
 use latchkey_core::id::{KeyId, UserId};
 use latchkey_management::ports::audit::{
-    Anchor, AuditCheck, AuditEvent, AuditFilter, AuditLog, EventSubjects,
+    Anchor, AuditCheck, AuditEvent, AuditFilter, AuditLog, AuditPage, EventSubjects,
 };
 
 use crate::fake_store::FakeStore;
@@ -21,7 +21,7 @@ impl AuditLog for FakeStore {
         filter: &AuditFilter,
         before: Option<u64>,
         limit: u32,
-    ) -> Result<Vec<AuditEvent>, SystemError> {
+    ) -> Result<AuditPage, SystemError> {
         let entries = self.audit.lock().unwrap();
         let events = (1..).zip(entries.iter()).map(|(sequence, entry)| AuditEvent {
             sequence,
@@ -39,8 +39,10 @@ impl AuditLog for FakeStore {
             .filter(|event| before.is_none_or(|before| event.sequence < before))
             .collect();
         events.reverse();
+        let more = events.len() > limit as usize;
         events.truncate(limit as usize);
-        Ok(events)
+        let next = events.last().filter(|_| more).map(|event| event.sequence);
+        Ok(AuditPage { events, next })
     }
 
     async fn subjects(&self, _: &[KeyId], _: &[UserId]) -> Result<EventSubjects, SystemError> {

@@ -14,8 +14,9 @@ use latchkey_core::secret::KeyHash;
 use latchkey_core::time::{MonotonicInstant, Timestamp};
 use latchkey_management::ports::impact::Impact;
 use latchkey_management::ports::{
-    ApplyResult, AuditEntry, Created, ExistingHash, KeyFilter, KeyRotationFn, KeyUpdateFn, ManagementStore,
-    NewKey, NewProfileVersion, Propagation, TenantUpdateFn, WriteResult,
+    ApplyResult, AuditEntry, Created, ExistingHash, KeyFilter, KeyOrder, KeyRotationFn, KeyUpdateFn,
+    ListPart, ListRange, ManagementStore, NewKey, NewProfileVersion, Position, Propagation, TenantFilter,
+    TenantOrder, TenantUpdateFn, WriteResult,
 };
 
 /// Store of keys, tenants, profiles and audit events.
@@ -77,6 +78,16 @@ impl Propagation for FakeStore {
     }
 }
 
+/// Returns the newest items of a range, in the order of their identifiers.
+fn newest<T, O>(mut items: Vec<T>, range: &ListRange<O>, id: impl Fn(&T) -> KeyId) -> ListPart<T> {
+    items.retain(|item| range.after.as_ref().is_none_or(|after| id(item).0 < after.id));
+    items.sort_by_key(|item| std::cmp::Reverse(id(item)));
+    let more = items.len() > range.limit as usize;
+    items.truncate(range.limit as usize);
+    let next = items.last().filter(|_| more).map(|last| Position::of(id(last).0));
+    ListPart { items, next }
+}
+
 #[async_trait]
 impl ManagementStore for FakeStore {
     async fn key(&self, id: KeyId) -> Result<Option<KeyRecord>, SystemError> {
@@ -86,18 +97,14 @@ impl ManagementStore for FakeStore {
 
     async fn keys(
         &self,
-        tenant: TenantId,
         filter: &KeyFilter,
-        before: Option<KeyId>,
-        limit: u32,
-    ) -> Result<Vec<KeyRecord>, SystemError> {
+        range: &ListRange<KeyOrder>,
+    ) -> Result<ListPart<KeyRecord>, SystemError> {
         self.check_available().await?;
         let mut keys = self.keys.lock().unwrap().clone();
-        keys.retain(|k| k.tenant == tenant && before.is_none_or(|b| k.id < b));
-        keys.retain(|k| filter.state.is_none_or(|(state, now)| k.state(now) == state));
-        keys.sort_by_key(|k| std::cmp::Reverse(k.id));
-        keys.truncate(limit as usize);
-        Ok(keys)
+        keys.retain(|k| filter.tenant.is_none_or(|tenant| k.tenant == tenant));
+        keys.retain(|k| filter.states.as_ref().is_none_or(|(states, now)| states.contains(&k.state(*now))));
+        Ok(newest(keys, range, |k| k.id))
     }
 
     async fn tenant(&self, tenant: &TenantRef) -> Result<Option<TenantRecord>, SystemError> {
@@ -109,13 +116,15 @@ impl ManagementStore for FakeStore {
         Ok(self.tenants.lock().unwrap().iter().find(named).cloned())
     }
 
-    async fn tenants(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<TenantRecord>, SystemError> {
+    async fn tenants(
+        &self,
+        filter: &TenantFilter,
+        range: &ListRange<TenantOrder>,
+    ) -> Result<ListPart<TenantRecord>, SystemError> {
         self.check_available().await?;
         let mut tenants = self.tenants.lock().unwrap().clone();
-        tenants.retain(|t| before.is_none_or(|b| t.id < b));
-        tenants.sort_by_key(|t| std::cmp::Reverse(t.id));
-        tenants.truncate(limit as usize);
-        Ok(tenants)
+        tenants.retain(|t| filter.except != Some(&*t.slug));
+        Ok(newest(tenants, range, |t| KeyId(t.id.0)))
     }
 
     async fn profiles(&self) -> Result<Vec<ProfileRecord>, SystemError> {

@@ -20,7 +20,7 @@ use latchkey_management::password::PasswordHash;
 use latchkey_management::ports::tokens::{
     BlockingExecutor, Job, LoginAttempt, SigningKeysUpdateFn, TokenStore, UserUpdateFn,
 };
-use latchkey_management::ports::{AuditEntry, WriteResult};
+use latchkey_management::ports::{AuditEntry, ListPart, ListRange, UserFilter, UserOrder, WriteResult};
 use latchkey_management::{ManagementService, TokenIssuer, TokenIssuerParts};
 
 use crate::fake_store::FakeStore;
@@ -62,8 +62,12 @@ impl TokenStore for NoTokens {
         Ok(None)
     }
 
-    async fn users(&self, _: TenantId, _: Option<UserId>, _: u32) -> Result<Vec<UserRecord>, SystemError> {
-        Ok(Vec::new())
+    async fn users(
+        &self,
+        _: &UserFilter,
+        _: &ListRange<UserOrder>,
+    ) -> Result<ListPart<UserRecord>, SystemError> {
+        Ok(ListPart { items: Vec::new(), next: None })
     }
 
     async fn change_user(

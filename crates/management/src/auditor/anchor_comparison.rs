@@ -85,5 +85,5 @@ async fn earlier(log: &dyn AuditLog, sequence: u64) -> Result<Option<Vec<u8>>, S
     }
     let found =
         log.events(&AuditFilter { pruned: true, ..AuditFilter::default() }, Some(sequence + 1), 1).await?;
-    Ok(found.into_iter().find(|event| event.sequence == sequence).map(|event| event.hash))
+    Ok(found.events.into_iter().find(|event| event.sequence == sequence).map(|event| event.hash))
 }

@@ -19,7 +19,7 @@ use crate::encoding::Encoder;
 use crate::field_validator::FieldValidator;
 use crate::grants::Grants;
 use crate::page::{self, Page};
-use crate::ports::audit::{AuditEvent, AuditFilter, AuditLog};
+use crate::ports::audit::{ActionFilter, AuditEvent, AuditFilter, AuditLog};
 use crate::users;
 
 /// Event with the names of the keys and users that it is about, as they are now.
@@ -48,14 +48,17 @@ impl Auditor {
         let all_tenants = caller.principal().is_none() && request.tenant.is_empty();
         let tenant =
             if all_tenants { None } else { Some(self.tenant_of_events(caller, &request.tenant).await?) };
+        let mut fields = FieldValidator::new("");
         let filter = AuditFilter {
             tenant: tenant.as_ref().map(|(id, _)| *id),
+            actor: optional(&mut fields, "actor", &request.actor),
+            action: action(&mut fields, &request),
+            target: optional(&mut fields, "target", &request.target),
             from: request.from,
             until: request.until,
             pruned: false,
         };
         let list = list_of_events(&filter);
-        let mut fields = FieldValidator::new("");
         let size = fields.collect(page::size(request.page_size));
         let before = fields.collect(page::cursor(&request.page_token, &list));
         if request.from.zip(request.until).is_some_and(|(from, until)| until <= from) {
@@ -67,13 +70,9 @@ impl Auditor {
             (Some(own), Some((_, Some(tenant)))) => View::of(caller, own, self.management.policy_of(tenant)?),
             (_, _) => View::Everything,
         };
-        let (events, position) = self.visible_events(&view, &filter, before, size + 1).await?;
-        let id = |sequence: u64| Uuid::from_u64_pair(0, sequence);
-        let shown = u32::try_from(events.len()).unwrap_or(u32::MAX);
-        Ok(match position.filter(|_| shown <= size) {
-            Some(position) => Page { items: events, next: page::token(id(position), &list) },
-            None => page::page(events, size, &list, |listed| id(listed.event.sequence)),
-        })
+        let (items, next) = self.visible_events(&view, &filter, before, size).await?;
+        let next = next.map(|sequence| page::token(Uuid::from_u64_pair(0, sequence), &list));
+        Ok(Page { items, next: next.unwrap_or_default() })
     }
 
     /// Returns the tenant whose events are listed. An operator can name one that was deleted by its identifier: its
@@ -92,11 +91,10 @@ impl Auditor {
         };
         let filter = AuditFilter { tenant: Some(id), ..AuditFilter::default() };
         let events = self.log.events(&filter, None, 1).await?;
-        if events.is_empty() { Err(missing) } else { Ok((id, None)) }
+        if events.events.is_empty() { Err(missing) } else { Ok((id, None)) }
     }
 
-    /// Returns at most `limit` events that a caller sees, and the position after which more can follow, if the reading
-    /// ended before the end of the list.
+    /// Returns at most `limit` events that a caller sees, and the position after which more can follow.
     async fn visible_events(
         &self,
         view: &View<'_>,
@@ -104,22 +102,40 @@ impl Auditor {
         mut before: Option<u64>,
         limit: u32,
     ) -> Result<(Vec<ListedEvent>, Option<u64>), SystemError> {
-        let size = if matches!(view, View::Confined { .. }) { limit.max(BATCH) } else { limit };
+        let confined = matches!(view, View::Confined { .. });
+        let (size, batches) = if confined { (limit.max(BATCH), MAX_BATCHES) } else { (limit, 1) };
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut found = Vec::new();
-        for _ in 0..MAX_BATCHES {
-            let events = self.log.events(filter, before, size).await?;
-            let last = u32::try_from(events.len()).unwrap_or(u32::MAX) < size;
-            before = events.last().map(|event| event.sequence).or(before);
-            let subjects = NamedSubjects::of(&events, &*self.log, view).await?;
-            found.extend(events.into_iter().filter_map(|event| subjects.listed(event, view)));
-            if found.len() >= wanted || last {
+        for _ in 0..batches {
+            let page = self.log.events(filter, before, size).await?;
+            before = page.next;
+            let subjects = NamedSubjects::of(&page.events, &*self.log, view).await?;
+            found.extend(page.events.into_iter().filter_map(|event| subjects.listed(event, view)));
+            if found.len() > wanted {
                 found.truncate(wanted);
-                return Ok((found, None));
+                return Ok((found.clone(), found.last().map(|listed| listed.event.sequence)));
+            }
+            if found.len() == wanted || before.is_none() {
+                break;
             }
         }
         Ok((found, before))
     }
+}
+
+/// Returns the text of a filter; `None` if it is empty.
+fn optional(fields: &mut FieldValidator<'_>, field: &str, text: &str) -> Option<String> {
+    fields.text(field, text, 0..=256);
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn action(fields: &mut FieldValidator<'_>, request: &ListAuditEvents) -> Option<ActionFilter> {
+    let exact = optional(fields, "action", &request.action);
+    let prefix = optional(fields, "action_prefix", &request.action_prefix);
+    if exact.is_some() && prefix.is_some() {
+        fields.reject("action_prefix", "can't be set together with action: leave one of the two empty");
+    }
+    exact.map(ActionFilter::Is).or(prefix.map(ActionFilter::StartsWith))
 }
 
 /// Extent of the events that a caller sees.
@@ -190,8 +206,16 @@ impl NamedSubjects {
 /// Returns the encoded filter that a page token of audit events is bound to.
 pub(super) fn list_of_events(filter: &AuditFilter) -> Encoder {
     let time = |encoder: Encoder, time: Timestamp| encoder.signed(time.0);
-    Encoder::new("latchkey.list_audit_events.v1")
+    let text = |encoder: Encoder, text: &String| encoder.text(text);
+    let action = |encoder: Encoder, action: &ActionFilter| match action {
+        ActionFilter::Is(action) => encoder.number(1).text(action),
+        ActionFilter::StartsWith(prefix) => encoder.number(2).text(prefix),
+    };
+    Encoder::new("latchkey.list_audit_events.v2")
         .optional(filter.tenant, |encoder, tenant| encoder.bytes(tenant.0.as_bytes()))
+        .optional(filter.actor.as_ref(), text)
+        .optional(filter.action.as_ref(), action)
+        .optional(filter.target.as_ref(), text)
         .optional(filter.from, time)
         .optional(filter.until, time)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use latchkey_core::error::{FieldViolation, ManagementError, RequestError};
 use latchkey_core::excerpt::Quoted;
-use latchkey_core::id::{KeyId, TenantId};
+use latchkey_core::id::KeyId;
 use latchkey_core::operator;
 use latchkey_core::policy::Policy;
 use latchkey_core::record::{KeyRecord, TenantRecord, TenantRef};
@@ -14,7 +14,7 @@ use latchkey_core::record::{KeyRecord, TenantRecord, TenantRef};
 use super::{BulkChanges, KeysFilter};
 use crate::Caller;
 use crate::grants::Grants;
-use crate::ports::KeyFilter;
+use crate::ports::{EventFilter, KeyFilter, ListRange, Position, TimeRange};
 use crate::ports::bulk::BATCH;
 
 /// Tenant whose keys are changed, with what bounds the caller in it.
@@ -27,10 +27,9 @@ pub(super) struct Scope {
 pub(super) enum Selection {
     Ids(std::vec::IntoIter<KeyId>),
     List {
-        tenant: TenantId,
         filter: Box<KeyFilter>,
         rest: Box<KeysFilter>,
-        before: Option<KeyId>,
+        after: Option<Position>,
         done: bool,
     },
     Nothing,
@@ -51,11 +50,17 @@ impl BulkChanges {
         let tenant = management.managed_tenant(caller, &request.tenant).await?;
         caller.require_reach(&tenant)?;
         let some = |text: &String| (!text.is_empty()).then(|| text.clone());
+        let unused = TimeRange { until: request.unused_since, ..TimeRange::default() };
         let filter = KeyFilter {
+            tenant: Some(tenant.id),
             kind: some(&request.kind),
             environments: some(&request.environment).into_iter().collect(),
-            state: request.state.map(|state| (state, management.parts.clock.now().wall)),
+            states: request.state.map(|state| (vec![state], management.parts.clock.now().wall)),
             bindings: request.bindings.clone(),
+            created_by: some(&request.created_by),
+            created: unused,
+            last_used: EventFilter { time: unused, never: request.unused_since.is_some() },
+            ..KeyFilter::default()
         };
         let (policy, filter) = match caller.bounded_in(&tenant) {
             None => (None, Some(filter)),
@@ -66,10 +71,9 @@ impl BulkChanges {
             }
         };
         let selection = filter.map_or(Selection::Nothing, |filter| Selection::List {
-            tenant: tenant.id,
             filter: Box::new(filter),
             rest: Box::new(request.clone()),
-            before: None,
+            after: None,
             done: false,
         });
         Ok((Some(Scope { tenant, policy }), selection))
@@ -135,15 +139,15 @@ impl BulkChanges {
                 let batch: Vec<KeyId> = ids.by_ref().take(BATCH).collect();
                 Ok(if batch.is_empty() { Vec::new() } else { self.store.keys_by_id(&batch).await? })
             }
-            Selection::List { tenant, filter, rest, before, done } => loop {
+            Selection::List { filter, rest, after, done } => loop {
                 if *done {
                     return Ok(Vec::new());
                 }
                 let limit = u32::try_from(BATCH).unwrap_or(u32::MAX);
-                let keys = self.management.parts.store.keys(*tenant, filter, *before, limit).await?;
-                *before = keys.last().map(|key| key.id).or(*before);
-                *done = keys.len() < BATCH;
-                let keys = self.matching(rest, keys).await?;
+                let range = ListRange::newest(after.take(), limit);
+                let part = self.management.parts.store.keys(filter, &range).await?;
+                (*done, *after) = (part.next.is_none(), part.next);
+                let keys = self.unused(rest, part.items).await?;
                 if !keys.is_empty() {
                     return Ok(keys);
                 }
@@ -151,13 +155,12 @@ impl BulkChanges {
         }
     }
 
-    /// Returns the keys that match what the list does not filter by: their creator and their last use.
-    async fn matching(
+    /// Returns the keys that are unused also by uses that are not stored yet.
+    async fn unused(
         &self,
         filter: &KeysFilter,
-        mut keys: Vec<KeyRecord>,
+        keys: Vec<KeyRecord>,
     ) -> Result<Vec<KeyRecord>, ManagementError> {
-        keys.retain(|key| filter.created_by.is_empty() || key.created_by == filter.created_by);
         let Some(since) = filter.unused_since else { return Ok(keys) };
         let uses = self.usage.summaries(&keys).await?;
         let unused =

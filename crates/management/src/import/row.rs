@@ -2,6 +2,7 @@
 
 use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::excerpt::Quoted;
+use latchkey_core::id::KeyId;
 use latchkey_core::imported_hash::{HashAlgorithm, ImportedHashes};
 use latchkey_core::key_kind::{KeyKind, Prefixes};
 use latchkey_core::policy::Policy;
@@ -65,13 +66,16 @@ impl ManagementService {
             }
             Err(other) => return Err(other.into()),
         };
+        if let Some(created) = key.created {
+            // Identifiers sort by creation, and lists by identifiers.
+            (record.created, record.id) = (created, KeyId::new(created, &mut random));
+        }
         self.set_imported_secret(&mut record, kind, &key, hash, &mut random)?;
         if let Some(ImportSecret::Sha256(_) | ImportSecret::Hash(_)) = key.secret
             && key.prefix.is_empty()
         {
             findings.note_unchecked(index, kind, &record.environment);
         }
-        record.created = key.created.unwrap_or(record.created);
         if key.disabled {
             record.lifecycle = KeyLifecycle::Disabled;
         }

@@ -42,17 +42,42 @@ pub struct EventSubjects {
     pub users: Vec<UserRecord>,
 }
 
-/// Filter of a list of events.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Filter of a list of events. `None` matches every event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditFilter {
-    /// Tenant of the events; `None` for all.
+    /// Tenant of the events.
     pub tenant: Option<TenantId>,
+    /// Subject that performed the action.
+    pub actor: Option<String>,
+    /// Action.
+    pub action: Option<ActionFilter>,
+    /// Object of the action.
+    pub target: Option<String>,
     /// Earliest time, inclusive.
     pub from: Option<Timestamp>,
     /// Latest time, exclusive.
     pub until: Option<Timestamp>,
     /// True for all events; false for those that still have their content.
     pub pruned: bool,
+}
+
+/// Filter by action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ActionFilter {
+    /// One action.
+    Is(String),
+    /// Actions that begin with a text (`key.`).
+    StartsWith(String),
+}
+
+/// Events of a list, newest first. The log reads a limited number of rows for a page, so a page can have fewer events
+/// than its limit, even none, and still have a next one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditPage {
+    /// Events.
+    pub events: Vec<AuditEvent>,
+    /// Sequence number before which the list goes on; `None` at its end.
+    pub next: Option<u64>,
 }
 
 /// Sequence number of an event and the hash at that event, which covers all events up to it.
@@ -88,7 +113,7 @@ pub trait AuditLog: Send + Sync {
         filter: &AuditFilter,
         before: Option<u64>,
         limit: u32,
-    ) -> Result<Vec<AuditEvent>, SystemError>;
+    ) -> Result<AuditPage, SystemError>;
     /// Reads the keys and users with these identifiers that there are.
     async fn subjects(&self, keys: &[KeyId], users: &[UserId]) -> Result<EventSubjects, SystemError>;
     /// Returns the sequence number of the first row outside of the log (before event 1 or after the head) and the

@@ -14,7 +14,7 @@ use latchkey_core::token::refresh::{FamilyRecord, Redemption, RefreshRecord};
 use latchkey_core::token::{SigningKeyRecord, TokenSubject};
 use latchkey_core::user::UserRecord;
 
-use super::{AuditEntry, WriteResult};
+use super::{AuditEntry, ListPart, ListRange, UserFilter, UserOrder, WriteResult};
 use crate::password::PasswordHash;
 
 /// Login attempt whose password was compared.
@@ -48,13 +48,12 @@ pub trait TokenStore: Send + Sync {
     ) -> Result<WriteResult<UserRecord>, ManagementError>;
     /// Reads a user by id.
     async fn user(&self, id: UserId) -> Result<Option<UserRecord>, SystemError>;
-    /// Reads users of a tenant, newest first, older than `before`, at most `limit`.
+    /// Reads a part of a list of users.
     async fn users(
         &self,
-        tenant: TenantId,
-        before: Option<UserId>,
-        limit: u32,
-    ) -> Result<Vec<UserRecord>, SystemError>;
+        filter: &UserFilter,
+        range: &ListRange<UserOrder>,
+    ) -> Result<ListPart<UserRecord>, SystemError>;
     /// Changes a user by a rule, and the password if a new one is given, which also resets failed logins. An
     /// unchanged user without a new password is not written.
     async fn change_user(

@@ -12,8 +12,9 @@ use latchkey_core::secret::KeyHash;
 use latchkey_core::time::{MonotonicInstant, Timestamp};
 use latchkey_management::ports::impact::Impact;
 use latchkey_management::ports::{
-    ApplyResult, AuditEntry, Created, ExistingHash, KeyFilter, KeyRotationFn, KeyUpdateFn, ManagementStore,
-    NewKey, NewProfileVersion, Propagation, TenantUpdateFn, WriteResult,
+    ApplyResult, AuditEntry, Created, ExistingHash, KeyFilter, KeyOrder, KeyRotationFn, KeyUpdateFn,
+    ListPart, ListRange, ManagementStore, NewKey, NewProfileVersion, Position, Propagation, TenantFilter,
+    TenantOrder, TenantUpdateFn, WriteResult,
 };
 
 /// Keys of one tenant.
@@ -56,23 +57,23 @@ impl ManagementStore for MemoryStore {
 
     async fn keys(
         &self,
-        _: TenantId,
         filter: &KeyFilter,
-        before: Option<KeyId>,
-        limit: u32,
-    ) -> Result<Vec<KeyRecord>, SystemError> {
+        range: &ListRange<KeyOrder>,
+    ) -> Result<ListPart<KeyRecord>, SystemError> {
         let mut keys = self.keys.lock().unwrap().clone();
         keys.retain(|key| {
-            before.is_none_or(|before| key.id < before)
+            range.after.as_ref().is_none_or(|after| key.id.0 < after.id)
                 && filter.kind.as_deref().is_none_or(|kind| kind == &*key.kind)
                 && (filter.environments.is_empty()
                     || filter.environments.iter().any(|e| **e == *key.environment))
-                && filter.state.is_none_or(|(state, now)| key.state(now) == state)
+                && filter.states.as_ref().is_none_or(|(states, now)| states.contains(&key.state(*now)))
                 && filter.bindings.iter().all(|(name, value)| key.bindings.get(name) == Some(value))
         });
         keys.sort_by_key(|key| std::cmp::Reverse(key.id));
-        keys.truncate(limit as usize);
-        Ok(keys)
+        let more = keys.len() > range.limit as usize;
+        keys.truncate(range.limit as usize);
+        let next = keys.last().filter(|_| more).map(|last| Position::of(last.id.0));
+        Ok(ListPart { items: keys, next })
     }
 
     /// Returns none: every import of the test has the same hash.
@@ -84,8 +85,12 @@ impl ManagementStore for MemoryStore {
         Ok(Some(self.tenant.clone()))
     }
 
-    async fn tenants(&self, _: Option<TenantId>, _: u32) -> Result<Vec<TenantRecord>, SystemError> {
-        Ok(vec![self.tenant.clone()])
+    async fn tenants(
+        &self,
+        _: &TenantFilter,
+        _: &ListRange<TenantOrder>,
+    ) -> Result<ListPart<TenantRecord>, SystemError> {
+        Ok(ListPart { items: vec![self.tenant.clone()], next: None })
     }
 
     async fn profiles(&self) -> Result<Vec<ProfileRecord>, SystemError> {

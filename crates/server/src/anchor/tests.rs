@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use latchkey_core::error::SystemError;
 use latchkey_core::id::{KeyId, UserId};
-use latchkey_management::ports::audit::{AuditCheck, AuditEvent, AuditFilter, EventSubjects};
+use latchkey_management::ports::audit::{AuditCheck, AuditFilter, AuditPage, EventSubjects};
 
 use super::*;
 
@@ -14,8 +14,8 @@ struct FakeLog(Mutex<Anchor>);
 
 #[async_trait]
 impl AuditLog for FakeLog {
-    async fn events(&self, _: &AuditFilter, _: Option<u64>, _: u32) -> Result<Vec<AuditEvent>, SystemError> {
-        Ok(Vec::new())
+    async fn events(&self, _: &AuditFilter, _: Option<u64>, _: u32) -> Result<AuditPage, SystemError> {
+        Ok(AuditPage::default())
     }
 
     async fn subjects(&self, _: &[KeyId], _: &[UserId]) -> Result<EventSubjects, SystemError> {

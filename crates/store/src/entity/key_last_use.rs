@@ -1,4 +1,4 @@
-//! Time of each key's last allowed call.
+//! Time of each key's last allowed call. A key gets its row when it is created.
 
 use sea_orm::entity::prelude::*;
 
@@ -8,6 +8,9 @@ use sea_orm::entity::prelude::*;
 pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub key_id: Uuid,
+    /// Null of a key that an earlier version of the program has created, until its first use.
+    pub tenant_id: Option<Uuid>,
+    /// The smallest integer of a key that was never used.
     pub used_at: i64,
 }
 

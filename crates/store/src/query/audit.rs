@@ -2,9 +2,11 @@
 
 use latchkey_core::id::{KeyId, TenantId, UserId};
 use latchkey_core::time::Timestamp;
-use latchkey_management::ports::audit::{Anchor, AuditCheck, AuditEvent, AuditFilter, EventSubjects};
+use latchkey_management::ports::audit::{
+    ActionFilter, Anchor, AuditCheck, AuditEvent, AuditFilter, AuditPage, EventSubjects,
+};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{ExprTrait, Func, Query};
+use sea_orm::sea_query::{ExprTrait, Func, LikeExpr, Query};
 use sea_orm::{FromQueryResult, QueryOrder, QuerySelect, QueryTrait};
 
 use super::Page;
@@ -18,15 +20,19 @@ use crate::row::{RowContext, number};
 /// Events that are verified in one step.
 const CHUNK: u64 = 1_000;
 
+/// Events that are compared with a filter for one page.
+const WINDOW: u64 = 10_000;
+
 /// Returns at most `limit` events before `before`, newest first. Rows outside of the log, which begins with event 1 and
 /// ends with the head, are left out: verification reports them.
+///
+/// One condition is served by an index; the others are applied to a limited number of the rows that it finds.
 pub(crate) async fn page(
     connection: &PooledConnection,
     filter: &AuditFilter,
     page: Page<u64>,
-) -> Result<Vec<AuditEvent>, StoreError> {
+) -> Result<AuditPage, StoreError> {
     let conditions = [
-        filter.tenant.map(|id| Column::TenantId.eq(id.0)),
         filter.from.map(|at| Column::Time.gte(at.0)),
         filter.until.map(|at| Column::Time.lt(at.0)),
         page.before.map(|sequence| Column::Sequence.lt(number::to_i64(sequence))),
@@ -34,9 +40,45 @@ pub(crate) async fn page(
         Some(Expr::col(Column::Sequence).lte(end())),
         (!filter.pruned).then(|| Column::Actor.ne("")),
     ];
-    let query = Entity::find().order_by_desc(Column::Sequence).limit(u64::from(page.limit));
-    let query = conditions.into_iter().flatten().fold(query, QueryFilter::filter);
-    query.all(connection).await?.into_iter().map(record).collect()
+    // The most selective condition comes first.
+    let mut equal = [
+        filter.target.as_ref().map(|target| Column::Target.eq(target)),
+        filter.actor.as_ref().map(|actor| Column::Actor.eq(actor)),
+        match &filter.action {
+            Some(ActionFilter::Is(action)) => Some(Column::Action.eq(action)),
+            Some(ActionFilter::StartsWith(_)) | None => None,
+        },
+        filter.tenant.map(|id| Column::TenantId.eq(id.0)),
+    ]
+    .into_iter()
+    .flatten();
+    let served = conditions.into_iter().flatten().chain(equal.next());
+    let begins = match &filter.action {
+        Some(ActionFilter::StartsWith(prefix)) => Some(starts_with(prefix)),
+        Some(ActionFilter::Is(_)) | None => None,
+    };
+    let rest: Vec<Expr> = equal.chain(begins).collect();
+    let query = served.fold(Entity::find().order_by_desc(Column::Sequence), QueryFilter::filter);
+    let mut next = None;
+    if !rest.is_empty() {
+        let window = query.clone().select_only().column(Column::Sequence).limit(1).offset(WINDOW - 1);
+        next = window.into_tuple::<i64>().one(connection).await?;
+    }
+    let within = next.map(|sequence| Column::Sequence.gte(sequence));
+    let query = rest.into_iter().chain(within).fold(query, QueryFilter::filter);
+    let rows = query.limit(u64::from(page.limit) + 1).all(connection).await?;
+    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+    if rows.len() > limit {
+        next = limit.checked_sub(1).and_then(|last| rows.get(last)).map(|row| row.sequence);
+    }
+    let next = next.and_then(|sequence| u64::try_from(sequence).ok());
+    let events = rows.into_iter().take(limit).map(record).collect::<Result<_, _>>()?;
+    Ok(AuditPage { events, next })
+}
+
+fn starts_with(prefix: &str) -> Expr {
+    let escaped = prefix.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    Column::Action.like(LikeExpr::new(format!("{escaped}%")).escape('\\'))
 }
 
 /// Returns the newest event of an action since a time.

@@ -1,19 +1,21 @@
-//! Reads keys with their scopes: one by its identifier, or a tenant's keys in pages.
+//! Reads keys with their scopes: one by its identifier, or a list of keys in pages.
 
 mod filter;
 
 use std::collections::HashMap;
 
-use latchkey_core::id::{KeyId, TenantId};
+use latchkey_core::id::KeyId;
 use latchkey_core::record::KeyRecord;
 use latchkey_core::secret::KeyHash;
-use latchkey_management::ports::{ExistingHash, KeyFilter};
+use latchkey_management::ports::{ExistingHash, KeyFilter, KeyOrder, ListPart, ListRange};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{ExprTrait, Order, Query, SelectStatement};
-use sea_orm::{FromQueryResult, Iterable, QuerySelect as _};
+use sea_orm::sea_query::{Condition, ExprTrait, Order, Query, SelectStatement};
+use sea_orm::{FromQueryResult, Iterable, JoinType, QuerySelect as _};
 
-use super::{Page, column_alias, padded_in_values, prefix, select};
-use crate::entity::{grant, key};
+use self::filter::USE;
+use super::walk::{Reading, Walk};
+use super::{column_alias, padded_in_values, prefix, select};
+use crate::entity::{grant, key, key_last_use};
 use crate::error::StoreError;
 use crate::pool::PooledConnection;
 use crate::row;
@@ -65,31 +67,77 @@ pub(crate) async fn existing_hashes(
     Ok(all.filter_map(|(hash, owner)| Some((KeyHash(hash.as_slice().try_into().ok()?), owner))).collect())
 }
 
-/// Returns a page of a tenant's keys, newest first. A corrupt row is logged and left out, so that the others
-/// can still be listed and revoked.
+/// Most keys of a condition that an index serves, up to which a list is read by their identifiers.
+const MOST_CANDIDATES: usize = 1_000;
+
+/// Returns a part of a list of keys. A corrupt row is logged and left out, so that the others can still be listed and
+/// revoked.
 pub(crate) async fn page(
     connection: &PooledConnection,
-    tenant: TenantId,
     filter: &KeyFilter,
-    mut page: Page<KeyId>,
-) -> Result<Vec<KeyRecord>, StoreError> {
-    let mut found = Vec::new();
-    loop {
-        let missing = page.missing(found.len());
-        let mut keys = rows();
-        keys.and_where(key::Column::TenantId.eq(tenant.0)).cond_where(filter::condition(filter));
-        keys.and_where_option(page.before.map(|id| key::Column::Id.lt(id.0)));
-        keys.order_by(key::Column::Id, Order::Desc).limit(missing);
-        let rows = connection.query_all(&with_scopes(keys)).await?;
-        let chunk = read(&rows)?;
-        let last = (chunk.len() as u64) < missing;
-        page.before = chunk.last().map(|(_, id, _)| KeyId(*id));
-        found
-            .extend(chunk.into_iter().filter_map(valid_or_logged).filter(|key| filter::matches(filter, key)));
-        if last || page.missing(found.len()) == 0 {
-            return Ok(found);
+    range: &ListRange<KeyOrder>,
+) -> Result<ListPart<KeyRecord>, StoreError> {
+    let candidates = candidates(connection, filter).await?;
+    let (mut condition, windowed) = (filter::condition(filter, range.order), candidates.is_none());
+    let walk = walk(filter, range, !condition.is_empty() || !windowed);
+    if let Some(ids) = candidates {
+        if ids.is_empty() {
+            return Ok(ListPart { items: Vec::new(), next: None });
+        }
+        let ids = Expr::col((KEY, key::Column::Id)).is_in(padded_in_values(&ids).copied());
+        condition = condition.add(ids);
+    }
+    let start = (range.after.clone(), range.limit);
+    let mut reading = Reading::begin(connection, walk, condition, windowed, start).await?;
+    while let Some(ids) = reading.more(connection).await? {
+        let ids: Vec<KeyId> = ids.into_iter().map(KeyId).collect();
+        let keys = by_ids(connection, &ids).await?.into_iter().filter(|key| filter::matches(filter, key));
+        reading.take(keys.map(|key| (key.id.0, key)).collect());
+    }
+    Ok(reading.finish())
+}
+
+/// Returns the identifiers of a few keys that include all that match, if an index finds them.
+async fn candidates(
+    connection: &PooledConnection,
+    filter: &KeyFilter,
+) -> Result<Option<Vec<Uuid>>, StoreError> {
+    for mut query in filter::selective(filter) {
+        let rows = connection.query_all(query.limit(MOST_CANDIDATES as u64 + 1)).await?;
+        if rows.len() <= MOST_CANDIDATES {
+            let ids = rows.iter().map(|row| row.try_get("", "id"));
+            return Ok(Some(ids.collect::<Result<_, _>>()?));
         }
     }
+    Ok(None)
+}
+
+/// Returns the walk along the index of an order. The rows of keys take part if a condition on them follows.
+fn walk(filter: &KeyFilter, range: &ListRange<KeyOrder>, with_keys: bool) -> Walk {
+    let (mut base, descending) = (Query::select(), range.descending);
+    let tenant = filter.tenant.map(|tenant| tenant.0);
+    if range.order == KeyOrder::LastUsed {
+        use key_last_use::Column::{KeyId, TenantId};
+        base.from_as(key_last_use::Entity, USE).cond_where(filter::used_at(filter));
+        base.and_where_option(tenant.map(|id| Expr::col((USE, TenantId)).eq(id)));
+        if with_keys {
+            // SQLite keeps the order of the tables of a cross join, so that it walks along the index of last uses.
+            let of_use = Expr::col((KEY, key::Column::Id)).equals((USE, KeyId));
+            base.join_as(JoinType::CrossJoin, key::Entity, KEY, Condition::all()).and_where(of_use);
+        }
+        return Walk { base, id: (USE, "key_id"), value: Some((filter::USED_AT, false)), descending };
+    }
+    base.from_as(key::Entity, KEY);
+    base.and_where_option(tenant.map(|id| Expr::col((KEY, key::Column::TenantId)).eq(id)));
+    let value = match range.order {
+        KeyOrder::Name => Some(((KEY, "name_order"), true)),
+        KeyOrder::Expires => Some((filter::EXPIRES_ORDER, false)),
+        KeyOrder::Created | KeyOrder::LastUsed => None,
+    };
+    if range.order == KeyOrder::Expires {
+        base.cond_where(filter::expires(filter));
+    }
+    Walk { base, id: (KEY, "id"), value, descending }
 }
 
 fn valid_or_logged((_, id, key): KeyRow<'_>) -> Option<KeyRecord> {

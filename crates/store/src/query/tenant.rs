@@ -2,10 +2,14 @@
 
 use latchkey_core::id::TenantId;
 use latchkey_core::record::{TenantRecord, TenantRef};
+use latchkey_management::ports::listing::contains;
+use latchkey_management::ports::{ListPart, ListRange, TenantFilter, TenantOrder};
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::{Condition, ExprTrait, Query};
 use sea_orm::{QueryOrder, QuerySelect};
 
-use super::Page;
+use super::padded_in_values;
+use super::walk::{self, Reading, Walk};
 use crate::entity::tenant::{Column, Entity};
 use crate::error::StoreError;
 use crate::pool::PooledConnection;
@@ -51,25 +55,66 @@ pub(crate) async fn of_profile(
     query.all(connection).await?.into_iter().map(row::tenant::record).collect()
 }
 
-/// Returns a page of tenants, newest first. A corrupt row is logged and left out.
+/// Alias of the table.
+const TENANT: &str = "t";
+
+/// Returns a part of a list of tenants. A corrupt row is logged and left out.
 pub(crate) async fn page(
     connection: &PooledConnection,
-    mut page: Page<TenantId>,
-) -> Result<Vec<TenantRecord>, StoreError> {
-    let mut found = Vec::new();
-    loop {
-        let missing = page.missing(found.len());
-        let older = page.before.map(|id| Column::Id.lt(id.0));
-        let query = Entity::find().order_by_desc(Column::Id).limit(missing);
-        let chunk = older.into_iter().fold(query, QueryFilter::filter).all(connection).await?;
-        let last = (chunk.len() as u64) < missing;
-        page.before = chunk.last().map(|row| TenantId(row.id));
-        let present = chunk.into_iter().filter(|row| !is_ended(&row.slug));
-        found.extend(present.filter_map(valid_or_logged));
-        if last || page.missing(found.len()) == 0 {
-            return Ok(found);
-        }
+    filter: &TenantFilter,
+    range: &ListRange<TenantOrder>,
+) -> Result<ListPart<TenantRecord>, StoreError> {
+    let mut base = Query::select();
+    base.from_as(Entity, TENANT);
+    base.and_where_option(filter.except.map(|slug| col(Column::Slug).ne(slug)));
+    let value = match range.order {
+        TenantOrder::Created => None,
+        TenantOrder::Slug => Some(((TENANT, "slug"), true)),
+        TenantOrder::Name => Some(((TENANT, "name_order"), true)),
+    };
+    let walk = Walk { base, id: (TENANT, "id"), value, descending: range.descending };
+    let start = (range.after.clone(), range.limit);
+    let mut reading = Reading::begin(connection, walk, condition(filter), true, start).await?;
+    let matches = |tenant: &TenantRecord| {
+        let part = filter.name.as_deref();
+        part.is_none_or(|part| contains(&tenant.slug, part) || contains(&tenant.display_name, part))
+    };
+    while let Some(ids) = reading.more(connection).await? {
+        let rows = match ids.is_empty() {
+            true => Vec::new(),
+            false => {
+                Entity::find()
+                    .filter(Column::Id.is_in(padded_in_values(&ids).copied()))
+                    .all(connection)
+                    .await?
+            }
+        };
+        let present = rows.into_iter().filter(|row| !is_ended(&row.slug));
+        let tenants = present.filter_map(valid_or_logged).filter(matches);
+        reading.take(tenants.map(|tenant| (tenant.id.0, tenant)).collect());
     }
+    Ok(reading.finish())
+}
+
+fn col(column: Column) -> Expr {
+    Expr::col((TENANT, column))
+}
+
+/// Returns the part of the filter that the database applies.
+fn condition(filter: &TenantFilter) -> Condition {
+    let named = |part| {
+        let names = [col(Column::Slug), Expr::col((TENANT, "name_order"))];
+        names.map(|name| walk::contains(name, part)).into_iter().fold(Condition::any(), Condition::add)
+    };
+    let condition = Condition::all()
+        .add_option(filter.name.as_deref().map(named))
+        .add_option(filter.suspended.map(|suspended| col(Column::Suspended).eq(suspended)))
+        .add_option(filter.profile.as_deref().map(|profile| col(Column::Profile).eq(profile)))
+        .add_option(filter.plan.as_deref().map(|plan| col(Column::Plan).eq(plan)));
+    if filter.created.is_unlimited() {
+        return condition;
+    }
+    condition.add(walk::within(&col(Column::CreatedAt), filter.created))
 }
 
 fn valid_or_logged(row: crate::entity::tenant::Model) -> Option<TenantRecord> {

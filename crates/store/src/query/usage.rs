@@ -13,6 +13,7 @@ use crate::entity::{head, key_last_use, key_scope_use, key_usage, usage_recorder
 use crate::error::StoreError;
 use crate::journal::ROWS;
 use crate::pool::PooledConnection;
+use crate::row::key::NEVER_USED;
 use crate::row::{RowContext, number};
 use crate::write::usage::ALLOWED;
 
@@ -72,7 +73,8 @@ pub(crate) async fn uses(
     for keys in keys.chunks(ROWS) {
         let ids = || keys.iter().map(|key| key.0);
         let last = key_last_use::Entity::find().filter(key_last_use::Column::KeyId.is_in(ids()));
-        for row in last.all(connection).await? {
+        let used = |row: &key_last_use::Model| row.used_at != NEVER_USED;
+        for row in last.all(connection).await?.into_iter().filter(used) {
             uses.entry(KeyId(row.key_id)).or_default().last = Some(Timestamp(row.used_at));
         }
         let scopes = key_scope_use::Entity::find().filter(key_scope_use::Column::KeyId.is_in(ids()));

@@ -1,5 +1,4 @@
-//! Reads users: one by identifier, for management or with everything that Check needs, or a tenant's users in
-//! pages.
+//! Reads users: one by identifier, for management or with everything that Check needs, or a list of users in pages.
 
 use std::collections::HashMap;
 
@@ -9,11 +8,14 @@ use latchkey_core::ports::LookupResult;
 use latchkey_core::record::TenantRecord;
 use latchkey_core::user::UserRecord;
 use latchkey_management::password::PasswordHash;
+use latchkey_management::ports::listing::contains;
+use latchkey_management::ports::{ListPart, ListRange, UserFilter, UserOrder};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{ExprTrait, Query};
-use sea_orm::{FromQueryResult, Iterable, JoinType, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{Condition, ExprTrait, Query};
+use sea_orm::{FromQueryResult, Iterable, JoinType};
 
-use super::{Page, column_alias, padded_in_values, prefix, select};
+use super::walk::{self, Reading, Walk};
+use super::{column_alias, padded_in_values, prefix, select};
 use crate::entity::user::{Column, Entity, Model};
 use crate::entity::{head, tenant};
 use crate::error::StoreError;
@@ -67,7 +69,7 @@ pub(crate) async fn by_id(
     Entity::find_by_id(id.0).one(connection).await?.map(row::user::record).transpose()
 }
 
-/// Returns the users with these identifiers that there are. A corrupt row is left out.
+/// Returns the users with these identifiers that there are. A corrupt row is logged and left out.
 pub(crate) async fn by_ids(
     connection: &PooledConnection,
     ids: &[UserId],
@@ -76,7 +78,13 @@ pub(crate) async fn by_ids(
         return Ok(Vec::new());
     }
     let query = Entity::find().filter(Column::Id.is_in(padded_in_values(ids).map(|id| id.0)));
-    Ok(query.all(connection).await?.into_iter().filter_map(|row| row::user::record(row).ok()).collect())
+    let valid_or_logged = |row| {
+        let record = row::user::record(row);
+        record
+            .inspect_err(|error| tracing::error!(?error, "a user's row is corrupt; the list omits the user"))
+            .ok()
+    };
+    Ok(query.all(connection).await?.into_iter().filter_map(valid_or_logged).collect())
 }
 
 /// Returns the user with an e-mail address, and the hash of the password.
@@ -91,14 +99,44 @@ pub(crate) async fn for_login(
     Ok(Some((row::user::record(row)?, password)))
 }
 
-/// Returns a page of a tenant's users, newest first.
+/// Returns a part of a list of users. A corrupt row is logged and left out.
 pub(crate) async fn page(
     connection: &PooledConnection,
-    tenant: TenantId,
-    page: Page<UserId>,
-) -> Result<Vec<UserRecord>, StoreError> {
-    let of_tenant = Entity::find().filter(Column::TenantId.eq(tenant.0)).order_by_desc(Column::Id);
-    let older = page.before.map(|id| Column::Id.lt(id.0));
-    let query = older.into_iter().fold(of_tenant, QueryFilter::filter).limit(page.missing(0));
-    query.all(connection).await?.into_iter().map(row::user::record).collect()
+    filter: &UserFilter,
+    range: &ListRange<UserOrder>,
+) -> Result<ListPart<UserRecord>, StoreError> {
+    let mut base = Query::select();
+    base.from_as(Entity, USER);
+    base.and_where_option(filter.tenant.map(|tenant| col(Column::TenantId).eq(tenant.0)));
+    let value = match range.order {
+        UserOrder::Created => None,
+        UserOrder::Email => Some(((USER, "email"), true)),
+    };
+    let walk = Walk { base, id: (USER, "id"), value, descending: range.descending };
+    let start = (range.after.clone(), range.limit);
+    let mut reading = Reading::begin(connection, walk, condition(filter), true, start).await?;
+    let matches = |user: &UserRecord| filter.email.as_deref().is_none_or(|part| contains(&user.email, part));
+    while let Some(ids) = reading.more(connection).await? {
+        let ids: Vec<UserId> = ids.into_iter().map(UserId).collect();
+        let users = by_ids(connection, &ids).await?.into_iter().filter(matches);
+        reading.take(users.map(|user| (user.id.0, user)).collect());
+    }
+    Ok(reading.finish())
+}
+
+fn col(column: Column) -> Expr {
+    Expr::col((USER, column))
+}
+
+/// Returns the part of the filter that the database applies.
+fn condition(filter: &UserFilter) -> Condition {
+    let condition = Condition::all()
+        .add_option(filter.email.as_deref().map(|part| walk::contains(col(Column::Email), part)))
+        .add_option(filter.role.as_deref().map(|role| col(Column::Role).eq(role)))
+        .add_option(filter.environment.as_deref().map(|name| col(Column::Environment).eq(name)))
+        .add_option(filter.disabled.map(|disabled| col(Column::Disabled).eq(disabled)));
+    if filter.created.is_unlimited() {
+        return condition;
+    }
+    condition.add(walk::within(&col(Column::CreatedAt), filter.created))
 }

@@ -17,6 +17,11 @@ pub(crate) const ACTIVE: &str = "active";
 pub(crate) const DISABLED: &str = "disabled";
 pub(crate) const REVOKED: &str = "revoked";
 
+/// Time of the last use of a key that was never used.
+pub(crate) const NEVER_USED: i64 = i64::MIN;
+/// Value of `expires_order` of a key that never expires.
+pub(crate) const NEVER_EXPIRES: i64 = i64::MAX;
+
 /// Converts a row and its scopes into a record.
 pub(crate) fn record(row: key::Model, mut scopes: Vec<String>) -> Result<KeyRecord, StoreError> {
     let id = KeyId(row.id);

@@ -6,7 +6,7 @@ use latchkey_core::id::{KeyId, UserId};
 use latchkey_core::ports::timing::QueryKind;
 use latchkey_core::time::Timestamp;
 use latchkey_management::ports::audit::{
-    Anchor, AuditCheck, AuditEvent, AuditFilter, AuditLog, EventSubjects,
+    Anchor, AuditCheck, AuditEvent, AuditFilter, AuditLog, AuditPage, EventSubjects,
 };
 
 use super::Store;
@@ -49,7 +49,7 @@ impl AuditLog for Store {
         filter: &AuditFilter,
         before: Option<u64>,
         limit: u32,
-    ) -> Result<Vec<AuditEvent>, SystemError> {
+    ) -> Result<AuditPage, SystemError> {
         let page = Page { before, limit };
         self.with_deadline(QueryKind::List, async {
             query::audit::page(&self.pool.acquire().await?, filter, page).await

@@ -12,14 +12,15 @@ use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
 use latchkey_management::ports::impact::Impact;
 use latchkey_management::ports::{
-    ApplyResult, AuditEntry, Created, ExistingHash, KeyFilter, KeyRotationFn, KeyUpdateFn, ManagementStore,
-    NewKey, NewProfileVersion, TenantUpdateFn, WriteResult,
+    ApplyResult, AuditEntry, Created, ExistingHash, KeyFilter, KeyOrder, KeyRotationFn, KeyUpdateFn,
+    ListPart, ListRange, ManagementStore, NewKey, NewProfileVersion, TenantFilter, TenantOrder,
+    TenantUpdateFn, WriteResult,
 };
 
 use super::Store;
 use crate::batch::{KeyCreation, SharedWrite};
 use crate::error::StoreError;
-use crate::query::{self, Page};
+use crate::query;
 use crate::write;
 
 #[async_trait]
@@ -33,14 +34,11 @@ impl ManagementStore for Store {
 
     async fn keys(
         &self,
-        tenant: TenantId,
         filter: &KeyFilter,
-        before: Option<KeyId>,
-        limit: u32,
-    ) -> Result<Vec<KeyRecord>, SystemError> {
-        let page = Page { before, limit };
+        range: &ListRange<KeyOrder>,
+    ) -> Result<ListPart<KeyRecord>, SystemError> {
         self.with_deadline(QueryKind::List, async {
-            query::key::page(&self.pool.acquire().await?, tenant, filter, page).await
+            query::key::page(&self.pool.acquire().await?, filter, range).await
         })
         .await
     }
@@ -52,10 +50,13 @@ impl ManagementStore for Store {
         .await
     }
 
-    async fn tenants(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<TenantRecord>, SystemError> {
-        let page = Page { before, limit };
+    async fn tenants(
+        &self,
+        filter: &TenantFilter,
+        range: &ListRange<TenantOrder>,
+    ) -> Result<ListPart<TenantRecord>, SystemError> {
         self.with_deadline(QueryKind::List, async {
-            query::tenant::page(&self.pool.acquire().await?, page).await
+            query::tenant::page(&self.pool.acquire().await?, filter, range).await
         })
         .await
     }

@@ -15,11 +15,10 @@ use latchkey_core::token::refresh::{FamilyRecord, Redemption, RefreshRecord};
 use latchkey_core::user::UserRecord;
 use latchkey_management::password::PasswordHash;
 use latchkey_management::ports::tokens::{LoginAttempt, SigningKeysUpdateFn, TokenStore, UserUpdateFn};
-use latchkey_management::ports::{AuditEntry, WriteResult};
+use latchkey_management::ports::{AuditEntry, ListPart, ListRange, UserFilter, UserOrder, WriteResult};
 
 use super::Store;
 use crate::batch::{FamilyStart, SharedWrite, TokenRedemption};
-use crate::query::Page;
 use crate::{query, write};
 
 #[async_trait]
@@ -46,13 +45,11 @@ impl TokenStore for Store {
 
     async fn users(
         &self,
-        tenant: TenantId,
-        before: Option<UserId>,
-        limit: u32,
-    ) -> Result<Vec<UserRecord>, SystemError> {
-        let page = Page { before, limit };
+        filter: &UserFilter,
+        range: &ListRange<UserOrder>,
+    ) -> Result<ListPart<UserRecord>, SystemError> {
         self.with_deadline(QueryKind::List, async {
-            query::user::page(&self.pool.acquire().await?, tenant, page).await
+            query::user::page(&self.pool.acquire().await?, filter, range).await
         })
         .await
     }

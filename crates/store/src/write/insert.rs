@@ -14,7 +14,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, OnConflict};
 use sea_orm::{IntoActiveModel, SqlErr};
 
-use crate::entity::{grant, key, tenant};
+use crate::entity::{grant, key, key_last_use, tenant};
 use crate::error::StoreError;
 use crate::journal::ROWS;
 use crate::pool::PooledConnection;
@@ -39,8 +39,9 @@ pub(crate) async fn keys(
         made.extend(ids.into_iter().map(KeyId));
     }
     refuse_deleted(connection, keys).await?;
-    let new = keys.iter().filter(|key| made.contains(&key.record.id));
-    grants(connection, new.map(|key| &key.record)).await?;
+    let new = || keys.iter().map(|key| &key.record).filter(|key| made.contains(&key.id));
+    grants(connection, new()).await?;
+    last_uses(connection, new()).await?;
     Ok(made)
 }
 
@@ -58,6 +59,25 @@ async fn refuse_deleted(connection: &PooledConnection, keys: &[&NewKey]) -> Resu
             Err(RequestError::AlreadyExists(text).into())
         }
     }
+}
+
+/// Inserts rows of last uses for keys that were never used, by which lists find them.
+async fn last_uses(
+    connection: &PooledConnection,
+    keys: impl Iterator<Item = &KeyRecord>,
+) -> Result<(), StoreError> {
+    let unused = |key: &KeyRecord| key_last_use::Model {
+        key_id: key.id.0,
+        tenant_id: Some(key.tenant.0),
+        used_at: row::key::NEVER_USED,
+    };
+    let rows: Vec<_> = keys.map(unused).collect();
+    for rows in rows.chunks(ROWS) {
+        let rows = rows.iter().cloned().map(IntoActiveModel::into_active_model);
+        let insert = key_last_use::Entity::insert_many(rows).on_conflict(nothing());
+        insert.exec_without_returning(connection).await?;
+    }
+    Ok(())
 }
 
 /// Assigns the revisions from `first` on to keys that were just inserted, in their order.

@@ -5,10 +5,10 @@ use latchkey_core::id::KeyId;
 use latchkey_core::ports::usage::{CallCounts, Hour, KeyUseTotals, UsageBatch};
 use latchkey_core::time::Timestamp;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{ExprTrait, OnConflict, SimpleExpr};
+use sea_orm::sea_query::{ExprTrait, OnConflict, Query, SimpleExpr};
 use sea_orm::{ConnectionTrait, IntoActiveModel, Statement, Value};
 
-use crate::entity::{key_last_use, key_scope_use, key_usage, usage_recorder};
+use crate::entity::{key, key_last_use, key_scope_use, key_usage, usage_recorder};
 use crate::error::StoreError;
 use crate::journal::ROWS;
 use crate::pool::PooledConnection;
@@ -34,13 +34,15 @@ pub(crate) async fn add(
         insert.exec_without_returning(&connection).await?;
     }
     let used = |(key, seen): (&KeyId, &KeyUseTotals)| {
-        Some(key_last_use::Model { key_id: key.0, used_at: seen.last?.0 }.into_active_model())
+        let row = key_last_use::Model { key_id: key.0, tenant_id: None, used_at: seen.last?.0 };
+        Some(row.into_active_model())
     };
     let last: Vec<_> = batch.uses.iter().filter_map(used).collect();
     for rows in last.chunks(ROWS) {
         let insert = key_last_use::Entity::insert_many(rows.iter().cloned()).on_conflict(latest());
         insert.exec_without_returning(&connection).await?;
     }
+    name_tenants(&connection, batch).await?;
     let scopes = batch.uses.iter().flat_map(|(key, seen)| seen.scopes.iter().map(|scope| (key.0, scope)));
     let scopes = scopes.map(|(key_id, scope)| key_scope_use::Model { key_id, scope: scope.to_string() });
     let scopes: Vec<_> = scopes.map(IntoActiveModel::into_active_model).collect();
@@ -88,6 +90,22 @@ fn adding() -> OnConflict {
     use key_usage::Column::{Calls, Hour, KeyId, Reason};
     let more: SimpleExpr = Expr::col((key_usage::Entity, Calls)).add(Expr::col(("excluded", Calls)));
     OnConflict::columns([KeyId, Hour, Reason]).value(Calls, more).to_owned()
+}
+
+/// Adds the tenants to rows of keys that an earlier version of the program has created.
+async fn name_tenants(connection: &PooledConnection, batch: &UsageBatch) -> Result<(), StoreError> {
+    use key_last_use::Column::{KeyId as Id, TenantId};
+    let mut tenant = Query::select();
+    tenant.column(key::Column::TenantId).from(key::Entity);
+    tenant.and_where(Expr::col((key::Entity, key::Column::Id)).equals((key_last_use::Entity, Id)));
+    let tenant = Expr::SubQuery(None, Box::new(tenant.into()));
+    let used: Vec<Uuid> =
+        batch.uses.iter().filter(|(_, seen)| seen.last.is_some()).map(|(k, _)| k.0).collect();
+    for ids in used.chunks(ROWS) {
+        let update = key_last_use::Entity::update_many().col_expr(TenantId, tenant.clone());
+        update.filter(Id.is_in(ids.iter().copied())).filter(TenantId.is_null()).exec(connection).await?;
+    }
+    Ok(())
 }
 
 fn latest() -> OnConflict {

@@ -31,7 +31,7 @@ async fn six(database: &TestDatabase) {
 async fn an_event_comes_back_as_it_was_written(database: TestDatabase) {
     let entry = AuditEntry { tenant: Some(database.tenant), ..audit("key.create") };
     database.store.create_keys(vec![new(key(&database, 1))], entry.clone()).await.unwrap();
-    let [read] = &database.store.events(&AuditFilter::default(), None, 1).await.unwrap()[..] else {
+    let [read] = &database.store.events(&AuditFilter::default(), None, 1).await.unwrap().events[..] else {
         panic!("no event")
     };
     assert_eq!((read.sequence, read.time, read.tenant), (2, entry.time, entry.tenant));
@@ -45,14 +45,14 @@ async fn an_event_comes_back_as_it_was_written(database: TestDatabase) {
 async fn events_come_newest_first_and_one_tenants_alone(database: TestDatabase) {
     let other = tenant(2, "globex");
     for owner in [Some(database.tenant), Some(other.id), None, Some(database.tenant)] {
-        let number = database.store.events(&AuditFilter::default(), None, 10).await.unwrap().len();
+        let number = database.store.events(&AuditFilter::default(), None, 10).await.unwrap().events.len();
         let entry = AuditEntry { tenant: owner, ..audit("key.create") };
         let made = vec![new(key(&database, u128::try_from(number).unwrap()))];
         database.store.create_keys(made, entry).await.unwrap();
     }
     let sequences = async |tenant, before, limit| {
         let filter = AuditFilter { tenant, ..AuditFilter::default() };
-        let events = database.store.events(&filter, before, limit).await.unwrap();
+        let events = database.store.events(&filter, before, limit).await.unwrap().events;
         events.iter().map(|event| event.sequence).collect::<Vec<_>>()
     };
     assert_eq!(sequences(None, None, 3).await, [5, 4, 3]);
@@ -127,7 +127,7 @@ async fn a_span_of_time_begins_with_its_start_and_ends_before_its_end(database: 
     let within = async |from: Option<i64>, until: Option<i64>| {
         let (from, until) = (from.map(Timestamp), until.map(Timestamp));
         let filter = AuditFilter { from, until, ..AuditFilter::default() };
-        let events = database.store.events(&filter, None, 10).await.unwrap();
+        let events = database.store.events(&filter, None, 10).await.unwrap().events;
         events.iter().map(|event| event.sequence).collect::<Vec<_>>()
     };
     assert_eq!(within(Some(1_000), Some(3_000)).await, [3, 2]);
@@ -150,7 +150,7 @@ async fn a_long_log_is_checked_in_parts(database: TestDatabase) {
 async fn a_line_that_can_not_be_read_is_found_and_hides_no_other(database: TestDatabase) {
     six(&database).await;
     database.sql("UPDATE audit_events SET details = 'no object' WHERE sequence = 5").await;
-    let events = database.store.events(&AuditFilter::default(), None, 10).await.unwrap();
+    let events = database.store.events(&AuditFilter::default(), None, 10).await.unwrap().events;
     assert_eq!(events.len(), 6);
     assert_eq!(database.verify().await, Err(5));
 }

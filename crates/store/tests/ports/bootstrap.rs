@@ -5,7 +5,7 @@ use std::sync::Arc;
 use latchkey_core::ports::KeyStore;
 use latchkey_core::record::{KeyRecord, TenantRef};
 use latchkey_core::secret::KeyHash;
-use latchkey_management::ports::{KeyFilter, ManagementStore};
+use latchkey_management::ports::{KeyFilter, ListRange, ManagementStore};
 
 use crate::database::{TestDatabase, at_once, audit, key, tenant};
 
@@ -34,7 +34,8 @@ async fn of_fifty_who_start_at_once_one_makes_the_first_key(database: TestDataba
     assert_eq!(made.iter().filter(|written| written.changed).count(), 1);
     assert_eq!(database.store.revision().await.unwrap(), 3);
     let operators = database.store.tenant(&TenantRef::Slug("latchkey".into())).await.unwrap().unwrap();
-    assert_eq!(database.store.keys(operators.id, &KeyFilter::default(), None, 10).await.unwrap().len(), 1);
+    let filter = KeyFilter { tenant: Some(operators.id), ..KeyFilter::default() };
+    assert_eq!(database.store.keys(&filter, &ListRange::newest(None, 10)).await.unwrap().items.len(), 1);
 }
 
 async fn a_second_start_makes_nothing(database: TestDatabase) {

@@ -2,7 +2,7 @@
 
 use latchkey_core::error::SystemError;
 use latchkey_core::ports::KeyStore;
-use latchkey_management::ports::{KeyFilter, ManagementStore};
+use latchkey_management::ports::{KeyFilter, ListRange, ManagementStore};
 
 use crate::database::{TestDatabase, audit, key};
 
@@ -62,7 +62,8 @@ async fn a_corrupt_key_is_left_out_of_a_full_page(database: TestDatabase) {
     database
         .sql(&format!("UPDATE keys SET state = 'x' WHERE id = {}", database.sql_id(key(&database, 3).id)))
         .await;
-    let page = database.store.keys(database.tenant, &KeyFilter::default(), None, 2).await.unwrap();
+    let filter = KeyFilter { tenant: Some(database.tenant), ..KeyFilter::default() };
+    let page = database.store.keys(&filter, &ListRange::newest(None, 2)).await.unwrap().items;
     assert_eq!(page.iter().map(|key| key.id.0.as_u128()).collect::<Vec<_>>(), [4, 2]);
 }
 

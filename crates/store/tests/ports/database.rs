@@ -92,7 +92,7 @@ impl TestDatabase {
 
     /// Returns the actions of the audit log, oldest first.
     pub(crate) async fn actions(&self) -> Vec<String> {
-        let events = self.store.events(&AuditFilter::default(), None, 1_000).await.unwrap();
+        let events = self.store.events(&AuditFilter::default(), None, 1_000).await.unwrap().events;
         events.into_iter().rev().map(|event| event.action).collect()
     }
 

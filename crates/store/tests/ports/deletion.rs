@@ -14,7 +14,9 @@ use latchkey_core::user::UserRecord;
 use latchkey_management::password::PasswordHash;
 use latchkey_management::ports::deletion::{DeletedObject, DeletionStore, ErasedObjects};
 use latchkey_management::ports::tokens::TokenStore;
-use latchkey_management::ports::{ApplyResult, KeyFilter, ManagementStore, NewKey, NewProfileVersion};
+use latchkey_management::ports::{
+    ApplyResult, KeyFilter, ListRange, ManagementStore, NewKey, NewProfileVersion, TenantFilter,
+};
 use uuid::Uuid;
 
 use crate::database::{NOW, TestDatabase, at_once, audit, family, key, new, tenant};
@@ -143,7 +145,8 @@ async fn a_tenant_ends_first_and_is_erased_in_batches(database: TestDatabase) {
         let found = database.store.deletion(&DeletedObject::Tenant(name)).await.unwrap().unwrap();
         assert_eq!((found.tenant, found.written.revision), (database.tenant, begun.revision));
     }
-    assert_eq!(database.store.tenants(None, 10).await.unwrap(), []);
+    let all = database.store.tenants(&TenantFilter::default(), &ListRange::newest(None, 10)).await;
+    assert_eq!(all.unwrap().items, []);
     let resume = Box::new(|tenant: &latchkey_core::record::TenantRecord| Ok(tenant.clone()));
     let refused = database.store.change_tenant(database.tenant, resume, audit("tenant.resume")).await;
     assert_eq!(refused.unwrap_err(), ManagementError::Request(RequestError::NotFound("tenant")));
@@ -266,8 +269,8 @@ async fn keys_are_made_and_refreshed_while_their_tenant_is_deleted(database: Tes
     };
     at_once((0..20).map(work)).await;
     let filter = KeyFilter::default();
-    let left = database.store.keys(database.tenant, &filter, None, 10);
-    assert_eq!(left.await.unwrap(), []);
+    let left = database.store.keys(&filter, &ListRange::newest(None, 10)).await;
+    assert_eq!(left.unwrap().items, []);
     assert_eq!(
         database.store.oldest_families(TokenSubject::Key(made.id), Timestamp(0), 0).await.unwrap(),
         []

@@ -280,7 +280,7 @@ impl Harness {
 
     /// Returns the actions of the audit log with their targets, newest first.
     pub(crate) async fn audited(&self) -> Vec<(String, String)> {
-        let events = self.database.store.events(&AuditFilter::default(), None, 100).await.unwrap();
+        let events = self.database.store.events(&AuditFilter::default(), None, 100).await.unwrap().events;
         events.into_iter().map(|event| (event.action.clone(), event.target.clone())).collect()
     }
 }

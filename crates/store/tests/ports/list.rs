@@ -1,9 +1,8 @@
 //! Lists of keys: order, pages and filters.
 
-use latchkey_core::id::KeyId;
 use latchkey_core::record::{KeyLifecycle, KeyRecord, KeyState};
 use latchkey_core::time::Timestamp;
-use latchkey_management::ports::{KeyFilter, ManagementStore};
+use latchkey_management::ports::{KeyFilter, ListRange, ManagementStore, Position};
 use uuid::Uuid;
 
 use crate::database::{TestDatabase, audit, key, pairs};
@@ -19,20 +18,24 @@ on_both![
 ];
 
 async fn listed(database: &TestDatabase, filter: KeyFilter) -> Vec<u128> {
-    let keys = database.store.keys(database.tenant, &filter, None, 100).await.unwrap();
-    keys.into_iter().map(|key| key.id.0.as_u128()).collect()
+    let filter = KeyFilter { tenant: Some(database.tenant), ..filter };
+    let keys = database.store.keys(&filter, &ListRange::newest(None, 100)).await.unwrap();
+    assert_eq!(keys.next, None);
+    keys.items.into_iter().map(|key| key.id.0.as_u128()).collect()
 }
 
 async fn pages_follow_each_other_newest_first(database: TestDatabase) {
     for number in [11, 15, 12, 14, 13] {
         database.make(key(&database, number)).await;
     }
-    let mut before = None;
+    let filter = KeyFilter { tenant: Some(database.tenant), ..KeyFilter::default() };
+    let mut range = ListRange::newest(None, 2);
     let mut seen = Vec::new();
-    for _ in 0..3 {
-        let page = database.store.keys(database.tenant, &KeyFilter::default(), before, 2).await.unwrap();
-        before = page.last().map(|key| key.id);
-        seen.extend(page.into_iter().map(|key| key.id.0.as_u128()));
+    for left in [2, 1, 0] {
+        let page = database.store.keys(&filter, &range).await.unwrap();
+        seen.extend(page.items.into_iter().map(|key| key.id.0.as_u128()));
+        assert_eq!(page.next.is_some(), left > 0);
+        range.after = page.next;
     }
     assert_eq!(seen, [15, 14, 13, 12, 11]);
 }
@@ -63,7 +66,7 @@ async fn a_state_is_what_it_was_at_the_moment(database: TestDatabase) {
     database.make(KeyRecord { expires, ..key(&database, 2) }).await;
     database.make(KeyRecord { expires, lifecycle: KeyLifecycle::Disabled, ..key(&database, 3) }).await;
     database.make(KeyRecord { expires, lifecycle: revoked, ..key(&database, 4) }).await;
-    let at = |state, now| KeyFilter { state: Some((state, Timestamp(now))), ..KeyFilter::default() };
+    let at = |state, now| KeyFilter { states: Some((vec![state], Timestamp(now))), ..KeyFilter::default() };
     for now in [99, 100, 101] {
         let expired = now >= 100;
         let of = |state| listed(&database, at(state, now));
@@ -108,7 +111,8 @@ async fn pages_of_filtered_keys_are_full(database: TestDatabase) {
             .make(KeyRecord { bindings: pairs(&[("merchant", merchant)]), ..key(&database, number) })
             .await;
     }
-    let before = Some(KeyId(Uuid::from_u128(19)));
-    let page = database.store.keys(database.tenant, &bound(&[("merchant", "m_1")]), before, 4).await.unwrap();
-    assert_eq!(page.iter().map(|key| key.id.0.as_u128()).collect::<Vec<_>>(), [18, 16, 14, 12]);
+    let range = ListRange::newest(Some(Position::of(Uuid::from_u128(19))), 4);
+    let page = database.store.keys(&bound(&[("merchant", "m_1")]), &range).await.unwrap();
+    assert!(page.next.is_some());
+    assert_eq!(page.items.iter().map(|key| key.id.0.as_u128()).collect::<Vec<_>>(), [18, 16, 14, 12]);
 }

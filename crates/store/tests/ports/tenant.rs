@@ -8,7 +8,7 @@ use latchkey_core::id::TenantId;
 use latchkey_core::limit::{BucketOwner, Limit, LimitOverrides};
 use latchkey_core::ports::{ChangeFeed, ChangeSubject};
 use latchkey_core::record::{TenantRecord, TenantRef};
-use latchkey_management::ports::{ManagementStore, TenantUpdateFn};
+use latchkey_management::ports::{ListRange, ManagementStore, Position, TenantFilter, TenantUpdateFn};
 use uuid::Uuid;
 
 use crate::database::{TestDatabase, at_once, audit, tenant};
@@ -87,6 +87,10 @@ async fn tenants_come_newest_first(database: TestDatabase) {
         database.store.create_tenant(made, audit("tenant.create")).await.unwrap();
     }
     let ids = |page: Vec<TenantRecord>| page.into_iter().map(|t| t.id.0.as_u128()).collect::<Vec<_>>();
-    assert_eq!(ids(database.store.tenants(None, 3).await.unwrap()), [4, 3, 2]);
-    assert_eq!(ids(database.store.tenants(Some(TenantId(Uuid::from_u128(2))), 3).await.unwrap()), [1]);
+    let part = async |after: Option<u128>| {
+        let range = ListRange::newest(after.map(|id| Position::of(Uuid::from_u128(id))), 3);
+        ids(database.store.tenants(&TenantFilter::default(), &range).await.unwrap().items)
+    };
+    assert_eq!(part(None).await, [4, 3, 2]);
+    assert_eq!(part(Some(2)).await, [1]);
 }

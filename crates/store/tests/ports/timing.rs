@@ -9,8 +9,8 @@ use latchkey_core::error::{ManagementError, RequestError};
 use latchkey_core::ports::KeyStore;
 use latchkey_core::ports::timing::{QueryKind, QueryOutcome, QueryTimer};
 use latchkey_core::time::MonotonicInstant;
-use latchkey_management::ports::ManagementStore;
 use latchkey_management::ports::usage::UsageStore;
+use latchkey_management::ports::{ListRange, ManagementStore, TenantFilter};
 use latchkey_store::Store;
 
 use crate::database::{TEST_TIMEOUT, TestDatabase, audit, key, tenant};
@@ -91,7 +91,7 @@ async fn a_question_that_fails_or_is_late_is_timed(database: TestDatabase) {
     database.sql("ALTER TABLE keys RENAME TO lost").await;
     store.key_by_hash(&key(&database, 1).hash).await.unwrap_err();
     store.close().await;
-    store.tenants(None, 1).await.unwrap_err();
+    store.tenants(&TenantFilter::default(), &ListRange::newest(None, 1)).await.unwrap_err();
     assert_eq!(
         timer.lines(),
         [(QueryKind::FindKey, QueryOutcome::Failed, 1), (QueryKind::List, QueryOutcome::Failed, 2)]

@@ -104,7 +104,7 @@ fn lock() -> AuditEntry {
     AuditEntry { time: NOW, ..audit("user.lock") }
 }
 
-fn user(database: &TestDatabase, number: u128, email: &str) -> UserRecord {
+pub(crate) fn user(database: &TestDatabase, number: u128, email: &str) -> UserRecord {
     UserRecord {
         id: UserId(Uuid::from_u128(number)),
         tenant: database.tenant,
@@ -160,7 +160,7 @@ async fn no_more_than_a_hundred_attempts_are_let_in(database: TestDatabase) {
     let verdicts = calls.join_all().await;
     assert_eq!(verdicts.iter().filter(|verdict| **verdict == LoginVerdict::Failure).count(), 100);
     assert_eq!(verdicts.iter().filter(|verdict| **verdict == LoginVerdict::Locked).count(), 20);
-    let locks = database.store.events(&AuditFilter::default(), None, 10).await.unwrap();
+    let locks = database.store.events(&AuditFilter::default(), None, 10).await.unwrap().events;
     assert_eq!(locks.iter().filter(|event| event.action == "user.lock").count(), 1, "{locks:?}");
 }
 

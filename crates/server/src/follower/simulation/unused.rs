@@ -19,8 +19,9 @@ use latchkey_management::password::PasswordHash;
 use latchkey_management::ports::impact::Impact;
 use latchkey_management::ports::tokens::{LoginAttempt, SigningKeysUpdateFn, TokenStore, UserUpdateFn};
 use latchkey_management::ports::{
-    ApplyResult, AuditEntry, Created, ExistingHash, KeyFilter, KeyRotationFn, KeyUpdateFn, ManagementStore,
-    NewKey, NewProfileVersion, TenantUpdateFn, WriteResult,
+    ApplyResult, AuditEntry, Created, ExistingHash, KeyFilter, KeyOrder, KeyRotationFn, KeyUpdateFn,
+    ListPart, ListRange, ManagementStore, NewKey, NewProfileVersion, TenantFilter, TenantOrder,
+    TenantUpdateFn, UserFilter, UserOrder, WriteResult,
 };
 
 use super::link::Link;
@@ -31,13 +32,7 @@ impl ManagementStore for Link {
         unreachable!("a follower does not call this")
     }
 
-    async fn keys(
-        &self,
-        _: TenantId,
-        _: &KeyFilter,
-        _: Option<KeyId>,
-        _: u32,
-    ) -> Result<Vec<KeyRecord>, SystemError> {
+    async fn keys(&self, _: &KeyFilter, _: &ListRange<KeyOrder>) -> Result<ListPart<KeyRecord>, SystemError> {
         unreachable!("a follower does not call this")
     }
 
@@ -45,7 +40,11 @@ impl ManagementStore for Link {
         unreachable!("a follower does not call this")
     }
 
-    async fn tenants(&self, _: Option<TenantId>, _: u32) -> Result<Vec<TenantRecord>, SystemError> {
+    async fn tenants(
+        &self,
+        _: &TenantFilter,
+        _: &ListRange<TenantOrder>,
+    ) -> Result<ListPart<TenantRecord>, SystemError> {
         unreachable!("a follower does not call this")
     }
 
@@ -151,7 +150,11 @@ impl TokenStore for Link {
         unreachable!("a follower does not call this")
     }
 
-    async fn users(&self, _: TenantId, _: Option<UserId>, _: u32) -> Result<Vec<UserRecord>, SystemError> {
+    async fn users(
+        &self,
+        _: &UserFilter,
+        _: &ListRange<UserOrder>,
+    ) -> Result<ListPart<UserRecord>, SystemError> {
         unreachable!("a follower does not call this")
     }
 
