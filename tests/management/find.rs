@@ -238,10 +238,12 @@ async fn imported_keys_stand_where_they_were_created(database: Database) {
         secret: Some(Secret::Sha256(vec![u8::try_from(seconds).expect("a small number"); 32])),
         key: Some(CreateKeyRequest { name: name.to_owned(), ..CreateKeyRequest::default() }),
         create_time: at(seconds),
+        ..ImportedKey::default()
     };
     let ask = ImportKeysRequest {
         tenant: "acme".to_owned(),
         keys: vec![imported("second", 20), imported("first", 10)],
+        ..ImportKeysRequest::default()
     };
     let _ = shop.operator.keys().import_keys(ask).await.expect("they are imported");
     let order = ListKeysRequest { order_by: "created".to_owned(), page_size: 1, ..list("acme") };
