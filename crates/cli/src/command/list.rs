@@ -3,6 +3,7 @@
 use latchkey_proto::v1::key_service_client::KeyServiceClient;
 use latchkey_proto::v1::{self, KeyState};
 
+use super::key::existing;
 use crate::args::{
     Globals, ListKeysArgs, ListTenantsArgs, ListUsersArgs, PageArgs, State, TenantState, UserState,
 };

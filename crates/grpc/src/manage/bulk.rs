@@ -9,7 +9,7 @@ use tonic::{Request, Status};
 
 use super::ManagementApi;
 use super::tenants::RpcResult;
-use crate::convert::{Violations, key, time, to_btree_map};
+use crate::convert::{Violations, list, time, to_btree_map};
 use crate::status::{error_to_status, request_error_to_status};
 
 impl<L: Limiter> ManagementApi<L> {

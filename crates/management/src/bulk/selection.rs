@@ -14,8 +14,8 @@ use latchkey_core::record::{KeyRecord, TenantRecord, TenantRef};
 use super::{BulkChanges, KeysFilter};
 use crate::Caller;
 use crate::grants::Grants;
-use crate::ports::{EventFilter, KeyFilter, ListRange, Position, TimeRange};
 use crate::ports::bulk::BATCH;
+use crate::ports::{EventFilter, KeyFilter, ListRange, Position, TimeRange};
 
 /// Tenant whose keys are changed, with what bounds the caller in it.
 pub(super) struct Scope {
@@ -26,12 +26,7 @@ pub(super) struct Scope {
 /// Keys that are selected: identifiers, or a filter and the place in its list.
 pub(super) enum Selection {
     Ids(std::vec::IntoIter<KeyId>),
-    List {
-        filter: Box<KeyFilter>,
-        rest: Box<KeysFilter>,
-        after: Option<Position>,
-        done: bool,
-    },
+    List { filter: Box<KeyFilter>, rest: Box<KeysFilter>, after: Option<Position>, done: bool },
     Nothing,
 }
 

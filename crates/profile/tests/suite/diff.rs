@@ -241,7 +241,9 @@ fn imported_keys_stop_working_with_their_kind_or_its_format() {
     let format = r#"format = { pattern = "[0-9a-f]{32}", max = 32 }"#;
     let old = format!("{SHOP}\n[[kinds]]\nname = \"legacy\"\n{format}");
     let other = old.replace("[0-9a-f]{32}", "[0-9A-F]{32}");
-    for (new, words) in [(SHOP, "the kind `legacy` is removed"), (&other, "the kind `legacy` no longer takes keys")] {
+    for (new, words) in
+        [(SHOP, "the kind `legacy` is removed"), (&other, "the kind `legacy` no longer takes keys")]
+    {
         let changes = diff(Some(&old), new).unwrap_or_else(|errors| panic!("{errors}"));
         let stopped: Vec<_> = changes.iter().filter(|change| change.description.contains(words)).collect();
         assert_eq!(stopped.len(), 1, "{changes:?}");
