@@ -22,9 +22,9 @@ mod m0012_revocation;
 mod m0013_bucket_key;
 mod m0014_logins;
 mod m0015_lists;
-mod m0017_deletions;
-mod m0019_profile_changes;
-mod m0023_schema_requirement;
+mod m0016_deletions;
+mod m0017_profile_changes;
+mod m0018_schema_requirement;
 mod requirement;
 
 use sea_orm_migration::sea_orm::{DatabaseConnection, DbErr};
@@ -55,9 +55,9 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_bucket_key::Migration),
             Box::new(m0014_logins::Migration),
             Box::new(m0015_lists::Migration),
-            Box::new(m0017_deletions::Migration),
-            Box::new(m0019_profile_changes::Migration),
-            Box::new(m0023_schema_requirement::Migration),
+            Box::new(m0016_deletions::Migration),
+            Box::new(m0017_profile_changes::Migration),
+            Box::new(m0018_schema_requirement::Migration),
         ]
     }
 }

@@ -11,7 +11,7 @@ use crate::Migrator;
 
 /// Oldest migration that a program must know to use the present schema. A migration after which older programs would
 /// fail or lose data becomes the new one.
-const OLDEST: &str = "m0023_schema_requirement";
+const OLDEST: &str = "m0018_schema_requirement";
 
 /// Migrations of a database and of this program.
 #[derive(Debug, Default)]
