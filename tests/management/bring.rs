@@ -40,7 +40,7 @@ async fn open(database: Database) -> Shop {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
 fn of(secret: Secret) -> ImportedKey {

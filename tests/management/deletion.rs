@@ -271,7 +271,7 @@ async fn the_audit_log_stays_whole_and_names_nobody_that_is_deleted(database: Da
     let shop = open(database).await;
     let ada = shop.operator.user(user("acme", ("ada@example.com", PASSWORD), "clerk")).await;
     let mut named = key("acme", "live");
-    named.name = "ada's laptop".to_owned();
+    "ada's laptop".clone_into(&mut named.name);
     let (made, _) = shop.operator.key(named).await;
     delete_user(&shop.operator, &ada.id).await.expect("deleted");
     let ask = DeleteTenantRequest { tenant: "acme".to_owned() };

@@ -45,8 +45,8 @@ async fn named(shop: &Shop, name: &str, change: impl FnOnce(&mut CreateKeyReques
     shop.operator.key(ask).await
 }
 
-fn at(seconds: i64) -> Option<Timestamp> {
-    Some(Timestamp { seconds, nanos: 0 })
+fn at(seconds: i64) -> Timestamp {
+    Timestamp { seconds, nanos: 0 }
 }
 
 /// A time far in the future.
@@ -54,10 +54,10 @@ const LATER: i64 = 4_000_000_000;
 
 async fn a_key_is_found_by_what_is_known_of_it(database: Database) {
     let shop = Shop::open(database).await;
-    let manager = shop.manager("acme", |ask| ask.name = "manager".to_owned()).await;
+    let manager = shop.manager("acme", |ask| "manager".clone_into(&mut ask.name)).await;
     let (billing, value) = named(&shop, "Billing job", |_| ()).await;
     let (_, _) = named(&shop, "short-lived", |ask| {
-        ask.expiry = at(LATER).map(latchkey_proto::v1::create_key_request::Expiry::ExpireTime);
+        ask.expiry = Some(latchkey_proto::v1::create_key_request::Expiry::ExpireTime(at(LATER)));
         ask.scopes = vec!["orders.write".to_owned()];
     })
     .await;
@@ -71,9 +71,9 @@ async fn a_key_is_found_by_what_is_known_of_it(database: Database) {
         (ListKeysRequest { hint: shown, ..list("acme") }, vec!["Billing job"]),
         (ListKeysRequest { created_by: own.created_by, ..list("acme") }, vec!["by the manager"]),
         (ListKeysRequest { scopes: vec!["orders.write".to_owned()], ..list("acme") }, vec!["short-lived"]),
-        (ListKeysRequest { expires_before: at(LATER + 1), ..list("acme") }, vec!["short-lived"]),
-        (ListKeysRequest { expires_after: at(LATER + 1), ..list("acme") }, vec![]),
-        (ListKeysRequest { created_after: at(LATER), ..list("acme") }, vec![]),
+        (ListKeysRequest { expires_before: Some(at(LATER + 1)), ..list("acme") }, vec!["short-lived"]),
+        (ListKeysRequest { expires_after: Some(at(LATER + 1)), ..list("acme") }, vec![]),
+        (ListKeysRequest { created_after: Some(at(LATER)), ..list("acme") }, vec![]),
         (
             ListKeysRequest { scopes: vec!["orders.view".to_owned()], ..list("acme") },
             vec!["by the manager", "Billing job", "manager"],
@@ -95,7 +95,7 @@ async fn every_order_is_listed_in_pages_of_any_filter(database: Database) {
     let shop = Shop::open(database).await;
     for (name, expires) in [("b", LATER + 2), ("C", LATER), ("a", LATER + 1)] {
         named(&shop, name, |ask| {
-            ask.expiry = at(expires).map(latchkey_proto::v1::create_key_request::Expiry::ExpireTime);
+            ask.expiry = Some(latchkey_proto::v1::create_key_request::Expiry::ExpireTime(at(expires)));
         })
         .await;
     }
@@ -125,7 +125,7 @@ async fn every_order_is_listed_in_pages_of_any_filter(database: Database) {
 async fn operators_alone_list_all_tenants(database: Database) {
     let shop = Shop::open(database).await;
     named(&shop, "acme's", |_| ()).await;
-    named(&shop, "bank's", |ask| ask.tenant = "bank".to_owned()).await;
+    named(&shop, "bank's", |ask| "bank".clone_into(&mut ask.tenant)).await;
     let all = ListKeysRequest { all_tenants: true, name_contains: "'s".to_owned(), ..list("") };
     assert_eq!(names(&shop.operator, all.clone()).await, ["bank's", "acme's"]);
     assert_eq!(
@@ -199,7 +199,7 @@ async fn what_is_wrong_is_named_with_the_choices(database: Database) {
     assert!(scope[0].1.contains("orders.read"), "{scope:?}");
     let environment = wrong(ListKeysRequest { environment: "prod".to_owned(), ..list("acme") }).await;
     assert!(environment[0].1.contains("live, test"), "{environment:?}");
-    let ask = ListKeysRequest { expires_after: at(2), expires_before: at(1), ..list("acme") };
+    let ask = ListKeysRequest { expires_after: Some(at(2)), expires_before: Some(at(1)), ..list("acme") };
     assert_eq!(wrong(ask).await[0].0, "expires_before");
     let ask = ListKeysRequest {
         order_by: "x".to_owned(),
@@ -223,7 +223,7 @@ async fn a_key_that_was_used_is_no_longer_among_the_unused(database: Database) {
         (names(&shop.operator, unused()).await == ["unused"]).then_some(())
     })
     .await;
-    let used = ListKeysRequest { last_used_after: at(1), ..list("acme") };
+    let used = ListKeysRequest { last_used_after: Some(at(1)), ..list("acme") };
     assert_eq!(names(&shop.operator, used).await, ["used"]);
     let order = ListKeysRequest { order_by: "last_used".to_owned(), page_size: 1, ..list("acme") };
     assert_eq!(names(&shop.operator, order).await, ["unused", "used"]);
@@ -236,7 +236,7 @@ async fn imported_keys_stand_where_they_were_created(database: Database) {
     let imported = |name: &str, seconds: i64| ImportedKey {
         secret: Some(Secret::Sha256(vec![u8::try_from(seconds).expect("a small number"); 32])),
         key: Some(CreateKeyRequest { name: name.to_owned(), ..CreateKeyRequest::default() }),
-        create_time: at(seconds),
+        create_time: Some(at(seconds)),
         ..ImportedKey::default()
     };
     let ask = ImportKeysRequest {

@@ -70,17 +70,15 @@ impl HashAlgorithm {
     /// Returns the hash by which a key is looked up that is stored by this hash.
     #[must_use]
     pub fn lookup_hash(self, imported: &[u8]) -> KeyHash {
-        match (self, <[u8; 32]>::try_from(imported)) {
-            (Self::Sha256, Ok(hash)) => KeyHash(hash),
-            _ => {
-                let mut hasher = Sha256::new();
-                hasher.update(b"latchkey.imported_hash.v1 ");
-                hasher.update(self.name().as_bytes());
-                hasher.update(b" ");
-                hasher.update(imported);
-                KeyHash(hasher.finalize().into())
-            }
+        if let (Self::Sha256, Ok(hash)) = (self, <[u8; 32]>::try_from(imported)) {
+            return KeyHash(hash);
         }
+        let mut hasher = Sha256::new();
+        hasher.update(b"latchkey.imported_hash.v1 ");
+        hasher.update(self.name().as_bytes());
+        hasher.update(b" ");
+        hasher.update(imported);
+        KeyHash(hasher.finalize().into())
     }
 }
 

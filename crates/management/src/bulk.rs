@@ -220,7 +220,7 @@ fn check(request: &ChangeKeys) -> Result<(), RequestError> {
     let mut fields = FieldValidator::new("");
     match (&request.filter, request.ids.len()) {
         (None, 0) => {
-            fields.reject("ids", "names no key: name keys by ids, or select keys of a tenant by filter")
+            fields.reject("ids", "names no key: name keys by ids, or select keys of a tenant by filter");
         }
         (Some(_), 1..) => fields.reject("filter", "can't be combined with ids: set one of them"),
         (None, count) if count > MAX_IDS => {

@@ -70,7 +70,9 @@ impl UsageReader {
         self.flush().await?;
         let hours = self.store().report(&which, UsageGroup::Hour, 0).await?;
         let mut total = CallCounts::default();
-        hours.iter().for_each(|line| total.add(&line.counts));
+        for line in &hours {
+            total.add(&line.counts);
+        }
         let lines = match request.group {
             None => Vec::new(),
             Some(UsageGroup::Hour) => hours,

@@ -90,9 +90,8 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
     let follower = Arc::new(follower(&settings, &shared)?);
     let (reporter, health) = tonic_health::server::health_reporter();
     let readiness = Readiness::new(reporter, grpc_routes::HEALTH_SERVICES.map(str::to_owned).to_vec()).await;
-    let anchor_writer = AuditAnchorWriter::new(shared.store.clone(), &settings.audit_anchor)
-        .map_err(ServeError::AuditAnchor)?;
-    let anchor_writer = Arc::new(anchor_writer);
+    let anchor_writer = AuditAnchorWriter::new(shared.store.clone(), &settings.audit_anchor);
+    let anchor_writer = Arc::new(anchor_writer.map_err(ServeError::AuditAnchor)?);
     let services = services(&shared, &follower, &anchor_writer, &readiness);
     let signing_keys = signing_key_maintainer(&services.tokens, &shared);
     let (gate, ready) = (Arc::clone(&services.gate), Arc::clone(&services.ready));

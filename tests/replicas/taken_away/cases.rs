@@ -28,13 +28,6 @@ pub(super) enum Call {
 
 impl Call {
     pub(super) async fn send(self, caller: &Caller, deadline: Option<Duration>) -> Result<(), Status> {
-        fn timed<T>(ask: T, deadline: Option<Duration>) -> tonic::Request<T> {
-            let mut request = tonic::Request::new(ask);
-            if let Some(deadline) = deadline {
-                request.set_timeout(deadline);
-            }
-            request
-        }
         let (mut keys, mut tenants) = (caller.keys(), caller.tenants());
         match self {
             Self::RevokeKey(id) => {
@@ -71,6 +64,18 @@ impl Call {
                 let ask = v1::ApplyProfileRequest { document, force: true, ..Default::default() };
                 caller.profiles().apply_profile(timed(ask, deadline)).await.map(drop)
             }
+            Self::WithdrawSigningKey(id) => {
+                let ask = v1::WithdrawSigningKeyRequest { id };
+                caller.signing_keys().withdraw_signing_key(timed(ask, deadline)).await.map(drop)
+            }
+            deletion_or_bulk => Box::pin(deletion_or_bulk.send_to_many(caller, deadline)).await,
+        }
+    }
+
+    /// Sends a call that changes several keys, or deletes something.
+    async fn send_to_many(self, caller: &Caller, deadline: Option<Duration>) -> Result<(), Status> {
+        let (mut keys, mut tenants) = (caller.keys(), caller.tenants());
+        match self {
             Self::RevokeKeys(id) => {
                 let ask = v1::RevokeKeysRequest { ids: vec![id], ..v1::RevokeKeysRequest::default() };
                 keys.revoke_keys(timed(ask, deadline)).await.map(drop)
@@ -96,12 +101,17 @@ impl Call {
                 let ask = v1::DeleteProfileRequest { name, force: true };
                 caller.profiles().delete_profile(timed(ask, deadline)).await.map(drop)
             }
-            Self::WithdrawSigningKey(id) => {
-                let ask = v1::WithdrawSigningKeyRequest { id };
-                caller.signing_keys().withdraw_signing_key(timed(ask, deadline)).await.map(drop)
-            }
+            _ => unreachable!("`send` sends all others"),
         }
     }
+}
+
+fn timed<T>(ask: T, deadline: Option<Duration>) -> tonic::Request<T> {
+    let mut request = tonic::Request::new(ask);
+    if let Some(deadline) = deadline {
+        request.set_timeout(deadline);
+    }
+    request
 }
 
 /// A call, and a question that is answered with yes until then.

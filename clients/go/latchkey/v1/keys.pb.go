@@ -2631,60 +2631,69 @@ var file_latchkey_v1_keys_proto_depIdxs = []int32{
 	33, // 12: latchkey.v1.CreateKeyRequest.metadata:type_name -> latchkey.v1.CreateKeyRequest.MetadataEntry
 	1,  // 13: latchkey.v1.CreateKeyResponse.key:type_name -> latchkey.v1.Key
 	0,  // 14: latchkey.v1.ListKeysRequest.state:type_name -> latchkey.v1.KeyState
-	29, // 15: latchkey.v1.ListKeysRequest.bindings:type_name -> latchkey.v1.ListKeysRequest.BindingsEntry
+	34, // 15: latchkey.v1.ListKeysRequest.bindings:type_name -> latchkey.v1.ListKeysRequest.BindingsEntry
 	0,  // 16: latchkey.v1.ListKeysRequest.states:type_name -> latchkey.v1.KeyState
-	32, // 17: latchkey.v1.ListKeysRequest.last_used_after:type_name -> google.protobuf.Timestamp
-	32, // 18: latchkey.v1.ListKeysRequest.last_used_before:type_name -> google.protobuf.Timestamp
-	32, // 19: latchkey.v1.ListKeysRequest.expires_after:type_name -> google.protobuf.Timestamp
-	32, // 20: latchkey.v1.ListKeysRequest.expires_before:type_name -> google.protobuf.Timestamp
-	32, // 21: latchkey.v1.ListKeysRequest.created_after:type_name -> google.protobuf.Timestamp
-	32, // 22: latchkey.v1.ListKeysRequest.created_before:type_name -> google.protobuf.Timestamp
+	38, // 17: latchkey.v1.ListKeysRequest.last_used_after:type_name -> google.protobuf.Timestamp
+	38, // 18: latchkey.v1.ListKeysRequest.last_used_before:type_name -> google.protobuf.Timestamp
+	38, // 19: latchkey.v1.ListKeysRequest.expires_after:type_name -> google.protobuf.Timestamp
+	38, // 20: latchkey.v1.ListKeysRequest.expires_before:type_name -> google.protobuf.Timestamp
+	38, // 21: latchkey.v1.ListKeysRequest.created_after:type_name -> google.protobuf.Timestamp
+	38, // 22: latchkey.v1.ListKeysRequest.created_before:type_name -> google.protobuf.Timestamp
 	1,  // 23: latchkey.v1.ListKeysResponse.keys:type_name -> latchkey.v1.Key
 	1,  // 24: latchkey.v1.UpdateKeyRequest.key:type_name -> latchkey.v1.Key
-	34, // 25: latchkey.v1.UpdateKeyRequest.update_mask:type_name -> google.protobuf.FieldMask
-	33, // 26: latchkey.v1.RotateKeyRequest.overlap:type_name -> google.protobuf.Duration
+	40, // 25: latchkey.v1.UpdateKeyRequest.update_mask:type_name -> google.protobuf.FieldMask
+	39, // 26: latchkey.v1.RotateKeyRequest.overlap:type_name -> google.protobuf.Duration
 	1,  // 27: latchkey.v1.RotateKeyResponse.key:type_name -> latchkey.v1.Key
 	1,  // 28: latchkey.v1.RotateKeyResponse.replaced:type_name -> latchkey.v1.Key
 	1,  // 29: latchkey.v1.RevokeKeyResponse.key:type_name -> latchkey.v1.Key
-	30, // 30: latchkey.v1.GetPublishableKeyRequest.bindings:type_name -> latchkey.v1.GetPublishableKeyRequest.BindingsEntry
-	16, // 31: latchkey.v1.ImportKeysRequest.keys:type_name -> latchkey.v1.ImportedKey
-	17, // 32: latchkey.v1.ImportedKey.hash:type_name -> latchkey.v1.ImportedHash
-	2,  // 33: latchkey.v1.ImportedKey.key:type_name -> latchkey.v1.CreateKeyRequest
-	32, // 34: latchkey.v1.ImportedKey.create_time:type_name -> google.protobuf.Timestamp
-	1,  // 35: latchkey.v1.ImportKeysResponse.keys:type_name -> latchkey.v1.Key
-	19, // 36: latchkey.v1.ImportKeysResponse.warnings:type_name -> latchkey.v1.ImportFinding
-	19, // 37: latchkey.v1.ImportKeysResponse.errors:type_name -> latchkey.v1.ImportFinding
-	32, // 38: latchkey.v1.GetKeyUsageRequest.start_time:type_name -> google.protobuf.Timestamp
-	32, // 39: latchkey.v1.GetKeyUsageRequest.end_time:type_name -> google.protobuf.Timestamp
-	22, // 40: latchkey.v1.GetKeyUsageResponse.hours:type_name -> latchkey.v1.UsageHour
-	32, // 41: latchkey.v1.GetKeyUsageResponse.last_use_time:type_name -> google.protobuf.Timestamp
-	32, // 42: latchkey.v1.UsageHour.hour:type_name -> google.protobuf.Timestamp
-	31, // 43: latchkey.v1.UsageHour.denied:type_name -> latchkey.v1.UsageHour.DeniedEntry
-	2,  // 44: latchkey.v1.KeyService.CreateKey:input_type -> latchkey.v1.CreateKeyRequest
-	4,  // 45: latchkey.v1.KeyService.GetKey:input_type -> latchkey.v1.GetKeyRequest
-	5,  // 46: latchkey.v1.KeyService.ListKeys:input_type -> latchkey.v1.ListKeysRequest
-	7,  // 47: latchkey.v1.KeyService.UpdateKey:input_type -> latchkey.v1.UpdateKeyRequest
-	8,  // 48: latchkey.v1.KeyService.RotateKey:input_type -> latchkey.v1.RotateKeyRequest
-	10, // 49: latchkey.v1.KeyService.RevokeKey:input_type -> latchkey.v1.RevokeKeyRequest
-	12, // 50: latchkey.v1.KeyService.DeleteKey:input_type -> latchkey.v1.DeleteKeyRequest
-	14, // 51: latchkey.v1.KeyService.GetPublishableKey:input_type -> latchkey.v1.GetPublishableKeyRequest
-	15, // 52: latchkey.v1.KeyService.ImportKeys:input_type -> latchkey.v1.ImportKeysRequest
-	20, // 53: latchkey.v1.KeyService.GetKeyUsage:input_type -> latchkey.v1.GetKeyUsageRequest
-	3,  // 54: latchkey.v1.KeyService.CreateKey:output_type -> latchkey.v1.CreateKeyResponse
-	1,  // 55: latchkey.v1.KeyService.GetKey:output_type -> latchkey.v1.Key
-	6,  // 56: latchkey.v1.KeyService.ListKeys:output_type -> latchkey.v1.ListKeysResponse
-	1,  // 57: latchkey.v1.KeyService.UpdateKey:output_type -> latchkey.v1.Key
-	9,  // 58: latchkey.v1.KeyService.RotateKey:output_type -> latchkey.v1.RotateKeyResponse
-	11, // 59: latchkey.v1.KeyService.RevokeKey:output_type -> latchkey.v1.RevokeKeyResponse
-	13, // 60: latchkey.v1.KeyService.DeleteKey:output_type -> latchkey.v1.DeleteKeyResponse
-	1,  // 61: latchkey.v1.KeyService.GetPublishableKey:output_type -> latchkey.v1.Key
-	18, // 62: latchkey.v1.KeyService.ImportKeys:output_type -> latchkey.v1.ImportKeysResponse
-	21, // 63: latchkey.v1.KeyService.GetKeyUsage:output_type -> latchkey.v1.GetKeyUsageResponse
-	54, // [54:64] is the sub-list for method output_type
-	44, // [44:54] is the sub-list for method input_type
-	44, // [44:44] is the sub-list for extension type_name
-	44, // [44:44] is the sub-list for extension extendee
-	0,  // [0:44] is the sub-list for field type_name
+	0,  // 30: latchkey.v1.KeysFilter.state:type_name -> latchkey.v1.KeyState
+	35, // 31: latchkey.v1.KeysFilter.bindings:type_name -> latchkey.v1.KeysFilter.BindingsEntry
+	38, // 32: latchkey.v1.KeysFilter.unused_since:type_name -> google.protobuf.Timestamp
+	12, // 33: latchkey.v1.RevokeKeysRequest.filter:type_name -> latchkey.v1.KeysFilter
+	12, // 34: latchkey.v1.DisableKeysRequest.filter:type_name -> latchkey.v1.KeysFilter
+	36, // 35: latchkey.v1.GetPublishableKeyRequest.bindings:type_name -> latchkey.v1.GetPublishableKeyRequest.BindingsEntry
+	21, // 36: latchkey.v1.ImportKeysRequest.keys:type_name -> latchkey.v1.ImportedKey
+	22, // 37: latchkey.v1.ImportedKey.hash:type_name -> latchkey.v1.ImportedHash
+	2,  // 38: latchkey.v1.ImportedKey.key:type_name -> latchkey.v1.CreateKeyRequest
+	38, // 39: latchkey.v1.ImportedKey.create_time:type_name -> google.protobuf.Timestamp
+	1,  // 40: latchkey.v1.ImportKeysResponse.keys:type_name -> latchkey.v1.Key
+	24, // 41: latchkey.v1.ImportKeysResponse.warnings:type_name -> latchkey.v1.ImportFinding
+	24, // 42: latchkey.v1.ImportKeysResponse.errors:type_name -> latchkey.v1.ImportFinding
+	38, // 43: latchkey.v1.GetKeyUsageRequest.start_time:type_name -> google.protobuf.Timestamp
+	38, // 44: latchkey.v1.GetKeyUsageRequest.end_time:type_name -> google.protobuf.Timestamp
+	27, // 45: latchkey.v1.GetKeyUsageResponse.hours:type_name -> latchkey.v1.UsageHour
+	38, // 46: latchkey.v1.GetKeyUsageResponse.last_use_time:type_name -> google.protobuf.Timestamp
+	38, // 47: latchkey.v1.UsageHour.hour:type_name -> google.protobuf.Timestamp
+	37, // 48: latchkey.v1.UsageHour.denied:type_name -> latchkey.v1.UsageHour.DeniedEntry
+	2,  // 49: latchkey.v1.KeyService.CreateKey:input_type -> latchkey.v1.CreateKeyRequest
+	4,  // 50: latchkey.v1.KeyService.GetKey:input_type -> latchkey.v1.GetKeyRequest
+	5,  // 51: latchkey.v1.KeyService.ListKeys:input_type -> latchkey.v1.ListKeysRequest
+	7,  // 52: latchkey.v1.KeyService.UpdateKey:input_type -> latchkey.v1.UpdateKeyRequest
+	8,  // 53: latchkey.v1.KeyService.RotateKey:input_type -> latchkey.v1.RotateKeyRequest
+	10, // 54: latchkey.v1.KeyService.RevokeKey:input_type -> latchkey.v1.RevokeKeyRequest
+	17, // 55: latchkey.v1.KeyService.DeleteKey:input_type -> latchkey.v1.DeleteKeyRequest
+	13, // 56: latchkey.v1.KeyService.RevokeKeys:input_type -> latchkey.v1.RevokeKeysRequest
+	15, // 57: latchkey.v1.KeyService.DisableKeys:input_type -> latchkey.v1.DisableKeysRequest
+	19, // 58: latchkey.v1.KeyService.GetPublishableKey:input_type -> latchkey.v1.GetPublishableKeyRequest
+	20, // 59: latchkey.v1.KeyService.ImportKeys:input_type -> latchkey.v1.ImportKeysRequest
+	25, // 60: latchkey.v1.KeyService.GetKeyUsage:input_type -> latchkey.v1.GetKeyUsageRequest
+	3,  // 61: latchkey.v1.KeyService.CreateKey:output_type -> latchkey.v1.CreateKeyResponse
+	1,  // 62: latchkey.v1.KeyService.GetKey:output_type -> latchkey.v1.Key
+	6,  // 63: latchkey.v1.KeyService.ListKeys:output_type -> latchkey.v1.ListKeysResponse
+	1,  // 64: latchkey.v1.KeyService.UpdateKey:output_type -> latchkey.v1.Key
+	9,  // 65: latchkey.v1.KeyService.RotateKey:output_type -> latchkey.v1.RotateKeyResponse
+	11, // 66: latchkey.v1.KeyService.RevokeKey:output_type -> latchkey.v1.RevokeKeyResponse
+	18, // 67: latchkey.v1.KeyService.DeleteKey:output_type -> latchkey.v1.DeleteKeyResponse
+	14, // 68: latchkey.v1.KeyService.RevokeKeys:output_type -> latchkey.v1.RevokeKeysResponse
+	16, // 69: latchkey.v1.KeyService.DisableKeys:output_type -> latchkey.v1.DisableKeysResponse
+	1,  // 70: latchkey.v1.KeyService.GetPublishableKey:output_type -> latchkey.v1.Key
+	23, // 71: latchkey.v1.KeyService.ImportKeys:output_type -> latchkey.v1.ImportKeysResponse
+	26, // 72: latchkey.v1.KeyService.GetKeyUsage:output_type -> latchkey.v1.GetKeyUsageResponse
+	61, // [61:73] is the sub-list for method output_type
+	49, // [49:61] is the sub-list for method input_type
+	49, // [49:49] is the sub-list for extension type_name
+	49, // [49:49] is the sub-list for extension extendee
+	0,  // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_latchkey_v1_keys_proto_init() }

@@ -40,7 +40,7 @@ pub(crate) struct EnvoyConfigArgs {
     /// of each host of --latchkey
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) latchkey_http: Vec<Place>,
-    /// Latchkey's HTTP address is served by TLS (http_tls)
+    /// Latchkey's HTTP address is served by TLS (`http_tls`)
     #[arg(long, requires = "latchkey_ca")]
     pub(crate) latchkey_http_tls: bool,
     /// Address of Envoy's admin interface, HOST:PORT or unix:PATH; "none" leaves it out

@@ -86,8 +86,8 @@ pub(crate) enum KeyCommand {
     /// {"tenant": "acme", "keys": [{"value": "KEY", "key": {"name": "from before"}}]};
     /// jsonl: a `latchkey.v1.ImportedKey` on each line, {"hash": {"algorithm": "sha512", "digest": "HEX or BASE64"}};
     /// csv: a table whose header names columns: value or hash, algorithm, secret, name, tenant, kind, environment,
-    /// scopes, expire_time, create_time, disabled, enabled, prefix, hint, networks, metadata.NAME, binding.NAME,
-    /// rate_limit.CLASS;
+    /// scopes, `expire_time`, `create_time`, disabled, enabled, prefix, hint, networks, metadata.NAME, binding.NAME,
+    /// `rate_limit.CLASS`;
     /// kong, unkey, aws: an export of Kong, Unkey or Amazon API Gateway.
     Import(ImportArgs),
 }

@@ -92,7 +92,7 @@ pub(crate) struct ListKeysArgs {
     /// Never expires; with --expires-before or --expires-after, these as well
     #[arg(long)]
     pub(crate) never_expires: bool,
-    /// created, name, last_used or expires; " desc" behind it for the reverse order
+    /// created, name, `last_used` or expires; " desc" behind it for the reverse order
     #[arg(long, default_value = "", hide_default_value = true, value_name = "ORDER")]
     pub(crate) order_by: String,
     #[command(flatten)]

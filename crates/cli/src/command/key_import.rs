@@ -38,7 +38,9 @@ pub(super) async fn run(globals: &Globals, args: ImportArgs) -> Result<(), CliEr
     }
     let mut errors = std::mem::take(&mut file.errors);
     let mut keys = file.keys;
-    keys.iter_mut().for_each(|key| complete(&mut key.key, &args));
+    for key in &mut keys {
+        complete(&mut key.key, &args);
+    }
     errors.extend(twice(&keys));
     let places: Vec<String> = keys.iter().map(|key| key.place.clone()).collect();
     let total = places.len();
@@ -199,7 +201,8 @@ fn preview(globals: &Globals, checked: &v1::ImportKeysResponse) -> Result<(), Cl
     );
     let examples = checked.keys.iter().take(EXAMPLES).cloned().collect();
     let examples = v1::ImportKeysResponse { keys: examples, ..v1::ImportKeysResponse::default() };
-    text.push_str(&format!("\nfor example:\n{}", crate::output::TextOutput::text(&examples)));
+    text.push_str("\nfor example:\n");
+    text.push_str(&crate::output::TextOutput::text(&examples));
     print(&text)
 }
 

@@ -110,7 +110,8 @@ impl<L: Limiter> Gate<L> {
             return Ok(Err(eval.explain.fail_with_detail("key", invalid_credential(), detail)));
         };
         // Without a given policy, the format was compared with those of all profiles.
-        if !classified && !(policy.accepts_key(value) && policy.finds_by_hash(value, &hash)) {
+        let accepted = classified || (policy.accepts_key(value) && policy.finds_by_hash(value, &hash));
+        if !accepted {
             let detail = || format!("the profile {:?} does not accept keys of this format", policy.name);
             return Ok(Err(eval.explain.fail_with_detail("key", invalid_credential(), detail)));
         }

@@ -166,7 +166,8 @@ impl KeyPattern {
     /// Returns the pattern of an own format, to compare it with those of other systems. `None` for a prefix that is too
     /// long.
     pub(super) fn of_format(prefix: &str, class: &str, characters: usize, checksum: usize) -> Option<Self> {
-        let escaped: String = prefix.bytes().map(|byte| format!("\\x{byte:02x}")).collect();
+        let escaped: Vec<String> = prefix.bytes().map(|byte| format!("\\x{byte:02x}")).collect();
+        let escaped = escaped.concat();
         let sum = if checksum == 0 { String::new() } else { format!("[0-9A-Za-z]{{{checksum}}}") };
         let length = prefix.len() + characters + checksum;
         Self::compile(&format!("{escaped}{class}{{{characters}}}{sum}"), length..=length).ok()

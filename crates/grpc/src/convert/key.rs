@@ -67,8 +67,9 @@ pub(crate) fn update(request: v1::UpdateKeyRequest, violations: &mut Violations)
 
 /// Converts a key from another system, which is entry `index` of its request, with its own violations.
 pub(crate) fn import(index: usize, request: v1::ImportedKey) -> ImportKey {
-    let mut violations = Violations::default();
     use v1::imported_key::Secret;
+
+    let mut violations = Violations::default();
     let secret = request.secret.map(|secret| match secret {
         Secret::Value(value) => ImportSecret::Value(PlainKey::new(value)),
         Secret::Sha256(hash) => ImportSecret::Sha256(hash),

@@ -41,7 +41,7 @@ mod tests {
     #[test]
     fn every_usual_spelling_of_a_hash_is_read() {
         let hash: Vec<u8> = (0..32).map(|n| 255 - n * 3).collect();
-        let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hash.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
         let standard = base64::engine::general_purpose::STANDARD.encode(&hash);
         let url_safe = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&hash);
         assert!(standard.contains('/') && url_safe.contains('_'), "{standard} {url_safe}");

@@ -242,14 +242,14 @@ fn infer_kind(policy: &Policy, value: &PlainKey, request: &mut CreateKey, fields
             let text = format!("has the format of several kinds: name one of {} in key.kind", names(several));
             return fields.reject("value", text);
         }
-        (name, _, fits) => match fits.iter().find(|kind| *kind.name == *name) {
-            Some(kind) => *kind,
-            None => {
+        (name, _, fits) => {
+            let Some(kind) = fits.iter().find(|kind| *kind.name == *name) else {
                 let (name, others) = (Quoted(name), names(fits));
                 let text = format!("does not have the format of the kind {name}, but that of {others}");
                 return fields.reject("value", text);
-            }
-        },
+            };
+            *kind
+        }
     };
     request.kind = kind.name.to_string();
     if !kind.matches_own_format(text) {

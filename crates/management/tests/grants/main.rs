@@ -162,11 +162,8 @@ async fn check(world: &World, action: Action) {
         Action::Import(shape) => {
             let key = CreateKey { idempotency_key: String::new(), ..request(&world.key_of(&shape)) };
             let secret = Some(ImportSecret::Sha256(vec![9; 32]));
-            let request = ImportKeys {
-                tenant: String::new(),
-                keys: vec![ImportKey { secret, key, ..ImportKey::default() }],
-                validate_only: false,
-            };
+            let keys = vec![ImportKey { secret, key, ..ImportKey::default() }];
+            let request = ImportKeys { tenant: String::new(), keys, validate_only: false };
             if let Ok(imported) = service.import_keys(caller, request, &call).await {
                 assert!(covers(world, &imported.keys[0]));
             }

@@ -52,10 +52,10 @@ fn groups(kind: &KeyKind, environments: &[Box<str>]) -> Vec<KeyGroup> {
     if kind.imports.only {
         return Vec::new();
     }
-    let group = |environment: &Box<str>, prefix: &Box<str>| KeyGroup {
+    let group = |environment: &str, prefix: &str| KeyGroup {
         kind: kind.name.clone(),
-        environment: environment.clone(),
-        prefix: prefix.clone(),
+        environment: environment.into(),
+        prefix: prefix.into(),
     };
     match &kind.prefixes {
         Prefixes::Shared(prefix) => environments.iter().map(|name| group(name, prefix)).collect(),

@@ -20,17 +20,17 @@ pub(super) fn changes(versions: &Versions<'_>) -> Vec<ProfileChange> {
         changes.extend(pairs.into_iter().map(|pair| pair.of(&field, &whose)));
         changes.extend(enforcement(&old.classes, &new.classes, class));
     }
-    if let Some(fallback) = old.classes.fallback().filter(|_| new.classes.fallback().is_none()) {
-        if !old.classes.rules(fallback).is_empty() {
-            let text = "the rate class `default` is removed: calls without another class have no limit";
-            changes.push(ProfileChange::new(ChangeEffect::GrantsMore, "rate_limits.default", text));
-        }
+    if let Some(fallback) = old.classes.fallback().filter(|_| new.classes.fallback().is_none())
+        && !old.classes.rules(fallback).is_empty()
+    {
+        let text = "the rate class `default` is removed: calls without another class have no limit";
+        changes.push(ProfileChange::new(ChangeEffect::GrantsMore, "rate_limits.default", text));
     }
-    if let Some(fallback) = new.classes.fallback().filter(|_| old.classes.fallback().is_none()) {
-        if !new.classes.rules(fallback).is_empty() {
-            let text = "the rate class `default` is added: calls without another class have a limit";
-            changes.push(ProfileChange::new(ChangeEffect::LimitLowered, "rate_limits.default", text));
-        }
+    if let Some(fallback) = new.classes.fallback().filter(|_| old.classes.fallback().is_none())
+        && !new.classes.rules(fallback).is_empty()
+    {
+        let text = "the rate class `default` is added: calls without another class have a limit";
+        changes.push(ProfileChange::new(ChangeEffect::LimitLowered, "rate_limits.default", text));
     }
     changes.extend(plans(versions));
     changes
@@ -152,7 +152,9 @@ fn counted(rules: &[BucketRule]) -> BTreeMap<Counted, Vec<BucketRule>> {
     for rule in rules {
         groups.entry((rule.per, rule.when)).or_default().push(*rule);
     }
-    groups.values_mut().for_each(|rules| rules.sort_by_key(|rule| (rule.limit.period, rule.limit.tokens)));
+    for rules in groups.values_mut() {
+        rules.sort_by_key(|rule| (rule.limit.period, rule.limit.tokens));
+    }
     groups
 }
 

@@ -17,7 +17,7 @@ pub(super) fn lint(root: &mut Section<'_>, profile: &Profile) {
     for (mut section, denial) in root.sections("denials").into_iter().zip(denials) {
         let own = names(section.section("headers"));
         let has = |name: &str| own.iter().chain(&everywhere).any(|header| header == name);
-        let listed = if denial.reasons.is_empty() { &Reason::ALL[..] } else { &denial.reasons };
+        let listed = if denial.reasons.is_empty() { Reason::ALL } else { &denial.reasons[..] };
         let reasons: Vec<Reason> =
             listed.iter().copied().filter(|reason| !earlier.contains(reason)).collect();
         let unauthorized = match denial.status {

@@ -199,7 +199,8 @@ fn a_scope_is_lost_by_its_removal_and_kept_under_an_alias() {
 
 #[test]
 fn many_lost_scopes_are_one_change() {
-    let scopes: String = (0..40).map(|n| format!("[[scopes]]\nname = \"s{n}\"\n")).collect();
+    let scopes: Vec<String> = (0..40).map(|n| format!("[[scopes]]\nname = \"s{n}\"\n")).collect();
+    let scopes = scopes.concat();
     let changes = diff(Some(&format!("{SHOP}{scopes}")), SHOP).unwrap();
     let lost: Vec<_> = changes.iter().filter(|change| change.takes_away).collect();
     assert!(lost.len() == 1 && lost[0].description.starts_with("40 scopes are removed"), "{lost:#?}");

@@ -57,17 +57,17 @@ impl Startup {
             };
             let old = stored.iter().find(|record| *record.name == *name);
             let changes = self.changes(old, document).await?;
-            if let (Some(old), Some(taken)) = (old, changes_to_force(&changes)) {
-                if !self.force_profiles {
-                    tracing::error!(
-                        profile = %name,
-                        version = old.version,
-                        "the profile's file was not applied, because it takes access away; the version in force stays. \
-                         Correct the file, apply it with `latchkey apply --force`, or start with force_profiles \
-                         (LATCHKEY_FORCE_PROFILES): {taken}"
-                    );
-                    return Ok(None);
-                }
+            if let (Some(old), Some(taken)) = (old, changes_to_force(&changes))
+                && !self.force_profiles
+            {
+                tracing::error!(
+                    profile = %name,
+                    version = old.version,
+                    "the profile's file was not applied, because it takes access away; the version in force stays. \
+                     Correct the file, apply it with `latchkey apply --force`, or start with force_profiles \
+                     (LATCHKEY_FORCE_PROFILES): {taken}"
+                );
+                return Ok(None);
             }
             let entry = self.audit_entry("profile.apply", name);
             let version =

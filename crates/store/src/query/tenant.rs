@@ -80,14 +80,10 @@ pub(crate) async fn page(
         part.is_none_or(|part| contains(&tenant.slug, part) || contains(&tenant.display_name, part))
     };
     while let Some(ids) = reading.more(connection).await? {
-        let rows = match ids.is_empty() {
-            true => Vec::new(),
-            false => {
-                Entity::find()
-                    .filter(Column::Id.is_in(padded_in_values(&ids).copied()))
-                    .all(connection)
-                    .await?
-            }
+        let rows = if ids.is_empty() {
+            Vec::new()
+        } else {
+            Entity::find().filter(Column::Id.is_in(padded_in_values(&ids).copied())).all(connection).await?
         };
         let present = rows.into_iter().filter(|row| !is_ended(&row.slug));
         let tenants = present.filter_map(valid_or_logged).filter(matches);

@@ -203,7 +203,7 @@ pub(super) fn event(column: &Expr, filter: EventFilter, never: i64) -> Condition
     // The value of an event that never happened is smaller or larger than every time.
     let (from, until) = (filter.time.from, filter.time.until);
     let lower = from.or((never < 0 && !filter.never).then(|| Timestamp(never + 1)));
-    let upper = until.or((never > 0 && !filter.never).then(|| Timestamp(never)));
+    let upper = until.or((never > 0 && !filter.never).then_some(Timestamp(never)));
     let joined = filter.never && (if never < 0 { from.is_some() } else { until.is_some() });
     let range = within(column, TimeRange { from: lower, until: upper });
     if joined { Condition::any().add(range).add(absent) } else { range }

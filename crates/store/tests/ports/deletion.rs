@@ -217,7 +217,7 @@ async fn a_profile_that_a_tenant_uses_is_kept(database: TestDatabase) {
     let refused = database.store.delete_profile("shop", audit("profile.delete")).await.unwrap_err();
     assert!(refused.to_string().contains("globex"), "{refused}");
     assert_eq!(database.store.profiles().await.unwrap(), [applied]);
-    assert_eq!(database.store.tenants_of_profile("shop", 10).await.unwrap(), [made.clone()]);
+    assert_eq!(database.store.tenants_of_profile("shop", 10).await.unwrap(), std::slice::from_ref(&made));
     database.store.begin_tenant_deletion(made.id, audit("tenant.delete")).await.unwrap();
     database.store.delete_profile("shop", audit("profile.delete")).await.unwrap();
 }

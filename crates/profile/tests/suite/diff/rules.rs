@@ -92,7 +92,7 @@ fn routes_are_compared_by_the_calls_that_they_take() {
             "need any valid credential; they were public",
         ),
         (read, "path = \"/items/{id}\"", more, "need `items.read` no more"),
-        (read, &read.replace("]", ", \"items.write\"]"), less, "also need `items.write`"),
+        (read, &read.replace(']', ", \"items.write\"]"), less, "also need `items.write`"),
         (read, &read.replace("scopes", "any_scopes"), less, "also need one of `items.read`"),
         (read, &format!("{read}\nkinds = [\"page\"]"), less, "pass with keys of `page` alone"),
         (write, &write.replace("\nkinds = [\"secret\"]", ""), more, "keys of every kind"),
@@ -189,12 +189,13 @@ fn a_new_document_with_mistakes_has_no_changes_and_an_old_one_is_not_in_force() 
 
 #[test]
 fn the_changes_of_a_large_profile_are_found() {
-    let routes: String = (0..1_000)
+    let routes: Vec<String> = (0..1_000)
         .map(|n| {
             format!("[[routes]]\nmethods = [\"GET\"]\npath = \"/r{n}/{{id}}\"\nscopes = [\"s{}\"]\n", n % 200)
         })
         .collect();
-    let scopes: String = (0..200).map(|n| format!("[[scopes]]\nname = \"s{n}\"\n")).collect();
+    let scopes: Vec<String> = (0..200).map(|n| format!("[[scopes]]\nname = \"s{n}\"\n")).collect();
+    let (scopes, routes) = (scopes.concat(), routes.concat());
     let old = format!("name = \"large\"\n[[kinds]]\nname = \"k\"\nprefix = \"k_\"\n{scopes}{routes}");
     let new =
         old.replace("path = \"/r500/{id}\"\nscopes = [\"s100\"]", "path = \"/r500/{id}\"\npublic = true");

@@ -44,7 +44,7 @@ fn misrouted(path: &EndpointPath, name: &str, routes: &[Value], other: Option<&s
         let route = first(routes, &path.sample, method);
         route.map(target).is_none_or(|target| Some(target.as_str()) == other)
     };
-    if methods.iter().filter(|method| **method != "HEAD").any(|method| wrongly(method)) {
+    if methods.iter().filter(|method| **method != "HEAD").any(wrongly) {
         return Some(match first(routes, &path.sample, methods.first().copied().unwrap_or("GET")) {
             Some(route) => wrong(
                 format!(

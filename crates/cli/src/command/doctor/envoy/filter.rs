@@ -148,14 +148,13 @@ fn body(filter: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
             "the profile looks into bodies, and Envoy sends none",
             "set with_request_body: { max_request_bytes: 65536, allow_partial_message: false, pack_as_bytes: true }",
         )],
-        (true, true) => whole(settings),
         (false, true) if !requirements.is_empty() => {
             vec![doubtful(
                 "with_request_body: no profile looks into bodies",
                 "leave it out: it costs a copy each",
             )]
         }
-        (false, true) => whole(settings),
+        (_, true) => whole(settings),
         (false, false) => Vec::new(),
     }
 }
