@@ -145,7 +145,7 @@ async fn an_import_counts_from_the_creation_elsewhere(database: Database) {
     assert_eq!(days(&import(1, 10, None).await.expect("imported")), Some(40), "ten days of age, and thirty");
     assert_eq!(days(&import(2, 70, None).await.expect("imported")), Some(90), "no more than the longest");
     refused_for(import(3, 70, Some(21)).await, "keys[0].key.ttl", "90d");
-    assert!(import(4, 70, Some(20)).await.is_ok());
+    assert!(import(4, 70, Some(19)).await.is_ok());
 }
 
 async fn a_managers_own_expiry_is_the_default_within_the_bounds(database: Database) {

@@ -29,6 +29,7 @@ audience = "cluster"
 ttl = "1h"
 refresh_ttl = "30d"
 issue_rate = "1000000/min"
+refresh_rate = "1000000/min"
 [rate_limits]
 default = []
 exact = [{ per = "key", rate = "20/s", burst = 30 }, { per = "tenant", rate = "1000000/s" }]

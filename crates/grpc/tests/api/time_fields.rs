@@ -6,6 +6,7 @@ use latchkey_proto::v1::create_key_request::Expiry;
 use latchkey_proto::v1::key_service_client::KeyServiceClient;
 use latchkey_proto::v1::shadow_service_client::ShadowServiceClient;
 use latchkey_proto::v1::signing_key_service_client::SigningKeyServiceClient;
+use latchkey_proto::v1::tenant_service_client::TenantServiceClient;
 use latchkey_proto::v1::token_service_client::TokenServiceClient;
 use latchkey_proto::v1::usage_service_client::UsageServiceClient;
 use tonic::Status;
@@ -25,6 +26,11 @@ pub(crate) fn duration(seconds: i64, nanos: i32) -> prost_types::Duration {
 /// Returns a client of `KeyService`.
 pub(crate) fn keys(harness: &Harness) -> KeyServiceClient<TestService> {
     KeyServiceClient::new(harness.routes.clone())
+}
+
+/// Returns a client of `TenantService`.
+fn tenants(harness: &Harness) -> TenantServiceClient<TestService> {
+    TenantServiceClient::new(harness.routes.clone())
 }
 
 fn new_key(expiry: Expiry) -> v1::CreateKeyRequest {
@@ -47,11 +53,14 @@ pub(crate) enum TimeField {
     ReportStart,
     ReportEnd,
     UnusedSince,
+    Keys(fn(&mut v1::ListKeysRequest, prost_types::Timestamp)),
+    Tenants(fn(&mut v1::ListTenantsRequest, prost_types::Timestamp)),
+    Users(fn(&mut v1::ListUsersRequest, prost_types::Timestamp)),
 }
 
 impl TimeField {
     /// All fields, each with the path that a violation names.
-    pub(crate) const ALL: [(Self, &'static str); 12] = [
+    pub(crate) const ALL: [(Self, &'static str); 22] = [
         (Self::CreateExpiry, "expire_time"),
         (Self::UpdateExpiry, "key.expire_time"),
         (Self::ImportExpiry, "keys[0].key.expire_time"),
@@ -64,6 +73,16 @@ impl TimeField {
         (Self::ReportStart, "start_time"),
         (Self::ReportEnd, "end_time"),
         (Self::UnusedSince, "filter.unused_since"),
+        (Self::Keys(|list, time| list.created_after = Some(time)), "created_after"),
+        (Self::Keys(|list, time| list.created_before = Some(time)), "created_before"),
+        (Self::Keys(|list, time| list.last_used_after = Some(time)), "last_used_after"),
+        (Self::Keys(|list, time| list.last_used_before = Some(time)), "last_used_before"),
+        (Self::Keys(|list, time| list.expires_after = Some(time)), "expires_after"),
+        (Self::Keys(|list, time| list.expires_before = Some(time)), "expires_before"),
+        (Self::Tenants(|list, time| list.created_after = Some(time)), "created_after"),
+        (Self::Tenants(|list, time| list.created_before = Some(time)), "created_before"),
+        (Self::Users(|list, time| list.created_after = Some(time)), "created_after"),
+        (Self::Users(|list, time| list.created_before = Some(time)), "created_before"),
     ];
 
     /// Sends an otherwise valid request with this value as an operator.
@@ -90,6 +109,21 @@ impl TimeField {
                 let request =
                     v1::RevokeKeysRequest { filter: Some(filter), dry_run: true, ..Default::default() };
                 keys(harness).revoke_keys(with_api_key(request, ROOT)).await.map(drop)
+            }
+            Self::Keys(set) => {
+                let mut request = v1::ListKeysRequest { tenant: "acme".to_owned(), ..Default::default() };
+                set(&mut request, time);
+                keys(harness).list_keys(with_api_key(request, ROOT)).await.map(drop)
+            }
+            Self::Tenants(set) => {
+                let mut request = v1::ListTenantsRequest::default();
+                set(&mut request, time);
+                tenants(harness).list_tenants(with_api_key(request, ROOT)).await.map(drop)
+            }
+            Self::Users(set) => {
+                let mut request = v1::ListUsersRequest { tenant: "acme".to_owned(), ..Default::default() };
+                set(&mut request, time);
+                tenants(harness).list_users(with_api_key(request, ROOT)).await.map(drop)
             }
         }
     }
