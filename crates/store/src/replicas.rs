@@ -11,7 +11,7 @@ use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
 
 use self::checksum::{checksum, millis};
 use crate::error::{StoreError, lacks_function};
-use crate::pool::PooledConnection;
+use crate::pool::{Dialect, PooledConnection};
 use crate::row::{RowContext, number};
 
 /// Inserts a replica's row, and counts it.
@@ -119,13 +119,15 @@ pub(crate) async fn list(connection: &PooledConnection) -> Result<Fleet, StoreEr
 
 /// Reads all rows and the head, with an SQL expression for the server's timeline.
 async fn list_with(connection: &PooledConnection, timeline: &str) -> Result<Fleet, StoreError> {
+    // SQLite is used by one process, which knows what it has written.
+    let version = connection.dialect().map_or("NULL", Dialect::row_version);
     // One row for each replica, or one without a replica. Scalar subqueries keep the planner's estimate small.
     let sql = format!(
         "SELECT (SELECT revision FROM head WHERE id = 1) AS head, {timeline} AS timeline, \
                (SELECT registrations FROM fleet WHERE id = 1) AS registrations, \
                (SELECT removals FROM fleet WHERE id = 1) AS removals, \
                (SELECT longest_lease_ms FROM fleet WHERE id = 1) AS longest, r.id, r.name, r.stable_name, r.host, r.departed, r.revision, \
-               r.history, r.lease_ms, r.beat, r.challenge, r.checksum \
+               r.history, r.lease_ms, r.beat, r.challenge, r.checksum, {version} AS version \
                FROM (SELECT 1 AS one) AS single LEFT JOIN replicas r ON 1 = 1"
     );
     let statement = Statement::from_string(connection.get_database_backend(), sql);
@@ -207,6 +209,7 @@ fn read(row: &QueryResult) -> Result<Option<ReplicaRow>, StoreError> {
         beat: beat.and_then(|beat| u64::try_from(beat).ok()).unwrap_or_default(),
         departed: departed && announced.is_some(),
         challenged: number("challenge")?.is_some(),
+        version: text("version")?,
         announced,
         replica,
     }))

@@ -47,6 +47,9 @@ pub struct ReplicaRow {
     pub departed: bool,
     /// True if another process asks if this replica is alive.
     pub challenged: bool,
+    /// Text that the database changes with every write of the row, also with one that restores an earlier state of it;
+    /// `None` if the database has none.
+    pub version: Option<Box<str>>,
 }
 
 /// All rows of the table of replicas, read at one revision.

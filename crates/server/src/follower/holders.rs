@@ -3,7 +3,8 @@
 //!
 //! - A replica trusts its cache for one lease after the start of a heartbeat that was committed. A row that stands
 //!   still for a lease therefore belongs to a replica that trusts nothing any more.
-//! - A row that changes in any other way than its replica changes it (it vanishes, its checksum is wrong) says nothing.
+//! - A row that changes in any other way than its replica changes it (it vanishes, its checksum is wrong, an earlier state
+//!   of it is restored) says nothing.
 //!   The replica is waited for as if it had sent a heartbeat at that time.
 //! - If rows were added or deleted by another program, there may be replicas without a row. They are waited for
 //!   for the longest lease that was ever registered.
@@ -194,7 +195,9 @@ fn longest(fleet: &Fleet) -> Duration {
     if fleet.longest_lease.is_zero() { LONGEST_LEASE } else { fleet.longest_lease }
 }
 
-/// Returns whether a row stands still; a question for a sign of life does not count.
+/// Returns whether a row stands still; a question for a sign of life does not count where rows have no versions. Where they
+/// have them, a row that was restored to an earlier state of itself has changed: its replica may have sent a heartbeat
+/// in between.
 fn is_same(before: &ReplicaRow, row: &ReplicaRow) -> bool {
     ReplicaRow { challenged: row.challenged, ..before.clone() } == *row
 }

@@ -44,6 +44,15 @@ impl Dialect {
         }
     }
 
+    /// Returns the SQL expression for the version of a row of the table `r`, which each write changes: the number of the
+    /// transaction that wrote it.
+    pub(crate) fn row_version(self) -> &'static str {
+        match self {
+            Self::Postgres => "r.xmin::text",
+            Self::Compatible => "NULL::text",
+        }
+    }
+
     /// Returns whether sessions can notify others, and listen.
     pub(crate) fn notifies(self) -> bool {
         self == Self::Postgres

@@ -16,6 +16,7 @@ on_both![
     a_challenge_is_answered_by_a_heartbeat,
     a_replica_that_departed_says_so,
     registrations_at_once_are_all_counted,
+    a_row_that_is_restored_to_an_earlier_state_has_another_version,
 ];
 
 const LEASE: Duration = Duration::from_mins(5);
@@ -43,15 +44,34 @@ async fn a_row_is_read_as_it_was_written(database: TestDatabase) {
         beat: 1,
         departed: false,
         challenged: false,
+        version: None,
     };
-    assert_eq!(only_row(&database).await, written);
+    assert_eq!(ReplicaRow { version: None, ..only_row(&database).await }, written);
     let polled = database.store.poll(Some((&named, &announced(6, 2))), 1, 10).await.unwrap();
     assert!(polled.heartbeat && !polled.fleet.is_incomplete());
     assert_eq!(polled.fleet.revision, database.store.revision().await.unwrap());
     assert_eq!(polled.fleet.longest_lease, LEASE);
     let written = ReplicaRow { announced: Some(announced(6, 2)), beat: 2, ..written };
-    assert_eq!(polled.fleet.rows, [written]);
+    let read: Vec<ReplicaRow> =
+        polled.fleet.rows.into_iter().map(|row| ReplicaRow { version: None, ..row }).collect();
+    assert_eq!(read, [written]);
     assert_eq!(polled.changes, database.store.changes(1, 10).await.unwrap());
+}
+
+async fn a_row_that_is_restored_to_an_earlier_state_has_another_version(database: TestDatabase) {
+    database.store.register(&replica("1"), &announced(5, 1)).await.unwrap();
+    let before = only_row(&database).await;
+    assert_eq!(only_row(&database).await, before, "reading changes nothing");
+    database.sql("CREATE TABLE older AS SELECT * FROM replicas").await;
+    database.store.poll(Some((&replica("1"), &announced(5, 2))), 1, 10).await.unwrap();
+    for statement in ["DELETE FROM replicas", "INSERT INTO replicas SELECT * FROM older", "DROP TABLE older"]
+    {
+        database.sql(statement).await;
+    }
+    let restored = only_row(&database).await;
+    assert_eq!(restored.announced, before.announced, "the row itself shows nothing");
+    // The embedded database belongs to one process, so that there is no other replica.
+    assert_eq!(restored.version != before.version, before.version.is_some());
 }
 
 async fn a_heartbeat_without_a_row_says_so(database: TestDatabase) {

@@ -19,6 +19,7 @@ fn row(id: &str, beat: u64, revision: u64) -> ReplicaRow {
         beat,
         departed: false,
         challenged: false,
+        version: None,
     }
 }
 
@@ -128,4 +129,15 @@ fn a_dead_replica_is_waited_for_once_and_its_row_is_removed_later() {
         assert_eq!(pending(&table, now, now), None, "at {now}");
     }
     assert_eq!(table.observe(&dead(), "own", at(226)).removable, [(Box::from("a"), 1)]);
+}
+
+#[test]
+fn a_row_that_is_restored_to_an_earlier_state_counts_from_then_on() {
+    let mut table = HolderTable::default();
+    let written = |by: &str| fleet(vec![ReplicaRow { version: Some(by.into()), ..row("a", 1, 4) }]);
+    table.observe(&written("700"), "own", at(100));
+    table.observe(&written("700"), "own", at(120));
+    assert_eq!(pending(&table, 140, 140), Some(at(165)), "it stands still since 100");
+    table.observe(&written("712"), "own", at(121));
+    assert_eq!(pending(&table, 140, 140), Some(at(186)), "a heartbeat may have been hidden by it");
 }

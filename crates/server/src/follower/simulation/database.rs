@@ -24,6 +24,8 @@ pub(super) struct Database {
     pub(super) rows: BTreeMap<Box<str>, Row>,
     registrations: i64,
     removals: i64,
+    /// Number of writes of rows of replicas.
+    writes: u64,
     longest_lease: Duration,
     history: HistoryHash,
 }
@@ -36,6 +38,8 @@ pub(super) struct Row {
     pub(super) departed: bool,
     challenged: bool,
     signed: (Announcement, bool),
+    /// Number of the write that has made the row what it is.
+    version: u64,
 }
 
 impl Database {
@@ -49,6 +53,7 @@ impl Database {
             rows: BTreeMap::new(),
             registrations: 0,
             removals: 0,
+            writes: 0,
             longest_lease: Duration::ZERO,
             history: [0; 32],
         }
@@ -133,27 +138,30 @@ impl Database {
         // An earlier attempt may have been committed although its answer was lost.
         self.removals += i64::from(self.rows.contains_key(&replica.id));
         let signed = (announced, false);
-        let row = Row { replica: replica.clone(), announced, departed: false, challenged: false, signed };
+        self.writes += 1;
+        let (departed, challenged, version) = (false, false, self.writes);
+        let row = Row { replica: replica.clone(), announced, departed, challenged, signed, version };
         self.rows.insert(replica.id.clone(), row);
         self.registrations += 1;
         self.longest_lease = self.longest_lease.max(announced.lease);
     }
 
     pub(super) fn heartbeat(&mut self, id: &str, announced: Announcement) -> bool {
-        let Some(row) = self.rows.get_mut(id) else { return false };
+        let Some(row) = self.written(id) else { return false };
         (row.announced, row.signed, row.challenged) = (announced, (announced, false), false);
         true
     }
 
     pub(super) fn set_applied(&mut self, id: &str, announced: Announcement) {
-        if let Some(row) = self.rows.get_mut(id).filter(|row| row.announced.beat == announced.beat) {
+        let at_this_beat = self.rows.get(id).is_some_and(|row| row.announced.beat == announced.beat);
+        if at_this_beat && let Some(row) = self.written(id) {
             (row.announced.revision, row.announced.history) = (announced.revision, announced.history);
             row.signed = (announced, false);
         }
     }
 
     pub(super) fn depart(&mut self, id: &str, beat: u64) {
-        if let Some(row) = self.rows.get_mut(id) {
+        if let Some(row) = self.written(id) {
             let revision = i64::MAX.unsigned_abs();
             row.announced = Announcement { revision, history: None, lease: Duration::ZERO, beat };
             (row.departed, row.signed) = (true, (row.announced, true));
@@ -161,7 +169,7 @@ impl Database {
     }
 
     pub(super) fn challenge(&mut self, id: &str) {
-        if let Some(row) = self.rows.get_mut(id) {
+        if let Some(row) = self.written(id) {
             row.challenged = true;
         }
     }
@@ -173,6 +181,14 @@ impl Database {
             self.removals += 1;
         }
         removed
+    }
+
+    /// Returns a row that is written.
+    fn written(&mut self, id: &str) -> Option<&mut Row> {
+        let row = self.rows.get_mut(id)?;
+        self.writes += 1;
+        row.version = self.writes;
+        Some(row)
     }
 
     /// Counts the removal of a row that a person has deleted.
@@ -193,6 +209,7 @@ impl Database {
                 beat: row.announced.beat,
                 departed: row.departed && intact,
                 challenged: row.challenged,
+                version: Some(row.version.to_string().into()),
             }
         });
         Fleet {
