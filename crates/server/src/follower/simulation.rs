@@ -37,6 +37,8 @@ enum Variant {
     EndlessLease,
     /// A person who deletes the row of a replica also makes the counters agree.
     HiddenRow,
+    /// A row that a person puts back has the version of the copy.
+    HiddenRestore,
 }
 
 /// Report of a schedule.
@@ -123,4 +125,9 @@ fn a_lease_without_end_is_found_out() {
 #[test]
 fn a_holder_whose_row_was_taken_away_is_found_out() {
     assert_found_out(Variant::HiddenRow);
+}
+
+#[test]
+fn a_row_that_is_put_back_without_a_trace_is_found_out() {
+    assert_found_out(Variant::HiddenRestore);
 }

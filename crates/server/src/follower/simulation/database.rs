@@ -191,6 +191,15 @@ impl Database {
         Some(row)
     }
 
+    /// Puts back an earlier state of a row; with the version of the copy if `hidden`.
+    pub(super) fn restore(&mut self, earlier: Row, hidden: bool) {
+        let id = earlier.replica.id.clone();
+        self.rows.insert(id.clone(), earlier);
+        if !hidden {
+            let _ = self.written(&id);
+        }
+    }
+
     /// Counts the removal of a row that a person has deleted.
     pub(super) fn hide_removal(&mut self) {
         self.removals += 1;

@@ -17,6 +17,8 @@ const SLOWEST: u64 = 992_600_000;
 const RATES: u64 = 14_800_000;
 /// Number of classes of faults; each schedule has about half of them.
 const FAULTS: u64 = 9;
+/// Time for which a person waits for a heartbeat, in milliseconds.
+const PATIENCE: u32 = 600;
 
 /// A schedule that runs.
 struct Schedule {
@@ -202,11 +204,14 @@ impl Schedule {
         self.slots[slot].process = self.start(&settings);
     }
 
-    /// Deletes or alters the row of a replica, as a person with the database's password could.
+    /// Deletes, alters or puts back the row of a replica, as a person with the database's password could.
     fn person(&self) {
-        let choice = self.world.below(5);
+        let choice = self.world.below(7);
         let index = self.world.below(4);
         let hides = self.world.variant == Variant::HiddenRow;
+        if choice > 4 && !hides {
+            return self.put_back();
+        }
         let state = &mut *self.world.state();
         let primary = state.primary();
         let database = &mut state.servers[primary];
@@ -223,7 +228,36 @@ impl Schedule {
                 _ => row.departed = true,
             }
         }
-        state.judge.note(&format!("a person spoils the row of {id} ({choice})"));
+        state.judge.note(&format!("a person changes the row of {id} ({choice})"));
+    }
+
+    /// Copies the row of a replica. Right after its next heartbeat, puts the copy back and cuts the replica off, so that
+    /// other replicas may not see that heartbeat.
+    fn put_back(&self) {
+        let process = self.slots[self.any_slot()].process.clone();
+        let world = Arc::clone(&self.world);
+        let hidden = world.variant == Variant::HiddenRestore;
+        let spawner = Arc::clone(&self.world);
+        spawner.spawn(async move {
+            let row = || {
+                let state = world.state();
+                state.servers[state.primary()].rows.get(&process.id).cloned()
+            };
+            let Some(copy) = row() else { return };
+            for _ in 0..PATIENCE {
+                sleep(Duration::from_millis(1)).await;
+                if row().is_some_and(|now| now.announced.beat > copy.announced.beat) {
+                    process.link.state().cut = true;
+                    let state = &mut *world.state();
+                    let primary = state.primary();
+                    state.servers[primary].restore(copy, hidden);
+                    state
+                        .judge
+                        .note(&format!("a person puts the row of {} back, and cuts it off", process.id));
+                    return;
+                }
+            }
+        });
     }
 
     /// Checks that those of the processes that have not ended have a lease.
@@ -240,6 +274,8 @@ impl Schedule {
 
     /// Ends all faults. Every replica must get a lease again, and decide rightly.
     async fn heal(&mut self) {
+        // No person waits for a heartbeat any more then.
+        sleep(Duration::from_millis(u64::from(PATIENCE) + 100)).await;
         self.world.note("all faults end");
         for slot in 0..self.slots.len() {
             let process = self.slots[slot].process.clone();
