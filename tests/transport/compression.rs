@@ -1,4 +1,5 @@
-//! Requests that clients compress with gzip: every RPC takes them, and a compressed message has the bound of a plain one.
+//! Requests that clients compress with gzip: every unary RPC takes them, and a compressed message
+//! has the bound of a plain one.
 
 use latchkey_proto::v1::{CheckRequest, CreateTenantRequest, Decision};
 use latchkey_testing::{Latchkey, ROOT_KEY, Setup};

@@ -1,5 +1,6 @@
-//! Messages of calls that are compressed with gzip (gRPC over HTTP/2, "Message-Encoding"). They are decompressed in front
-//! of all services, which therefore read every call in the same way: with the same limits, and counted by its real size.
+//! Messages of unary calls that are compressed with gzip (gRPC over HTTP/2, "Message-Encoding"). They are decompressed in
+//! front of all services, which therefore read every call in the same way: with the same limits, and counted by its real
+//! size. A compressed call has one message: callers are not authenticated here, and each must cost a bounded amount.
 //! Responses are never compressed: they are small, and a secret in a compressed response could be guessed from its length.
 
 use std::io::Read as _;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use http::{HeaderMap, Request};
 use http_body::Frame;
 use latchkey_grpc::CheckMethod;
@@ -16,6 +17,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tonic::metadata::MetadataValue;
 
+use crate::message_body::STREAMS;
 use crate::pending_calls::{PendingCalls, UnpackedBytes};
 
 /// Header with the encoding of a call's messages.
@@ -29,7 +31,7 @@ const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 /// Number of bytes that are decompressed at a time.
 const STEP_BYTES: usize = 16 * 1024;
 
-/// Returns the request with its messages uncompressed, and the count of their bytes, which the caller keeps until the call
+/// Returns the request with its message uncompressed, and the count of its bytes, which the caller keeps until the call
 /// has its response. Fails for an encoding that is not supported.
 pub(crate) fn decompress(
     mut request: Request<Body>,
@@ -37,6 +39,12 @@ pub(crate) fn decompress(
 ) -> Result<(Request<Body>, Option<Arc<UnpackedBytes>>), Status> {
     if !is_gzip(request.headers())? {
         return Ok((request, None));
+    }
+    if request.uri().path().starts_with(STREAMS) {
+        return Err(unsupported(
+            "grpc-encoding \"gzip\" is not supported for a stream of messages: send them uncompressed (\"identity\")",
+            "identity",
+        ));
     }
     request.headers_mut().remove(ENCODING);
     let check = CheckMethod::from_path(request.uri().path()).is_some();
@@ -55,37 +63,43 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, Status> {
     match String::from_utf8_lossy(encoding.as_bytes()).as_ref() {
         "identity" => Ok(false),
         "gzip" => Ok(true),
-        other => {
-            let mut status = Status::unimplemented(format!(
+        other => Err(unsupported(
+            format!(
                 "grpc-encoding {other:?} is not supported: send messages with \"gzip\", or uncompressed (\"identity\")"
-            ));
-            status.metadata_mut().insert(ACCEPT_ENCODING, MetadataValue::from_static("identity,gzip"));
-            Err(status)
-        }
+            ),
+            "identity,gzip",
+        )),
     }
 }
 
-/// Body whose messages are uncompressed.
+/// Returns the error for an encoding that is not supported, with those that are.
+fn unsupported(message: impl Into<String>, accepted: &'static str) -> Status {
+    let mut status = Status::unimplemented(message);
+    status.metadata_mut().insert(ACCEPT_ENCODING, MetadataValue::from_static(accepted));
+    status
+}
+
+/// Body with one message, which is uncompressed. All that follows the message is not read.
 struct DecompressedBody {
     body: Body,
-    /// Bytes of messages that are not complete.
+    /// Bytes of the message, until it is complete.
     received: BytesMut,
-    /// Maximum size of a message.
+    /// Maximum size of the message.
     limit: usize,
     unpacked: Arc<UnpackedBytes>,
-    /// True after a message that ends the call.
+    /// True after the message, or after an error.
     ended: bool,
 }
 
 impl DecompressedBody {
-    /// Returns the next message with its prefix, or `None` if it is not complete.
-    fn next_message(&mut self) -> Result<Option<Bytes>, Status> {
+    /// Returns the message with its prefix, or `None` if it is not complete.
+    fn message(&mut self) -> Result<Option<Bytes>, Status> {
         let Some((prefix, rest)) = self.received.split_at_checked(PREFIX_BYTES) else { return Ok(None) };
         let [flag, length @ ..] = prefix else { return Ok(None) };
         let length = length.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
         // Data that cannot be compressed becomes longer by a small part.
         if length > self.limit + self.limit / 1024 + 64 {
-            return Ok(Some(self.too_large()));
+            return Ok(Some(too_large()));
         }
         if rest.len() < length {
             return Ok(None);
@@ -96,22 +110,18 @@ impl DecompressedBody {
         if compressed { self.unpack(&message[PREFIX_BYTES..]).map(Some) } else { Ok(Some(message.freeze())) }
     }
 
-    /// Returns a message with its prefix from its compressed form.
-    fn unpack(&mut self, compressed: &[u8]) -> Result<Bytes, Status> {
-        self.unpacked.clear();
-        let mut decoder = MultiGzDecoder::new(compressed);
+    /// Returns the message with its prefix from its compressed form.
+    fn unpack(&self, compressed: &[u8]) -> Result<Bytes, Status> {
+        // One member alone (RFC 1952, section 2.2): further ones could be empty, and would cost time that is not counted.
+        let mut decoder = GzDecoder::new(compressed);
         let (mut message, mut step) = (vec![0; PREFIX_BYTES], vec![0; STEP_BYTES]);
         loop {
-            let read = decoder.read(&mut step).map_err(|error| {
-                Status::internal(format!(
-                    "a message with grpc-encoding \"gzip\" could not be decompressed: {error}"
-                ))
-            })?;
+            let read = decoder.read(&mut step).map_err(|error| damaged(&error.to_string()))?;
             if read == 0 {
                 break;
             }
             if message.len() - PREFIX_BYTES + read > self.limit {
-                return Ok(self.too_large());
+                return Ok(too_large());
             }
             if !self.unpacked.add(read) {
                 return Err(Status::resource_exhausted(
@@ -120,17 +130,24 @@ impl DecompressedBody {
             }
             message.extend_from_slice(&step[..read]);
         }
+        if !decoder.into_inner().is_empty() {
+            return Err(damaged("there are bytes after its end"));
+        }
         let prefix = prefix(message.len() - PREFIX_BYTES);
         message[..PREFIX_BYTES].copy_from_slice(&prefix);
         Ok(message.into())
     }
+}
 
-    /// Returns the prefix of a message that is longer than the limit of every service. The service rejects it as it rejects every message
-    /// that is too large, before it reads more.
-    fn too_large(&mut self) -> Bytes {
-        self.ended = true;
-        Bytes::copy_from_slice(&prefix(MAX_MESSAGE_BYTES + 1))
-    }
+/// Returns the error for a message that is not the output of gzip.
+fn damaged(cause: &str) -> Status {
+    Status::internal(format!("a message with grpc-encoding \"gzip\" could not be decompressed: {cause}"))
+}
+
+/// Returns the prefix of a message that is longer than the limit of every service. The service rejects it as it rejects
+/// every message that is too large, before it reads more.
+fn too_large() -> Bytes {
+    Bytes::copy_from_slice(&prefix(MAX_MESSAGE_BYTES + 1))
 }
 
 /// Returns the prefix of an uncompressed message of this length.
@@ -152,13 +169,9 @@ impl http_body::Body for DecompressedBody {
             if this.ended {
                 return Poll::Ready(None);
             }
-            match this.next_message() {
-                Ok(Some(message)) => return Poll::Ready(Some(Ok(Frame::data(message)))),
-                Ok(None) => {}
-                Err(status) => {
-                    this.ended = true;
-                    return Poll::Ready(Some(Err(status)));
-                }
+            if let Some(message) = this.message().transpose() {
+                this.ended = true;
+                return Poll::Ready(Some(message.map(Frame::data)));
             }
             match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
                 Some(Ok(frame)) => match frame.into_data() {

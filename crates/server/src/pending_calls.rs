@@ -131,19 +131,14 @@ impl UnpackedBytes {
         state.shrink();
         true
     }
-
-    /// Counts no bytes any more, because the next message of the call replaces this one.
-    pub(crate) fn clear(&self) {
-        let mut state = self.calls.state();
-        let bytes = self.bytes.swap(0, Ordering::Relaxed);
-        state.unpacked -= bytes;
-        state.bytes -= bytes;
-    }
 }
 
 impl Drop for UnpackedBytes {
     fn drop(&mut self) {
-        self.clear();
+        let mut state = self.calls.state();
+        let bytes = *self.bytes.get_mut();
+        state.unpacked -= bytes;
+        state.bytes -= bytes;
     }
 }
 
@@ -230,9 +225,9 @@ mod tests {
         let waiting = calls.await_message(0);
         waiting.add(MAX_BYTES - MAX_UNPACKED_BYTES);
         assert!(evicted(&waiting), "together with those that arrive, they are too many");
-        first.clear();
+        drop(first);
         assert!(second.add(1));
-        drop((first, second, waiting));
+        drop((second, waiting));
         let state = calls.state();
         assert_eq!((state.bytes, state.unpacked), (0, 0));
     }
