@@ -1,4 +1,4 @@
-//! A server on Unix sockets: who can connect, whose file it is, and that each process is a client of its own.
+//! A server on Unix sockets: who can connect, whose file it is, and how many connections a user keeps.
 
 use std::io::Write as _;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
@@ -121,7 +121,7 @@ fn a_file_that_is_no_socket_and_a_missing_folder_are_refused() {
     assert!(refused.log().contains("create the folder"), "{}", refused.log());
 }
 
-/// Opens connections that count as used, since their first bytes are there and a call is begun every moment.
+/// Opens connections whose first bytes are there, and which have no call.
 fn connections(socket: &Path, count: usize) -> Vec<UnixStream> {
     let open = || {
         let mut stream = UnixStream::connect(socket).expect("it listens");
@@ -136,7 +136,7 @@ fn connections(socket: &Path, count: usize) -> Vec<UnixStream> {
 }
 
 #[test]
-fn a_process_with_many_connections_leaves_room_for_another_one() {
+fn many_connections_without_calls_leave_room_for_another_one() {
     let folder = Folder::new("unix-many");
     let socket = socket(&folder);
     let latchkey: Latchkey = on(&socket).environment("LATCHKEY_MAX_CONNECTIONS", "8").start();

@@ -53,7 +53,7 @@ impl PeerAddress {
     pub(crate) fn client(&self) -> Client {
         match *self {
             Self::Tcp(address) => Client::of(address.ip()),
-            Self::Unix { uid, pid } => Client::Process { uid, pid },
+            Self::Unix { uid, .. } => Client::User(uid),
         }
     }
 }
@@ -72,8 +72,8 @@ impl fmt::Display for PeerAddress {
 pub(crate) enum Client {
     /// IPv4 address, or network of 64 bits of IPv6.
     Network(IpAddr),
-    /// Process of this machine.
-    Process { uid: u32, pid: u32 },
+    /// User of this machine, by its identifier. A process alone is no client: it would become another one by each fork.
+    User(u32),
 }
 
 impl Client {
@@ -99,9 +99,9 @@ mod tests {
     }
 
     #[test]
-    fn each_process_behind_a_unix_socket_is_a_client_of_its_own() {
+    fn all_processes_of_a_user_behind_a_unix_socket_are_one_client() {
         let peer = |uid, pid| PeerAddress::Unix { uid, pid };
-        assert_ne!(peer(1, 2).client(), peer(1, 3).client());
+        assert_eq!(peer(1, 2).client(), peer(1, 3).client());
         assert_ne!(peer(1, 2).client(), peer(2, 2).client());
         assert!(peer(1, 2).ip().is_loopback());
     }
