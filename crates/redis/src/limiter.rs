@@ -25,8 +25,7 @@ use crate::{cross_slot, refill};
 pub struct RedisOptions {
     /// Address of the server or cluster.
     pub address: Address,
-    /// Deadline of a call's request: 20 ms, so that with a query of 120 ms a call is still answered before Envoy
-    /// gives up.
+    /// Deadline of a call's request, by default 20 ms: with a query of 120 ms, a call is answered before Envoy gives up.
     pub deadline: Duration,
 }
 
@@ -46,6 +45,12 @@ impl RedisLimiter {
         let connection = RedisConnection::new(&options.address, Arc::clone(&clock))?;
         let local = LocalLimiter::new();
         Ok(Self { connection, leases: TokenLeases::new(), clock, deadline: options.deadline, local })
+    }
+
+    /// Returns the deadline of a call's request.
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        self.deadline
     }
 
     /// Returns whether Redis is in use. If not, this process counts alone.

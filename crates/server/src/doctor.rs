@@ -78,7 +78,7 @@ pub async fn examine(sources: &ConfigSources) -> Vec<Finding> {
     };
     let mut found = check_settings(&settings);
     found.extend(database::examine(&settings).await);
-    found.extend(redis::examine(settings.redis.as_ref()).await);
+    found.extend(redis::examine(settings.redis.as_ref(), settings.database.deadlines.check.redis).await);
     found
 }
 

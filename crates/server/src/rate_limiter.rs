@@ -66,7 +66,7 @@ async fn report_findings(redis: &RedisLimiter, settings: &Redis) {
     while !redis.is_shared() {
         tokio::time::sleep(CONNECTED_POLL).await;
     }
-    for finding in doctor::redis::examine(Some(settings)).await {
+    for finding in doctor::redis::examine(Some(settings), redis.deadline()).await {
         if matches!(finding.severity, Severity::Warning | Severity::Error) {
             tracing::warn!(remedy = finding.remedy, "Redis {}", finding.message);
         }

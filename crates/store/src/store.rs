@@ -39,7 +39,7 @@ pub struct StoreOptions {
     pub url: String,
     /// Maximum number of open connections, at least 2: writes leave half of them to reads.
     pub connections: u32,
-    /// Deadline of Check's key look-ups (120 ms: with the rest of a call, Envoy still gets its answer in time).
+    /// Deadline of Check's key look-ups (by default 120 ms: with the rest of a call, Envoy still gets its answer in time).
     pub check_deadline: Duration,
     /// Deadline of all other calls.
     pub deadline: Duration,

@@ -8,20 +8,20 @@ use latchkey_redis::{Node, Probe, probe};
 use super::{Area, Finding, Severity};
 use crate::config;
 
-/// Time that a call waits for Redis before it counts locally.
-const DEADLINE: Duration = Duration::from_millis(20);
-
 /// Difference of clocks in seconds from which on it is reported.
 const FAR: u64 = 5;
 
-pub(crate) async fn examine(given: Option<&Redis>) -> Vec<Finding> {
+/// Checks Redis, if it is given; `deadline` is the time that a call waits for it before it counts locally.
+pub(crate) async fn examine(given: Option<&Redis>, deadline: Duration) -> Vec<Finding> {
     let Some(given) = given else { return Vec::new() };
     let probed = match config::redis(given) {
         Ok(address) => probe(&address).await.map(|nodes| (nodes, address.is_cluster())),
         Err(error) => Err(error),
     };
     match probed {
-        Ok((nodes, in_cluster)) => nodes.iter().flat_map(|node| node_findings(node, in_cluster)).collect(),
+        Ok((nodes, in_cluster)) => {
+            nodes.iter().flat_map(|node| node_findings(node, in_cluster, deadline)).collect()
+        }
         Err(error) => vec![Finding::new(
             Area::Settings,
             Severity::Error,
@@ -31,9 +31,9 @@ pub(crate) async fn examine(given: Option<&Redis>) -> Vec<Finding> {
     }
 }
 
-fn node_findings(node: &Node, in_cluster: bool) -> Vec<Finding> {
+fn node_findings(node: &Node, in_cluster: bool, deadline: Duration) -> Vec<Finding> {
     match &node.seen {
-        Ok(probe) => probe_findings(probe, in_cluster)
+        Ok(probe) => probe_findings(probe, in_cluster, deadline)
             .into_iter()
             .map(|finding| Finding { message: format!("{}: {}", node.name, finding.message), ..finding })
             .collect(),
@@ -52,9 +52,10 @@ fn node_findings(node: &Node, in_cluster: bool) -> Vec<Finding> {
     }
 }
 
-fn probe_findings(probe: &Probe, in_cluster: bool) -> Vec<Finding> {
+fn probe_findings(probe: &Probe, in_cluster: bool, deadline: Duration) -> Vec<Finding> {
     let mut found = eviction_findings(probe);
     found.extend(trial_findings(probe));
+    found.extend(latency_finding(probe.latency, deadline));
     let mut report =
         |severity, what: String, remedy: &str| found.push(Finding::new(Area::Redis, severity, what, remedy));
     match (&probe.cluster, in_cluster) {
@@ -83,20 +84,6 @@ fn probe_findings(probe: &Probe, in_cluster: bool) -> Vec<Finding> {
             "name the primary in redis_url",
         );
     }
-    if probe.latency >= DEADLINE {
-        let what = format!(
-            "it responds after {:?}: calls give up after {DEADLINE:?} and count locally",
-            probe.latency
-        );
-        report(Severity::Error, what, "place it closer, or find out what keeps it busy (SLOWLOG GET)");
-    } else if probe.latency > DEADLINE / 4 {
-        let what = format!("it responds after {:?}, and calls wait for it", probe.latency);
-        report(
-            Severity::Warning,
-            what,
-            "place it closer, or use batches for rate classes (mode = \"leased\")",
-        );
-    }
     if found.is_empty() {
         let what = format!(
             "Redis {} responds after {:?} and evicts no buckets in use",
@@ -105,6 +92,24 @@ fn probe_findings(probe: &Probe, in_cluster: bool) -> Vec<Finding> {
         found.push(Finding::new(Area::Redis, Severity::Ok, what, ""));
     }
     found
+}
+
+/// Reports a server that is too slow for calls that wait for it until the deadline.
+fn latency_finding(latency: Duration, deadline: Duration) -> Option<Finding> {
+    let (severity, what, remedy) = match latency {
+        slow if slow >= deadline => (
+            Severity::Error,
+            format!("it responds after {slow:?}: calls give up after {deadline:?} and count locally"),
+            "place it closer, find out what keeps it busy (SLOWLOG GET), or raise redis_deadline",
+        ),
+        slow if slow > deadline / 4 => (
+            Severity::Warning,
+            format!("it responds after {slow:?}, and calls wait for it"),
+            "place it closer, or use batches for rate classes (mode = \"leased\")",
+        ),
+        _ => return None,
+    };
+    Some(Finding::new(Area::Redis, severity, what, remedy))
 }
 
 /// Reports a server that refuses a bucket, does not describe itself, or has another time.
@@ -171,8 +176,10 @@ fn eviction_findings(probe: &Probe) -> Vec<Finding> {
 mod tests {
     use super::*;
 
+    const DEADLINE: Duration = Duration::from_millis(20);
+
     fn severities(probe: &Probe) -> Vec<Severity> {
-        probe_findings(probe, false).iter().map(|finding| finding.severity).collect()
+        probe_findings(probe, false, DEADLINE).iter().map(|finding| finding.severity).collect()
     }
 
     #[test]
@@ -192,7 +199,19 @@ mod tests {
             severities(&Probe { latency: Duration::from_millis(6), ..good.clone() }),
             [Severity::Warning]
         );
-        assert_eq!(severities(&Probe { latency: Duration::from_millis(20), ..good }), [Severity::Error]);
+        assert_eq!(severities(&Probe { latency: DEADLINE, ..good }), [Severity::Error]);
+    }
+
+    #[test]
+    fn a_response_time_is_compared_with_the_deadline_of_the_settings() {
+        let found = |latency, deadline| {
+            let millis = Duration::from_millis;
+            latency_finding(millis(latency), millis(deadline)).map(|found| (found.severity, found.message))
+        };
+        assert_eq!(found(30, 200), None);
+        assert_eq!(found(60, 200).unwrap().0, Severity::Warning);
+        let (severity, message) = found(6, 5).unwrap();
+        assert!(severity == Severity::Error && message.contains("give up after 5ms"), "{message}");
     }
 
     #[test]
@@ -200,7 +219,7 @@ mod tests {
         let messages_of = |cluster: Option<&str>, in_cluster| {
             let probe =
                 Probe { role: "slave".into(), cluster: cluster.map(str::to_owned), ..Probe::default() };
-            probe_findings(&probe, in_cluster)
+            probe_findings(&probe, in_cluster, DEADLINE)
                 .iter()
                 .map(|finding| finding.message.clone())
                 .collect::<String>()
