@@ -32,6 +32,8 @@ pub(crate) use audit::{AuditCommand, EventArgs};
 pub(crate) use bulk::{RevokeKeysArgs, SelectionArgs};
 pub(crate) use check::CheckArgs;
 pub(crate) use dev::DevArgs;
+#[cfg(test)]
+pub(crate) use envoy::Timeout;
 pub(crate) use envoy::{DoctorArgs, EnvoyConfigArgs, HostPort, Place};
 pub(crate) use globals::{GlobalArgs, Globals};
 pub(crate) use health::HealthArgs;

@@ -3,7 +3,7 @@
 use crate::error::ConfigErrors;
 use crate::reader::SettingsReader;
 use crate::sources::ConfigSources;
-use crate::{DatabaseSettings, LogSettings, RewrapSettings, Settings};
+use crate::{CheckDeadlines, DatabaseSettings, LogSettings, RewrapSettings, Settings};
 
 impl Settings {
     /// Reads the settings of `latchkey rewrap`.
@@ -28,5 +28,11 @@ impl Settings {
             (Some(database), Some(log), errors) if errors.is_empty() => Ok((database, log)),
             (_, _, errors) => Err(ConfigErrors(errors)),
         }
+    }
+
+    /// Reads the deadlines of a Check alone; `None` if they are invalid.
+    #[must_use]
+    pub fn load_check_deadlines(sources: &ConfigSources) -> Option<CheckDeadlines> {
+        SettingsReader::new(sources).check_deadlines()
     }
 }

@@ -131,7 +131,7 @@ impl<'a> SettingsReader<'a> {
     }
 
     /// Reads the deadlines of a Check. The database has at least [`LEAST_LOOKUP`] of the whole.
-    fn check_deadlines(&mut self) -> Option<CheckDeadlines> {
+    pub(super) fn check_deadlines(&mut self) -> Option<CheckDeadlines> {
         let (least, most) = (Duration::from_millis(100), Duration::from_secs(5));
         let total = self.read(&definitions::CHECK_DEADLINE, |t| values::duration(t, least, most));
         let (least, most) = (Duration::from_millis(5), Duration::from_secs(1));

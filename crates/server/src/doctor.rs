@@ -5,6 +5,8 @@ mod database;
 pub(crate) mod redis;
 mod unix_sockets;
 
+use std::time::Duration;
+
 use latchkey_config::{CheckAuth, ConfigError, ConfigSources, MasterKey, Settings};
 use latchkey_core::time::Clock as _;
 use latchkey_transport::tls::{ClientAuthFiles, CrlStatus};
@@ -80,6 +82,13 @@ pub async fn examine(sources: &ConfigSources) -> Vec<Finding> {
     found.extend(database::examine(&settings).await);
     found.extend(redis::examine(settings.redis.as_ref(), settings.database.deadlines.check.redis).await);
     found
+}
+
+/// Returns the maximum duration of a Check by the settings; the default if the deadlines are invalid, which [`examine`]
+/// reports.
+#[must_use]
+pub fn check_deadline(sources: &ConfigSources) -> Duration {
+    Settings::load_check_deadlines(sources).unwrap_or_default().total
 }
 
 fn warning(what: &str, remedy: &str) -> Finding {

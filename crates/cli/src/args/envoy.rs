@@ -1,6 +1,7 @@
 //! Arguments of `latchkey doctor` and `latchkey envoy-config`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -43,6 +44,9 @@ pub(crate) struct EnvoyConfigArgs {
     /// Latchkey's HTTP address is served by TLS (`http_tls`)
     #[arg(long, requires = "latchkey_ca")]
     pub(crate) latchkey_http_tls: bool,
+    /// Time that Envoy waits for a Check: 50ms more than the server's check_deadline
+    #[arg(long, default_value = "0.2s", value_name = "DURATION")]
+    pub(crate) timeout: Timeout,
     /// Address of Envoy's admin interface, HOST:PORT or unix:PATH; "none" leaves it out
     #[arg(long, default_value = "127.0.0.1:9901", value_name = "ADDRESS")]
     pub(crate) admin: Admin,
@@ -78,6 +82,28 @@ impl std::str::FromStr for Place {
             return Err("write unix:PATH, such as unix:/run/latchkey/grpc.sock".to_owned());
         }
         Ok(Self::Unix(path.to_owned()))
+    }
+}
+
+/// Time that Envoy waits for a Check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Timeout(pub(crate) Duration);
+
+impl std::str::FromStr for Timeout {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (number, unit) = match text.strip_suffix("ms") {
+            Some(number) => (number, 0.001),
+            None => (text.strip_suffix('s').unwrap_or_default(), 1.0),
+        };
+        let plain = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let read = number.parse::<f64>().ok().filter(|_| plain);
+        let read = read.and_then(|count| Duration::try_from_secs_f64(count * unit).ok());
+        // Envoy's durations have whole milliseconds.
+        let bounds = Duration::from_millis(1)..=Duration::from_mins(1);
+        let read = read.filter(|read| bounds.contains(read) && read.subsec_nanos() % 1_000_000 == 0);
+        read.map(Self).ok_or_else(|| "write a duration of 1ms to 60s, such as 0.2s or 450ms".to_owned())
     }
 }
 

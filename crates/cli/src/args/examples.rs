@@ -156,6 +156,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         &[
             "latchkey envoy-config profiles/paykore.toml --upstream 10.0.0.7:8080 > envoy.yaml",
             "latchkey envoy-config paykore --latchkey latchkey.internal:50051 --latchkey-ca /etc/envoy/ca.pem",
+            "latchkey envoy-config profiles/paykore.toml --timeout 450ms > envoy.yaml",
         ],
     ),
     (

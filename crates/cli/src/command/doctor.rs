@@ -16,13 +16,15 @@ use latchkey_server::profile_test::{EnvoyRequirements, Profile};
 
 pub(super) async fn run(globals: &Globals, args: DoctorArgs) -> Result<(), CliError> {
     let mut findings = Vec::new();
+    let sources = args.settings.sources();
     if !args.envoy_only {
-        findings.extend(doctor::examine(&args.settings.sources()).await);
+        findings.extend(doctor::examine(&sources).await);
     }
     let requirements = args.profile.iter().map(|file| requirements(file)).collect::<Result<Vec<_>, _>>()?;
+    let deadline = doctor::check_deadline(&sources);
     for place in &args.envoy {
         match envoy::read(place).await {
-            Ok(configuration) => findings.extend(envoy::examine(&configuration, &requirements)),
+            Ok(configuration) => findings.extend(envoy::examine(&configuration, &requirements, deadline)),
             Err(unread) => findings.push(unread),
         }
     }

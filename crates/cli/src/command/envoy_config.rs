@@ -77,7 +77,8 @@ fn render(
             latchkey::http_cluster(args)?
         ),
     };
-    let text = TEXT.replace("$HTTP_CLUSTER", &http_cluster);
+    let timeout = format!("{}s", args.timeout.0.as_secs_f64());
+    let text = TEXT.replace("$HTTP_CLUSTER", &http_cluster).replace("$TIMEOUT", &timeout);
     Ok(words.iter().fold(text, |text, (word, value)| text.replace(word, &value.to_string())))
 }
 
@@ -211,6 +212,22 @@ mod tests {
         assert_eq!(clusters[0]["outlier_detection"]["max_ejection_percent"], 50);
         let none = configuration(&[], &EnvoyRequirements::default()).to_string();
         assert!(!none.contains("latchkey-http") && none.contains(r#""outlier_detection":null"#), "{none}");
+    }
+
+    #[test]
+    fn the_timeout_follows_the_check_deadline() {
+        let timeout = |words: &[&str]| {
+            let yaml = configuration(words, &EnvoyRequirements::default()).to_string();
+            let (_, rest) = yaml.split_once(r#""cluster_name":"latchkey"},"timeout":""#).unwrap();
+            rest.split('"').next().unwrap().to_owned()
+        };
+        assert_eq!(timeout(&[]), "0.2s");
+        assert_eq!(timeout(&["--timeout", "450ms"]), "0.45s");
+        assert_eq!(timeout(&["--timeout", "5.05s"]), "5.05s");
+        assert_eq!(timeout(&["--timeout", "60s"]), "60s");
+        for bad in ["", "0s", "200", "-1s", "61s", "NaNs", "infs", "1e-1s", "0.5ms", "s", "2m"] {
+            assert!(bad.parse::<crate::args::Timeout>().is_err(), "{bad:?}");
+        }
     }
 
     #[test]

@@ -11,6 +11,8 @@ mod route;
 mod source;
 mod walk;
 
+use std::time::Duration;
+
 use latchkey_server::doctor::{Area, Finding, Severity};
 use latchkey_server::profile_test::EnvoyRequirements;
 use serde_json::Value;
@@ -30,8 +32,12 @@ fn doubtful(what: impl Into<String>, remedy: impl Into<String>) -> Finding {
     Finding::new(Area::Envoy, Severity::Warning, what, remedy)
 }
 
-/// Returns all findings in a configuration, given what the profiles in force read.
-pub(super) fn examine(configuration: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
+/// Returns all findings in a configuration, given what the profiles in force read, and the maximum duration of a Check.
+pub(super) fn examine(
+    configuration: &Value,
+    requirements: &[EnvoyRequirements],
+    check_deadline: Duration,
+) -> Vec<Finding> {
     let configuration = &untyped(configuration);
     let filters = find(configuration, |value| typed(value, FILTER));
     let mut findings = Vec::new();
@@ -52,7 +58,7 @@ pub(super) fn examine(configuration: &Value, requirements: &[EnvoyRequirements])
         findings.extend(manager::examine(manager, requirements));
     }
     for filter in filters {
-        findings.extend(filter::examine(filter, requirements));
+        findings.extend(filter::examine(filter, requirements, check_deadline));
         findings.extend(cluster::examine(configuration, filter));
     }
     findings.extend(route::examine(configuration, requirements));

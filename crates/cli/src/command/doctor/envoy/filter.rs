@@ -1,5 +1,7 @@
 //! The ext_authz filter itself.
 
+use std::time::Duration;
+
 use latchkey_server::doctor::Finding;
 use latchkey_server::profile_test::EnvoyRequirements;
 use serde_json::Value;
@@ -7,15 +9,20 @@ use serde_json::Value;
 use super::walk::{at, list, on, seconds, text};
 use super::{doubtful, wrong};
 
-/// Latchkey has answered, or said that it can't, by then.
-const CHECK_TIMEOUT_SECONDS: f64 = 0.15;
-/// Longest time in milliseconds that a request may wait for a decision.
-const LONG_TIMEOUT_SECONDS: f64 = 1.0;
+/// Time for the network, by which Envoy's timeout is longer than the maximum duration of a Check.
+const NETWORK: Duration = Duration::from_millis(50);
+/// Longest time that a request may wait for a decision, unless a Check itself may take longer.
+const LONG: Duration = Duration::from_secs(1);
 
-pub(super) fn examine(filter: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
+/// Returns the findings in a filter, given what the profiles read, and the maximum duration of a Check.
+pub(super) fn examine(
+    filter: &Value,
+    requirements: &[EnvoyRequirements],
+    check_deadline: Duration,
+) -> Vec<Finding> {
     let mut found = Vec::new();
     found.extend(open(filter));
-    found.extend(asking(filter));
+    found.extend(asking(filter, check_deadline));
     found.extend(headers(filter, requirements));
     found.extend(body(filter, requirements));
     found.extend(kept(filter));
@@ -57,30 +64,36 @@ fn denominator(name: &str) -> f64 {
 }
 
 /// Checks the service, the timeout and the status on error.
-fn asking(filter: &Value) -> Vec<Finding> {
+fn asking(filter: &Value, check_deadline: Duration) -> Vec<Finding> {
     let service = at(filter, "grpc_service");
+    let recommended = check_deadline + NETWORK;
+    let timeout = format!("{}s", recommended.as_secs_f64());
     if service.is_null() {
         return vec![wrong(
             "the filter asks over HTTP, which Latchkey does not answer",
-            "ask by grpc_service: { envoy_grpc: { cluster_name: latchkey }, timeout: 0.2s }",
+            format!(
+                "ask by grpc_service: {{ envoy_grpc: {{ cluster_name: latchkey }}, timeout: {timeout} }}"
+            ),
         )];
     }
     // Without a word of it, Envoy waits for 200 ms.
     let given = at(service, "timeout");
     let waits = if given.is_null() { Some(0.2) } else { seconds(given) };
-    let shown = given.as_str().unwrap_or("the timeout");
-    let set = "set grpc_service.timeout: 0.2s";
+    let shown =
+        given.as_str().unwrap_or(if given.is_null() { "0.2s, the default of Envoy" } else { "the timeout" });
+    let set = format!("set grpc_service.timeout: {timeout}");
     match waits {
         Some(waits) if waits <= 0.0 => {
             vec![wrong(format!("timeout {shown}: a request may wait for ever"), set)]
         }
-        Some(waits) if waits < CHECK_TIMEOUT_SECONDS => vec![wrong(
+        Some(waits) if waits < check_deadline.as_secs_f64() => vec![wrong(
             format!(
-                "timeout {shown}: Envoy gives up before Latchkey has said that its database is away (150 ms)"
+                "timeout {shown}: Envoy gives up before Latchkey answers that its database does not respond \
+                 (check_deadline, {check_deadline:?})"
             ),
             set,
         )],
-        Some(waits) if waits > LONG_TIMEOUT_SECONDS => vec![doubtful(
+        Some(waits) if waits > recommended.max(LONG).as_secs_f64() => vec![doubtful(
             format!(
                 "timeout {shown}: when Latchkey can't be reached, every request waits so long to be refused"
             ),
