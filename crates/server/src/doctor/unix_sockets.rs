@@ -26,9 +26,7 @@ pub(super) fn examine(listen: &ListenSettings) -> Vec<Finding> {
             "set unix_socket_mode to 0660, with unix_socket_group for the processes that call",
         ));
     }
-    let mut folders: Vec<&Path> = paths.into_iter().filter_map(Path::parent).collect();
-    folders.dedup();
-    for folder in folders {
+    for folder in folders(paths) {
         let mode = fs::metadata(folder).map(|folder| folder.permissions().mode()).unwrap_or_default();
         if mode & OTHERS_WRITE != 0 && mode & STICKY == 0 {
             let what = format!(
@@ -42,4 +40,28 @@ pub(super) fn examine(listen: &ListenSettings) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// Returns the folder of each socket once; for a path that names none, the working directory.
+fn folders(paths: Vec<&Path>) -> Vec<&Path> {
+    let mut folders: Vec<&Path> = paths
+        .into_iter()
+        .filter_map(Path::parent)
+        .map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
+        .collect();
+    folders.sort_unstable();
+    folders.dedup();
+    folders
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_folder_is_checked_once_and_that_of_a_bare_name_is_the_working_directory() {
+        let paths = ["/run/a/grpc.sock", "http.sock", "/run/a/admin.sock", "b/x.sock", "/run/a/m.sock"];
+        let expected = ["/run/a", ".", "b"].map(Path::new);
+        assert_eq!(folders(paths.map(Path::new).to_vec()), expected);
+    }
 }
