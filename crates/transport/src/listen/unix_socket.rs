@@ -50,7 +50,7 @@ pub(super) fn bind(file: &UnixSocketFile, backlog: u32) -> io::Result<(UnixListe
     let path = &file.path;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Two processes that start at once must not both take the file of a third one for an abandoned one.
-    let lock = lock(folder)?;
+    let lock = lock(folder, thread::sleep)?;
     remove_abandoned(path)?;
     let socket = UnixSocket::new_stream()?;
     // The file is never open to more clients than at the end: Linux creates it with the permissions of the socket.
@@ -68,8 +68,8 @@ pub(super) fn bind(file: &UnixSocketFile, backlog: u32) -> io::Result<(UnixListe
     Ok((listener, created))
 }
 
-/// Locks the folder of a socket against other processes that bind a socket there.
-fn lock(folder: &Path) -> io::Result<File> {
+/// Locks the folder of a socket against other processes that bind a socket there. Calls `sleep` while one of them has it.
+fn lock(folder: &Path, mut sleep: impl FnMut(Duration)) -> io::Result<File> {
     let folder_error = |error: io::Error| {
         let remedy =
             "create the folder (systemd: RuntimeDirectory=latchkey), and let the process write to it";
@@ -80,7 +80,7 @@ fn lock(folder: &Path) -> io::Result<File> {
     for _ in 0..attempts {
         match opened.try_lock() {
             Ok(()) => return Ok(opened),
-            Err(TryLockError::WouldBlock) => thread::sleep(pause),
+            Err(TryLockError::WouldBlock) => sleep(pause),
             Err(TryLockError::Error(error)) => return Err(folder_error(error)),
         }
     }
@@ -191,15 +191,20 @@ mod tests {
         assert!(error.to_string().contains("none") && error.to_string().contains("create"), "{error}");
     }
 
-    #[tokio::test]
-    async fn two_processes_that_start_at_once_wait_for_each_other() {
+    #[test]
+    fn two_processes_that_start_at_once_wait_for_each_other() {
         let folder = tempfile::tempdir().unwrap();
-        let held = lock(folder.path()).unwrap();
-        let waiting = thread::spawn({
-            let path = folder.path().to_owned();
-            move || lock(&path).is_ok()
+        let first = |_| panic!("the folder is free");
+        let (mut held, mut pauses) = (Some(lock(folder.path(), first).unwrap()), 0);
+        let second = lock(folder.path(), |_| {
+            pauses += 1;
+            if pauses == 3 {
+                held = None;
+            }
         });
-        drop(held);
-        assert!(waiting.join().unwrap());
+        assert!(second.is_ok());
+        assert_eq!(pauses, 3, "it waits until the first one has let go");
+        let third = lock(folder.path(), |_| {}).unwrap_err();
+        assert!(third.to_string().contains("keeps it locked"), "{third}");
     }
 }
