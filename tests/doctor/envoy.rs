@@ -7,7 +7,7 @@ use latchkey_testing::{Envoy, EnvoySetup, Folder, Setup, program, replace_once, 
 use crate::{doctor, has};
 
 /// Writes an Envoy configuration by `latchkey envoy-config`, with some words replaced; Envoy accepts it too.
-fn spoiled(folder: &Folder, changes: &[(&str, &str)]) -> String {
+fn changed(folder: &Folder, changes: &[(&str, &str)]) -> String {
     let mut command = Command::new(program());
     command.args(["envoy-config", concat!(env!("CARGO_MANIFEST_DIR"), "/profiles/demo.toml")]);
     let printed = command.output().expect("the program starts").stdout;
@@ -41,12 +41,12 @@ fn a_file_of_envoys_that_fails_open_gives_up_too_soon_forwards_the_credential_or
         ("encode_raw_headers: true", mutes, "from removing the credential"),
         ("http_filters:\n", CACHE, "a cache answers before Latchkey is asked"),
     ] {
-        let file = spoiled(&folder, &[(right, wrong)]);
+        let file = changed(&folder, &[(right, wrong)]);
         let (found, code) = doctor(&["--envoy-only", "--envoy", &file]);
         has(&found, "envoy", "error", words);
         assert_eq!((found.len(), code), (1, 1), "{found:?}");
     }
-    let (found, code) = doctor(&["--envoy-only", "--envoy", &spoiled(&folder, &[])]);
+    let (found, code) = doctor(&["--envoy-only", "--envoy", &changed(&folder, &[])]);
     assert!(found.len() == 1 && found[0].1 == "ok" && code == 0, "{found:?}");
 }
 
@@ -101,7 +101,7 @@ const MISTAKES: [(&str, &str, &str, &str); 8] = [
 fn each_mistake_in_a_configuration_that_envoy_accepts_is_found() {
     let folder = Folder::new("doctor-mistakes");
     for (right, wrong, severity, words) in MISTAKES {
-        let file = spoiled(&folder, &[(right, wrong)]);
+        let file = changed(&folder, &[(right, wrong)]);
         let (found, _) = doctor(&["--envoy-only", "--envoy", &file]);
         has(&found, "envoy", severity, words);
         assert_eq!(found.len(), 1, "{found:?}");

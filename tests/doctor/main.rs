@@ -207,9 +207,9 @@ fn a_database_whose_clock_is_an_hour_off_is_named_by_doctor_the_log_and_a_metric
     eventually("the log and the metric tell", || {
         let log = latchkey.log();
         let page = latchkey.page("/metrics").body;
-        let told = log.contains("the database: its clock") && log.contains("1 h ahead of this machine");
+        let reported = log.contains("the database: its clock") && log.contains("1 h ahead of this machine");
         let metric = "latchkey_database_clock_offset_seconds 3";
-        (told && page.contains("latchkey_findings{check=\"database_clock\"} 1") && page.contains(metric))
+        (reported && page.contains("latchkey_findings{check=\"database_clock\"} 1") && page.contains(metric))
             .then_some(())
     });
 }

@@ -1,5 +1,5 @@
 //! A program that meets the database of a newer version: it serves where the schema permits it, and says why it does not
-//! otherwise. A reversal of migrations deletes nothing unless it is told to.
+//! otherwise. A reversal of migrations deletes nothing without `--discard-data`.
 
 use std::process::{Command, Output};
 
