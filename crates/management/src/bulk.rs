@@ -142,6 +142,11 @@ impl BulkChanges {
         loop {
             let batch = self.next(selection).await?;
             if batch.is_empty() {
+                // A filter by state matches nothing any more if an earlier call has changed the keys. An empty batch has
+                // the newest revision, so that this call waits for those changes too.
+                if progress.last.is_none() && !request.dry_run {
+                    progress.last = Some(self.change_batch(caller, scope, &[], request, call).await?);
+                }
                 return Ok(());
             }
             result.matched += batch.len() as u64;

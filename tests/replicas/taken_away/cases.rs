@@ -20,7 +20,8 @@ pub(super) enum Call {
     WithdrawSigningKey(String),
     DeleteKey(String),
     RevokeKeys(String),
-    DisableKeys(String),
+    DisableKeys(Box<v1::KeysFilter>),
+    RevokeKeysOf(Box<v1::KeysFilter>),
     DeleteUser(String),
     DeleteTenant(String),
     DeleteProfile(String),
@@ -80,10 +81,14 @@ impl Call {
                 let ask = v1::RevokeKeysRequest { ids: vec![id], ..v1::RevokeKeysRequest::default() };
                 keys.revoke_keys(timed(ask, deadline)).await.map(drop)
             }
-            Self::DisableKeys(tenant) => {
-                let filter = Some(v1::KeysFilter { tenant, ..v1::KeysFilter::default() });
-                let ask = v1::DisableKeysRequest { filter, ..v1::DisableKeysRequest::default() };
+            Self::DisableKeys(filter) => {
+                let ask =
+                    v1::DisableKeysRequest { filter: Some(*filter), ..v1::DisableKeysRequest::default() };
                 keys.disable_keys(timed(ask, deadline)).await.map(drop)
+            }
+            Self::RevokeKeysOf(filter) => {
+                let ask = v1::RevokeKeysRequest { filter: Some(*filter), ..v1::RevokeKeysRequest::default() };
+                keys.revoke_keys(timed(ask, deadline)).await.map(drop)
             }
             Self::DeleteKey(id) => {
                 let ask = v1::DeleteKeyRequest { id, force: true };
@@ -161,6 +166,16 @@ pub(super) fn question(profile: &str, credential: &str) -> CheckRequest {
     }
 }
 
+/// Returns the filter of all keys of a tenant.
+fn keys_of(tenant: &str) -> Box<v1::KeysFilter> {
+    Box::new(v1::KeysFilter { tenant: tenant.to_owned(), ..v1::KeysFilter::default() })
+}
+
+/// Returns the filter of the active keys of a tenant, which a repeated call finds changed.
+fn active_keys_of(tenant: &str) -> Box<v1::KeysFilter> {
+    Box::new(v1::KeysFilter { state: v1::KeyState::Active.into(), ..*keys_of(tenant) })
+}
+
 /// Makes a product and a tenant of this name, and a key.
 async fn product(operator: &Caller, name: &str) -> (v1::Key, String) {
     let document = profile(name, "authenticate");
@@ -207,7 +222,13 @@ pub(super) async fn cases_of_keys(operator: &Caller) -> Vec<Case> {
     case("RevokeKeys", Call::RevokeKeys(revoked.id), &value);
     let _ = operator.tenant("distillery", "mill", "").await;
     let (_, value) = operator.plain_key("distillery", "live").await;
-    case("DisableKeys", Call::DisableKeys("distillery".to_owned()), &value);
+    case("DisableKeys", Call::DisableKeys(keys_of("distillery")), &value);
+    let _ = operator.tenant("smithy", "mill", "").await;
+    let (_, value) = operator.plain_key("smithy", "live").await;
+    case("DisableKeys by state", Call::DisableKeys(active_keys_of("smithy")), &value);
+    let _ = operator.tenant("tannery", "mill", "").await;
+    let (_, value) = operator.plain_key("tannery", "live").await;
+    case("RevokeKeys by state", Call::RevokeKeysOf(active_keys_of("tannery")), &value);
     let _ = operator.tenant("bakery", "mill", "").await;
     let (_, value) = operator.plain_key("bakery", "live").await;
     case("DeleteTenant", Call::DeleteTenant("bakery".to_owned()), &value);
