@@ -26,10 +26,10 @@ on_both!(
     the_audit_log_stays_whole_and_names_nobody_that_is_deleted,
 );
 
-const PASSWORD: &str = "the sea at night, 1815";
+pub(crate) const PASSWORD: &str = "the sea at night, 1815";
 
 /// The shop with users and tokens.
-async fn open(database: Database) -> Shop {
+pub(crate) async fn open(database: Database) -> Shop {
     let document = format!(
         "{SHOP}\n[jwt]\nissuer = \"https://shop.example.dev\"\naudience = \"shop\"\n\
          [[roles]]\nname = \"clerk\"\nscopes = [\"orders.read\"]\n"

@@ -11,6 +11,7 @@ mod find;
 mod grants;
 mod import;
 mod input;
+mod interrupted;
 mod keys;
 mod lifetimes;
 mod lists;

@@ -63,6 +63,10 @@ impl DeletionStore for NoDeletions {
         Ok(Vec::new())
     }
 
+    async fn ended_tenants_of_profile(&self, _: &str, _: u32) -> Result<Vec<TenantId>, SystemError> {
+        Ok(Vec::new())
+    }
+
     async fn delete_profile(&self, _: &str, _: AuditEntry) -> Result<WriteResult<()>, ManagementError> {
         Ok(WriteResult::written(1, ()))
     }

@@ -33,14 +33,24 @@ pub struct DeleteProfile {
 pub struct DeletedProfile {
     /// Revision of the deletion.
     pub revision: u64,
-    /// Tenants that this call has deleted.
+    /// Tenants that this call has deleted, or whose deletion it has finished.
     pub tenants: u64,
     /// Keys and users that this call has erased.
     pub erased: ErasedObjects,
 }
 
+impl DeletedProfile {
+    /// Adds a tenant of the profile.
+    fn add(&mut self, tenant: DeletedTenant) {
+        self.tenants += 1;
+        self.erased.add(tenant.erased);
+    }
+}
+
 /// Tenants that an error about a profile names.
 const NAMED_TENANTS: usize = 5;
+/// Tenants that are read at a time: one more than an error names.
+const TENANTS_READ: u32 = 6;
 
 impl Deletions {
     /// Deletes a tenant with its keys and users. No replica admits any of them when this returns, and they are erased.
@@ -100,7 +110,8 @@ impl Deletions {
     }
 
     /// Deletes a profile with all of its versions and its signing keys. A profile with tenants is kept unless `force` is
-    /// set, which deletes them first.
+    /// set, which deletes them first. Tenants whose deletion was interrupted are erased in either case, since their profile
+    /// is what they are found by.
     pub async fn delete_profile(
         &self,
         caller: &Caller,
@@ -114,8 +125,7 @@ impl Deletions {
         }
         let mut deleted = DeletedProfile::default();
         loop {
-            let limit = u32::try_from(NAMED_TENANTS + 1).unwrap_or(u32::MAX);
-            let tenants = self.store.tenants_of_profile(name, limit).await?;
+            let tenants = self.store.tenants_of_profile(name, TENANTS_READ).await?;
             if tenants.is_empty() {
                 break;
             }
@@ -124,9 +134,16 @@ impl Deletions {
                 return Err(in_use(name, &slugs).into());
             }
             for tenant in tenants {
-                let ended = self.delete_tenant(caller, &tenant.id.to_string(), call).await?;
-                deleted.tenants += 1;
-                deleted.erased.add(ended.erased);
+                deleted.add(self.delete_tenant(caller, &tenant.id.to_string(), call).await?);
+            }
+        }
+        loop {
+            let ended = self.store.ended_tenants_of_profile(name, TENANTS_READ).await?;
+            if ended.is_empty() {
+                break;
+            }
+            for tenant in ended {
+                deleted.add(self.delete_tenant(caller, &tenant.to_string(), call).await?);
             }
         }
         let entry = self.management.audit_entry(caller, "profile.delete", call).on_target(&name);

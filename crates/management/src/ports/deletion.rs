@@ -93,6 +93,9 @@ pub trait DeletionStore: Send + Sync {
     async fn finish_tenant_deletion(&self, id: TenantId, audit: AuditEntry) -> Result<bool, SystemError>;
     /// Reads at most `limit` tenants of a profile.
     async fn tenants_of_profile(&self, profile: &str, limit: u32) -> Result<Vec<TenantRecord>, SystemError>;
+    /// Reads at most `limit` tenants of a profile that have ended and that are not removed yet.
+    async fn ended_tenants_of_profile(&self, profile: &str, limit: u32)
+    -> Result<Vec<TenantId>, SystemError>;
     /// Deletes all versions of a profile and its signing keys, unless a tenant uses it, which is `FailedPrecondition`. A
     /// profile that was deleted before is not written; one that never existed is `NotFound`.
     async fn delete_profile(&self, name: &str, audit: AuditEntry)

@@ -55,6 +55,23 @@ pub(crate) async fn of_profile(
     query.all(connection).await?.into_iter().map(row::tenant::record).collect()
 }
 
+/// Returns tenants of a profile that were deleted and whose keys and users are not all erased yet.
+pub(crate) async fn ended_of_profile(
+    connection: &PooledConnection,
+    profile: &str,
+    limit: u32,
+) -> Result<Vec<TenantId>, StoreError> {
+    let query = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::Profile.eq(profile))
+        .filter(Column::Slug.like(format!("{ENDED}%")))
+        .order_by_asc(Column::Id)
+        .limit(u64::from(limit));
+    let ids: Vec<Uuid> = query.into_tuple().all(connection).await?;
+    Ok(ids.into_iter().map(TenantId).collect())
+}
+
 /// Alias of the table.
 const TENANT: &str = "t";
 

@@ -88,6 +88,17 @@ impl DeletionStore for Store {
         .await
     }
 
+    async fn ended_tenants_of_profile(
+        &self,
+        profile: &str,
+        limit: u32,
+    ) -> Result<Vec<TenantId>, SystemError> {
+        self.with_deadline(QueryKind::List, async {
+            query::tenant::ended_of_profile(&self.pool.acquire().await?, profile, limit).await
+        })
+        .await
+    }
+
     async fn delete_profile(
         &self,
         name: &str,
