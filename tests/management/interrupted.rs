@@ -1,7 +1,10 @@
 //! Deletions of tenants that were interrupted before everything was erased: what calls find of such a tenant, and which
 //! calls erase the rest.
 
-use latchkey_proto::v1::DeleteProfileRequest;
+use latchkey_proto::v1::{
+    DeleteKeyRequest, DeleteProfileRequest, DeleteUserRequest, DisableUserRequest, GetKeyRequest,
+    RevokeKeyRequest,
+};
 use latchkey_testing::{Database, on_both, user};
 use tonic::Code;
 
@@ -10,6 +13,7 @@ use crate::{Shop, refused};
 
 on_both!(
     a_profile_is_deleted_with_what_is_left_of_its_tenants,
+    keys_and_users_of_a_tenant_that_has_ended_are_not_found,
 );
 
 /// Ends a tenant as the first step of its deletion does, and erases nothing.
@@ -48,4 +52,23 @@ async fn a_profile_is_deleted_with_what_is_left_of_its_tenants(database: Databas
     let gone = delete(false).await.expect("no tenant that lives uses it");
     assert_eq!((gone.tenants, gone.keys), (1, 1));
     assert_eq!(left(&shop).0, "0");
+}
+
+async fn keys_and_users_of_a_tenant_that_has_ended_are_not_found(database: Database) {
+    let shop = open(database).await;
+    let (made, _) = shop.operator.plain_key("acme", "live").await;
+    let ada = shop.operator.user(user("acme", ("ada@example.com", PASSWORD), "clerk")).await;
+    end(&shop, "acme");
+    let (mut keys, mut tenants) = (shop.operator.keys(), shop.operator.tenants());
+    let id = || made.id.clone();
+    let found = keys.get_key(GetKeyRequest { id: id() }).await;
+    assert_eq!(refused(found), Code::NotFound);
+    let revoked = keys.revoke_key(RevokeKeyRequest { id: id(), reason: String::new() }).await;
+    assert_eq!(refused(revoked), Code::NotFound);
+    let deleted = keys.delete_key(DeleteKeyRequest { id: id(), force: true }).await;
+    assert_eq!(refused(deleted), Code::NotFound);
+    let disabled = tenants.disable_user(DisableUserRequest { id: ada.id.clone() }).await;
+    assert_eq!(refused(disabled), Code::NotFound);
+    let deleted = tenants.delete_user(DeleteUserRequest { id: ada.id }).await;
+    assert_eq!(refused(deleted), Code::NotFound);
 }

@@ -93,7 +93,8 @@ impl ManagementService {
         let own = |key: &KeyRecord| caller.principal().is_none_or(|p| p.tenant.id == key.tenant);
         let key = found.filter(own).ok_or(RequestError::NotFound("key"))?;
         let tenant = self.parts.store.tenant(&latchkey_core::record::TenantRef::Id(key.tenant)).await?;
-        let tenant = tenant.ok_or_else(|| SystemError::Internal(format!("{} has no tenant", key.id)))?;
+        // The tenant was deleted, and the key is not erased yet.
+        let tenant = tenant.ok_or(RequestError::NotFound("key"))?;
         if let Some(own) = caller.bounded_in(&tenant)
             && !Grants::of(own, &*self.policy_of(&tenant)?).reaches(&key)
         {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 pub use self::update::UpdateUser;
 
 use latchkey_core::choices::not_one_of;
-use latchkey_core::error::{ManagementError, RequestError, SystemError};
+use latchkey_core::error::{ManagementError, RequestError};
 use latchkey_core::excerpt::Quoted;
 use latchkey_core::id::UserId;
 use latchkey_core::policy::Policy;
@@ -164,7 +164,8 @@ impl TokenIssuer {
         let own = |user: &UserRecord| caller.principal().is_none_or(|p| p.tenant.id == user.tenant);
         let user = found.filter(own).ok_or(RequestError::NotFound("user"))?;
         let tenant = self.shared().store.tenant(&TenantRef::Id(user.tenant)).await?;
-        let tenant = tenant.ok_or_else(|| SystemError::Internal(format!("{} has no tenant", user.id)))?;
+        // The tenant was deleted, and the user is not erased yet.
+        let tenant = tenant.ok_or(RequestError::NotFound("user"))?;
         if let Some(own) = caller.principal()
             && !reach::reaches(own, &user, &*self.parts.management.policy_of(&tenant)?)
         {
