@@ -1,12 +1,14 @@
 //! Adds usage and deletes old rows. Rows are written in the order of their keys, so that concurrent replicas
-//! cannot deadlock. No row of the keys' table is touched, so that management calls do not wait for usage.
+//! cannot deadlock. No row of the keys' table is locked, so that management calls do not wait for usage.
+
+use std::collections::HashSet;
 
 use latchkey_core::id::KeyId;
 use latchkey_core::ports::usage::{CallCounts, Hour, KeyUseTotals, UsageBatch};
 use latchkey_core::time::Timestamp;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, OnConflict, Query, SimpleExpr};
-use sea_orm::{ConnectionTrait, IntoActiveModel, Statement, Value};
+use sea_orm::{ConnectionTrait, IntoActiveModel, QuerySelect, Statement, Value};
 
 use crate::entity::{key, key_last_use, key_scope_use, key_usage, usage_recorder};
 use crate::error::StoreError;
@@ -43,7 +45,10 @@ pub(crate) async fn add(
         insert.exec_without_returning(&connection).await?;
     }
     name_tenants(&connection, batch).await?;
-    let scopes = batch.uses.iter().flat_map(|(key, seen)| seen.scopes.iter().map(|scope| (key.0, scope)));
+    let keys = existing(&connection, batch).await?;
+    forget_deleted(&connection, batch, &keys).await?;
+    let there = batch.uses.iter().filter(|(key, _)| keys.contains(&key.0));
+    let scopes = there.flat_map(|(key, seen)| seen.scopes.iter().map(|scope| (key.0, scope)));
     let scopes = scopes.map(|(key_id, scope)| key_scope_use::Model { key_id, scope: scope.to_string() });
     let scopes: Vec<_> = scopes.map(IntoActiveModel::into_active_model).collect();
     for rows in scopes.chunks(ROWS) {
@@ -104,6 +109,35 @@ async fn name_tenants(connection: &PooledConnection, batch: &UsageBatch) -> Resu
     for ids in used.chunks(ROWS) {
         let update = key_last_use::Entity::update_many().col_expr(TenantId, tenant.clone());
         update.filter(Id.is_in(ids.iter().copied())).filter(TenantId.is_null()).exec(connection).await?;
+    }
+    Ok(())
+}
+
+/// Returns those keys of a batch that exist. It is called after the last uses are written: a deletion that runs at the same
+/// time has then either ended, and its keys are missing here, or it waits for these rows and deletes them.
+async fn existing(connection: &PooledConnection, batch: &UsageBatch) -> Result<HashSet<Uuid>, StoreError> {
+    let ids: Vec<Uuid> = batch.uses.keys().map(|key| key.0).collect();
+    let mut found = HashSet::with_capacity(ids.len());
+    for ids in ids.chunks(ROWS) {
+        let those = key::Column::Id.is_in(ids.iter().copied());
+        let query = key::Entity::find().select_only().column(key::Column::Id).filter(those);
+        let rows: Vec<Uuid> = query.into_tuple().all(connection).await?;
+        found.extend(rows);
+    }
+    Ok(found)
+}
+
+/// Deletes the last uses of keys that do not exist any more: no deletion would find these rows again.
+async fn forget_deleted(
+    connection: &PooledConnection,
+    batch: &UsageBatch,
+    existing: &HashSet<Uuid>,
+) -> Result<(), StoreError> {
+    let deleted: Vec<Uuid> =
+        batch.uses.keys().map(|key| key.0).filter(|key| !existing.contains(key)).collect();
+    for ids in deleted.chunks(ROWS) {
+        let those = key_last_use::Column::KeyId.is_in(ids.iter().copied());
+        key_last_use::Entity::delete_many().filter(those).exec(connection).await?;
     }
     Ok(())
 }

@@ -7,16 +7,18 @@ use latchkey_core::id::KeyId;
 use latchkey_core::ports::usage::{CallCounts, Hour, HourRange, KeyUseTotals, UsageBatch};
 use latchkey_core::reason::Reason;
 use latchkey_core::time::Timestamp;
+use latchkey_management::ports::deletion::DeletionStore;
 use latchkey_management::ports::usage::UsageStore;
 use uuid::Uuid;
 
-use crate::database::{TEST_TIMEOUT, TestDatabase, at_once};
+use crate::database::{self, TEST_TIMEOUT, TestDatabase, at_once, audit};
 
 on_both![
     batches_of_two_replicas_add_up,
     a_batch_that_was_added_is_left_alone,
     hours_are_chosen_by_their_span,
     last_use_only_ever_moves_on,
+    use_of_a_deleted_key_leaves_its_calls_alone,
     ten_replicas_that_add_at_once_lose_nothing,
     old_hours_and_silent_replicas_are_forgotten,
     use_is_no_change,
@@ -88,6 +90,7 @@ async fn hours_are_chosen_by_their_span(database: TestDatabase) {
 }
 
 async fn last_use_only_ever_moves_on(database: TestDatabase) {
+    database.make(database::key(&database, 1)).await;
     let denied = KeyUseTotals { last: None, scopes: ["b".into()].into(), ..used(9, 0, 1) };
     for (number, seen) in [(1, used(8, 1, 0)), (2, used(7, 1, 0)), (3, denied)] {
         database.store.add("r1", &batch(number, [(key(1), seen)]), NOW).await.unwrap();
@@ -96,6 +99,23 @@ async fn last_use_only_ever_moves_on(database: TestDatabase) {
     assert_eq!(uses.keys().copied().collect::<Vec<_>>(), [key(1)]);
     assert_eq!(uses[&key(1)].last, Some(Timestamp(8 * 3_600_000 + 5)));
     assert_eq!(uses[&key(1)].scopes, ["a".into(), "b".into()].into());
+}
+
+async fn use_of_a_deleted_key_leaves_its_calls_alone(database: TestDatabase) {
+    for number in [1, 2] {
+        database.make(database::key(&database, number)).await;
+    }
+    let uses = || [(key(1), used(7, 3, 1)), (key(2), used(7, 1, 0))];
+    database.store.add("r1", &batch(1, uses()), NOW).await.unwrap();
+    database.store.delete_key(key(1), &|_| Ok(()), audit("key.delete")).await.unwrap();
+    database.store.add("r1", &batch(2, uses()), NOW).await.unwrap();
+    let found = database.store.uses(&[key(1), key(2)]).await.unwrap();
+    assert_eq!(found.keys().copied().collect::<Vec<_>>(), [key(2)], "last use and scopes are erased");
+    assert_eq!(
+        hours(&database, "r1", key(1)).await.1,
+        used(7, 6, 2).hours,
+        "calls stay until they are pruned"
+    );
 }
 
 async fn ten_replicas_that_add_at_once_lose_nothing(database: TestDatabase) {
@@ -114,6 +134,7 @@ async fn ten_replicas_that_add_at_once_lose_nothing(database: TestDatabase) {
 }
 
 async fn old_hours_and_silent_replicas_are_forgotten(database: TestDatabase) {
+    database.make(database::key(&database, 2)).await;
     let uses = (1..=600).map(|id| (key(id), used(7, 1, 0)));
     database.store.add("old", &batch(1, uses), Timestamp(1)).await.unwrap();
     database.store.add("new", &batch(1, [(key(1), used(8, 1, 0))]), NOW).await.unwrap();
