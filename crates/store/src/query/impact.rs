@@ -8,6 +8,7 @@ use latchkey_management::ports::impact::{Impact, ImpactExample, MAX_COUNT, MAX_E
 use sea_orm::{ConnectionTrait, QueryResult, Statement, Value};
 use uuid::Uuid;
 
+use super::tenant::NOT_ENDED;
 use crate::error::StoreError;
 use crate::pool::PooledConnection;
 use crate::row::{RowContext, number};
@@ -71,7 +72,7 @@ impl Filter {
         };
         let mut filter = Self { columns, tables, conditions: Vec::new(), values: Vec::new() };
         let profile = filter.bound(profile);
-        filter.conditions.push(format!("t.profile = {profile}"));
+        filter.conditions.push(format!("t.profile = {profile} AND {NOT_ENDED}"));
         match affected {
             Affected::Keys(keys) => filter.keys(keys, now),
             Affected::Users { roles, environment } => {

@@ -7,6 +7,7 @@ use latchkey_management::ports::shadow::{ShadowFilter, ShadowTotal};
 use sea_orm::{ConnectionTrait, QueryResult, Statement, Value};
 use uuid::Uuid;
 
+use super::tenant::NOT_ENDED;
 use crate::error::StoreError;
 use crate::pool::PooledConnection;
 use crate::row::{RowContext, number};
@@ -17,9 +18,9 @@ const SUMS: &str = "SELECT profile, tenant_id, subject_id, subject_type, route, 
 const BY: &str = " GROUP BY profile, tenant_id, subject_id, subject_type, route, reason, detail \
     ORDER BY all_calls DESC, profile, tenant_id, subject_id, route, reason, detail";
 const NAMED: &str = "SELECT s.*, t.slug AS slug, COALESCE(k.name, u.email) AS name FROM (";
-const NAMES: &str = ") s LEFT JOIN tenants t ON t.id = s.tenant_id \
-    LEFT JOIN keys k ON k.id = s.subject_id LEFT JOIN users u ON u.id = s.subject_id \
-    ORDER BY all_calls DESC, profile, tenant_id, subject_id, route, reason, detail";
+const NAMES: &str = ") s LEFT JOIN keys k ON k.id = s.subject_id LEFT JOIN users u ON u.id = s.subject_id \
+    LEFT JOIN tenants t ON t.id = s.tenant_id AND ";
+const ORDER: &str = " ORDER BY all_calls DESC, profile, tenant_id, subject_id, route, reason, detail";
 
 /// Returns the sums, the most frequent first.
 pub(crate) async fn sums(
@@ -52,7 +53,7 @@ fn statement(which: &ShadowFilter) -> (String, Vec<Value>) {
         bound(number::to_i64(which.offset).into())
     );
     let chosen = if chosen.is_empty() { String::new() } else { format!(" WHERE {}", chosen.join(" AND ")) };
-    (format!("{NAMED}{SUMS}{chosen}{BY}{page}{NAMES}"), values)
+    (format!("{NAMED}{SUMS}{chosen}{BY}{page}{NAMES}{NOT_ENDED}{ORDER}"), values)
 }
 
 fn sum(row: &QueryResult) -> Result<ShadowTotal, StoreError> {

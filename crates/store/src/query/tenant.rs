@@ -31,6 +31,9 @@ pub(crate) async fn by_ref(
 /// Beginning of the slug of a tenant that was deleted and whose keys and users are being erased. No slug has a colon.
 const ENDED: &str = "deleted:";
 
+/// Condition of SQL on tenants under the alias `t`: that they were not deleted.
+pub(super) const NOT_ENDED: &str = "t.slug NOT LIKE 'deleted:%'";
+
 /// Returns the slug of a tenant that was deleted, until its row is removed.
 pub(crate) fn slug_of_ended(id: TenantId) -> String {
     format!("{ENDED}{id}")

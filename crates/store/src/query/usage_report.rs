@@ -1,5 +1,6 @@
 //! Sums of calls over the keys of a tenant, of a profile or of all: by the hour, or by key, tenant or profile, the most
-//! first. Keys that were deleted count for the tenant that they belonged to.
+//! first. Keys that were deleted count for the tenant that they belonged to. A tenant that was deleted has no slug and no
+//! profile, also while its keys are being erased.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +10,13 @@ use latchkey_management::ports::usage::{UsageFilter, UsageGroup, UsageLine};
 use sea_orm::{ConnectionTrait, QueryResult, Statement, Value};
 use uuid::Uuid;
 
+use super::tenant::NOT_ENDED;
 use crate::error::StoreError;
 use crate::pool::PooledConnection;
 use crate::row::{RowContext, number};
 use crate::write::usage::ALLOWED;
 
-/// Rows of usage with the tenant that each belongs to.
+/// Rows of usage with the tenant that each belongs to; the condition of the last join can go on.
 const ROWS: &str = " FROM key_usage u JOIN (SELECT id, tenant_id, name, environment FROM keys \
     UNION ALL SELECT id, tenant_id, '', '' FROM deletions WHERE kind = 'key') o ON o.id = u.key_id \
     LEFT JOIN tenants t ON t.id = o.tenant_id";
@@ -28,7 +30,7 @@ pub(crate) async fn lines(
     group: UsageGroup,
     limit: u32,
 ) -> Result<Vec<UsageLine>, StoreError> {
-    let columns = columns(group);
+    let (columns, rows) = (columns(group), format!("{ROWS} AND {NOT_ENDED}"));
     let (chosen, mut values) = condition(which);
     let top = if group == UsageGroup::Hour {
         String::new()
@@ -37,12 +39,12 @@ pub(crate) async fn lines(
         values.push(i64::from(limit).into());
         let limit = values.len();
         let inner =
-            format!("SELECT {key}{ROWS}{chosen} GROUP BY {key} ORDER BY {SUM} DESC, {key} LIMIT ${limit}");
+            format!("SELECT {key}{rows}{chosen} GROUP BY {key} ORDER BY {SUM} DESC, {key} LIMIT ${limit}");
         let and = if chosen.is_empty() { "WHERE" } else { "AND" };
         format!(" {and} {key} IN (SELECT * FROM ({inner}) top)")
     };
     let sql = format!(
-        "SELECT {columns}, u.reason AS reason, {SUM} AS calls{ROWS}{chosen}{top} GROUP BY {}, u.reason",
+        "SELECT {columns}, u.reason AS reason, {SUM} AS calls{rows}{chosen}{top} GROUP BY {}, u.reason",
         grouped(group)
     );
     let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);

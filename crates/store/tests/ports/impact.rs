@@ -4,6 +4,7 @@ use latchkey_core::profile_change::{Affected, AffectedKeys, KeyGroup};
 use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRecord};
 use latchkey_core::time::Timestamp;
 use latchkey_management::ports::ManagementStore;
+use latchkey_management::ports::deletion::DeletionStore;
 use latchkey_management::ports::impact::Impact;
 
 use crate::database::{NOW, TestDatabase, audit, key};
@@ -12,6 +13,7 @@ on_both![
     active_keys_of_the_profile_are_counted_by_their_format,
     keys_are_counted_by_scopes_and_environment,
     tenants_are_counted_by_their_plan,
+    a_tenant_that_is_being_deleted_is_not_counted,
     at_most_five_examples_are_read,
 ];
 
@@ -89,6 +91,15 @@ async fn tenants_are_counted_by_their_plan(database: TestDatabase) {
     assert_eq!((found.count, slugs), (2, vec!["globex", "initech"]));
     let users = Affected::Users { roles: vec!["clerk".into()], environment: None };
     assert_eq!(count(&database, users).await.count, 0);
+}
+
+async fn a_tenant_that_is_being_deleted_is_not_counted(database: TestDatabase) {
+    database.make(key(&database, 1)).await;
+    let keys = || Affected::Keys(AffectedKeys::default());
+    assert_eq!(count(&database, keys()).await.count, 1);
+    database.store.begin_tenant_deletion(database.tenant, audit("tenant.delete")).await.unwrap();
+    let found = count(&database, keys()).await;
+    assert_eq!((found.count, found.examples.len()), (0, 0));
 }
 
 async fn at_most_five_examples_are_read(database: TestDatabase) {

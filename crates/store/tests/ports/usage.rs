@@ -8,7 +8,7 @@ use latchkey_core::ports::usage::{CallCounts, Hour, HourRange, KeyUseTotals, Usa
 use latchkey_core::reason::Reason;
 use latchkey_core::time::Timestamp;
 use latchkey_management::ports::deletion::DeletionStore;
-use latchkey_management::ports::usage::UsageStore;
+use latchkey_management::ports::usage::{UsageFilter, UsageGroup, UsageLine, UsageStore};
 use uuid::Uuid;
 
 use crate::database::{self, TEST_TIMEOUT, TestDatabase, at_once, audit};
@@ -18,6 +18,7 @@ on_both![
     a_batch_that_was_added_is_left_alone,
     hours_are_chosen_by_their_span,
     last_use_only_ever_moves_on,
+    a_report_names_no_tenant_that_is_being_deleted,
     use_of_a_deleted_key_leaves_its_calls_alone,
     ten_replicas_that_add_at_once_lose_nothing,
     old_hours_and_silent_replicas_are_forgotten,
@@ -99,6 +100,25 @@ async fn last_use_only_ever_moves_on(database: TestDatabase) {
     assert_eq!(uses.keys().copied().collect::<Vec<_>>(), [key(1)]);
     assert_eq!(uses[&key(1)].last, Some(Timestamp(8 * 3_600_000 + 5)));
     assert_eq!(uses[&key(1)].scopes, ["a".into(), "b".into()].into());
+}
+
+async fn a_report_names_no_tenant_that_is_being_deleted(database: TestDatabase) {
+    database.make(database::key(&database, 1)).await;
+    database.store.add("r1", &batch(1, [(key(1), used(7, 3, 0))]), NOW).await.unwrap();
+    let lines = async |profile: Option<&str>| {
+        let which = UsageFilter { profile: profile.map(str::to_owned), ..UsageFilter::default() };
+        let lines = database.store.report(&which, UsageGroup::Tenant, 10).await.unwrap();
+        let of = |line: UsageLine| (line.tenant_slug, line.profile, line.counts.allowed);
+        lines.into_iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(lines(Some("paykore")).await, [("acme".to_owned(), "paykore".to_owned(), 3)]);
+    database.store.begin_tenant_deletion(database.tenant, audit("tenant.delete")).await.unwrap();
+    assert_eq!(lines(Some("paykore")).await, []);
+    assert_eq!(
+        lines(None).await,
+        [(String::new(), String::new(), 3)],
+        "its calls count until they are pruned"
+    );
 }
 
 async fn use_of_a_deleted_key_leaves_its_calls_alone(database: TestDatabase) {
