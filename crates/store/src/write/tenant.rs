@@ -16,7 +16,7 @@ use crate::pool::PooledConnection;
 use crate::query;
 use crate::row;
 
-/// Creates the tenant if its slug is free.
+/// Creates the tenant if its slug is free and its profile was not deleted meanwhile.
 pub(crate) async fn create(
     connection: PooledConnection,
     mut tenant: TenantRecord,
@@ -27,6 +27,12 @@ pub(crate) async fn create(
     }
     let change = ChangeSubject::Tenant(tenant.id).into();
     let appended = journal::append_changes(&connection, &[change], audit).await?;
+    // The head is locked: a deletion of the profile has been committed, or will find this tenant.
+    let newest = query::profile::last_row(&connection, &tenant.profile).await?;
+    if newest.is_some_and(|newest| query::profile::is_deleted(&newest)) {
+        let text = format!("the profile {} was deleted; apply it again, or name another one", tenant.profile);
+        return Err(RequestError::FailedPrecondition(text).into());
+    }
     tenant.revision = appended.first;
     write(&connection, tenant.id, &tenant).await?;
     connection.commit().await?;

@@ -183,7 +183,7 @@ async fn a_tenant_that_lives_is_never_erased(database: TestDatabase) {
     assert!(database.store.tenant(&TenantRef::Id(database.tenant)).await.unwrap().is_some());
 }
 
-async fn apply(database: &TestDatabase, document: &str) -> ProfileRecord {
+pub(crate) async fn apply(database: &TestDatabase, document: &str) -> ProfileRecord {
     let stored = database.store.profiles().await.unwrap();
     let newest = stored.iter().map(|profile| profile.revision).max().unwrap_or_default();
     let version = NewProfileVersion { name: "shop", document, comment: "", expected_revision: newest };

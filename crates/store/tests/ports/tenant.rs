@@ -8,10 +8,12 @@ use latchkey_core::id::TenantId;
 use latchkey_core::limit::{BucketOwner, Limit, LimitOverrides};
 use latchkey_core::ports::{ChangeFeed, ChangeSubject};
 use latchkey_core::record::{TenantRecord, TenantRef};
+use latchkey_management::ports::deletion::DeletionStore;
 use latchkey_management::ports::{ListRange, ManagementStore, Position, TenantFilter, TenantUpdateFn};
 use uuid::Uuid;
 
 use crate::database::{TestDatabase, at_once, audit, tenant};
+use crate::deletion::apply;
 
 on_both![
     every_field_of_a_tenant_comes_back,
@@ -20,6 +22,8 @@ on_both![
     a_tenant_is_suspended_by_a_rule,
     an_unknown_tenant_is_not_found,
     tenants_come_newest_first,
+    no_tenant_is_made_for_a_profile_that_is_deleted_meanwhile,
+    a_profile_is_deleted_or_gets_a_tenant,
 ];
 
 async fn every_field_of_a_tenant_comes_back(database: TestDatabase) {
@@ -93,4 +97,35 @@ async fn tenants_come_newest_first(database: TestDatabase) {
     };
     assert_eq!(part(None).await, [4, 3, 2]);
     assert_eq!(part(Some(2)).await, [1]);
+}
+
+async fn no_tenant_is_made_for_a_profile_that_is_deleted_meanwhile(database: TestDatabase) {
+    let of_shop = |number: u128| {
+        let slug = format!("shop-{number}");
+        database
+            .store
+            .create_tenant(TenantRecord { profile: "shop".into(), ..tenant(number, &slug) }, audit("create"))
+    };
+    apply(&database, "one").await;
+    database.store.delete_profile("shop", audit("profile.delete")).await.unwrap();
+    let refused = of_shop(2).await.unwrap_err();
+    assert!(matches!(refused, ManagementError::Request(RequestError::FailedPrecondition(_))), "{refused:?}");
+    assert_eq!(database.store.tenants_of_profile("shop", 1).await.unwrap(), []);
+    apply(&database, "two").await;
+    of_shop(2).await.unwrap();
+}
+
+async fn a_profile_is_deleted_or_gets_a_tenant(database: TestDatabase) {
+    for number in 10..20 {
+        apply(&database, "one").await;
+        let slug = format!("shop-{number}");
+        let shop = TenantRecord { profile: "shop".into(), ..tenant(number, &slug) };
+        let id = shop.id;
+        let (made, deleted) = tokio::join!(
+            database.store.create_tenant(shop, audit("tenant.create")),
+            database.store.delete_profile("shop", audit("profile.delete")),
+        );
+        assert!(made.is_err() || deleted.is_err(), "both succeeded");
+        database.store.begin_tenant_deletion(id, audit("tenant.delete")).await.ok();
+    }
 }
