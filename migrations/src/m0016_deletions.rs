@@ -1,4 +1,4 @@
-//! What was deleted: keys, users and tenants, each with the revision of its deletion, so that a repeated call waits for
+//! Records of deleted keys, users and tenants, each with the revision of its deletion, so that a repeated call waits for
 //! the same revision. The row of a key has the hash of its value, which can never be used again. The rows hold no
 //! names, e-mail addresses and other personal data, but the slug of a tenant, by which a repeated call names it.
 

@@ -1,4 +1,4 @@
-//! `latchkey.v1.CallerService`: who the caller is.
+//! `latchkey.v1.CallerService`: description of the caller to itself.
 
 use latchkey_core::ports::Limiter;
 use latchkey_management::CallerIdentity;
