@@ -3,7 +3,7 @@
 use latchkey_core::limit::{BucketRule, RateClassId, RateClasses};
 use latchkey_core::policy::{Policy, UnmatchedRoute};
 use latchkey_core::profile_change::ChangeEffect;
-use latchkey_core::route::{Pattern, Route};
+use latchkey_core::route::Route;
 use latchkey_core::scope::ScopeSet;
 
 use super::limits::compare;
@@ -21,24 +21,31 @@ pub(super) enum Requirement<'a> {
 }
 
 impl<'a> Requirement<'a> {
-    /// Returns the requirement of the calls of a method (`None`: of every method) whose paths match a pattern.
-    pub(super) fn of(policy: &Policy, routes: &[&'a Route], method: Option<&str>, pattern: &Pattern) -> Self {
-        let mut path_is_known = false;
-        for route in routes {
-            if !route.pattern.covers(pattern) {
-                continue;
+    /// Returns the requirement of the calls of a method (`None`: of a method that no route lists) whose paths match a
+    /// pattern, as the matcher of routes decides it. `routes` are those that cover the pattern, in the order of the
+    /// document.
+    pub(super) fn of(policy: &Policy, routes: &[&'a Route], method: Option<&str>) -> Self {
+        let best = routes.iter().position(|route| takes(route, method));
+        match best.and_then(|best| Some((routes.get(best)?, routes.get(..best)?))) {
+            // A route for any method does not take calls of a narrower path whose methods an earlier route lists.
+            Some((route, earlier))
+                if route.methods.is_empty() && earlier.iter().any(|e| is_wider(route, e)) =>
+            {
+                Self::Denied
             }
-            if takes(route, method) {
-                return Self::Route(route);
-            }
-            path_is_known = true;
-        }
-        match policy.unmatched {
+            Some((route, _)) => Self::Route(route),
             // Calls of a path that a route takes with other methods are denied.
-            UnmatchedRoute::Authenticate if !path_is_known => Self::AnyCredential,
-            UnmatchedRoute::Authenticate | UnmatchedRoute::Deny => Self::Denied,
+            None => match policy.unmatched {
+                UnmatchedRoute::Authenticate if routes.is_empty() => Self::AnyCredential,
+                UnmatchedRoute::Authenticate | UnmatchedRoute::Deny => Self::Denied,
+            },
         }
     }
+}
+
+/// Returns true if the pattern of a route covers that of another one, and is not covered by it.
+fn is_wider(route: &Route, other: &Route) -> bool {
+    route.pattern.covers(&other.pattern) && !other.pattern.covers(&route.pattern)
 }
 
 fn takes(route: &Route, method: Option<&str>) -> bool {

@@ -13,19 +13,41 @@ use super::requirements::{Requirement, differences};
 /// Largest number of routes that a change lists.
 const MAX_LISTED: usize = 100;
 
+/// Calls that are compared: those of a method whose paths match a pattern.
+struct Calls<'a> {
+    /// Method; `None` for those that no route of the path lists.
+    method: Option<&'a str>,
+    pattern: &'a Pattern,
+    /// True if a route lists the method with this path.
+    declared: bool,
+    /// True if a route lists another method with this path, so that `None` does not stand for every method.
+    has_methods: bool,
+}
+
 pub(super) fn changes(versions: &Versions<'_>) -> Vec<ProfileChange> {
     let (old, new) = (&versions.old.policy, &versions.new.policy);
     let (old_routes, new_routes) = (routes(old), routes(new));
-    let mut groups: BTreeMap<(ChangeEffect, String), Vec<String>> = BTreeMap::new();
-    for (method, pattern) in calls(old_routes.iter().chain(&new_routes)) {
-        let before = Requirement::of(old, &old_routes, method, pattern);
-        let after = Requirement::of(new, &new_routes, method, pattern);
-        for difference in differences(versions, before, after) {
-            let call = match method {
-                Some(method) => format!("{method} {}", pattern.text()),
-                None => pattern.text().to_owned(),
-            };
-            groups.entry(difference).or_default().push(call);
+    let mut groups: BTreeMap<(ChangeEffect, String), Vec<Calls<'_>>> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    let all = || old_routes.iter().chain(&new_routes);
+    for pattern in all().map(|route| &route.pattern).filter(|pattern| seen.insert(pattern.text())) {
+        let before = covering(&old_routes, pattern);
+        let after = covering(&new_routes, pattern);
+        let same = all().copied().filter(|route| route.pattern.text() == pattern.text());
+        let declared: BTreeSet<Option<&str>> = same.flat_map(methods).collect();
+        let named: BTreeSet<Option<&str>> =
+            before.iter().chain(&after).copied().flat_map(methods).chain([None]).collect();
+        for method in &named {
+            let requirements =
+                (Requirement::of(old, &before, *method), Requirement::of(new, &after, *method));
+            for difference in differences(versions, requirements.0, requirements.1) {
+                groups.entry(difference).or_default().push(Calls {
+                    method: *method,
+                    pattern,
+                    declared: declared.contains(method),
+                    has_methods: declared.iter().any(Option::is_some),
+                });
+            }
         }
     }
     groups.into_iter().map(change).collect()
@@ -35,28 +57,44 @@ fn routes(policy: &Policy) -> Vec<&Route> {
     (0..).map_while(|number| policy.routes.get(number)).collect()
 }
 
-/// Returns the method (`None`: every method) and the path of all calls that routes declare, each once.
-fn calls<'a>(routes: impl Iterator<Item = &'a &'a Route>) -> Vec<(Option<&'a str>, &'a Pattern)> {
-    let mut seen: BTreeSet<(Option<&str>, &str)> = BTreeSet::new();
-    let mut calls = Vec::new();
-    for route in routes {
-        let named = route.methods.iter().map(|method| Some(&**method));
-        let every = route.methods.is_empty().then_some(None);
-        for method in named.chain(every) {
-            if seen.insert((method, route.pattern.text())) {
-                calls.push((method, &route.pattern));
-            }
-        }
-    }
-    calls
+/// Returns the routes that take paths of a pattern, with any method.
+fn covering<'a>(routes: &[&'a Route], pattern: &Pattern) -> Vec<&'a Route> {
+    routes.iter().copied().filter(|route| route.pattern.covers(pattern)).collect()
 }
 
-fn change(((effect, text), calls): ((ChangeEffect, String), Vec<String>)) -> ProfileChange {
-    let description = match calls.as_slice() {
-        [call] => format!("calls of `{call}` {text}"),
+/// Returns the methods that a route lists; `None` alone if it lists none.
+fn methods(route: &Route) -> impl Iterator<Item = Option<&str>> {
+    let listed = route.methods.iter().map(|method| Some(&**method));
+    listed.chain(route.methods.is_empty().then_some(None))
+}
+
+impl Calls<'_> {
+    /// Returns true if a reader finds these calls among `other`: those of a wider path, or of every other method.
+    fn belong_to(&self, other: &Self) -> bool {
+        let wider = other.pattern.covers(self.pattern) && !self.pattern.covers(other.pattern);
+        let same = self.pattern.text() == other.pattern.text();
+        (other.method == self.method && wider)
+            || (other.method.is_none() && self.method.is_some() && (wider || same))
+    }
+
+    fn label(&self) -> String {
+        match self.method {
+            Some(method) => format!("`{method} {}`", self.pattern.text()),
+            None if self.has_methods => format!("other methods of `{}`", self.pattern.text()),
+            None => format!("`{}`", self.pattern.text()),
+        }
+    }
+}
+
+fn change(((effect, text), calls): ((ChangeEffect, String), Vec<Calls<'_>>)) -> ProfileChange {
+    // A route with fewer methods than a wider one that changes is a part of it, and no change of its own.
+    let shown = calls.iter().filter(|own| own.declared || !calls.iter().any(|other| own.belong_to(other)));
+    let labels: Vec<String> = shown.map(Calls::label).collect();
+    let description = match labels.as_slice() {
+        [call] => format!("calls of {call} {text}"),
         several => format!("calls of {} routes {text}", several.len()),
     };
     let mut change = ProfileChange::new(effect, "routes", description);
-    change.routes = calls.into_iter().take(MAX_LISTED).collect();
+    change.routes = labels.into_iter().take(MAX_LISTED).map(|label| label.replace('`', "")).collect();
     change
 }

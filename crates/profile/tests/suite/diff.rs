@@ -3,6 +3,7 @@
 use latchkey_core::profile_change::{Affected, ChangeEffect, KeyGroup, ProfileChange};
 use latchkey_profile::diff;
 
+mod routes;
 mod rules;
 
 const SHOP: &str = r#"
