@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use latchkey_core::profile_change::{Affected, AffectedKeys, ChangeEffect, ProfileChange};
-use latchkey_core::scope::ScopeEntry;
+use latchkey_core::scope::{ScopeEntry, ScopeSet};
 
 use super::{Versions, list, plural};
 
@@ -12,6 +12,7 @@ const MAX_COUNTED: usize = 10;
 
 pub(super) fn changes(versions: &Versions<'_>) -> Vec<ProfileChange> {
     let mut changes = lost_scopes(versions);
+    changes.extend(merged_scopes(versions));
     changes.extend(enforcement(versions));
     changes.extend(roles(versions));
     changes
@@ -67,6 +68,41 @@ fn lost_scopes(versions: &Versions<'_>) -> Vec<ProfileChange> {
             .taking_away()
     };
     lost.into_iter().map(change).collect()
+}
+
+/// Finds scopes that become names of one scope: who has one of them has all that it permits.
+fn merged_scopes(versions: &Versions<'_>) -> Vec<ProfileChange> {
+    let old = &versions.old.policy;
+    let change = |new: &ScopeEntry| {
+        let names = std::iter::once(&new.name).chain(&new.aliases);
+        let merged: ScopeSet = names.filter_map(|name| old.scopes.find(name)).collect();
+        if merged.iter().nth(1).is_none() {
+            return None;
+        }
+        let registry = &versions.new.policy.scopes;
+        let entries = merged.iter().filter_map(|scope| old.scopes.entries().get(usize::from(scope.0)));
+        let names = entries.flat_map(|entry| std::iter::once(&entry.name).chain(&entry.aliases));
+        let scopes: Vec<Box<str>> =
+            names.filter(|name| registry.find(name) == registry.find(&new.name)).cloned().collect();
+        let text = format!(
+            "{} are names of one scope, `{}`: keys and users that have one of them can do what each of them permitted",
+            list(&scopes),
+            new.name
+        );
+        let keys = AffectedKeys { scopes, ..AffectedKeys::default() };
+        let mut roles: Vec<Box<str>> = old
+            .roles
+            .iter()
+            .filter(|(_, granted)| granted.intersects(&merged) && !granted.covers(&merged))
+            .map(|(role, _)| role.clone())
+            .collect();
+        roles.sort_unstable();
+        let users = (!roles.is_empty()).then_some(Affected::Users { roles, environment: None });
+        let field = format!("scopes[{}].aliases", new.name);
+        let change = ProfileChange::new(ChangeEffect::GrantsMore, field, text);
+        Some(change.affecting([Affected::Keys(keys)]).affecting(users))
+    };
+    versions.new.policy.scopes.entries().iter().filter_map(change).collect()
 }
 
 /// Finds scopes that begin or cease to be enforced.

@@ -199,6 +199,29 @@ fn a_scope_is_lost_by_its_removal_and_kept_under_an_alias() {
 }
 
 #[test]
+fn scopes_that_become_one_grant_more_to_those_who_have_one_of_them() {
+    let merged = SHOP
+        .replace(
+            "aliases = [\"items.view\"]\n[[scopes]]\nname = \"items.write\"\n",
+            "aliases = [\"items.view\", \"items.write\"]\n",
+        )
+        .replace("scopes = [\"items.write\"]", "scopes = [\"items.read\"]");
+    let changes = diff(Some(SHOP), &merged).unwrap_or_else(|errors| panic!("{errors}"));
+    let more: Vec<_> = changes.iter().filter(|change| change.effect == ChangeEffect::GrantsMore).collect();
+    assert_eq!(more.len(), 1, "{changes:#?}");
+    assert!(
+        more[0].description.contains("`items.view`, `items.write` are names of one scope, `items.read`"),
+        "{more:#?}"
+    );
+    assert!(!more[0].takes_away, "{more:#?}");
+    let [Affected::Keys(keys), Affected::Users { roles, .. }] = more[0].affected.as_slice() else {
+        panic!("{more:#?}");
+    };
+    assert_eq!(*keys.scopes, ["items.read", "items.view", "items.write"].map(Box::from));
+    assert_eq!(**roles, [Box::from("clerk")]);
+}
+
+#[test]
 fn many_lost_scopes_are_one_change() {
     let scopes: Vec<String> = (0..40).map(|n| format!("[[scopes]]\nname = \"s{n}\"\n")).collect();
     let scopes = scopes.concat();
