@@ -1,4 +1,7 @@
-//! Changes of hosts: those that the profile serves no more, and those whose environment differs.
+//! Changes of hosts: those that the profile serves no more, and those whose environment differs. The first host of the
+//! document that matches a call decides, so that the order of hosts matters where one covers another.
+
+use std::collections::BTreeMap;
 
 use latchkey_core::profile_change::{Affected, AffectedKeys, ChangeEffect, ProfileChange};
 
@@ -23,20 +26,38 @@ pub(super) fn changes(versions: &Versions<'_>) -> Vec<ProfileChange> {
             let text = format!("calls to every host are accepted, and not only to {}", list(names(old)));
             vec![ProfileChange::new(ChangeEffect::GrantsMore, "hosts", text)]
         }
-        (false, false) => {
-            let mut changes: Vec<ProfileChange> =
-                old.entries().filter_map(|(pattern, host)| change_of(&pattern, host, new)).collect();
-            let added = new.patterns().filter(|pattern| !old.patterns().any(|known| known.covers(pattern)));
-            let mut added: Vec<String> = added.map(|pattern| pattern.to_string()).collect();
-            added.sort_unstable();
-            if !added.is_empty() {
-                let text = format!("calls to {} are accepted", list(added));
-                changes.push(ProfileChange::new(ChangeEffect::GrantsMore, "hosts", text));
+        (false, false) => of_hosts(old, new),
+    }
+}
+
+/// Compares the hosts that decide about calls, for each host of both versions.
+fn of_hosts(old: &HostMap<Host>, new: &HostMap<Host>) -> Vec<ProfileChange> {
+    let patterns: BTreeMap<String, HostPattern> =
+        old.patterns().chain(new.patterns()).map(|pattern| (pattern.to_string(), pattern)).collect();
+    let (mut changes, mut added) = (Vec::new(), Vec::new());
+    for (name, pattern) in patterns {
+        match (deciding(old, &pattern), deciding(new, &pattern)) {
+            (Some(before), Some(after)) => changes.extend(change_of(&name, before, after)),
+            (Some(before), None) => {
+                let text = format!("calls to the host `{name}` are denied");
+                changes.push(takes_away(&format!("hosts[{name}]"), text, before.environment.clone()));
             }
-            changes.sort_by(|a, b| a.field.cmp(&b.field));
-            changes
+            (None, Some(_)) => added.push(name),
+            (None, None) => {}
         }
     }
+    if !added.is_empty() {
+        let text = format!("calls to {} are accepted", list(added));
+        changes.push(ProfileChange::new(ChangeEffect::GrantsMore, "hosts", text));
+    }
+    changes
+}
+
+/// Returns the host that decides about calls to the hosts of a pattern: the first of the document that covers them, even
+/// if another one is more specific.
+fn deciding<'a>(hosts: &'a HostMap<Host>, pattern: &HostPattern) -> Option<&'a Host> {
+    let covering = hosts.entries().filter(|(other, _)| other.covers(pattern));
+    covering.map(|(_, host)| host).min_by_key(|host| host.index)
 }
 
 fn takes_away(field: &str, text: String, environment: Option<Box<str>>) -> ProfileChange {
@@ -44,15 +65,10 @@ fn takes_away(field: &str, text: String, environment: Option<Box<str>>) -> Profi
     ProfileChange::new(ChangeEffect::LosesAccess, field, text).affecting([keys]).taking_away()
 }
 
-/// Returns the change of a host of the old version.
-fn change_of(pattern: &HostPattern, old: &Host, new: &HostMap<Host>) -> Option<ProfileChange> {
+/// Returns the change of a host that both versions serve.
+fn change_of(pattern: &str, old: &Host, new: &Host) -> Option<ProfileChange> {
     let field = format!("hosts[{pattern}]");
-    let exact = new.entries().find(|(other, _)| other == pattern);
-    let Some((_, host)) = exact.or_else(|| new.entries().find(|(other, _)| other.covers(pattern))) else {
-        let text = format!("calls to the host `{pattern}` are denied");
-        return Some(takes_away(&field, text, old.environment.clone()));
-    };
-    match (&old.environment, &host.environment) {
+    match (&old.environment, &new.environment) {
         (before, after) if before == after => None,
         (Some(before), None) => {
             let text =

@@ -79,6 +79,34 @@ fn a_source_or_a_host_that_is_gone_takes_keys_away() {
 }
 
 #[test]
+fn the_first_host_that_covers_another_decides_about_its_calls() {
+    let host = |name: &str, environment: &str| {
+        format!("[[hosts]]\nhost = \"{name}\"\nenvironment = \"{environment}\"\n")
+    };
+    let hosts = "[[hosts]]\nhost = \"api.shop.dev\"\nenvironment = \"live\"\n[[hosts]]\nhost = \"test.shop.dev\"\nenvironment = \"test\"\n";
+    assert!(SHOP.contains(hosts));
+    let with = |all: &[String]| SHOP.replace(hosts, &all.concat());
+    let (wide, api, narrow) =
+        (host("*.shop.dev", "test"), host("api.shop.dev", "live"), host("new.shop.dev", "live"));
+    let apart = with(&[api.clone(), wide.clone()]);
+    for (new, words) in [
+        // The order alone changes.
+        (with(&[wide.clone(), api.clone()]), "`api.shop.dev` accepts keys of `test` in place of `live`"),
+        // A narrower host with an environment of its own takes calls of the wider one.
+        (
+            with(&[api.clone(), narrow.clone(), wide.clone()]),
+            "`new.shop.dev` accepts keys of `live` in place of `test`",
+        ),
+    ] {
+        let changes = diff(Some(&apart), &new).unwrap_or_else(|errors| panic!("{errors}"));
+        assert_eq!(changes.len(), 1, "{changes:#?}");
+        assert!(changes[0].description.contains(words) && changes[0].takes_away, "{changes:#?}");
+    }
+    // Behind the wider host, the narrower one decides about no call.
+    assert_eq!(diff(Some(&apart), &with(&[api, wide, narrow])), Ok(vec![]));
+}
+
+#[test]
 fn routes_are_compared_by_the_calls_that_they_take() {
     let (more, less) = (ChangeEffect::GrantsMore, ChangeEffect::LosesAccess);
     let read = "path = \"/items/{id}\"\nscopes = [\"items.read\"]";
