@@ -20,6 +20,7 @@ on_both!(
     a_rollback_applies_an_older_version_as_a_new_one,
     a_change_from_another_version_than_the_expected_one_is_refused,
     a_file_of_the_start_that_takes_keys_away_leaves_the_version_in_force,
+    a_file_that_conflicts_with_the_version_that_stays_does_not_prevent_the_start,
 );
 
 /// The shop's document with another prefix for live keys.
@@ -244,4 +245,33 @@ async fn a_file_of_the_start_that_takes_keys_away_leaves_the_version_in_force(da
     let shop = Shop { operator: latchkey.operator(), latchkey };
     assert!(newest(&shop).await == 2 && !shop.admits(&value).await, "{}", shop.latchkey.log());
     assert!(shop.latchkey.log().contains("profile changed: the prefix"), "{}", shop.latchkey.log());
+}
+
+async fn a_file_that_conflicts_with_the_version_that_stays_does_not_prevent_the_start(database: Database) {
+    let host = |name: &str| format!("\n[[hosts]]\nhost = \"{name}\"\n");
+    let served = format!("{SHOP}{}", host("api.shop.dev"));
+    let mut latchkey = database.setup().profile("shop", &served).start();
+    let operator = latchkey.operator();
+    operator.try_tenant("acme", "shop", "").await.expect("a tenant");
+    let (_, value) = operator.plain_key("acme", "live").await;
+    latchkey.kill();
+    // The shop gives its host up to the market, and makes its keys invalid, so that its file is held back.
+    let _ = latchkey.folder().write("profiles/shop.toml", &format!("{}{}", moved(), host("new.shop.dev")));
+    let market = SHOP.replace("name = \"shop\"", "name = \"market\"").replace("\"pub_", "\"market_pub_");
+    let _ = latchkey.folder().write("profiles/market.toml", &format!("{market}{}", host("api.shop.dev")));
+    latchkey.restart();
+    let shop = Shop { operator: latchkey.operator(), latchkey };
+    assert!(newest(&shop).await == 1 && shop.admits(&value).await, "{}", shop.latchkey.log());
+    let ask = GetProfileRequest { name: "market".to_owned(), version: 0 };
+    let status = shop.operator.profiles().get_profile(ask.clone()).await.expect_err("not applied");
+    assert_eq!(status.code(), Code::NotFound);
+    for words in ["takes access away", "conflicts with the version in force", "api.shop.dev"] {
+        assert!(shop.latchkey.log().contains(words), "{words}: {}", shop.latchkey.log());
+    }
+    let mut latchkey = shop.latchkey;
+    latchkey.kill();
+    latchkey.set("LATCHKEY_FORCE_PROFILES", "true");
+    latchkey.restart();
+    let applied = latchkey.operator().profiles().get_profile(ask).await.expect("applied").into_inner();
+    assert_eq!(applied.version, 1, "both files are applied in the order that they permit");
 }

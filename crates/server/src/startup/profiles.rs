@@ -12,18 +12,35 @@ use latchkey_profile::{Errors, diff, profile_conflicts_among_stored, shared_issu
 use super::{Startup, StartupError};
 use crate::profile_files::Document;
 
+/// Outcome of the attempt to apply a document.
+enum Outcome {
+    /// The document is in force.
+    Applied,
+    /// The document takes access away, so the version in force stays.
+    HeldBack,
+    /// The document conflicts with stored profiles.
+    Conflicts(Errors),
+}
+
 impl Startup {
     pub(super) async fn apply_documents(&self) -> Result<(), StartupError> {
         let mut waiting: Vec<&Document> = self.documents.iter().collect();
+        let mut held_back: Vec<&str> = Vec::new();
         while !waiting.is_empty() {
             let (mut conflicting, before) = (Vec::new(), waiting.len());
             for document in waiting {
-                if let Some(errors) = self.apply(document).await? {
-                    conflicting.push((document, errors));
+                match self.apply(document).await? {
+                    Outcome::Applied => {}
+                    Outcome::HeldBack => held_back.push(&document.name),
+                    Outcome::Conflicts(errors) => conflicting.push((document, errors)),
                 }
             }
             if conflicting.len() == before {
-                return Err(conflict_error(&conflicting));
+                conflicting = self.leave_out(conflicting, held_back).await?;
+                if !conflicting.is_empty() {
+                    return Err(conflict_error(&conflicting));
+                }
+                break;
             }
             waiting = conflicting.into_iter().map(|(document, _)| document).collect();
         }
@@ -32,6 +49,35 @@ impl Startup {
             tracing::error!("{shared}; the profiles stay in force: apply one of them with another issuer");
         }
         Ok(())
+    }
+
+    /// Logs and leaves out the documents that conflict only because the stored versions of other ones stay in force:
+    /// those that were held back, and those that are left out themselves. Returns the documents that conflict otherwise.
+    async fn leave_out<'d>(
+        &self,
+        mut conflicting: Vec<(&'d Document, Errors)>,
+        mut staying: Vec<&'d str>,
+    ) -> Result<Vec<(&'d Document, Errors)>, StartupError> {
+        let stored = self.store.profiles().await?;
+        loop {
+            let others: Vec<ProfileRecord> =
+                stored.iter().filter(|record| !staying.contains(&&*record.name)).cloned().collect();
+            let (left_out, rest): (Vec<_>, Vec<_>) = conflicting
+                .into_iter()
+                .partition(|(document, _)| profile_conflicts_among_stored(&document.text, &others).is_ok());
+            if left_out.is_empty() {
+                return Ok(rest);
+            }
+            for (document, errors) in left_out {
+                tracing::error!(
+                    profile = %document.name,
+                    "the profile's file was not applied, because it conflicts with the version in force of a profile \
+                     whose file was not applied either; what is in force stays. Apply that file first: {errors}"
+                );
+                staying.push(&document.name);
+            }
+            conflicting = rest;
+        }
     }
 
     /// Returns the changes from the version in force to a document, with the keys, users and tenants that they affect.
@@ -47,13 +93,13 @@ impl Startup {
 
     /// Applies a document, or returns its conflicts with stored profiles. A document that takes access away is logged and
     /// not applied unless profiles are forced, so that a restart with a mistake does not end the service of live keys.
-    async fn apply(&self, document: &Document) -> Result<Option<Errors>, StartupError> {
+    async fn apply(&self, document: &Document) -> Result<Outcome, StartupError> {
         let (name, text) = (&*document.name, &*document.text);
         loop {
             let stored = self.store.profiles().await?;
             let expected_revision = match profile_conflicts_among_stored(text, &stored) {
                 Ok(revision) => revision,
-                Err(errors) => return Ok(Some(errors)),
+                Err(errors) => return Ok(Outcome::Conflicts(errors)),
             };
             let old = stored.iter().find(|record| *record.name == *name);
             let changes = self.changes(old, document).await?;
@@ -67,7 +113,7 @@ impl Startup {
                      Correct the file, apply it with `latchkey apply --force`, or start with force_profiles \
                      (LATCHKEY_FORCE_PROFILES): {taken}"
                 );
-                return Ok(None);
+                return Ok(Outcome::HeldBack);
             }
             let entry = self.audit_entry("profile.apply", name);
             let version =
@@ -78,7 +124,7 @@ impl Startup {
                     log_changes(name, &changes);
                     let (version, new) = (written.value.version, written.changed);
                     tracing::info!(profile = %name, version, new, "profile applied");
-                    return Ok(None);
+                    return Ok(Outcome::Applied);
                 }
                 // Another writer, probably a starting replica, applied a document in between; each conflict means
                 // that one of them has finished.
