@@ -39,19 +39,20 @@ impl Contents {
     }
 }
 
-/// Returns all columns with their tables, except the tables of the migrations themselves.
+/// Returns all columns with their tables, except the tables of the migrations themselves. The row of
+/// `schema_requirement` says what programs must know; it is no data of people, and `up` writes it again.
 async fn columns(db: &impl ConnectionTrait) -> Result<Vec<(String, String)>, DbErr> {
     let backend = db.get_database_backend();
     let sql = match backend {
         DbBackend::Postgres => {
             "SELECT table_name::text AS of_table, column_name::text AS of_column FROM information_schema.columns \
-             WHERE table_schema = current_schema() AND table_name NOT IN ('seaql_migrations', 'migration_lock') \
-             ORDER BY table_name, ordinal_position"
+             WHERE table_schema = current_schema() AND table_name NOT IN \
+             ('seaql_migrations', 'migration_lock', 'schema_requirement') ORDER BY table_name, ordinal_position"
         }
         _ => {
             "SELECT tables.name AS of_table, columns.name AS of_column FROM sqlite_master AS tables \
              JOIN pragma_table_info(tables.name) AS columns WHERE tables.type = 'table' \
-             AND tables.name NOT LIKE 'sqlite_%' AND tables.name <> 'seaql_migrations' \
+             AND tables.name NOT LIKE 'sqlite_%' AND tables.name NOT IN ('seaql_migrations', 'schema_requirement') \
              ORDER BY tables.name, columns.cid"
         }
     };

@@ -84,7 +84,7 @@ fn migrations_go_up_and_down() {
     };
     migrate(&["up"]);
     assert!(!migrate(&["status"]).contains("missing"));
-    migrate(&["down", "--steps", "1", "--discard-data"]);
+    migrate(&["down", "--steps", "1"]);
     assert_eq!(migrate(&["status"]).matches("missing").count(), 1);
 }
 
