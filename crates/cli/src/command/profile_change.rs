@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use latchkey_proto::v1;
 use latchkey_proto::v1::profile_service_client::ProfileServiceClient;
+use tonic::Status;
 
 use crate::args::ChangeArgs;
 use crate::call::AuthenticatedChannel;
@@ -40,9 +41,10 @@ pub(super) async fn run(
     if changes || !diff.warnings.is_empty() {
         note(&diff.text());
     }
-    // What has to be forced is refused by the server, with the reason.
-    let refused = diff.requires_force && !args.force;
-    if changes && !args.yes && !refused {
+    if diff.requires_force && !args.force {
+        return Err(needs_force(&name));
+    }
+    if changes && !args.yes {
         confirm(&name, &diff)?;
     }
     let applied = send(profiles, new, args, Step::Apply { expected_version: diff.from_version }).await?;
@@ -89,6 +91,16 @@ async fn send(
         }
     };
     Ok(answered?.into_inner())
+}
+
+/// Returns the refusal of changes that take access away and are not forced. The change is not sent: between the preview
+/// and the call, the server could come to permit it, and it would be applied without a question.
+fn needs_force(name: &str) -> CliError {
+    Status::failed_precondition(format!(
+        "{name}: the changes that are marked above take access away from keys, users or tenants, so nothing was applied; \
+         correct the document, or repeat the command with --force"
+    ))
+    .into()
 }
 
 /// Asks whether the changes are to be applied. Without a terminal, there is no answer, and the command is refused.
