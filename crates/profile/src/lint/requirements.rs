@@ -23,9 +23,12 @@ fn is_usable(policy: &Policy, route: &Route) -> bool {
     if route.public || route.enforce.is_shadow() || policy.enforce.is_shadow() {
         return true;
     }
-    let has_all = |scopes: &ScopeSet| {
-        scopes.covers(&route.scopes) && (route.any_scopes.is_empty() || scopes.intersects(&route.any_scopes))
-    };
+    // A call passes if all scopes that it lacks are in shadow.
+    let shadow = policy.scopes.shadow();
+    let enforced = route.scopes.difference(shadow);
+    let any_needed = !shadow.covers(&route.any_scopes);
+    let has_all =
+        |scopes: &ScopeSet| scopes.covers(&enforced) && (!any_needed || scopes.intersects(&route.any_scopes));
     let permitted = |name: &str| route.kinds.is_empty() || route.kinds.iter().any(|kind| **kind == *name);
     // A document without kinds and roles is incomplete: nothing can be said about it.
     (policy.kinds.is_empty() && policy.roles.is_empty())

@@ -124,3 +124,20 @@ fn a_route_that_no_credential_can_use_is_named() {
     assert_eq!(warnings(&format!("{}{role}", route("scopes = [\"a\", \"b\"]"))), Vec::<String>::new());
     assert_eq!(warnings(&route("any_scopes = [\"a\", \"b\"]")), Vec::<String>::new());
 }
+
+#[test]
+fn a_route_is_usable_without_scopes_in_shadow() {
+    let scopes = "[[scopes]]\nname = \"a\"\n[[scopes]]\nname = \"b\"\n[[scopes]]\nname = \"trial\"\nenforce = \"shadow\"\n";
+    let kind = "[[kinds]]\nname = \"k\"\nprefix = \"k_\"\nscopes = [\"a\"]\n";
+    // Of several scopes, one must be had if not all of them are in shadow.
+    for (fields, usable) in [
+        ("scopes = [\"a\", \"trial\"]", true),
+        ("any_scopes = [\"trial\"]", true),
+        ("any_scopes = [\"b\", \"trial\"]", false),
+        ("scopes = [\"b\", \"trial\"]", false),
+    ] {
+        let found = warnings(&format!("{scopes}{kind}[[routes]]\npath = \"/x\"\n{fields}\n"));
+        let named = found.iter().any(|warning| warning.contains("no call can use this route"));
+        assert_eq!(named, !usable, "{fields}: {found:#?}");
+    }
+}
