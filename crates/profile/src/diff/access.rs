@@ -87,7 +87,7 @@ fn switch(Switch { field, open, values, opened, closed }: &Switch) -> Option<Pro
     }
 }
 
-/// Finds sources of the credential that are read no more, or from now on.
+/// Finds sources of the credential that are read no more, from now on, or in another order.
 fn sources(versions: &Versions<'_>) -> Vec<ProfileChange> {
     let (before, after) = (&versions.old.rules.credential, &versions.new.rules.credential);
     let names = |text: &str, sources: &[Source], others: &[Source]| -> Vec<String> {
@@ -125,6 +125,14 @@ fn sources(versions: &Versions<'_>) -> Vec<ProfileChange> {
 fn environments(versions: &Versions<'_>) -> Vec<ProfileChange> {
     let (old, new) = (&versions.old.policy.environments, &versions.new.policy.environments);
     let gone = old.iter().filter(|name| !new.contains(name));
+    let kept = |sources: &[Source], others: &[Source]| -> Vec<Source> {
+        sources.iter().filter(|source| others.contains(source)).cloned().collect()
+    };
+    let reordered = kept(&before.sources, &after.sources) != kept(&after.sources, &before.sources);
+    if reordered && [before.conflict, after.conflict] == [Conflict::First; 2] {
+        let text = "calls with several different credentials pass with that of another source, which is listed first";
+        changes.push(ProfileChange::new(ChangeEffect::Other, field, text));
+    }
     gone.map(|name| {
         let text =
             format!("the environment `{name}` is removed: users that are confined to it can do nothing");

@@ -20,6 +20,12 @@ pub(super) fn changes(versions: &Versions<'_>) -> Vec<ProfileChange> {
         changes.extend(pairs.into_iter().map(|pair| pair.of(&field, &whose)));
         changes.extend(enforcement(&old.classes, &new.classes, class));
     }
+    for class in old.classes.names().filter(|name| new.classes.find(name).is_none()) {
+        let text = format!(
+            "the rate class `{class}` is removed: calls for which Envoy's route or a Check names it are denied"
+        );
+        changes.push(ProfileChange::new(ChangeEffect::LosesAccess, format!("rate_limits.{class}"), text));
+    }
     if let Some(fallback) = old.classes.fallback().filter(|_| new.classes.fallback().is_none())
         && !old.classes.rules(fallback).is_empty()
     {

@@ -15,6 +15,7 @@ pub(super) fn changes(versions: &Versions<'_>) -> Vec<ProfileChange> {
     changes.extend(merged_scopes(versions));
     changes.extend(enforcement(versions));
     changes.extend(roles(versions));
+    changes.extend(added_roles(versions));
     changes
 }
 
@@ -160,4 +161,18 @@ fn roles(versions: &Versions<'_>) -> Vec<ProfileChange> {
         }
     }
     changes
+}
+
+/// Finds roles that are added. Users can have a role already that the version before did not.
+fn added_roles(versions: &Versions<'_>) -> Vec<ProfileChange> {
+    let (old, new) = (&versions.old.policy.roles, &versions.new.policy.roles);
+    let mut added: Vec<_> = new.iter().filter(|(name, _)| !old.contains_key(*name)).collect();
+    added.sort_unstable_by_key(|(name, _)| *name);
+    let change = |(name, granted): (&Box<str>, &ScopeSet)| {
+        let scopes = if granted.is_empty() { "no scope".to_owned() } else { versions.new_names(granted) };
+        let text = format!("the role `{name}` is added: its users have {scopes}");
+        let users = Affected::Users { roles: vec![name.clone()], environment: None };
+        ProfileChange::new(ChangeEffect::GrantsMore, format!("roles[{name}]"), text).affecting([users])
+    };
+    added.into_iter().map(change).collect()
 }

@@ -3,6 +3,7 @@
 use latchkey_core::profile_change::{Affected, ChangeEffect, KeyGroup, ProfileChange};
 use latchkey_profile::diff;
 
+mod checks;
 mod routes;
 mod rules;
 
@@ -243,7 +244,15 @@ fn users_lose_and_gain_what_their_role_does() {
     assert!(!change.takes_away);
     let other = "name = \"seller\"\nscopes = [\"items.read\"]";
     let changes = edit(role, other);
-    assert!(changes[0].description.contains("the role `clerk` is removed") && changes[0].takes_away);
+    assert_eq!(changes.len(), 2, "{changes:#?}");
+    let added = &changes[0];
+    assert!(added.effect == ChangeEffect::GrantsMore && !added.takes_away, "{added:#?}");
+    assert!(
+        added.description.contains("the role `seller` is added: its users have `items.read`"),
+        "{added:#?}"
+    );
+    assert!(matches!(&added.affected[..], [Affected::Users { roles, .. }] if **roles == ["seller".into()]));
+    assert!(changes[1].description.contains("the role `clerk` is removed") && changes[1].takes_away);
 }
 
 #[test]
