@@ -2,6 +2,7 @@
 //! as they are compiled, so that two spellings of a rule are no change; everything else is compared field by field.
 
 mod access;
+mod checks;
 mod document;
 mod hosts;
 mod kinds;
@@ -49,6 +50,7 @@ pub fn diff(old: Option<&str>, new: &str) -> Result<Vec<ProfileChange>, Errors> 
     let mut changes = kinds::changes(&versions);
     changes.extend(scopes::changes(&versions));
     changes.extend(access::changes(&versions));
+    changes.extend(checks::changes(&versions));
     changes.extend(hosts::changes(&versions));
     changes.extend(tokens::changes(&versions));
     changes.extend(limits::changes(&versions));

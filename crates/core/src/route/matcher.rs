@@ -107,6 +107,12 @@ impl Routes {
         Self { case_sensitive, ..self }
     }
 
+    /// Returns true if paths that differ in the case of letters are different paths.
+    #[must_use]
+    pub fn is_case_sensitive(&self) -> bool {
+        self.case_sensitive
+    }
+
     /// Returns true if a route takes paths with encoded slashes.
     #[must_use]
     pub fn permits_encoded_slash(&self) -> bool {

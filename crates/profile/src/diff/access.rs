@@ -51,6 +51,13 @@ fn switches(versions: &Versions<'_>) -> Vec<ProfileChange> {
             closed: "calls that match no route are denied",
         },
         Switch {
+            field: "paths",
+            open: (old.routes.is_case_sensitive(), new.routes.is_case_sensitive()),
+            values: ("unambiguous", "case_sensitive"),
+            opened: "paths that match a route only in another letter case are not denied for it any more",
+            closed: "paths that match a route only in another letter case are denied",
+        },
+        Switch {
             field: "tenant.required",
             open: (!old.tenant_required, !new.tenant_required),
             values: ("true", "false"),
@@ -118,13 +125,6 @@ fn sources(versions: &Versions<'_>) -> Vec<ProfileChange> {
         let text = format!("credentials are also read from {}", list(&added));
         changes.push(ProfileChange::new(ChangeEffect::Other, field, text));
     }
-    changes
-}
-
-/// Finds environments that are removed. Their keys are found with the kinds.
-fn environments(versions: &Versions<'_>) -> Vec<ProfileChange> {
-    let (old, new) = (&versions.old.policy.environments, &versions.new.policy.environments);
-    let gone = old.iter().filter(|name| !new.contains(name));
     let kept = |sources: &[Source], others: &[Source]| -> Vec<Source> {
         sources.iter().filter(|source| others.contains(source)).cloned().collect()
     };
@@ -133,6 +133,13 @@ fn environments(versions: &Versions<'_>) -> Vec<ProfileChange> {
         let text = "calls with several different credentials pass with that of another source, which is listed first";
         changes.push(ProfileChange::new(ChangeEffect::Other, field, text));
     }
+    changes
+}
+
+/// Finds environments that are removed. Their keys are found with the kinds.
+fn environments(versions: &Versions<'_>) -> Vec<ProfileChange> {
+    let (old, new) = (&versions.old.policy.environments, &versions.new.policy.environments);
+    let gone = old.iter().filter(|name| !new.contains(name));
     gone.map(|name| {
         let text =
             format!("the environment `{name}` is removed: users that are confined to it can do nothing");

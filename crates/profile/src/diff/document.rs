@@ -43,6 +43,11 @@ pub(super) fn texts(document: &str, table: &str, field: &str) -> Vec<String> {
     items.iter().filter_map(|item| text(item.get_ref())).collect()
 }
 
+/// Returns the value of a field of a document, as a change shows it; empty if the document does not have it.
+pub(super) fn value(document: &str, field: &str) -> String {
+    shortened(fields(document).get(field).map_or("", String::as_str), MAX_VALUE_BYTES)
+}
+
 /// Finds the fields that differ and that none of the other changes is about.
 pub(super) fn changes(versions: &Versions<'_>, found: &[ProfileChange]) -> Vec<ProfileChange> {
     let (old, new) = (fields(versions.old_text), fields(versions.new_text));

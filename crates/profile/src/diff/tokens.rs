@@ -1,8 +1,9 @@
 //! Changes of JWTs and passwords: tokens that are denied from now on.
 
 use latchkey_core::profile_change::{Affected, ChangeEffect, ProfileChange};
+use latchkey_core::token::TokenRules;
 
-use super::Versions;
+use super::{Versions, list};
 
 pub(super) fn changes(versions: &Versions<'_>) -> Vec<ProfileChange> {
     let (old, new) = (&versions.old.policy, &versions.new.policy);
@@ -38,6 +39,7 @@ pub(super) fn changes(versions: &Versions<'_>) -> Vec<ProfileChange> {
         };
         invalid("issuer", &before.issuer, &after.issuer);
         invalid("audience", &before.audience, &after.audience);
+        changes.extend(audiences(before, after));
         for (field, longer) in
             [("ttl", before.ttl < after.ttl), ("refresh_ttl", before.refresh_ttl < after.refresh_ttl)]
         {
@@ -56,6 +58,22 @@ pub(super) fn changes(versions: &Versions<'_>) -> Vec<ProfileChange> {
         let text = "new passwords can be shorter";
         let change = ProfileChange::new(ChangeEffect::GrantsMore, "passwords.min_length", text);
         changes.push(change.values(old.min_password_length.to_string(), new.min_password_length.to_string()));
+    }
+    changes
+}
+
+/// Finds audiences that tokens can be requested for, and former ones of other services that are accepted from now on.
+fn audiences(before: &TokenRules, after: &TokenRules) -> Vec<ProfileChange> {
+    let mut changes = Vec::new();
+    let known = |name: &Box<str>| *name == before.audience || before.audiences.contains(name);
+    let more: Vec<_> = after.audiences.iter().filter(|name| !known(name)).collect();
+    if !more.is_empty() {
+        let text = format!("JWTs can be requested for the audience {}", list(more));
+        changes.push(ProfileChange::new(ChangeEffect::GrantsMore, "jwt.audiences", text));
+    }
+    if before.audiences.contains(&after.audience) {
+        let text = format!("JWTs that were issued for the audience `{}` are accepted", after.audience);
+        changes.push(ProfileChange::new(ChangeEffect::GrantsMore, "jwt.audience", text));
     }
     changes
 }

@@ -14,6 +14,7 @@ fn each_switch_is_found_in_both_directions() {
             SHOP.replace("unmatched_routes = \"deny\"", "unmatched_routes = \"authenticate\""),
             "unmatched_routes",
         ),
+        (with("paths = \"case_sensitive\""), "paths"),
         (sources("conflict = \"first\""), "credential.conflict"),
         (sources("forward = true"), "credential.forward"),
         (
