@@ -39,29 +39,29 @@ async fn open(database: Database) -> Shop {
     Shop { latchkey, operator }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
-fn of(secret: Secret) -> ImportedKey {
+pub(crate) fn of(secret: Secret) -> ImportedKey {
     ImportedKey { secret: Some(secret), key: Some(key("", "")), ..ImportedKey::default() }
 }
 
-fn by_value(value: &str) -> ImportedKey {
+pub(crate) fn by_value(value: &str) -> ImportedKey {
     of(Secret::Value(value.to_owned()))
 }
 
-fn by_hash(kind: &str, algorithm: &str, digest: &str) -> ImportedKey {
+pub(crate) fn by_hash(kind: &str, algorithm: &str, digest: &str) -> ImportedKey {
     let hash = ImportedHash { algorithm: algorithm.into(), digest: digest.into(), secret: String::new() };
     let key = Some(CreateKeyRequest { kind: kind.into(), ..key("", "") });
     ImportedKey { key, ..of(Secret::Hash(hash)) }
 }
 
-fn request(keys: Vec<ImportedKey>) -> ImportKeysRequest {
+pub(crate) fn request(keys: Vec<ImportedKey>) -> ImportKeysRequest {
     ImportKeysRequest { tenant: "acme".to_owned(), keys, validate_only: false }
 }
 
-async fn import(shop: &Shop, keys: Vec<ImportedKey>) -> ImportKeysResponse {
+pub(crate) async fn import(shop: &Shop, keys: Vec<ImportedKey>) -> ImportKeysResponse {
     shop.operator.keys().import_keys(request(keys)).await.expect("imported").into_inner()
 }
 

@@ -20,6 +20,7 @@ mod profile_changes;
 mod profiles;
 mod races;
 mod roles;
+mod same_value;
 mod tenants;
 
 use latchkey_proto::v1::{CheckRequest, CreateKeyRequest, Decision};

@@ -24,7 +24,8 @@ type UserGuard<'a> = LoadGuard<'a, UserId, Cached<UserRecord>>;
 
 impl<L: Limiter> Gate<L> {
     /// Looks up the key with this value, and its tenant, by each hash by which `policy` or, without one, any profile can
-    /// have it. Returns that hash too. A value that is cached by its SHA-256 is compared with no other format.
+    /// have it. Returns that hash too. If several keys have the value, the first hash that a key has decides, in the same
+    /// order on every replica, whatever is cached. A value that is cached by its SHA-256 is compared with no other format.
     pub(super) async fn lookup_value(
         &self,
         value: &str,
@@ -32,19 +33,13 @@ impl<L: Limiter> Gate<L> {
         eval: &mut EvalContext<'_, '_>,
     ) -> Result<Option<(CachedWithTenant<CachedKey>, KeyHash)>, SystemError> {
         let own = KeyHash::of(value);
-        let cache = &self.parts.cache;
-        if let Some(cached) = cache.get(&own) {
+        if let Some(cached) = self.parts.cache.get(&own) {
             return Ok(self.cached_key(&own, cached, eval).await?.map(|found| (found, own)));
         }
         let imported = match policy {
             Some(policy) => policy.imported_hashes(value),
             None => self.parts.policies.imported_hashes(value),
         };
-        for hash in &imported {
-            if let Some(cached) = cache.get(hash) {
-                return Ok(self.cached_key(hash, cached, eval).await?.map(|found| (found, *hash)));
-            }
-        }
         for hash in std::iter::once(&own).chain(&imported) {
             if let Some(found) = self.load_key(hash, eval).await? {
                 return Ok(Some((found, *hash)));

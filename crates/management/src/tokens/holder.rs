@@ -24,32 +24,36 @@ pub(super) struct Holder {
 }
 
 impl TokenIssuer {
-    /// Returns the holder of a key's value.
+    /// Returns the holder of a key's value. If several keys have the value, the first hash that a key has decides, as for a
+    /// Check.
     pub(super) async fn key_holder(&self, value: &PlainKey, tenant: &str) -> Result<Holder, ManagementError> {
         if !self.shared().policies.matches_key_format(value.reveal()) {
             return Err(INVALID_CREDENTIAL.into());
         }
         let text = value.reveal();
-        let imported = self.shared().policies.imported_hashes(text);
-        let mut found = self.key(&value.hash(), tenant).await.map(|holder| (holder, value.hash()));
-        for hash in imported {
-            if found.is_ok() {
-                break;
+        let (own, imported) = (value.hash(), self.shared().policies.imported_hashes(text));
+        for hash in std::iter::once(&own).chain(&imported) {
+            let found = self.parts.keys.key_by_hash(hash).await?;
+            if found.entry.is_none() {
+                continue;
             }
-            found = self.key(&hash, tenant).await.map(|holder| (holder, hash));
+            let holder = self.active_key(found, tenant)?;
+            // The format must be one that the tenant's own profile has now, as it must for a Check.
+            if holder.policy.matches_key_format(text) && holder.policy.finds_by_hash(text, hash) {
+                return Ok(holder);
+            }
+            break;
         }
-        let (holder, hash) = found?;
-        // The format must be one that the tenant's own profile has now, as it must for a Check.
-        if holder.policy.matches_key_format(text) && holder.policy.finds_by_hash(text, &hash) {
-            Ok(holder)
-        } else {
-            Err(INVALID_CREDENTIAL.into())
-        }
+        Err(INVALID_CREDENTIAL.into())
     }
 
     /// Returns the key with this hash as a holder.
     pub(super) async fn key(&self, hash: &KeyHash, tenant: &str) -> Result<Holder, ManagementError> {
-        let (key, owner) = known(self.parts.keys.key_by_hash(hash).await?, tenant)?;
+        self.active_key(self.parts.keys.key_by_hash(hash).await?, tenant)
+    }
+
+    fn active_key(&self, found: LookupResult, tenant: &str) -> Result<Holder, ManagementError> {
+        let (key, owner) = known(found, tenant)?;
         if key.state(self.now()) != KeyState::Active {
             return Err(INVALID_CREDENTIAL.into());
         }

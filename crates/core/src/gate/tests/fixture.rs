@@ -108,6 +108,8 @@ impl Policies for SinglePolicy {
 
 pub(super) struct FakeStore {
     records: Mutex<(KeyRecord, TenantRecord)>,
+    /// Another key of the tenant.
+    other: Mutex<Option<KeyRecord>>,
     queries: AtomicUsize,
     unavailable: AtomicBool,
 }
@@ -116,6 +118,13 @@ impl FakeStore {
     pub(super) fn change(&self, change: impl FnOnce(&mut KeyRecord, &mut TenantRecord)) {
         let records = &mut *self.records.lock().unwrap();
         change(&mut records.0, &mut records.1);
+    }
+
+    /// Adds a key that differs from the first one in this.
+    pub(super) fn add(&self, change: impl FnOnce(&mut KeyRecord)) {
+        let mut key = self.records.lock().unwrap().0.clone();
+        change(&mut key);
+        *self.other.lock().unwrap() = Some(key);
     }
 
     pub(super) fn set_unavailable(&self, unavailable: bool) {
@@ -128,7 +137,8 @@ impl FakeStore {
 
     fn new() -> Self {
         let records = Mutex::new(records());
-        Self { records, queries: AtomicUsize::new(0), unavailable: AtomicBool::new(false) }
+        let (other, queries) = (Mutex::default(), AtomicUsize::new(0));
+        Self { records, other, queries, unavailable: AtomicBool::new(false) }
     }
 }
 
@@ -141,8 +151,10 @@ impl KeyStore for FakeStore {
         self.queries.fetch_add(1, Ordering::SeqCst);
         // Other tasks run while this query is under way.
         tokio::task::yield_now().await;
-        let records = self.records.lock().unwrap().clone();
-        Ok(LookupResult { entry: Some(records).filter(|(key, _)| key.hash == *hash), revision: 9 })
+        let (key, tenant) = self.records.lock().unwrap().clone();
+        let keys = std::iter::once(key).chain(self.other.lock().unwrap().clone());
+        let entry = keys.into_iter().find(|key| key.hash == *hash).map(|key| (key, tenant));
+        Ok(LookupResult { entry, revision: 9 })
     }
 }
 

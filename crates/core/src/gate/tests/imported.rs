@@ -99,3 +99,21 @@ async fn a_revocation_of_a_key_with_an_imported_hash_holds_at_once() {
     fixture.cache.apply(&Change { revision: 2, subject, effect: None, history: None });
     assert_eq!(denial_reason(&fixture, &get_request(UUID, "/v1/items")).await, Some(Reason::Revoked));
 }
+
+#[tokio::test]
+async fn a_revoked_key_decides_although_another_key_of_the_same_value_is_cached() {
+    let hash = scheme(HashAlgorithm::Sha512).lookup_hash_of(UUID).unwrap();
+    let fixture = fixture(hash, vec![scheme(HashAlgorithm::Sha512)]);
+    assert_eq!(denial_reason(&fixture, &get_request(UUID, "/v1/items")).await, None);
+    fixture.store.add(|key| {
+        (key.hash, key.revision) = (KeyHash::of(UUID), 2);
+        key.lifecycle = KeyLifecycle::Revoked { at: crate::time::Timestamp(1), reason: String::new() };
+    });
+    let subject = ChangeSubject::Key(KeyHash::of(UUID));
+    fixture.cache.apply(&Change { revision: 2, subject, effect: None, history: None });
+    for _ in 0..2 {
+        assert_eq!(denial_reason(&fixture, &get_request(UUID, "/v1/items")).await, Some(Reason::Revoked));
+        let verdict = fixture.gate.check(None, &get_request(UUID, "/v1/items")).await.unwrap();
+        assert_eq!(reason(&verdict), Some(Reason::Revoked));
+    }
+}
