@@ -3,7 +3,7 @@
 use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::excerpt::Quoted;
 use latchkey_core::id::KeyId;
-use latchkey_core::imported_hash::{HashAlgorithm, ImportedHashes};
+use latchkey_core::imported_hash::{HashAlgorithm, HashScheme, ImportedHashes};
 use latchkey_core::key_kind::{KeyKind, Prefixes};
 use latchkey_core::policy::Policy;
 use latchkey_core::record::{KeyLifecycle, KeyRecord};
@@ -80,7 +80,7 @@ impl ManagementService {
             record.lifecycle = KeyLifecycle::Disabled;
         }
         let other_hashes = match &key.secret {
-            Some(ImportSecret::Value(value)) => policy.imported_hashes(value.reveal()),
+            Some(ImportSecret::Value(value)) => other_hashes(value.reveal()),
             Some(ImportSecret::Sha256(_) | ImportSecret::Hash(_)) | None => ImportedHashes::new(),
         };
         Ok(Some(ImportRow { index, record, other_hashes }))
@@ -109,6 +109,13 @@ impl ManagementService {
             }
         }
     }
+}
+
+/// Returns the hashes, besides SHA-256, by which a key of this value may exist, also those of algorithms that the profile
+/// does not declare any more.
+fn other_hashes(value: &str) -> ImportedHashes {
+    let others = HashAlgorithm::ALL.into_iter().filter(|algorithm| *algorithm != HashAlgorithm::Sha256);
+    others.filter_map(|algorithm| HashScheme::plain(algorithm).lookup_hash_of(value)).collect()
 }
 
 /// Checks what a request says of a value that it has.
