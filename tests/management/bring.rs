@@ -21,6 +21,7 @@ on_both!(
     a_key_that_could_never_pass_is_refused_with_its_row,
     every_error_of_every_row_is_in_one_answer,
     a_check_of_an_import_stores_nothing,
+    a_prefix_that_shows_most_of_the_value_is_refused,
 );
 
 const UUID: &str = "550e8400-e29b-41d4-a716-446655440000";
@@ -236,4 +237,40 @@ async fn a_check_of_an_import_stores_nothing(database: Database) {
     assert!(!shop.admits(UUID).await);
     let imported = import(&shop, vec![by_value(UUID)]).await;
     assert!(imported.errors.is_empty() && shop.admits(UUID).await);
+}
+
+async fn a_prefix_that_shows_most_of_the_value_is_refused(database: Database) {
+    let shop = open(database).await;
+    let own = format!("shop_live_{}", "7".repeat(64));
+    let secrets = |prefix: &str, value: &str, kind: &str| {
+        let plain = by_hash(kind, "sha256", &hex(&Sha256::digest(value)));
+        [
+            by_value(value),
+            ImportedKey { key: plain.key.clone(), ..of(Secret::Sha256(Sha256::digest(value).to_vec())) },
+            plain,
+        ]
+        .map(|key| ImportedKey { prefix: prefix.into(), ..key })
+    };
+    for (prefix, value, kind) in [
+        (UUID, UUID, "legacy"),
+        (&UUID[..19], UUID, "legacy"),
+        (&own, &own, "secret"),
+        (&own[..38], &own, "secret"),
+    ] {
+        for key in secrets(prefix, value, kind) {
+            let found = violations(&shop, vec![key]).await;
+            let [(field, text)] = found.as_slice() else { panic!("{found:?}") };
+            assert!(field == "keys[0].prefix" && text.contains("at most half"), "{found:?}");
+            assert!(!text.contains(prefix), "{text}");
+        }
+    }
+    let none = ImportedKey { prefix: format!("{UUID}0"), ..secrets("", UUID, "legacy")[1].clone() };
+    let found = violations(&shop, vec![none]).await;
+    assert!(!format!("{found:?}").contains(UUID), "a value is not repeated: {found:?}");
+    let [one, two, three] = secrets(&own[..37], &own, "secret");
+    for key in [one, two, three] {
+        let ask = ImportKeysRequest { validate_only: true, ..request(vec![key]) };
+        let checked = shop.operator.keys().import_keys(ask).await.expect("checked").into_inner();
+        assert!(checked.errors.is_empty(), "{checked:?}");
+    }
 }

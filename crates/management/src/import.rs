@@ -3,6 +3,7 @@
 
 mod digest;
 mod findings;
+mod prefix;
 mod row;
 
 use std::collections::HashMap;

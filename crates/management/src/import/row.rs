@@ -12,7 +12,7 @@ use latchkey_core::time::Timestamp;
 use latchkey_core::token::looks_like_jwt;
 
 use super::findings::{Findings, Problem, formats};
-use super::{ImportContext, ImportKey, ImportRow, ImportSecret, ImportedHash, digest};
+use super::{ImportContext, ImportKey, ImportRow, ImportSecret, ImportedHash, digest, prefix};
 use crate::ManagementService;
 use crate::field_validator::FieldValidator;
 use crate::key_builder::{CreateKey, KeyBuilder};
@@ -123,9 +123,7 @@ fn check_value(policy: &Policy, value: &PlainKey, key: &ImportKey, fields: &mut 
     if policy.accepts.jwt && looks_like_jwt(value.reveal()) {
         fields.reject("value", "has the form of a JWT, and the profile takes it for one: it can't be a key");
     }
-    if !value.reveal().starts_with(&key.prefix) {
-        fields.reject("prefix", "is not what the value begins with");
-    }
+    prefix::check_of_value(policy, &key.prefix, value, fields);
     if !value.reveal().ends_with(&key.hint) {
         fields.reject("hint", "is not what the value ends with");
     }
@@ -149,13 +147,7 @@ fn hash(key: &ImportKey, kind: &KeyKind, fields: &mut FieldValidator<'_>) -> Opt
     if kind.retrievable {
         fields.reject(field, "keys of this kind are retrievable: the value is needed");
     }
-    if !kind.patterns().any(|pattern| pattern.can_begin_with(&key.prefix)) {
-        let (prefix, formats) = (Quoted(&key.prefix), formats(kind, &key.key.environment));
-        let name = &kind.name;
-        let text =
-            format!("{prefix} can't begin a key of the kind {name:?}; Check accepts those that {formats}");
-        fields.reject("prefix", text);
-    }
+    prefix::check_of_hash(kind, &key.prefix, &key.key.environment, fields);
     if key.hint.chars().count() > 4 || key.hint.chars().any(|c| !c.is_ascii_graphic()) {
         fields.reject("hint", "must be the last characters of the value, at most 4");
     }

@@ -1,0 +1,66 @@
+//! Beginnings of the values of imported keys. They are stored and shown in the clear, so that most of a value must stay
+//! unknown.
+
+use latchkey_core::excerpt::Quoted;
+use latchkey_core::key_kind::KeyKind;
+use latchkey_core::key_kind::pattern::KeyPattern;
+use latchkey_core::policy::Policy;
+use latchkey_core::secret::PlainKey;
+
+use super::findings::formats;
+use crate::field_validator::FieldValidator;
+
+/// Checks the beginning of a value that the request has.
+pub(super) fn check_of_value(
+    policy: &Policy,
+    prefix: &str,
+    value: &PlainKey,
+    fields: &mut FieldValidator<'_>,
+) {
+    let (value, public) = (value.reveal(), || policy.kinds.iter().any(|kind| is_public(kind, prefix)));
+    if !value.starts_with(prefix) {
+        fields.reject("prefix", "is not what the value begins with");
+    } else if !public() {
+        check_length(prefix, value.len(), fields);
+    }
+}
+
+/// Checks the beginning of a value of which the request has a hash. It must be one of the kind's values.
+pub(super) fn check_of_hash(
+    kind: &KeyKind,
+    prefix: &str,
+    environment: &str,
+    fields: &mut FieldValidator<'_>,
+) {
+    if prefix.is_empty() || is_public(kind, prefix) {
+        return;
+    }
+    let (possible, others): (Vec<KeyPattern>, Vec<KeyPattern>) =
+        kind.patterns().partition(|pattern| pattern.can_begin_with(prefix));
+    let compared = if possible.is_empty() { &others } else { &possible };
+    let shortest = compared.iter().map(|pattern| *pattern.lengths().start()).min().unwrap_or_default();
+    // A text that is too long may be a whole value, and is not repeated.
+    if check_length(prefix, shortest, fields) && possible.is_empty() {
+        let (prefix, formats, name) = (Quoted(prefix), formats(kind, environment), &kind.name);
+        let text =
+            format!("{prefix} can't begin a key of the kind {name:?}; Check accepts those that {formats}");
+        fields.reject("prefix", text);
+    }
+}
+
+/// Returns whether a text is no part of a secret, because a prefix of the kind begins with it.
+fn is_public(kind: &KeyKind, text: &str) -> bool {
+    kind.own_prefixes().any(|own| own.starts_with(text))
+}
+
+/// Rejects a prefix that is longer than half of the shortest value, and returns whether it is not.
+fn check_length(prefix: &str, shortest: usize, fields: &mut FieldValidator<'_>) -> bool {
+    let (count, most) = (prefix.chars().count(), shortest / 2);
+    if count > most {
+        let text = format!(
+            "has {count} characters, and is stored and shown in the clear: at most half of a value, {most} characters here"
+        );
+        fields.reject("prefix", text);
+    }
+    count <= most
+}
