@@ -4,7 +4,7 @@ use latchkey_proto::v1;
 use latchkey_proto::v1::imported_key::Secret;
 use serde_json::Value;
 
-use super::record::{key, list, scalar, text, time};
+use super::record::{flag, key, list, scalar, text, time};
 use super::{FileKeys, incomplete};
 use crate::exit::CliError;
 
@@ -37,7 +37,7 @@ fn imported(item: &Value) -> Result<v1::ImportedKey, String> {
     let name = text(item, "name").or_else(|| text(item, "id")).unwrap_or("aws");
     let mut imported = key(Secret::Value(value.to_owned()), name, metadata);
     imported.create_time = time(item, "createdDate")?;
-    imported.disabled = item.get("enabled").and_then(Value::as_bool) == Some(false);
+    imported.disabled = flag(item, "enabled")? == Some(false);
     Ok(imported)
 }
 

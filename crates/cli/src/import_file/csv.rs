@@ -66,8 +66,9 @@ fn key(header: &[String], cells: &[String]) -> Result<v1::ImportedKey, String> {
             "scopes" => inner.scopes = words(trimmed),
             "expire_time" => inner.expiry = Some(Expiry::ExpireTime(time()?)),
             "create_time" => key.create_time = Some(time()?),
-            "disabled" => key.disabled = flag(column, trimmed)?,
-            "enabled" => key.disabled = !flag(column, trimmed)?,
+            // A key that either column turns off is disabled.
+            "disabled" => key.disabled |= flag(column, trimmed)?,
+            "enabled" => key.disabled |= !flag(column, trimmed)?,
             "prefix" => cell.clone_into(&mut key.prefix),
             "hint" => cell.clone_into(&mut key.hint),
             "networks" => inner.allowed_networks = words(trimmed),

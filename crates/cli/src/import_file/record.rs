@@ -38,6 +38,16 @@ pub(super) fn scalar(value: &Value) -> Option<String> {
     }
 }
 
+/// Returns a flag: true, false, 1 or 0, also as a text. `None` if it is not there or null.
+pub(super) fn flag(record: &Value, field: &str) -> Result<Option<bool>, String> {
+    let Some(value) = record.get(field).filter(|value| !value.is_null()) else { return Ok(None) };
+    match scalar(value).unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+        "true" | "1" => Ok(Some(true)),
+        "false" | "0" => Ok(Some(false)),
+        _ => Err(format!("{field}: {value} is not true, false, 1 or 0")),
+    }
+}
+
 /// Returns the texts of a list, separated by spaces.
 pub(super) fn list(record: &Value, field: &str) -> String {
     let items = record.get(field).and_then(Value::as_array).into_iter().flatten();

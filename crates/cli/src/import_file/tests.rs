@@ -53,6 +53,14 @@ fn a_table_has_a_key_in_each_row() {
 }
 
 #[test]
+fn a_key_that_either_column_turns_off_is_disabled() {
+    let rows = "k1,yes,yes\nk2,no,no\nk3,yes,\nk4,,no\nk5,no,yes\nk6,,\n";
+    let found = parse(&format!("value,disabled,enabled\n{rows}"), ImportSource::Csv);
+    let disabled: Vec<bool> = found.keys.iter().map(|key| key.key.disabled).collect();
+    assert_eq!(disabled, [true, true, true, true, false, false]);
+}
+
+#[test]
 fn a_wrong_table_is_refused_and_every_wrong_row_named() {
     let error = refusal("value,scope\nk,x", ImportSource::Csv);
     assert!(error.contains("no column \"scope\"") && error.contains("scopes"), "{error}");
@@ -130,12 +138,42 @@ fn exports_of_unkey_are_read_by_value_and_by_hash() {
 }
 
 #[test]
+fn rows_of_the_table_of_unkey_are_read_as_the_database_writes_them() {
+    let row = |id: &str, rest: &str| {
+        format!(
+            r#"{{"id": "{id}", "hash": "rh2KyJ7ZsKbMxcyDOPiGAqfhUT0QQe7Hv5vSOgS0oYM=", "start": "prod_9xZ", "name": null,
+               "owner_id": "user_{id}", "created_at_m": 1700000000000, "expires": null, {rest}}}"#
+        )
+    };
+    let rows = [
+        row("1", r#""enabled": 1, "deleted_at_m": null"#),
+        row("2", r#""enabled": 0, "deleted_at_m": null"#),
+        row("3", r#""enabled": 1, "deleted_at_m": 1700000000001"#),
+        row("4", r#""enabled": "0", "deleted_at_m": "0""#),
+        row("5", r#""enabled": 2, "deleted_at_m": null"#),
+        row("6", r#""enabled": {"type": "Buffer"}"#),
+        row("7", r#""enabled": 1, "deleted_at_m": "2023-11-14 22:13:20""#),
+    ];
+    let found = parse(&format!("[{}]", rows.join(",")), ImportSource::Unkey);
+    let read: Vec<(&str, bool)> =
+        found.keys.iter().map(|key| (inner(key).name.as_str(), key.key.disabled)).collect();
+    assert_eq!(read, [("user_1", false), ("user_2", true), ("user_4", true)]);
+    assert!(found.keys.iter().all(|key| {
+        inner(key).metadata["unkey.external_id"] == inner(key).name
+            && key.key.create_time.is_some_and(|time| time.seconds == 1_700_000_000)
+    }));
+    assert_eq!(found.notes, ["[2] is left out: it was deleted", "[6] is left out: it was deleted"]);
+    assert!(found.errors[0].starts_with("[4]: enabled: 2 is not true, false, 1 or 0"), "{:?}", found.errors);
+    assert_eq!(found.errors.len(), 2);
+}
+
+#[test]
 fn exports_of_amazon_api_gateway_are_read() {
     let export = r#"{"items": [
         {"id": "8bklk8", "value": "o5EyTK3zTq8SYDqkeyp1i8cDQpDhUhhu8qmWT5mA", "name": "My key", "enabled": true,
          "createdDate": "2023-03-01T12:00:00+00:00", "stageKeys": ["a1b2/dev"], "tags": {"cost centre": "7"}},
         {"id": "x", "value": "o5EyTK3zTq8SYDqkeyp1", "enabled": false, "createdDate": 1456184452.25},
-        {"id": "y", "enabled": true}]}"#;
+        {"id": "y", "enabled": true}, {"id": "z", "value": "o5EyTK3zTq8SYDqkeyp2", "enabled": "no"}]}"#;
     let found = parse(export, ImportSource::Aws);
     let [one, two] = found.keys.as_slice() else { panic!("{} keys", found.keys.len()) };
     assert_eq!(inner(one).metadata["aws.stages"], "a1b2/dev");
@@ -146,7 +184,13 @@ fn exports_of_amazon_api_gateway_are_read() {
         Some((1_456_184_452, 250_000_000))
     );
     assert!(two.key.disabled && inner(two).name == "x");
-    assert_eq!(found.errors, ["items[2]: has no \"value\": export with --include-values"]);
+    assert_eq!(
+        found.errors,
+        [
+            "items[2]: has no \"value\": export with --include-values",
+            "items[3]: enabled: \"no\" is not true, false, 1 or 0"
+        ]
+    );
 }
 
 #[test]

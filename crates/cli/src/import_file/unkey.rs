@@ -6,7 +6,7 @@ use latchkey_proto::v1::create_key_request::Expiry;
 use latchkey_proto::v1::imported_key::Secret;
 use serde_json::Value;
 
-use super::record::{key, list, scalar, text, time};
+use super::record::{flag, key, list, scalar, text, time};
 use super::{FileKeys, incomplete};
 use crate::exit::CliError;
 
@@ -27,6 +27,10 @@ pub(super) fn read(export: &Value) -> Result<FileKeys, CliError> {
     let mut found = FileKeys::default();
     for (n, record) in keys.iter().enumerate() {
         let place = format!("{field}[{n}]");
+        if is_deleted(record) {
+            found.notes.push(format!("{place} is left out: it was deleted"));
+            continue;
+        }
         note_what_is_left_out(record, &place, &mut found.notes);
         found.add(place, imported(record));
     }
@@ -36,7 +40,8 @@ pub(super) fn read(export: &Value) -> Result<FileKeys, CliError> {
 fn imported(record: &Value) -> Result<v1::ImportedKey, String> {
     let id = text(record, "keyId").or_else(|| text(record, "id")).unwrap_or_default();
     let external = record.get("identity").and_then(|identity| text(identity, "externalId"));
-    let external = external.or_else(|| text(record, "ownerId")).unwrap_or_default();
+    let owner = || ["ownerId", "owner_id"].into_iter().find_map(|field| text(record, field));
+    let external = external.or_else(owner).unwrap_or_default();
     let mut metadata = vec![
         ("unkey.id".to_owned(), id.to_owned()),
         ("unkey.external_id".to_owned(), external.to_owned()),
@@ -49,12 +54,21 @@ fn imported(record: &Value) -> Result<v1::ImportedKey, String> {
     if !matches!(imported.secret, Some(Secret::Value(_))) {
         text(record, "start").unwrap_or_default().clone_into(&mut imported.prefix);
     }
-    imported.create_time = time(record, "createdAt")?;
-    imported.disabled = record.get("enabled").and_then(Value::as_bool) == Some(false);
+    let created = time(record, "createdAt")?;
+    imported.create_time = if created.is_some() { created } else { time(record, "created_at_m")? };
+    imported.disabled = flag(record, "enabled")? == Some(false);
     let inner = imported.key.get_or_insert_default();
     inner.expiry = time(record, "expires")?.map(Expiry::ExpireTime);
     inner.scopes = list(record, "permissions").split_whitespace().map(str::to_owned).collect();
     Ok(imported)
+}
+
+/// Returns whether Unkey deleted a key, and keeps its row. A text or number other than 0 is the time.
+fn is_deleted(record: &Value) -> bool {
+    let times = ["deleted_at_m", "deletedAtM", "deleted_at", "deletedAt"];
+    times.into_iter().filter_map(|field| record.get(field)).any(|time| {
+        !time.is_null() && !scalar(time).is_some_and(|time| matches!(time.trim(), "" | "0" | "false"))
+    })
 }
 
 /// Returns the value of a recoverable key, or the SHA-256 that Unkey keeps of any key in base64.
