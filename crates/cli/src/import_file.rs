@@ -103,6 +103,8 @@ fn json(text: &str) -> Result<Value, CliError> {
 fn yaml_or_json(text: &str) -> Result<Value, CliError> {
     serde_json::from_str(text).or_else(|_| {
         serde_saphyr::from_str(text)
+            // A snippet of the file would show keys.
+            .map_err(|error| error.without_snippet().to_string())
             .map_err(|error| CliError::Usage(format!("the file is neither JSON nor YAML: {error}")))
     })
 }

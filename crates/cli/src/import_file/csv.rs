@@ -18,8 +18,11 @@ pub(super) fn read(text: &str) -> Result<FileKeys, CliError> {
     let header: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
     for (n, name) in header.iter().enumerate() {
         if !is_column(name) {
+            // In a file without a header, this is a key.
             return Err(CliError::Usage(format!(
-                "line 1: there is no column {name:?}; the columns are: {COLUMNS}"
+                "line 1: column {} has a name that no column has, which is not shown because it may be a key. The first \
+                 line names the columns: {COLUMNS}",
+                n + 1
             )));
         }
         if header[..n].contains(name) {

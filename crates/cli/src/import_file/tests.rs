@@ -63,7 +63,8 @@ fn a_key_that_either_column_turns_off_is_disabled() {
 #[test]
 fn a_wrong_table_is_refused_and_every_wrong_row_named() {
     let error = refusal("value,scope\nk,x", ImportSource::Csv);
-    assert!(error.contains("no column \"scope\"") && error.contains("scopes"), "{error}");
+    assert!(error.contains("line 1: column 2 has a name that no column has"), "{error}");
+    assert!(error.contains("scopes"), "{error}");
     assert!(refusal("value,value\n", ImportSource::Csv).contains("twice"));
     assert!(refusal("value\n\"k", ImportSource::Csv).contains("line 2: a quote is not closed"));
     let wrong = "value,hash,expire_time,disabled\n,,,\nk,ab,,\nk,,soon,\nk,,,maybe\nk,\n";
@@ -83,6 +84,39 @@ fn a_wrong_table_is_refused_and_every_wrong_row_named() {
             "{errors:?}"
         );
     }
+}
+
+#[test]
+fn an_error_of_a_file_repeats_no_key() {
+    let key = "sk_live_4fX\\\"9aBcDeFgHiJkLmNo";
+    for (text, source, words) in [
+        (format!("{key}\n"), ImportSource::Csv, "line 1: column 1"),
+        (format!("value,name,{key}\n"), ImportSource::Csv, "line 1: column 3"),
+        (format!("\"{key}\"\n"), ImportSource::Jsonl, "line 1: "),
+        (format!("{{\"{key}\": \"acme\"}}\n"), ImportSource::Jsonl, "unrecognized field name"),
+        (format!("{{\"value\": \"k\", \"key\": \"{key}\"}}\n"), ImportSource::Jsonl, "invalid type: string"),
+        (format!("{{\"value\": \"k\", \"disabled\": \"{key}\"}}\n"), ImportSource::Jsonl, "line 1: "),
+        ("{\"value\": 4000123412341234}\n".to_owned(), ImportSource::Jsonl, "invalid type: integer"),
+        (format!("{{\"keys\": [\"{key}\"]}}"), ImportSource::Json, "line 1"),
+        (format!("{{\"keys\": [\"{key}\"}}"), ImportSource::Unkey, "not JSON"),
+        (
+            format!("keyauth_credentials:\n- key: '{key}'\n  }}: x\n"),
+            ImportSource::Kong,
+            "neither JSON nor YAML",
+        ),
+    ] {
+        let error = match read(&text, "-", Some(source)) {
+            Ok(found) => found.errors.concat(),
+            Err(CliError::Usage(error)) => error,
+            Err(_) => panic!("{text} is not refused as a usage error"),
+        };
+        assert!(error.contains(words), "{error}");
+        for part in ["sk_live", "9aBcDe", "4000123412341234"] {
+            assert!(!error.contains(part), "{error}");
+        }
+    }
+    let error = &parse("{\"valu\": 1}\n", ImportSource::Jsonl).errors[0];
+    assert!(error.contains("'valu'"), "a name of letters alone is named: {error}");
 }
 
 #[test]

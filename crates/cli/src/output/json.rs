@@ -59,16 +59,34 @@ fn written<M: NamedMessage>(
     Ok(escaped(&text))
 }
 
-/// A message from JSON.
+/// A message from JSON. An error repeats no text of the JSON that may be a key.
 pub(crate) fn from_json<M: NamedMessage>(text: &str) -> Result<M, CliError> {
     let bad = |error: &dyn std::fmt::Display| {
-        let error = error.to_string();
+        let error = without_texts(&error.to_string());
         CliError::Usage(format!("this is no {}: {error}{}", M::NAME, valid_range(&error)))
     };
     let mut reader = serde_json::Deserializer::from_str(text);
     let dynamic = DynamicMessage::deserialize(descriptor::<M>()?, &mut reader).map_err(|e| bad(&e))?;
     reader.end().map_err(|e| bad(&e))?;
     dynamic.transcode_to().map_err(|e| bad(&e))
+}
+
+/// Texts of JSON in the errors of its reader, and the mark before and after them.
+const REPEATED: [(&str, char); 3] = [("string", '"'), ("integer", '`'), ("field name", '\'')];
+
+/// An error without the text of the JSON that it repeats, except a name that is none but letters.
+fn without_texts(error: &str) -> String {
+    for (what, mark) in REPEATED {
+        let Some((before, rest)) = error.split_once(&format!("{what} {mark}")) else { continue };
+        // The text itself can have the mark; the words after it have none.
+        let Some((text, after)) = rest.rsplit_once(mark) else { continue };
+        let is_name = text.len() <= 32 && text.chars().all(|c| c.is_ascii_alphabetic() || c == '_');
+        if what == "field name" && is_name {
+            break;
+        }
+        return format!("{before}{what} that is not shown because it may be a key{after}");
+    }
+    error.to_owned()
 }
 
 /// The range of valid times or durations, for an error that is about one; empty for every other error.
