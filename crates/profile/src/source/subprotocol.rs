@@ -23,24 +23,21 @@ pub(super) fn find<'a>(request: &'a Request<'_>, name: &str) -> SourceValue<'a> 
     found
 }
 
-/// Returns the subprotocols of a request without the keys after these names. Returns `None` if there is nothing to
-/// remove, and an empty text if no subprotocol remains.
+/// Returns the subprotocols of a request without the keys after these names, wherever they are in the list. Returns
+/// `None` if there is nothing to remove, and an empty text if no subprotocol remains.
 pub(crate) fn without_subprotocols(values: &[&[u8]], names: &[Box<str>]) -> Option<String> {
-    let mut removed = false;
-    let mut kept: Vec<&[u8]> =
-        elements(values.iter().copied(), "").iter().map(|element| element.text).collect();
-    for name in names {
-        let joined = kept.join(&b", "[..]);
-        let texts: Vec<Vec<u8>> = elements(std::iter::once(&joined[..]), name)
-            .iter()
-            .filter(|element| element.key.is_none())
-            .map(|element| element.text.to_vec())
-            .collect();
-        removed |= texts.len() < kept.len();
-        kept.retain(|text| texts.iter().any(|kept| kept == text));
+    let all = || values.iter().copied();
+    let mut secret: Vec<&[u8]> = Vec::new();
+    for element in names.iter().flat_map(|name| elements(all(), name)) {
+        if let Some(key) = element.key {
+            secret.extend([element.text, key]);
+        }
     }
+    let is_name = |text: &[u8]| names.iter().any(|name| !name.ends_with('.') && name.as_bytes() == text);
+    let kept = elements(all(), "").into_iter().map(|element| element.text);
+    let kept: Vec<&[u8]> = kept.filter(|text| is_name(text) || !secret.contains(text)).collect();
     let kept: Vec<&str> = kept.iter().filter_map(|text| std::str::from_utf8(text).ok()).collect();
-    removed.then(|| kept.join(", "))
+    (!secret.is_empty()).then(|| kept.join(", "))
 }
 
 /// Returns the elements of all lists in their order.
@@ -109,6 +106,21 @@ mod tests {
         );
         assert_eq!(rest("chat, bearer.K", "bearer.").as_deref(), Some("chat"));
         assert_eq!(rest("bearer.K", "bearer.").as_deref(), Some(""));
+        assert_eq!(rest("bearer.", "bearer.").as_deref(), Some(""));
         assert_eq!(rest("chat, superchat", "bearer"), None);
+    }
+
+    #[test]
+    fn every_copy_of_the_key_is_removed() {
+        let rest = |values: &[&[u8]], names: &[&str]| {
+            let names: Vec<Box<str>> = names.iter().map(|name| (*name).into()).collect();
+            without_subprotocols(values, &names)
+        };
+        assert_eq!(rest(&[b"bearer, K, K"], &["bearer"]).as_deref(), Some("bearer"));
+        assert_eq!(rest(&[b"K, chat", b"bearer, K"], &["bearer"]).as_deref(), Some("chat, bearer"));
+        assert_eq!(rest(&[b"K, bearer.K, chat, bearer.K"], &["bearer."]).as_deref(), Some("chat"));
+        assert_eq!(rest(&[b"bearer, bearer"], &["bearer"]).as_deref(), Some("bearer, bearer"));
+        let both = ["bearer", "token"];
+        assert_eq!(rest(&[b"bearer, token, K"], &both).as_deref(), Some("bearer, token"));
     }
 }
