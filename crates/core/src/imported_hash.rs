@@ -1,7 +1,7 @@
-//! Hashes by which other systems store their keys. An imported hash is not stored as it is: the hash by which a key is
-//! looked up is SHA-256 of the algorithm's name and the imported hash. So a text whose SHA-256 happens to be an imported
-//! hash of another algorithm is not a key: for example, someone who knows the inner hash of `sha256-of-hex` cannot send
-//! that instead of the key.
+//! Hashes by which other systems store their keys. SHA-256 is stored as it is, because Latchkey stores its own keys by it.
+//! For any other algorithm, the hash by which a key is looked up is SHA-256 of the algorithm's name and the imported hash.
+//! So a text whose SHA-256 happens to be an imported hash of another algorithm is not a key: for example, someone who
+//! knows the inner hash of `sha256-of-hex` cannot send that instead of the key.
 
 use std::fmt;
 
