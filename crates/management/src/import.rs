@@ -92,6 +92,7 @@ struct ImportContext<'a> {
     caller: &'a Caller,
     tenant: &'a TenantRecord,
     policy: &'a Policy,
+    patterns: prefix::Patterns<'a>,
     now: Timestamp,
 }
 
@@ -125,7 +126,8 @@ impl ManagementService {
             return Err(RequestError::field("keys", text).into());
         }
         let now = self.parts.clock.now().wall;
-        let context = ImportContext { caller, tenant: &tenant, policy: &policy, now };
+        let patterns = prefix::Patterns::new(&policy);
+        let context = ImportContext { caller, tenant: &tenant, policy: &policy, patterns, now };
         let mut findings = Findings::default();
         let mut rows: Vec<ImportRow> = Vec::with_capacity(request.keys.len());
         for (index, key) in request.keys.into_iter().enumerate() {

@@ -1,6 +1,8 @@
 //! Beginnings of the values of imported keys. They are stored and shown in the clear, so that most of a value must stay
 //! unknown.
 
+use std::cell::OnceCell;
+
 use latchkey_core::excerpt::Quoted;
 use latchkey_core::key_kind::KeyKind;
 use latchkey_core::key_kind::pattern::KeyPattern;
@@ -9,6 +11,23 @@ use latchkey_core::secret::PlainKey;
 
 use super::findings::formats;
 use crate::field_validator::FieldValidator;
+
+/// Formats of each kind's values. They are compiled at the first key of the kind that has a prefix to compare, and used
+/// for all others of an import.
+pub(super) struct Patterns<'a>(Vec<(&'a KeyKind, OnceCell<Vec<KeyPattern>>)>);
+
+impl<'a> Patterns<'a> {
+    pub(super) fn new(policy: &'a Policy) -> Self {
+        Self(policy.kinds.iter().map(|kind| (kind, OnceCell::new())).collect())
+    }
+
+    fn of(&self, kind: &KeyKind) -> &[KeyPattern] {
+        let found = self.0.iter().find(|(other, _)| other.name == kind.name);
+        found
+            .map(|(kind, patterns)| &**patterns.get_or_init(|| kind.patterns().collect()))
+            .unwrap_or_default()
+    }
+}
 
 /// Checks the beginning of a value that the request has.
 pub(super) fn check_of_value(
@@ -27,6 +46,7 @@ pub(super) fn check_of_value(
 
 /// Checks the beginning of a value of which the request has a hash. It must be one of the kind's values.
 pub(super) fn check_of_hash(
+    patterns: &Patterns<'_>,
     kind: &KeyKind,
     prefix: &str,
     environment: &str,
@@ -35,8 +55,8 @@ pub(super) fn check_of_hash(
     if prefix.is_empty() || is_public(kind, prefix) {
         return;
     }
-    let (possible, others): (Vec<KeyPattern>, Vec<KeyPattern>) =
-        kind.patterns().partition(|pattern| pattern.can_begin_with(prefix));
+    let (possible, others): (Vec<&KeyPattern>, Vec<&KeyPattern>) =
+        patterns.of(kind).iter().partition(|pattern| pattern.can_begin_with(prefix));
     let compared = if possible.is_empty() { &others } else { &possible };
     let shortest = compared.iter().map(|pattern| *pattern.lengths().start()).min().unwrap_or_default();
     // A text that is too long may be a whole value, and is not repeated.

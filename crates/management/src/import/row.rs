@@ -26,7 +26,7 @@ impl ManagementService {
         mut key: ImportKey,
         findings: &mut Findings,
     ) -> Result<Option<ImportRow>, ManagementError> {
-        let ImportContext { caller, tenant, policy, now } = *context;
+        let ImportContext { caller, tenant, policy, now, .. } = *context;
         let (path, inner) = (format!("keys[{index}]."), format!("keys[{index}].key."));
         let mut outer = FieldValidator::new(&path);
         if let Some(ImportSecret::Value(value)) = &key.secret {
@@ -47,7 +47,7 @@ impl ManagementService {
         let created = key.created.unwrap_or(builder.now);
         let builder = KeyBuilder { earliest_expiry: Timestamp(i64::MIN), created, ..builder };
         let draft = builder.build(&key.key, &mut fields, &mut random);
-        let hash = draft.as_ref().and_then(|draft| hash(&key, draft.kind, &mut outer));
+        let hash = draft.as_ref().and_then(|draft| hash(context, &key, draft.kind, &mut outer));
         if key.created.is_some_and(|at| at > now) {
             outer.reject("create_time", "must not be in the future");
         }
@@ -130,7 +130,12 @@ fn check_value(policy: &Policy, value: &PlainKey, key: &ImportKey, fields: &mut 
 }
 
 /// Returns the hash by which the key is looked up.
-fn hash(key: &ImportKey, kind: &KeyKind, fields: &mut FieldValidator<'_>) -> Option<KeyHash> {
+fn hash(
+    context: &ImportContext<'_>,
+    key: &ImportKey,
+    kind: &KeyKind,
+    fields: &mut FieldValidator<'_>,
+) -> Option<KeyHash> {
     let (field, algorithm, imported) = match key.secret.as_ref() {
         None => {
             fields.reject("secret", "a value or a hash is needed: `value`, `sha256` or `hash`");
@@ -147,7 +152,7 @@ fn hash(key: &ImportKey, kind: &KeyKind, fields: &mut FieldValidator<'_>) -> Opt
     if kind.retrievable {
         fields.reject(field, "keys of this kind are retrievable: the value is needed");
     }
-    prefix::check_of_hash(kind, &key.prefix, &key.key.environment, fields);
+    prefix::check_of_hash(&context.patterns, kind, &key.prefix, &key.key.environment, fields);
     if key.hint.chars().count() > 4 || key.hint.chars().any(|c| !c.is_ascii_graphic()) {
         fields.reject("hint", "must be the last characters of the value, at most 4");
     }
