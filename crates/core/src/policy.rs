@@ -106,9 +106,10 @@ impl Policy {
         hashes
     }
 
-    /// Returns whether the profile finds a key that is stored by `hash` when this value is sent.
+    /// Returns whether the profile finds the key of a value that is stored by SHA-256 of the value, or by this imported
+    /// hash.
     #[must_use]
-    pub fn finds_by_hash(&self, value: &str, hash: &KeyHash) -> bool {
-        KeyHash::of(value) == *hash || self.imported_hashes(value).contains(hash)
+    pub fn finds_by_hash(&self, value: &str, imported: Option<&KeyHash>) -> bool {
+        imported.is_none_or(|hash| self.imported_hashes(value).contains(hash))
     }
 }

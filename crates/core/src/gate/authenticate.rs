@@ -100,7 +100,7 @@ impl<L: Limiter> Gate<L> {
         eval: &mut EvalContext<'_, '_>,
         given: Option<Arc<Policy>>,
     ) -> Result<StepResult<IdentifiedCaller>, SystemError> {
-        let Some(((key, tenant), hash)) = self.lookup_value(value, given.as_deref(), eval).await? else {
+        let Some(((key, tenant), imported)) = self.lookup_value(value, given.as_deref(), eval).await? else {
             let detail = || "no key has this value".to_owned();
             return Ok(Err(eval.explain.fail_with_detail("key", invalid_credential(), detail)));
         };
@@ -110,7 +110,8 @@ impl<L: Limiter> Gate<L> {
             return Ok(Err(eval.explain.fail_with_detail("key", invalid_credential(), detail)));
         };
         // Without a given policy, the format was compared with those of all profiles.
-        let accepted = classified || (policy.accepts_key(value) && policy.finds_by_hash(value, &hash));
+        let accepted =
+            classified || (policy.accepts_key(value) && policy.finds_by_hash(value, imported.as_ref()));
         if !accepted {
             let detail = || format!("the profile {:?} does not accept keys of this format", policy.name);
             return Ok(Err(eval.explain.fail_with_detail("key", invalid_credential(), detail)));

@@ -68,11 +68,11 @@ impl<L: Limiter> Gate<L> {
         value: &str,
         eval: &mut EvalContext<'_, '_>,
     ) -> Result<Option<IdentifiedCaller>, SystemError> {
-        let Some(((key, tenant), hash)) = self.lookup_value(value, None, eval).await? else {
+        let Some(((key, tenant), imported)) = self.lookup_value(value, None, eval).await? else {
             return Ok(None);
         };
         let Some(policy) = self.management_policy(&tenant) else { return Ok(None) };
-        let accepted = policy.accepts_key(value) && policy.finds_by_hash(value, &hash);
+        let accepted = policy.accepts_key(value) && policy.finds_by_hash(value, imported.as_ref());
         if !accepted && !operator::is_operator_tenant(&tenant) {
             return Ok(None);
         }

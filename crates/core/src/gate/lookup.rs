@@ -24,17 +24,17 @@ type UserGuard<'a> = LoadGuard<'a, UserId, Cached<UserRecord>>;
 
 impl<L: Limiter> Gate<L> {
     /// Looks up the key with this value, and its tenant, by each hash by which `policy` or, without one, any profile can
-    /// have it. Returns that hash too. If several keys have the value, the first hash that a key has decides, in the same
+    /// have it. Returns that hash too, unless it is the SHA-256 of the value. If several keys have the value, the first hash that a key has decides, in the same
     /// order on every replica, whatever is cached. A value that is cached by its SHA-256 is compared with no other format.
     pub(super) async fn lookup_value(
         &self,
         value: &str,
         policy: Option<&Policy>,
         eval: &mut EvalContext<'_, '_>,
-    ) -> Result<Option<(CachedWithTenant<CachedKey>, KeyHash)>, SystemError> {
+    ) -> Result<Option<(CachedWithTenant<CachedKey>, Option<KeyHash>)>, SystemError> {
         let own = KeyHash::of(value);
         if let Some(cached) = self.parts.cache.get(&own) {
-            return Ok(self.cached_key(&own, cached, eval).await?.map(|found| (found, own)));
+            return Ok(self.cached_key(&own, cached, eval).await?.map(|found| (found, None)));
         }
         let imported = match policy {
             Some(policy) => policy.imported_hashes(value),
@@ -42,7 +42,7 @@ impl<L: Limiter> Gate<L> {
         };
         for hash in std::iter::once(&own).chain(&imported) {
             if let Some(found) = self.load_key(hash, eval).await? {
-                return Ok(Some((found, *hash)));
+                return Ok(Some((found, (*hash != own).then_some(*hash))));
             }
         }
         Ok(None)

@@ -39,7 +39,8 @@ impl TokenIssuer {
             }
             let holder = self.active_key(found, tenant)?;
             // The format must be one that the tenant's own profile has now, as it must for a Check.
-            if holder.policy.matches_key_format(text) && holder.policy.finds_by_hash(text, hash) {
+            let imported = Some(hash).filter(|hash| **hash != own);
+            if holder.policy.matches_key_format(text) && holder.policy.finds_by_hash(text, imported) {
                 return Ok(holder);
             }
             break;
