@@ -44,7 +44,7 @@ pub(crate) struct EnvoyConfigArgs {
     /// Latchkey's HTTP address is served by TLS (`http_tls`)
     #[arg(long, requires = "latchkey_ca")]
     pub(crate) latchkey_http_tls: bool,
-    /// Time that Envoy waits for a Check: 50ms more than the server's check_deadline
+    /// Time that Envoy waits for a Check: 50ms more than the server's `check_deadline`
     #[arg(long, default_value = "0.2s", value_name = "DURATION")]
     pub(crate) timeout: Timeout,
     /// Address of Envoy's admin interface, HOST:PORT or unix:PATH; "none" leaves it out
