@@ -20,7 +20,7 @@ use crate::meter::{LatencySamples, PACE, Questions};
 const CUT_OFF: usize = 2;
 
 /// Shorter than the lease of the replica that is cut off, and longer than a busy machine needs for a commit.
-const DEADLINE: Duration = Duration::from_millis(1_500);
+const DEADLINE: Duration = Duration::from_millis(2_500);
 
 /// Keys that are revoked in one cut.
 const BURST: usize = 4;

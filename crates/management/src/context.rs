@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use latchkey_core::time::MonotonicInstant;
 
-/// Longest time that is kept back of a deadline, so that the response still reaches the caller.
-const MARGIN: Duration = Duration::from_millis(100);
+/// Longest time that is kept back of a deadline, so that the response still reaches the caller: a round trip to another
+/// continent, or a pause of a busy machine.
+const MARGIN: Duration = Duration::from_millis(250);
 
 /// Facts about one call: its identifier, its deadline and its sender's address. The default is work that no caller
 /// waits for.
@@ -21,7 +22,7 @@ pub struct CallContext {
 }
 
 impl CallContext {
-    /// Returns the moment until which the call may still wait: a quarter of what is left at `now`, and 100 ms at most,
+    /// Returns the moment until which the call may still wait: a quarter of what is left at `now`, and 250 ms at most,
     /// is kept back for the response. `None` if the caller set no deadline.
     #[must_use]
     pub fn waits_until(&self, now: MonotonicInstant) -> Option<MonotonicInstant> {
@@ -43,7 +44,7 @@ mod tests {
     #[test]
     fn waiting_ends_before_the_caller_gives_up() {
         assert_eq!(CallContext::default().waits_until(MonotonicInstant(7)), None);
-        assert_eq!(waits(Duration::from_secs(2)), Some(Duration::from_millis(1_900)));
+        assert_eq!(waits(Duration::from_secs(2)), Some(Duration::from_millis(1_750)));
         assert_eq!(waits(Duration::from_millis(40)), Some(Duration::from_millis(30)));
         assert_eq!(waits(Duration::ZERO), Some(Duration::ZERO));
     }
