@@ -250,7 +250,7 @@ async fn a_file_of_the_start_that_takes_keys_away_leaves_the_version_in_force(da
 async fn a_file_that_conflicts_with_the_version_that_stays_does_not_prevent_the_start(database: Database) {
     let host = |name: &str| format!("\n[[hosts]]\nhost = \"{name}\"\n");
     let served = format!("{SHOP}{}", host("api.shop.dev"));
-    let mut latchkey = database.setup().profile("shop", &served).start();
+    let latchkey = database.setup().profile("shop", &served).start();
     let operator = latchkey.operator();
     operator.try_tenant("acme", "shop", "").await.expect("a tenant");
     let (_, value) = operator.plain_key("acme", "live").await;

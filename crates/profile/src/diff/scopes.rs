@@ -77,9 +77,8 @@ fn merged_scopes(versions: &Versions<'_>) -> Vec<ProfileChange> {
     let change = |new: &ScopeEntry| {
         let names = std::iter::once(&new.name).chain(&new.aliases);
         let merged: ScopeSet = names.filter_map(|name| old.scopes.find(name)).collect();
-        if merged.iter().nth(1).is_none() {
-            return None;
-        }
+        // One scope, or none, is not merged with another.
+        let _ = merged.iter().nth(1)?;
         let registry = &versions.new.policy.scopes;
         let entries = merged.iter().filter_map(|scope| old.scopes.entries().get(usize::from(scope.0)));
         let names = entries.flat_map(|entry| std::iter::once(&entry.name).chain(&entry.aliases));
@@ -168,11 +167,11 @@ fn added_roles(versions: &Versions<'_>) -> Vec<ProfileChange> {
     let (old, new) = (&versions.old.policy.roles, &versions.new.policy.roles);
     let mut added: Vec<_> = new.iter().filter(|(name, _)| !old.contains_key(*name)).collect();
     added.sort_unstable_by_key(|(name, _)| *name);
-    let change = |(name, granted): (&Box<str>, &ScopeSet)| {
+    let changes = added.into_iter().map(|(name, granted)| {
         let scopes = if granted.is_empty() { "no scope".to_owned() } else { versions.new_names(granted) };
         let text = format!("the role `{name}` is added: its users have {scopes}");
         let users = Affected::Users { roles: vec![name.clone()], environment: None };
         ProfileChange::new(ChangeEffect::GrantsMore, format!("roles[{name}]"), text).affecting([users])
-    };
-    added.into_iter().map(change).collect()
+    });
+    changes.collect()
 }

@@ -65,8 +65,9 @@ pub(super) fn changes(versions: &Versions<'_>) -> Vec<ProfileChange> {
 /// Finds audiences that tokens can be requested for, and former ones of other services that are accepted from now on.
 fn audiences(before: &TokenRules, after: &TokenRules) -> Vec<ProfileChange> {
     let mut changes = Vec::new();
-    let known = |name: &Box<str>| *name == before.audience || before.audiences.contains(name);
-    let more: Vec<_> = after.audiences.iter().filter(|name| !known(name)).collect();
+    let known = || std::iter::once(&before.audience).chain(&before.audiences);
+    let more: Vec<_> =
+        after.audiences.iter().filter(|name| known().all(|earlier| earlier != *name)).collect();
     if !more.is_empty() {
         let text = format!("JWTs can be requested for the audience {}", list(more));
         changes.push(ProfileChange::new(ChangeEffect::GrantsMore, "jwt.audiences", text));
