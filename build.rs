@@ -19,7 +19,7 @@ const FILES: [&str; 9] = [
 ];
 
 /// Messages that carry a secret; `proto/redact.rs` writes their `Debug`.
-const REDACTED: [&str; 18] = [
+const REDACTED: [&str; 19] = [
     ".latchkey.v1.CheckRequest",
     ".latchkey.v1.Key",
     ".latchkey.v1.CreateKeyResponse",
@@ -27,6 +27,7 @@ const REDACTED: [&str; 18] = [
     ".latchkey.v1.ImportedKey",
     ".latchkey.v1.ImportedKey.secret",
     ".latchkey.v1.ImportedHash",
+    ".latchkey.v1.SetProfileSecretRequest",
     ".latchkey.v1.IssueJwtRequest",
     ".latchkey.v1.IssueJwtRequest.grant",
     ".latchkey.v1.PasswordGrant",

@@ -23,6 +23,7 @@ redact! {
     v1::ImportedKey => "ImportedKey",
     v1::imported_key::Secret => "Secret",
     v1::ImportedHash => "ImportedHash",
+    v1::SetProfileSecretRequest => "SetProfileSecretRequest",
     v1::IssueJwtRequest => "IssueJwtRequest",
     v1::issue_jwt_request::Grant => "Grant",
     v1::PasswordGrant => "PasswordGrant",

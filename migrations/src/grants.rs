@@ -4,7 +4,7 @@
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 /// Tables of the newest schema.
-const TABLES: [&str; 23] = [
+const TABLES: [&str; 24] = [
     "seaql_migrations",
     "audit_events",
     "changes",
@@ -18,6 +18,7 @@ const TABLES: [&str; 23] = [
     "keys",
     "login_histories",
     "master_key_marks",
+    "profile_secrets",
     "profiles",
     "refresh_tokens",
     "replicas",

@@ -25,6 +25,7 @@ mod m0015_lists;
 mod m0016_deletions;
 mod m0017_profile_changes;
 mod m0018_schema_requirement;
+mod m0019_profile_secrets;
 mod requirement;
 
 use sea_orm_migration::sea_orm::{DatabaseConnection, DbErr};
@@ -58,6 +59,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0016_deletions::Migration),
             Box::new(m0017_profile_changes::Migration),
             Box::new(m0018_schema_requirement::Migration),
+            Box::new(m0019_profile_secrets::Migration),
         ]
     }
 }

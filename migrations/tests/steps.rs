@@ -17,10 +17,10 @@ use tokio::task::JoinSet;
 const STEPS: usize = EARLIER as usize + 1;
 
 /// Number of migrations before the newest one.
-const EARLIER: u32 = 17;
+const EARLIER: u32 = 18;
 
 /// Tables that the migrations create and their reversal drops.
-const TABLES: [&str; 22] = [
+const TABLES: [&str; 23] = [
     "tenants",
     "keys",
     "grants",
@@ -43,6 +43,7 @@ const TABLES: [&str; 22] = [
     "master_key_marks",
     "deletions",
     "schema_requirement",
+    "profile_secrets",
 ];
 
 /// Opens a SQLite file as each process of the service does.

@@ -51,7 +51,7 @@ const KEEPERS: [&str; 19] = [
     "UsageService/GetUsageReport",
 ];
 /// Operators alone.
-const OPERATORS: [&str; 18] = [
+const OPERATORS: [&str; 21] = [
     "TenantService/CreateTenant",
     "TenantService/ListTenants",
     "TenantService/UpdateTenant",
@@ -65,6 +65,9 @@ const OPERATORS: [&str; 18] = [
     "ProfileService/GetProfile",
     "ProfileService/ListProfiles",
     "ProfileService/DeleteProfile",
+    "ProfileService/SetProfileSecret",
+    "ProfileService/ListProfileSecrets",
+    "ProfileService/DeleteProfileSecret",
     "AuditService/VerifyAuditLog",
     "ShadowService/GetShadowReport",
     "SigningKeyService/ListSigningKeys",

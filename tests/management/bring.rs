@@ -67,7 +67,7 @@ pub(crate) async fn import(shop: &Shop, keys: Vec<ImportedKey>) -> ImportKeysRes
 }
 
 /// Returns the violations of an import that is refused.
-async fn violations(shop: &Shop, keys: Vec<ImportedKey>) -> Vec<(String, String)> {
+pub(crate) async fn violations(shop: &Shop, keys: Vec<ImportedKey>) -> Vec<(String, String)> {
     let status: Status = shop.operator.keys().import_keys(request(keys)).await.expect_err("refused");
     assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
     let violations = status.get_details_bad_request().expect("violations").field_violations;

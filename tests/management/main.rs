@@ -17,6 +17,7 @@ mod lifetimes;
 mod lists;
 mod lives;
 mod profile_changes;
+mod profile_secrets;
 mod profiles;
 mod races;
 mod roles;

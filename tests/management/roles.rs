@@ -20,7 +20,7 @@ on_both!(
 );
 
 /// Calls that read, and return no secret.
-const READ: [&str; 16] = [
+const READ: [&str; 17] = [
     "KeyService/GetKey",
     "KeyService/ListKeys",
     "KeyService/GetKeyUsage",
@@ -31,6 +31,7 @@ const READ: [&str; 16] = [
     "ProfileService/DiffProfile",
     "ProfileService/ListProfileVersions",
     "ProfileService/ListProfiles",
+    "ProfileService/ListProfileSecrets",
     "AuditService/ListAuditEvents",
     "AuditService/VerifyAuditLog",
     "ShadowService/GetShadowReport",

@@ -15,6 +15,7 @@ mod list;
 mod negative;
 mod operator;
 mod profile;
+mod profile_secret;
 mod serve;
 mod shadow;
 mod tenant;
@@ -43,6 +44,7 @@ pub(crate) use list::{
 };
 pub(crate) use operator::{CreateOperatorArgs, OperatorCommand, Role};
 pub(crate) use profile::{ApplyArgs, ChangeArgs, ProfileCommand};
+pub(crate) use profile_secret::{ProfileSecretCommand, SecretEncoding};
 pub(crate) use serve::SettingsArgs;
 pub(crate) use shadow::{ReportArgs, ShadowCommand};
 pub(crate) use tenant::{CreateTenantArgs, TenantCommand, UpdateTenantArgs};

@@ -18,6 +18,7 @@ mod operator;
 mod profile;
 mod profile_change;
 mod profile_document;
+mod profile_secret;
 mod rewrap;
 mod serve;
 mod shadow;

@@ -6,9 +6,15 @@
 use std::fmt;
 
 use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rand::Rng;
 use sha2::{Digest, Sha256, Sha512};
 use smallvec::SmallVec;
+use zeroize::Zeroizing;
 
+use crate::record::ProfileSecretRecord;
+use crate::seal::{Sealed, Sealer, UnsealError};
 use crate::secret::KeyHash;
 
 /// Algorithm of the hashes of another system.
@@ -92,12 +98,36 @@ impl HashSecret {
     pub fn new(bytes: &[u8]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
     }
+
+    /// Seals a secret of a profile. Any bytes can be a secret, so they are sealed in base64.
+    pub fn seal(
+        bytes: &[u8],
+        (profile, name): (&str, &str),
+        sealer: &Sealer,
+        random: &mut dyn Rng,
+    ) -> Result<Sealed, UnsealError> {
+        let text = Zeroizing::new(STANDARD.encode(bytes));
+        sealer.seal(text.as_bytes(), &seal_owner(profile, name), random)
+    }
+
+    /// Opens a secret of a profile.
+    pub fn open(record: &ProfileSecretRecord, sealer: &Sealer) -> Result<Self, UnsealError> {
+        let text = sealer.open(&record.sealed, &seal_owner(&record.profile, &record.name))?;
+        let bytes = Zeroizing::new(STANDARD.decode(text.reveal()).map_err(|_| UnsealError)?);
+        Ok(Self::new(&bytes))
+    }
 }
 
 impl fmt::Debug for HashSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("HashSecret(redacted)")
     }
+}
+
+/// Returns the owner that the secret of a profile is sealed for. Names of profiles have no slash.
+#[must_use]
+pub fn seal_owner(profile: &str, name: &str) -> String {
+    format!("profile secret {profile}/{name}")
 }
 
 /// Manner in which a kind of key was hashed by another system.

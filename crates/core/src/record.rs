@@ -143,6 +143,19 @@ impl fmt::Debug for KeyRecord {
     }
 }
 
+/// A secret that a profile names, sealed under the master key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileSecretRecord {
+    /// The profile.
+    pub profile: Box<str>,
+    /// The name in the profile.
+    pub name: Box<str>,
+    /// The secret.
+    pub sealed: Sealed,
+    /// Time at which it was set.
+    pub set: Timestamp,
+}
+
 /// A tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TenantRecord {

@@ -19,7 +19,7 @@ use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::ports::HistoryHash;
 use latchkey_core::profile_change::Affected;
-use latchkey_core::record::{KeyRecord, ProfileRecord, TenantRecord, TenantRef};
+use latchkey_core::record::{KeyRecord, ProfileRecord, ProfileSecretRecord, TenantRecord, TenantRef};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::{MonotonicInstant, Timestamp};
 
@@ -224,6 +224,21 @@ pub trait ManagementStore: Send + Sync {
         version: NewProfileVersion<'_>,
         audit: AuditEntry,
     ) -> Result<ApplyResult, ManagementError>;
+    /// Reads the secrets of all profiles.
+    async fn profile_secrets(&self) -> Result<Vec<ProfileSecretRecord>, SystemError>;
+    /// Sets a secret of a profile, in place of an earlier one of its name.
+    async fn set_profile_secret(
+        &self,
+        secret: ProfileSecretRecord,
+        audit: AuditEntry,
+    ) -> Result<WriteResult<ProfileSecretRecord>, ManagementError>;
+    /// Deletes a secret of a profile. The value of the result is false if there was none.
+    async fn delete_profile_secret(
+        &self,
+        profile: &str,
+        name: &str,
+        audit: AuditEntry,
+    ) -> Result<WriteResult<bool>, ManagementError>;
     /// Ensures that the operators' tenant and a first key exist: `first` is created if the tenant has no key at all
     /// or, with `insist`, if no key has its hash. Returns true if it was created. Concurrent callers create one key.
     async fn bootstrap_operator(

@@ -47,7 +47,7 @@ pub struct RewrapCounts {
 
 /// Result of rewrapping all tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RewrapReport(pub [RewrapCounts; 3]);
+pub struct RewrapReport(pub [RewrapCounts; 4]);
 
 impl RewrapReport {
     /// Returns the number of values that are not encrypted with the current master key.

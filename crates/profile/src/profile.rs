@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use latchkey_core::imported_hash::HashSecret;
 use latchkey_core::policy::Policy;
 use latchkey_core::scope::ScopeSet;
 use latchkey_core::token::TokenRules;
@@ -98,6 +99,15 @@ impl Profile {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.policy.name
+    }
+
+    /// Sets the secrets that the kinds name. `find` returns the secret of a name, if it is set.
+    pub fn set_hash_secrets(&mut self, find: impl Fn(&str) -> Option<HashSecret>) {
+        let Some(policy) = Arc::get_mut(&mut self.policy) else { return };
+        let schemes = policy.kinds.iter_mut().flat_map(|kind| &mut kind.imports.hashes);
+        for scheme in schemes.filter(|scheme| !scheme.secret_name.is_empty()) {
+            scheme.secret = find(&scheme.secret_name);
+        }
     }
 
     /// Returns the rules for JWTs of this product, if it has any.

@@ -52,7 +52,7 @@ pub enum RewrapError {
 
 /// Returns the names of the tables, in the order of [`RewrapReport`].
 #[must_use]
-pub fn table_names() -> [&'static str; 3] {
+pub fn table_names() -> [&'static str; 4] {
     SealedTable::ALL.map(SealedTable::name)
 }
 

@@ -14,6 +14,7 @@ pub(crate) mod key_usage;
 pub(crate) mod login_history;
 pub(crate) mod master_key_mark;
 pub(crate) mod profile;
+pub(crate) mod profile_secret;
 pub(crate) mod refresh;
 pub(crate) mod shadow_denial;
 pub(crate) mod signing_key;

@@ -14,6 +14,7 @@ pub(crate) mod family;
 pub(crate) mod insert;
 pub(crate) mod login;
 pub(crate) mod profile;
+pub(crate) mod profile_secret;
 pub(crate) mod reapply;
 pub(crate) mod sealed_values;
 pub(crate) mod shadow;

@@ -45,6 +45,8 @@ mod notifications;
 mod outage;
 #[path = "ports/profile.rs"]
 mod profile;
+#[path = "ports/profile_secret.rs"]
+mod profile_secret;
 #[path = "ports/pruned_events.rs"]
 mod pruned_events;
 #[path = "ports/refresh.rs"]

@@ -2470,6 +2470,313 @@ func (x *VerifyAuditLogResponse) GetAnchors() uint64 {
 	return 0
 }
 
+type SetProfileSecretRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the profile.
+	Profile string `protobuf:"bytes,1,opt,name=profile,proto3" json:"profile,omitempty"`
+	// Name of the secret, as the profile has it.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// Bytes of the secret, 1 to 1,024.
+	Secret        []byte `protobuf:"bytes,3,opt,name=secret,proto3" json:"secret,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetProfileSecretRequest) Reset() {
+	*x = SetProfileSecretRequest{}
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetProfileSecretRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetProfileSecretRequest) ProtoMessage() {}
+
+func (x *SetProfileSecretRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetProfileSecretRequest.ProtoReflect.Descriptor instead.
+func (*SetProfileSecretRequest) Descriptor() ([]byte, []int) {
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *SetProfileSecretRequest) GetProfile() string {
+	if x != nil {
+		return x.Profile
+	}
+	return ""
+}
+
+func (x *SetProfileSecretRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SetProfileSecretRequest) GetSecret() []byte {
+	if x != nil {
+		return x.Secret
+	}
+	return nil
+}
+
+// Secret that a profile names. Its value is returned by no call.
+type ProfileSecret struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the profile.
+	Profile string `protobuf:"bytes,1,opt,name=profile,proto3" json:"profile,omitempty"`
+	// Name of the secret.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// When it was set.
+	SetTime       *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=set_time,json=setTime,proto3" json:"set_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProfileSecret) Reset() {
+	*x = ProfileSecret{}
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProfileSecret) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProfileSecret) ProtoMessage() {}
+
+func (x *ProfileSecret) ProtoReflect() protoreflect.Message {
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProfileSecret.ProtoReflect.Descriptor instead.
+func (*ProfileSecret) Descriptor() ([]byte, []int) {
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *ProfileSecret) GetProfile() string {
+	if x != nil {
+		return x.Profile
+	}
+	return ""
+}
+
+func (x *ProfileSecret) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ProfileSecret) GetSetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SetTime
+	}
+	return nil
+}
+
+type ListProfileSecretsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the profile; empty: all profiles.
+	Profile       string `protobuf:"bytes,1,opt,name=profile,proto3" json:"profile,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListProfileSecretsRequest) Reset() {
+	*x = ListProfileSecretsRequest{}
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListProfileSecretsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListProfileSecretsRequest) ProtoMessage() {}
+
+func (x *ListProfileSecretsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListProfileSecretsRequest.ProtoReflect.Descriptor instead.
+func (*ListProfileSecretsRequest) Descriptor() ([]byte, []int) {
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *ListProfileSecretsRequest) GetProfile() string {
+	if x != nil {
+		return x.Profile
+	}
+	return ""
+}
+
+type ListProfileSecretsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By profile and name.
+	Secrets       []*ProfileSecret `protobuf:"bytes,1,rep,name=secrets,proto3" json:"secrets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListProfileSecretsResponse) Reset() {
+	*x = ListProfileSecretsResponse{}
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListProfileSecretsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListProfileSecretsResponse) ProtoMessage() {}
+
+func (x *ListProfileSecretsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListProfileSecretsResponse.ProtoReflect.Descriptor instead.
+func (*ListProfileSecretsResponse) Descriptor() ([]byte, []int) {
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *ListProfileSecretsResponse) GetSecrets() []*ProfileSecret {
+	if x != nil {
+		return x.Secrets
+	}
+	return nil
+}
+
+type DeleteProfileSecretRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the profile.
+	Profile string `protobuf:"bytes,1,opt,name=profile,proto3" json:"profile,omitempty"`
+	// Name of the secret.
+	Name          string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteProfileSecretRequest) Reset() {
+	*x = DeleteProfileSecretRequest{}
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteProfileSecretRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteProfileSecretRequest) ProtoMessage() {}
+
+func (x *DeleteProfileSecretRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteProfileSecretRequest.ProtoReflect.Descriptor instead.
+func (*DeleteProfileSecretRequest) Descriptor() ([]byte, []int) {
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *DeleteProfileSecretRequest) GetProfile() string {
+	if x != nil {
+		return x.Profile
+	}
+	return ""
+}
+
+func (x *DeleteProfileSecretRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type DeleteProfileSecretResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteProfileSecretResponse) Reset() {
+	*x = DeleteProfileSecretResponse{}
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteProfileSecretResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteProfileSecretResponse) ProtoMessage() {}
+
+func (x *DeleteProfileSecretResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteProfileSecretResponse.ProtoReflect.Descriptor instead.
+func (*DeleteProfileSecretResponse) Descriptor() ([]byte, []int) {
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{39}
+}
+
 var File_latchkey_v1_tenants_proto protoreflect.FileDescriptor
 
 const file_latchkey_v1_tenants_proto_rawDesc = "" +
@@ -2664,7 +2971,23 @@ const file_latchkey_v1_tenants_proto_rawDesc = "" +
 	"\tbroken_at\x18\x03 \x01(\x04R\bbrokenAt\x12\x18\n" +
 	"\aproblem\x18\x04 \x01(\tR\aproblem\x12,\n" +
 	"\x04head\x18\x05 \x01(\v2\x18.latchkey.v1.AuditAnchorR\x04head\x12\x18\n" +
-	"\aanchors\x18\x06 \x01(\x04R\aanchors*`\n" +
+	"\aanchors\x18\x06 \x01(\x04R\aanchors\"_\n" +
+	"\x17SetProfileSecretRequest\x12\x18\n" +
+	"\aprofile\x18\x01 \x01(\tR\aprofile\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
+	"\x06secret\x18\x03 \x01(\fR\x06secret\"t\n" +
+	"\rProfileSecret\x12\x18\n" +
+	"\aprofile\x18\x01 \x01(\tR\aprofile\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x125\n" +
+	"\bset_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\asetTime\"5\n" +
+	"\x19ListProfileSecretsRequest\x12\x18\n" +
+	"\aprofile\x18\x01 \x01(\tR\aprofile\"R\n" +
+	"\x1aListProfileSecretsResponse\x124\n" +
+	"\asecrets\x18\x01 \x03(\v2\x1a.latchkey.v1.ProfileSecretR\asecrets\"J\n" +
+	"\x1aDeleteProfileSecretRequest\x12\x18\n" +
+	"\aprofile\x18\x01 \x01(\tR\aprofile\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"\x1d\n" +
+	"\x1bDeleteProfileSecretResponse*`\n" +
 	"\vTenantState\x12\x1c\n" +
 	"\x18TENANT_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13TENANT_STATE_ACTIVE\x10\x01\x12\x1a\n" +
@@ -2689,7 +3012,7 @@ const file_latchkey_v1_tenants_proto_rawDesc = "" +
 	"\x0fSetUserPassword\x12#.latchkey.v1.SetUserPasswordRequest\x1a\x11.latchkey.v1.User\x12A\n" +
 	"\vDisableUser\x12\x1f.latchkey.v1.DisableUserRequest\x1a\x11.latchkey.v1.User\x12?\n" +
 	"\n" +
-	"UpdateUser\x12\x1e.latchkey.v1.UpdateUserRequest\x1a\x11.latchkey.v1.User2\xcb\x04\n" +
+	"UpdateUser\x12\x1e.latchkey.v1.UpdateUserRequest\x1a\x11.latchkey.v1.User2\xf2\x06\n" +
 	"\x0eProfileService\x12F\n" +
 	"\fApplyProfile\x12 .latchkey.v1.ApplyProfileRequest\x1a\x14.latchkey.v1.Profile\x12H\n" +
 	"\vDiffProfile\x12\x1f.latchkey.v1.DiffProfileRequest\x1a\x18.latchkey.v1.ProfileDiff\x12h\n" +
@@ -2698,7 +3021,10 @@ const file_latchkey_v1_tenants_proto_rawDesc = "" +
 	"\n" +
 	"GetProfile\x12\x1e.latchkey.v1.GetProfileRequest\x1a\x14.latchkey.v1.Profile\x12V\n" +
 	"\rDeleteProfile\x12!.latchkey.v1.DeleteProfileRequest\x1a\".latchkey.v1.DeleteProfileResponse\x12S\n" +
-	"\fListProfiles\x12 .latchkey.v1.ListProfilesRequest\x1a!.latchkey.v1.ListProfilesResponse2\xc7\x01\n" +
+	"\fListProfiles\x12 .latchkey.v1.ListProfilesRequest\x1a!.latchkey.v1.ListProfilesResponse\x12T\n" +
+	"\x10SetProfileSecret\x12$.latchkey.v1.SetProfileSecretRequest\x1a\x1a.latchkey.v1.ProfileSecret\x12e\n" +
+	"\x12ListProfileSecrets\x12&.latchkey.v1.ListProfileSecretsRequest\x1a'.latchkey.v1.ListProfileSecretsResponse\x12h\n" +
+	"\x13DeleteProfileSecret\x12'.latchkey.v1.DeleteProfileSecretRequest\x1a(.latchkey.v1.DeleteProfileSecretResponse2\xc7\x01\n" +
 	"\fAuditService\x12\\\n" +
 	"\x0fListAuditEvents\x12#.latchkey.v1.ListAuditEventsRequest\x1a$.latchkey.v1.ListAuditEventsResponse\x12Y\n" +
 	"\x0eVerifyAuditLog\x12\".latchkey.v1.VerifyAuditLogRequest\x1a#.latchkey.v1.VerifyAuditLogResponseB\xac\x01\n" +
@@ -2717,7 +3043,7 @@ func file_latchkey_v1_tenants_proto_rawDescGZIP() []byte {
 }
 
 var file_latchkey_v1_tenants_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_latchkey_v1_tenants_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_latchkey_v1_tenants_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
 var file_latchkey_v1_tenants_proto_goTypes = []any{
 	(TenantState)(0),                    // 0: latchkey.v1.TenantState
 	(UserState)(0),                      // 1: latchkey.v1.UserState
@@ -2755,93 +3081,107 @@ var file_latchkey_v1_tenants_proto_goTypes = []any{
 	(*VerifyAuditLogRequest)(nil),       // 33: latchkey.v1.VerifyAuditLogRequest
 	(*AuditAnchor)(nil),                 // 34: latchkey.v1.AuditAnchor
 	(*VerifyAuditLogResponse)(nil),      // 35: latchkey.v1.VerifyAuditLogResponse
-	nil,                                 // 36: latchkey.v1.Tenant.RateLimitsEntry
-	nil,                                 // 37: latchkey.v1.CreateTenantRequest.RateLimitsEntry
-	nil,                                 // 38: latchkey.v1.CreateUserRequest.BindingsEntry
-	nil,                                 // 39: latchkey.v1.AuditEvent.DetailsEntry
-	(*timestamppb.Timestamp)(nil),       // 40: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),       // 41: google.protobuf.FieldMask
-	(*User)(nil),                        // 42: latchkey.v1.User
-	(*ProfileDiff)(nil),                 // 43: latchkey.v1.ProfileDiff
-	(*DiffProfileRequest)(nil),          // 44: latchkey.v1.DiffProfileRequest
+	(*SetProfileSecretRequest)(nil),     // 36: latchkey.v1.SetProfileSecretRequest
+	(*ProfileSecret)(nil),               // 37: latchkey.v1.ProfileSecret
+	(*ListProfileSecretsRequest)(nil),   // 38: latchkey.v1.ListProfileSecretsRequest
+	(*ListProfileSecretsResponse)(nil),  // 39: latchkey.v1.ListProfileSecretsResponse
+	(*DeleteProfileSecretRequest)(nil),  // 40: latchkey.v1.DeleteProfileSecretRequest
+	(*DeleteProfileSecretResponse)(nil), // 41: latchkey.v1.DeleteProfileSecretResponse
+	nil,                                 // 42: latchkey.v1.Tenant.RateLimitsEntry
+	nil,                                 // 43: latchkey.v1.CreateTenantRequest.RateLimitsEntry
+	nil,                                 // 44: latchkey.v1.CreateUserRequest.BindingsEntry
+	nil,                                 // 45: latchkey.v1.AuditEvent.DetailsEntry
+	(*timestamppb.Timestamp)(nil),       // 46: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),       // 47: google.protobuf.FieldMask
+	(*User)(nil),                        // 48: latchkey.v1.User
+	(*ProfileDiff)(nil),                 // 49: latchkey.v1.ProfileDiff
+	(*DiffProfileRequest)(nil),          // 50: latchkey.v1.DiffProfileRequest
 }
 var file_latchkey_v1_tenants_proto_depIdxs = []int32{
-	40, // 0: latchkey.v1.Tenant.create_time:type_name -> google.protobuf.Timestamp
-	36, // 1: latchkey.v1.Tenant.rate_limits:type_name -> latchkey.v1.Tenant.RateLimitsEntry
-	37, // 2: latchkey.v1.CreateTenantRequest.rate_limits:type_name -> latchkey.v1.CreateTenantRequest.RateLimitsEntry
+	46, // 0: latchkey.v1.Tenant.create_time:type_name -> google.protobuf.Timestamp
+	42, // 1: latchkey.v1.Tenant.rate_limits:type_name -> latchkey.v1.Tenant.RateLimitsEntry
+	43, // 2: latchkey.v1.CreateTenantRequest.rate_limits:type_name -> latchkey.v1.CreateTenantRequest.RateLimitsEntry
 	0,  // 3: latchkey.v1.ListTenantsRequest.state:type_name -> latchkey.v1.TenantState
-	40, // 4: latchkey.v1.ListTenantsRequest.created_after:type_name -> google.protobuf.Timestamp
-	40, // 5: latchkey.v1.ListTenantsRequest.created_before:type_name -> google.protobuf.Timestamp
+	46, // 4: latchkey.v1.ListTenantsRequest.created_after:type_name -> google.protobuf.Timestamp
+	46, // 5: latchkey.v1.ListTenantsRequest.created_before:type_name -> google.protobuf.Timestamp
 	2,  // 6: latchkey.v1.ListTenantsResponse.tenants:type_name -> latchkey.v1.Tenant
 	2,  // 7: latchkey.v1.UpdateTenantRequest.tenant:type_name -> latchkey.v1.Tenant
-	41, // 8: latchkey.v1.UpdateTenantRequest.update_mask:type_name -> google.protobuf.FieldMask
-	38, // 9: latchkey.v1.CreateUserRequest.bindings:type_name -> latchkey.v1.CreateUserRequest.BindingsEntry
+	47, // 8: latchkey.v1.UpdateTenantRequest.update_mask:type_name -> google.protobuf.FieldMask
+	44, // 9: latchkey.v1.CreateUserRequest.bindings:type_name -> latchkey.v1.CreateUserRequest.BindingsEntry
 	1,  // 10: latchkey.v1.ListUsersRequest.state:type_name -> latchkey.v1.UserState
-	40, // 11: latchkey.v1.ListUsersRequest.created_after:type_name -> google.protobuf.Timestamp
-	40, // 12: latchkey.v1.ListUsersRequest.created_before:type_name -> google.protobuf.Timestamp
-	42, // 13: latchkey.v1.ListUsersResponse.users:type_name -> latchkey.v1.User
-	42, // 14: latchkey.v1.UpdateUserRequest.user:type_name -> latchkey.v1.User
-	41, // 15: latchkey.v1.UpdateUserRequest.update_mask:type_name -> google.protobuf.FieldMask
-	40, // 16: latchkey.v1.Profile.apply_time:type_name -> google.protobuf.Timestamp
-	43, // 17: latchkey.v1.Profile.diff:type_name -> latchkey.v1.ProfileDiff
+	46, // 11: latchkey.v1.ListUsersRequest.created_after:type_name -> google.protobuf.Timestamp
+	46, // 12: latchkey.v1.ListUsersRequest.created_before:type_name -> google.protobuf.Timestamp
+	48, // 13: latchkey.v1.ListUsersResponse.users:type_name -> latchkey.v1.User
+	48, // 14: latchkey.v1.UpdateUserRequest.user:type_name -> latchkey.v1.User
+	47, // 15: latchkey.v1.UpdateUserRequest.update_mask:type_name -> google.protobuf.FieldMask
+	46, // 16: latchkey.v1.Profile.apply_time:type_name -> google.protobuf.Timestamp
+	49, // 17: latchkey.v1.Profile.diff:type_name -> latchkey.v1.ProfileDiff
 	20, // 18: latchkey.v1.ListProfileVersionsResponse.versions:type_name -> latchkey.v1.Profile
 	20, // 19: latchkey.v1.ListProfilesResponse.profiles:type_name -> latchkey.v1.Profile
-	40, // 20: latchkey.v1.ListAuditEventsRequest.start_time:type_name -> google.protobuf.Timestamp
-	40, // 21: latchkey.v1.ListAuditEventsRequest.end_time:type_name -> google.protobuf.Timestamp
+	46, // 20: latchkey.v1.ListAuditEventsRequest.start_time:type_name -> google.protobuf.Timestamp
+	46, // 21: latchkey.v1.ListAuditEventsRequest.end_time:type_name -> google.protobuf.Timestamp
 	32, // 22: latchkey.v1.ListAuditEventsResponse.events:type_name -> latchkey.v1.AuditEvent
-	40, // 23: latchkey.v1.AuditEvent.time:type_name -> google.protobuf.Timestamp
-	39, // 24: latchkey.v1.AuditEvent.details:type_name -> latchkey.v1.AuditEvent.DetailsEntry
+	46, // 23: latchkey.v1.AuditEvent.time:type_name -> google.protobuf.Timestamp
+	45, // 24: latchkey.v1.AuditEvent.details:type_name -> latchkey.v1.AuditEvent.DetailsEntry
 	34, // 25: latchkey.v1.VerifyAuditLogRequest.anchors:type_name -> latchkey.v1.AuditAnchor
 	34, // 26: latchkey.v1.VerifyAuditLogResponse.head:type_name -> latchkey.v1.AuditAnchor
-	3,  // 27: latchkey.v1.TenantService.CreateTenant:input_type -> latchkey.v1.CreateTenantRequest
-	4,  // 28: latchkey.v1.TenantService.GetTenant:input_type -> latchkey.v1.GetTenantRequest
-	5,  // 29: latchkey.v1.TenantService.ListTenants:input_type -> latchkey.v1.ListTenantsRequest
-	7,  // 30: latchkey.v1.TenantService.UpdateTenant:input_type -> latchkey.v1.UpdateTenantRequest
-	8,  // 31: latchkey.v1.TenantService.SuspendTenant:input_type -> latchkey.v1.SuspendTenantRequest
-	9,  // 32: latchkey.v1.TenantService.ResumeTenant:input_type -> latchkey.v1.ResumeTenantRequest
-	10, // 33: latchkey.v1.TenantService.DeleteTenant:input_type -> latchkey.v1.DeleteTenantRequest
-	12, // 34: latchkey.v1.TenantService.DeleteUser:input_type -> latchkey.v1.DeleteUserRequest
-	14, // 35: latchkey.v1.TenantService.CreateUser:input_type -> latchkey.v1.CreateUserRequest
-	15, // 36: latchkey.v1.TenantService.ListUsers:input_type -> latchkey.v1.ListUsersRequest
-	17, // 37: latchkey.v1.TenantService.SetUserPassword:input_type -> latchkey.v1.SetUserPasswordRequest
-	18, // 38: latchkey.v1.TenantService.DisableUser:input_type -> latchkey.v1.DisableUserRequest
-	19, // 39: latchkey.v1.TenantService.UpdateUser:input_type -> latchkey.v1.UpdateUserRequest
-	21, // 40: latchkey.v1.ProfileService.ApplyProfile:input_type -> latchkey.v1.ApplyProfileRequest
-	44, // 41: latchkey.v1.ProfileService.DiffProfile:input_type -> latchkey.v1.DiffProfileRequest
-	22, // 42: latchkey.v1.ProfileService.ListProfileVersions:input_type -> latchkey.v1.ListProfileVersionsRequest
-	24, // 43: latchkey.v1.ProfileService.RollbackProfile:input_type -> latchkey.v1.RollbackProfileRequest
-	25, // 44: latchkey.v1.ProfileService.GetProfile:input_type -> latchkey.v1.GetProfileRequest
-	26, // 45: latchkey.v1.ProfileService.DeleteProfile:input_type -> latchkey.v1.DeleteProfileRequest
-	28, // 46: latchkey.v1.ProfileService.ListProfiles:input_type -> latchkey.v1.ListProfilesRequest
-	30, // 47: latchkey.v1.AuditService.ListAuditEvents:input_type -> latchkey.v1.ListAuditEventsRequest
-	33, // 48: latchkey.v1.AuditService.VerifyAuditLog:input_type -> latchkey.v1.VerifyAuditLogRequest
-	2,  // 49: latchkey.v1.TenantService.CreateTenant:output_type -> latchkey.v1.Tenant
-	2,  // 50: latchkey.v1.TenantService.GetTenant:output_type -> latchkey.v1.Tenant
-	6,  // 51: latchkey.v1.TenantService.ListTenants:output_type -> latchkey.v1.ListTenantsResponse
-	2,  // 52: latchkey.v1.TenantService.UpdateTenant:output_type -> latchkey.v1.Tenant
-	2,  // 53: latchkey.v1.TenantService.SuspendTenant:output_type -> latchkey.v1.Tenant
-	2,  // 54: latchkey.v1.TenantService.ResumeTenant:output_type -> latchkey.v1.Tenant
-	11, // 55: latchkey.v1.TenantService.DeleteTenant:output_type -> latchkey.v1.DeleteTenantResponse
-	13, // 56: latchkey.v1.TenantService.DeleteUser:output_type -> latchkey.v1.DeleteUserResponse
-	42, // 57: latchkey.v1.TenantService.CreateUser:output_type -> latchkey.v1.User
-	16, // 58: latchkey.v1.TenantService.ListUsers:output_type -> latchkey.v1.ListUsersResponse
-	42, // 59: latchkey.v1.TenantService.SetUserPassword:output_type -> latchkey.v1.User
-	42, // 60: latchkey.v1.TenantService.DisableUser:output_type -> latchkey.v1.User
-	42, // 61: latchkey.v1.TenantService.UpdateUser:output_type -> latchkey.v1.User
-	20, // 62: latchkey.v1.ProfileService.ApplyProfile:output_type -> latchkey.v1.Profile
-	43, // 63: latchkey.v1.ProfileService.DiffProfile:output_type -> latchkey.v1.ProfileDiff
-	23, // 64: latchkey.v1.ProfileService.ListProfileVersions:output_type -> latchkey.v1.ListProfileVersionsResponse
-	20, // 65: latchkey.v1.ProfileService.RollbackProfile:output_type -> latchkey.v1.Profile
-	20, // 66: latchkey.v1.ProfileService.GetProfile:output_type -> latchkey.v1.Profile
-	27, // 67: latchkey.v1.ProfileService.DeleteProfile:output_type -> latchkey.v1.DeleteProfileResponse
-	29, // 68: latchkey.v1.ProfileService.ListProfiles:output_type -> latchkey.v1.ListProfilesResponse
-	31, // 69: latchkey.v1.AuditService.ListAuditEvents:output_type -> latchkey.v1.ListAuditEventsResponse
-	35, // 70: latchkey.v1.AuditService.VerifyAuditLog:output_type -> latchkey.v1.VerifyAuditLogResponse
-	49, // [49:71] is the sub-list for method output_type
-	27, // [27:49] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	46, // 27: latchkey.v1.ProfileSecret.set_time:type_name -> google.protobuf.Timestamp
+	37, // 28: latchkey.v1.ListProfileSecretsResponse.secrets:type_name -> latchkey.v1.ProfileSecret
+	3,  // 29: latchkey.v1.TenantService.CreateTenant:input_type -> latchkey.v1.CreateTenantRequest
+	4,  // 30: latchkey.v1.TenantService.GetTenant:input_type -> latchkey.v1.GetTenantRequest
+	5,  // 31: latchkey.v1.TenantService.ListTenants:input_type -> latchkey.v1.ListTenantsRequest
+	7,  // 32: latchkey.v1.TenantService.UpdateTenant:input_type -> latchkey.v1.UpdateTenantRequest
+	8,  // 33: latchkey.v1.TenantService.SuspendTenant:input_type -> latchkey.v1.SuspendTenantRequest
+	9,  // 34: latchkey.v1.TenantService.ResumeTenant:input_type -> latchkey.v1.ResumeTenantRequest
+	10, // 35: latchkey.v1.TenantService.DeleteTenant:input_type -> latchkey.v1.DeleteTenantRequest
+	12, // 36: latchkey.v1.TenantService.DeleteUser:input_type -> latchkey.v1.DeleteUserRequest
+	14, // 37: latchkey.v1.TenantService.CreateUser:input_type -> latchkey.v1.CreateUserRequest
+	15, // 38: latchkey.v1.TenantService.ListUsers:input_type -> latchkey.v1.ListUsersRequest
+	17, // 39: latchkey.v1.TenantService.SetUserPassword:input_type -> latchkey.v1.SetUserPasswordRequest
+	18, // 40: latchkey.v1.TenantService.DisableUser:input_type -> latchkey.v1.DisableUserRequest
+	19, // 41: latchkey.v1.TenantService.UpdateUser:input_type -> latchkey.v1.UpdateUserRequest
+	21, // 42: latchkey.v1.ProfileService.ApplyProfile:input_type -> latchkey.v1.ApplyProfileRequest
+	50, // 43: latchkey.v1.ProfileService.DiffProfile:input_type -> latchkey.v1.DiffProfileRequest
+	22, // 44: latchkey.v1.ProfileService.ListProfileVersions:input_type -> latchkey.v1.ListProfileVersionsRequest
+	24, // 45: latchkey.v1.ProfileService.RollbackProfile:input_type -> latchkey.v1.RollbackProfileRequest
+	25, // 46: latchkey.v1.ProfileService.GetProfile:input_type -> latchkey.v1.GetProfileRequest
+	26, // 47: latchkey.v1.ProfileService.DeleteProfile:input_type -> latchkey.v1.DeleteProfileRequest
+	28, // 48: latchkey.v1.ProfileService.ListProfiles:input_type -> latchkey.v1.ListProfilesRequest
+	36, // 49: latchkey.v1.ProfileService.SetProfileSecret:input_type -> latchkey.v1.SetProfileSecretRequest
+	38, // 50: latchkey.v1.ProfileService.ListProfileSecrets:input_type -> latchkey.v1.ListProfileSecretsRequest
+	40, // 51: latchkey.v1.ProfileService.DeleteProfileSecret:input_type -> latchkey.v1.DeleteProfileSecretRequest
+	30, // 52: latchkey.v1.AuditService.ListAuditEvents:input_type -> latchkey.v1.ListAuditEventsRequest
+	33, // 53: latchkey.v1.AuditService.VerifyAuditLog:input_type -> latchkey.v1.VerifyAuditLogRequest
+	2,  // 54: latchkey.v1.TenantService.CreateTenant:output_type -> latchkey.v1.Tenant
+	2,  // 55: latchkey.v1.TenantService.GetTenant:output_type -> latchkey.v1.Tenant
+	6,  // 56: latchkey.v1.TenantService.ListTenants:output_type -> latchkey.v1.ListTenantsResponse
+	2,  // 57: latchkey.v1.TenantService.UpdateTenant:output_type -> latchkey.v1.Tenant
+	2,  // 58: latchkey.v1.TenantService.SuspendTenant:output_type -> latchkey.v1.Tenant
+	2,  // 59: latchkey.v1.TenantService.ResumeTenant:output_type -> latchkey.v1.Tenant
+	11, // 60: latchkey.v1.TenantService.DeleteTenant:output_type -> latchkey.v1.DeleteTenantResponse
+	13, // 61: latchkey.v1.TenantService.DeleteUser:output_type -> latchkey.v1.DeleteUserResponse
+	48, // 62: latchkey.v1.TenantService.CreateUser:output_type -> latchkey.v1.User
+	16, // 63: latchkey.v1.TenantService.ListUsers:output_type -> latchkey.v1.ListUsersResponse
+	48, // 64: latchkey.v1.TenantService.SetUserPassword:output_type -> latchkey.v1.User
+	48, // 65: latchkey.v1.TenantService.DisableUser:output_type -> latchkey.v1.User
+	48, // 66: latchkey.v1.TenantService.UpdateUser:output_type -> latchkey.v1.User
+	20, // 67: latchkey.v1.ProfileService.ApplyProfile:output_type -> latchkey.v1.Profile
+	49, // 68: latchkey.v1.ProfileService.DiffProfile:output_type -> latchkey.v1.ProfileDiff
+	23, // 69: latchkey.v1.ProfileService.ListProfileVersions:output_type -> latchkey.v1.ListProfileVersionsResponse
+	20, // 70: latchkey.v1.ProfileService.RollbackProfile:output_type -> latchkey.v1.Profile
+	20, // 71: latchkey.v1.ProfileService.GetProfile:output_type -> latchkey.v1.Profile
+	27, // 72: latchkey.v1.ProfileService.DeleteProfile:output_type -> latchkey.v1.DeleteProfileResponse
+	29, // 73: latchkey.v1.ProfileService.ListProfiles:output_type -> latchkey.v1.ListProfilesResponse
+	37, // 74: latchkey.v1.ProfileService.SetProfileSecret:output_type -> latchkey.v1.ProfileSecret
+	39, // 75: latchkey.v1.ProfileService.ListProfileSecrets:output_type -> latchkey.v1.ListProfileSecretsResponse
+	41, // 76: latchkey.v1.ProfileService.DeleteProfileSecret:output_type -> latchkey.v1.DeleteProfileSecretResponse
+	31, // 77: latchkey.v1.AuditService.ListAuditEvents:output_type -> latchkey.v1.ListAuditEventsResponse
+	35, // 78: latchkey.v1.AuditService.VerifyAuditLog:output_type -> latchkey.v1.VerifyAuditLogResponse
+	54, // [54:79] is the sub-list for method output_type
+	29, // [29:54] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_latchkey_v1_tenants_proto_init() }
@@ -2857,7 +3197,7 @@ func file_latchkey_v1_tenants_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_latchkey_v1_tenants_proto_rawDesc), len(file_latchkey_v1_tenants_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   38,
+			NumMessages:   44,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

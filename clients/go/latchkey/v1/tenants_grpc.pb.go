@@ -628,6 +628,9 @@ const (
 	ProfileService_GetProfile_FullMethodName          = "/latchkey.v1.ProfileService/GetProfile"
 	ProfileService_DeleteProfile_FullMethodName       = "/latchkey.v1.ProfileService/DeleteProfile"
 	ProfileService_ListProfiles_FullMethodName        = "/latchkey.v1.ProfileService/ListProfiles"
+	ProfileService_SetProfileSecret_FullMethodName    = "/latchkey.v1.ProfileService/SetProfileSecret"
+	ProfileService_ListProfileSecrets_FullMethodName  = "/latchkey.v1.ProfileService/ListProfileSecrets"
+	ProfileService_DeleteProfileSecret_FullMethodName = "/latchkey.v1.ProfileService/DeleteProfileSecret"
 )
 
 // ProfileServiceClient is the client API for ProfileService service.
@@ -655,6 +658,13 @@ type ProfileServiceClient interface {
 	DeleteProfile(ctx context.Context, in *DeleteProfileRequest, opts ...grpc.CallOption) (*DeleteProfileResponse, error)
 	// The newest version of each.
 	ListProfiles(ctx context.Context, in *ListProfilesRequest, opts ...grpc.CallOption) (*ListProfilesResponse, error)
+	// Sets a secret that a profile names ("hmac-sha256:NAME" in the `hashes` of a kind), in place of an earlier one. It is
+	// stored sealed under the master key, and returned by no call. Returns when every replica uses it.
+	SetProfileSecret(ctx context.Context, in *SetProfileSecretRequest, opts ...grpc.CallOption) (*ProfileSecret, error)
+	// Lists the secrets that are set, without their values.
+	ListProfileSecrets(ctx context.Context, in *ListProfileSecretsRequest, opts ...grpc.CallOption) (*ListProfileSecretsResponse, error)
+	// Deletes a secret. Returns when no replica finds keys by hashes that need it.
+	DeleteProfileSecret(ctx context.Context, in *DeleteProfileSecretRequest, opts ...grpc.CallOption) (*DeleteProfileSecretResponse, error)
 }
 
 type profileServiceClient struct {
@@ -735,6 +745,36 @@ func (c *profileServiceClient) ListProfiles(ctx context.Context, in *ListProfile
 	return out, nil
 }
 
+func (c *profileServiceClient) SetProfileSecret(ctx context.Context, in *SetProfileSecretRequest, opts ...grpc.CallOption) (*ProfileSecret, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ProfileSecret)
+	err := c.cc.Invoke(ctx, ProfileService_SetProfileSecret_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *profileServiceClient) ListProfileSecrets(ctx context.Context, in *ListProfileSecretsRequest, opts ...grpc.CallOption) (*ListProfileSecretsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListProfileSecretsResponse)
+	err := c.cc.Invoke(ctx, ProfileService_ListProfileSecrets_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *profileServiceClient) DeleteProfileSecret(ctx context.Context, in *DeleteProfileSecretRequest, opts ...grpc.CallOption) (*DeleteProfileSecretResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteProfileSecretResponse)
+	err := c.cc.Invoke(ctx, ProfileService_DeleteProfileSecret_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ProfileServiceServer is the server API for ProfileService service.
 // All implementations must embed UnimplementedProfileServiceServer
 // for forward compatibility.
@@ -760,6 +800,13 @@ type ProfileServiceServer interface {
 	DeleteProfile(context.Context, *DeleteProfileRequest) (*DeleteProfileResponse, error)
 	// The newest version of each.
 	ListProfiles(context.Context, *ListProfilesRequest) (*ListProfilesResponse, error)
+	// Sets a secret that a profile names ("hmac-sha256:NAME" in the `hashes` of a kind), in place of an earlier one. It is
+	// stored sealed under the master key, and returned by no call. Returns when every replica uses it.
+	SetProfileSecret(context.Context, *SetProfileSecretRequest) (*ProfileSecret, error)
+	// Lists the secrets that are set, without their values.
+	ListProfileSecrets(context.Context, *ListProfileSecretsRequest) (*ListProfileSecretsResponse, error)
+	// Deletes a secret. Returns when no replica finds keys by hashes that need it.
+	DeleteProfileSecret(context.Context, *DeleteProfileSecretRequest) (*DeleteProfileSecretResponse, error)
 	mustEmbedUnimplementedProfileServiceServer()
 }
 
@@ -790,6 +837,15 @@ func (UnimplementedProfileServiceServer) DeleteProfile(context.Context, *DeleteP
 }
 func (UnimplementedProfileServiceServer) ListProfiles(context.Context, *ListProfilesRequest) (*ListProfilesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListProfiles not implemented")
+}
+func (UnimplementedProfileServiceServer) SetProfileSecret(context.Context, *SetProfileSecretRequest) (*ProfileSecret, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetProfileSecret not implemented")
+}
+func (UnimplementedProfileServiceServer) ListProfileSecrets(context.Context, *ListProfileSecretsRequest) (*ListProfileSecretsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListProfileSecrets not implemented")
+}
+func (UnimplementedProfileServiceServer) DeleteProfileSecret(context.Context, *DeleteProfileSecretRequest) (*DeleteProfileSecretResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteProfileSecret not implemented")
 }
 func (UnimplementedProfileServiceServer) mustEmbedUnimplementedProfileServiceServer() {}
 func (UnimplementedProfileServiceServer) testEmbeddedByValue()                        {}
@@ -938,6 +994,60 @@ func _ProfileService_ListProfiles_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ProfileService_SetProfileSecret_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetProfileSecretRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProfileServiceServer).SetProfileSecret(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ProfileService_SetProfileSecret_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProfileServiceServer).SetProfileSecret(ctx, req.(*SetProfileSecretRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ProfileService_ListProfileSecrets_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListProfileSecretsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProfileServiceServer).ListProfileSecrets(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ProfileService_ListProfileSecrets_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProfileServiceServer).ListProfileSecrets(ctx, req.(*ListProfileSecretsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ProfileService_DeleteProfileSecret_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteProfileSecretRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProfileServiceServer).DeleteProfileSecret(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ProfileService_DeleteProfileSecret_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProfileServiceServer).DeleteProfileSecret(ctx, req.(*DeleteProfileSecretRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ProfileService_ServiceDesc is the grpc.ServiceDesc for ProfileService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -972,6 +1082,18 @@ var ProfileService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListProfiles",
 			Handler:    _ProfileService_ListProfiles_Handler,
+		},
+		{
+			MethodName: "SetProfileSecret",
+			Handler:    _ProfileService_SetProfileSecret_Handler,
+		},
+		{
+			MethodName: "ListProfileSecrets",
+			Handler:    _ProfileService_ListProfileSecrets_Handler,
+		},
+		{
+			MethodName: "DeleteProfileSecret",
+			Handler:    _ProfileService_DeleteProfileSecret_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::list::PageArgs;
+use super::profile_secret::ProfileSecretCommand;
 
 /// Profiles to apply.
 #[derive(Debug, Args)]
@@ -110,6 +111,9 @@ pub(crate) enum ProfileCommand {
     ///
     /// Exits with 1 where an example does not go as the document promises.
     Test(DocumentArgs),
+    /// Secrets by which another system made the HMACs of its keys
+    #[command(subcommand)]
+    Secret(ProfileSecretCommand),
 }
 
 /// Documents on this machine.

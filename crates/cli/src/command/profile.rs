@@ -8,7 +8,7 @@ use latchkey_server::profile_test::{Errors, Profile, diff_documents};
 use super::confirm::confirm;
 use super::list::print_next_page;
 use super::profile_change::{self, NewVersion};
-use super::profile_document;
+use super::{profile_document, profile_secret};
 use crate::args::{Globals, ProfileCommand};
 use crate::call::{Server, read_text};
 use crate::exit::CliError;
@@ -52,6 +52,7 @@ pub(super) async fn run(globals: &Globals, command: ProfileCommand) -> Result<()
             let new = NewVersion::Rollback { name, to };
             profile_change::run(&mut profiles, globals.output, &new, &change).await
         }
+        ProfileCommand::Secret(command) => profile_secret::run(globals, command).await,
     }
 }
 

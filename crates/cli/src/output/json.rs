@@ -26,7 +26,7 @@ macro_rules! named {
 
 named! {
     Key, CreateKeyResponse, RotateKeyResponse, RevokeKeyResponse, ListKeysResponse, ImportKeysRequest, ImportedKey,
-    ImportKeysResponse, Tenant, ListTenantsResponse, Profile, ListProfilesResponse, ListProfileVersionsResponse, ProfileDiff, CheckResponse,
+    ImportKeysResponse, Tenant, ListTenantsResponse, Profile, ListProfilesResponse, ListProfileVersionsResponse, ProfileDiff, ProfileSecret, ListProfileSecretsResponse, CheckResponse,
     User, ListUsersResponse, IssueJwtResponse, RefreshJwtResponse, RevokeJwtResponse, ListSigningKeysResponse,
     RevokeKeysResponse, DisableKeysResponse, GetUsageReportResponse, DeleteKeyResponse, DeleteUserResponse, DeleteTenantResponse, DeleteProfileResponse, GetKeyUsageResponse, GetShadowReportResponse, AuditEvent, ListAuditEventsResponse, VerifyAuditLogResponse,
     WhoAmIResponse,

@@ -146,6 +146,19 @@ impl TextOutput for v1::ListKeysResponse {
     }
 }
 
+impl TextOutput for v1::ProfileSecret {
+    fn text(&self) -> String {
+        v1::ListProfileSecretsResponse { secrets: vec![self.clone()] }.text()
+    }
+}
+
+impl TextOutput for v1::ListProfileSecretsResponse {
+    fn text(&self) -> String {
+        let row = |s: &v1::ProfileSecret| [s.name.clone(), s.profile.clone(), timestamp(s.set_time.as_ref())];
+        rows(["NAME", "PROFILE", "SET"], self.secrets.iter().map(row))
+    }
+}
+
 impl TextOutput for v1::ImportKeysResponse {
     fn text(&self) -> String {
         key_table(&self.keys, &[], false)

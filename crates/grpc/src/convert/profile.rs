@@ -1,7 +1,7 @@
 //! Conversion of profiles, their versions and the changes between them.
 
 use latchkey_core::profile_change::{Affected, ChangeEffect};
-use latchkey_core::record::ProfileRecord;
+use latchkey_core::record::{ProfileRecord, ProfileSecretRecord};
 use latchkey_management::MeasuredChange;
 use latchkey_management::ports::impact::{Impact, ImpactExample};
 use latchkey_proto::v1;
@@ -18,6 +18,15 @@ pub(crate) fn to_proto(profile: ProfileRecord) -> v1::Profile {
         applied_by: profile.applied_by.into(),
         comment: profile.comment.into(),
         diff: None,
+    }
+}
+
+/// Converts a secret of a profile to its message, which has no value.
+pub(crate) fn secret_to_proto(record: ProfileSecretRecord) -> v1::ProfileSecret {
+    v1::ProfileSecret {
+        profile: record.profile.into(),
+        name: record.name.into(),
+        set_time: Some(timestamp_to_proto(record.set)),
     }
 }
 

@@ -6,7 +6,7 @@ mod apply;
 use latchkey_core::error::{FieldViolation, RequestError};
 use latchkey_core::ports::Limiter;
 use latchkey_core::record::ProfileRecord;
-use latchkey_management::{CallContext, Caller};
+use latchkey_management::{CallContext, Caller, SetProfileSecret};
 use latchkey_profile::{DocumentError, Errors, Profile, diff, lint};
 use latchkey_proto::v1;
 use latchkey_proto::v1::profile_service_server::ProfileService;
@@ -117,6 +117,37 @@ impl<L: Limiter + 'static> ProfileService for ManagementApi<L> {
             .map_err(error_to_status)?;
         let versions = page.items.into_iter().map(profile::to_proto).collect();
         Ok(Response::new(v1::ListProfileVersionsResponse { versions, next_page_token: page.next }))
+    }
+
+    async fn set_profile_secret(
+        &self,
+        call: Request<v1::SetProfileSecretRequest>,
+    ) -> RpcResult<v1::ProfileSecret> {
+        let (caller, request, context) = self.authenticate(call).await?;
+        let v1::SetProfileSecretRequest { profile, name, secret } = request;
+        let request = SetProfileSecret { profile, name, secret: secret.into() };
+        let set = self.management.set_profile_secret(&caller, request, &context).await;
+        Ok(Response::new(profile::secret_to_proto(set.map_err(error_to_status)?)))
+    }
+
+    async fn list_profile_secrets(
+        &self,
+        call: Request<v1::ListProfileSecretsRequest>,
+    ) -> RpcResult<v1::ListProfileSecretsResponse> {
+        let (caller, request, context) = self.authenticate(call).await?;
+        let found = self.management.list_profile_secrets(&caller, &request.profile, &context).await;
+        let secrets = found.map_err(error_to_status)?.into_iter().map(profile::secret_to_proto).collect();
+        Ok(Response::new(v1::ListProfileSecretsResponse { secrets }))
+    }
+
+    async fn delete_profile_secret(
+        &self,
+        call: Request<v1::DeleteProfileSecretRequest>,
+    ) -> RpcResult<v1::DeleteProfileSecretResponse> {
+        let (caller, request, context) = self.authenticate(call).await?;
+        let names = (request.profile.as_str(), request.name.as_str());
+        self.management.delete_profile_secret(&caller, names, &context).await.map_err(error_to_status)?;
+        Ok(Response::new(v1::DeleteProfileSecretResponse {}))
     }
 }
 

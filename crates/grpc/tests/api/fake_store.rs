@@ -9,7 +9,7 @@ use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::ports::{KeyStore, LookupResult};
 use latchkey_core::profile_change::Affected;
-use latchkey_core::record::{KeyRecord, ProfileRecord, TenantRecord, TenantRef};
+use latchkey_core::record::{KeyRecord, ProfileRecord, ProfileSecretRecord, TenantRecord, TenantRef};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::{MonotonicInstant, Timestamp};
 use latchkey_management::ports::impact::Impact;
@@ -250,6 +250,27 @@ impl ManagementStore for FakeStore {
         };
         profiles.push(record.clone());
         Ok(ApplyResult::Written(self.written(record, audit)))
+    }
+
+    async fn profile_secrets(&self) -> Result<Vec<ProfileSecretRecord>, SystemError> {
+        Ok(Vec::new())
+    }
+
+    async fn set_profile_secret(
+        &self,
+        _: ProfileSecretRecord,
+        _: AuditEntry,
+    ) -> Result<WriteResult<ProfileSecretRecord>, ManagementError> {
+        unimplemented!("no test of this store sets a secret")
+    }
+
+    async fn delete_profile_secret(
+        &self,
+        _: &str,
+        _: &str,
+        _: AuditEntry,
+    ) -> Result<WriteResult<bool>, ManagementError> {
+        unimplemented!("no test of this store sets a secret")
     }
 
     async fn bootstrap_operator(

@@ -203,7 +203,7 @@ fn algorithm(hash: &ImportedHash, kind: &KeyKind, fields: &mut FieldValidator<'_
     };
     if algorithm == HashAlgorithm::HmacSha256 && scheme.secret.is_none() {
         let text = format!(
-            "the secret {:?} is not set, so that no key can be found by this hash",
+            "the secret {:?} is not set: set it by `latchkey profile secret set`",
             &*scheme.secret_name
         );
         fields.reject("hash.secret", text);

@@ -18,11 +18,13 @@ pub enum SealedTable {
     Keys,
     /// Successors of redeemed refresh tokens.
     RefreshTokens,
+    /// Secrets that profiles name.
+    ProfileSecrets,
 }
 
 impl SealedTable {
     /// All tables.
-    pub const ALL: [Self; 3] = [Self::SigningKeys, Self::Keys, Self::RefreshTokens];
+    pub const ALL: [Self; 4] = [Self::SigningKeys, Self::Keys, Self::RefreshTokens, Self::ProfileSecrets];
 
     /// Returns the name of the values for people.
     #[must_use]
@@ -31,6 +33,7 @@ impl SealedTable {
             Self::SigningKeys => "signing keys",
             Self::Keys => "retrievable keys",
             Self::RefreshTokens => "spent refresh tokens",
+            Self::ProfileSecrets => "secrets of profiles",
         }
     }
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::profile_change::Affected;
-use latchkey_core::record::{KeyRecord, ProfileRecord, TenantRecord, TenantRef};
+use latchkey_core::record::{KeyRecord, ProfileRecord, ProfileSecretRecord, TenantRecord, TenantRef};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::{MonotonicInstant, Timestamp};
 use latchkey_management::ports::impact::Impact;
@@ -169,6 +169,27 @@ impl ManagementStore for MemoryStore {
         _: AuditEntry,
     ) -> Result<ApplyResult, ManagementError> {
         Ok(ApplyResult::Conflict)
+    }
+
+    async fn profile_secrets(&self) -> Result<Vec<ProfileSecretRecord>, SystemError> {
+        Ok(Vec::new())
+    }
+
+    async fn set_profile_secret(
+        &self,
+        _: ProfileSecretRecord,
+        _: AuditEntry,
+    ) -> Result<WriteResult<ProfileSecretRecord>, ManagementError> {
+        unreachable!("no grant comes from a secret of a profile")
+    }
+
+    async fn delete_profile_secret(
+        &self,
+        _: &str,
+        _: &str,
+        _: AuditEntry,
+    ) -> Result<WriteResult<bool>, ManagementError> {
+        unreachable!("no grant comes from a secret of a profile")
     }
 
     async fn bootstrap_operator(

@@ -80,7 +80,7 @@ fn scheme(text: &Text<'_>) -> Option<HashScheme> {
         (HashAlgorithm::HmacSha256, _) => {
             text.report(format!(
                 "\"{}\" needs the name of its secret, as in \"hmac-sha256:old-system\": 1 to 63 letters, digits, \
-                 and \"_\", \"-\" or \".\"",
+                 and \"_\", \"-\" or \".\". The secret itself is set by `latchkey profile secret set`",
                 text.value
             ));
             None

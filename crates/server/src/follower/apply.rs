@@ -4,7 +4,9 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use latchkey_core::error::SystemError;
+use latchkey_core::imported_hash::HashSecret;
 use latchkey_core::ports::{Change, ChangeSubject, HistoryHash};
+use latchkey_core::record::ProfileSecretRecord;
 use latchkey_profile::Profile;
 
 use super::{Follower, PAGE_SIZE};
@@ -113,15 +115,33 @@ impl Follower {
     /// stored it) is left out: calls to it are denied rather than decided by an outdated version.
     pub(super) async fn reload_profiles(&self) -> Result<(), SystemError> {
         let records = self.parts.store.profiles().await?;
-        let compiled = records.iter().filter_map(|record| match Profile::compile(&record.document, record.version) {
+        let secrets = self.parts.store.profile_secrets().await?;
+        let mut compiled: Vec<Profile> = records.iter().filter_map(|record| match Profile::compile(&record.document, record.version) {
             Ok(profile) => Some(profile),
             Err(errors) => {
                 tracing::error!(profile = %record.name, version = record.version, %errors, "failed to compile a stored profile; calls to it are denied");
                 None
             }
-        });
-        self.parts.catalog.replace_all(compiled.collect());
+        }).collect();
+        for profile in &mut compiled {
+            self.set_hash_secrets(profile, &secrets);
+        }
+        self.parts.catalog.replace_all(compiled);
         *self.documents.lock().unwrap_or_else(PoisonError::into_inner) = records;
         Ok(())
+    }
+
+    /// Opens the secrets that a profile names. Keys whose hashes need one that the master key does not open are not found.
+    fn set_hash_secrets(&self, profile: &mut Profile, secrets: &[ProfileSecretRecord]) {
+        let name = profile.name().to_owned();
+        profile.set_hash_secrets(|secret| {
+            let record = secrets.iter().find(|record| *record.profile == *name && *record.name == *secret)?;
+            let opened = HashSecret::open(record, &self.parts.signing.sealer);
+            opened
+                .inspect_err(|_| {
+                    tracing::error!(profile = %name, secret, "failed to decrypt a secret of a profile with the master key; keys whose hashes need it are denied");
+                })
+                .ok()
+        });
     }
 }

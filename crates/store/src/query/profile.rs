@@ -1,6 +1,8 @@
 //! Reads profiles: the newest version of each, or one version of one profile.
 
-use latchkey_core::record::ProfileRecord;
+use latchkey_core::record::{ProfileRecord, ProfileSecretRecord};
+use latchkey_core::seal::Sealed;
+use latchkey_core::time::Timestamp;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, Query};
 use sea_orm::{Iterable, QueryOrder, QuerySelect};
@@ -32,6 +34,19 @@ pub(crate) async fn newest(connection: &PooledConnection) -> Result<Vec<ProfileR
     records.retain(|record| !is_deleted(record));
     records.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(records)
+}
+
+/// Returns the secrets of all profiles, ordered by profile and name.
+pub(crate) async fn secrets(connection: &PooledConnection) -> Result<Vec<ProfileSecretRecord>, StoreError> {
+    use crate::entity::profile_secret::{Column, Entity};
+    let query = Entity::find().order_by_asc(Column::Profile).order_by_asc(Column::Name);
+    let record = |row: crate::entity::profile_secret::Model| ProfileSecretRecord {
+        profile: row.profile.into(),
+        name: row.name.into(),
+        sealed: Sealed(row.sealed),
+        set: Timestamp(row.set_at),
+    };
+    Ok(query.all(connection).await?.into_iter().map(record).collect())
 }
 
 /// Returns the newest revision of any profile, or 0 if there is none.

@@ -2,6 +2,7 @@
 //! start that finds no key check value. A query may scan a whole table, so no client call waits for it.
 
 use latchkey_core::id::KeyId;
+use latchkey_core::imported_hash;
 use latchkey_core::seal::Sealed;
 use latchkey_core::secret::KeyHash;
 use latchkey_core::token::refresh::seal_owner;
@@ -9,7 +10,7 @@ use latchkey_management::ports::sealed_values::{KeyCheckValue, SealedTable, Seal
 use sea_orm::entity::prelude::*;
 use sea_orm::{QueryOrder, QuerySelect};
 
-use crate::entity::{key, master_key_mark, refresh, signing_key};
+use crate::entity::{key, master_key_mark, profile_secret, refresh, signing_key};
 use crate::error::StoreError;
 use crate::pool::PooledConnection;
 use crate::row::RowContext;
@@ -34,6 +35,7 @@ pub(crate) async fn values(
         SealedTable::SigningKeys => signing_keys(database, after, limit).await,
         SealedTable::Keys => keys(database, after, limit).await,
         SealedTable::RefreshTokens => refresh_tokens(database, after, limit).await,
+        SealedTable::ProfileSecrets => profile_secrets(database, after).await,
     }
 }
 
@@ -90,6 +92,36 @@ async fn keys(
 /// Returns a key's identifier from its row.
 pub(crate) fn key_id(row: &[u8]) -> Result<Uuid, StoreError> {
     Uuid::from_slice(row).map_err(|_| RowContext::new("keys", &"?").corrupt("id"))
+}
+
+/// Returns the secrets of all profiles. There are few, so that one batch has all of them.
+async fn profile_secrets(
+    database: &impl ConnectionTrait,
+    after: Option<&[u8]>,
+) -> Result<Vec<SealedValue>, StoreError> {
+    if after.is_some() {
+        return Ok(Vec::new());
+    }
+    let rows = profile_secret::Entity::find().all(database).await?;
+    let value = |row: profile_secret::Model| SealedValue {
+        row: profile_secret_row(&row.profile, &row.name),
+        owner: imported_hash::seal_owner(&row.profile, &row.name),
+        sealed: Sealed(row.sealed),
+        needed: true,
+    };
+    Ok(rows.into_iter().map(value).collect())
+}
+
+/// Returns the row of a secret: names of profiles have no slash.
+fn profile_secret_row(profile: &str, name: &str) -> Vec<u8> {
+    format!("{profile}/{name}").into_bytes()
+}
+
+/// Returns a secret's profile and name from its row.
+pub(crate) fn profile_secret_id(row: &[u8]) -> (String, String) {
+    let row = String::from_utf8_lossy(row);
+    let (profile, name) = row.split_once('/').unwrap_or_default();
+    (profile.to_owned(), name.to_owned())
 }
 
 async fn refresh_tokens(

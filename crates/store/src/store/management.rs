@@ -7,7 +7,7 @@ use latchkey_core::error::{ManagementError, SystemError};
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::ports::timing::QueryKind;
 use latchkey_core::profile_change::Affected;
-use latchkey_core::record::{KeyRecord, ProfileRecord, TenantRecord, TenantRef};
+use latchkey_core::record::{KeyRecord, ProfileRecord, ProfileSecretRecord, TenantRecord, TenantRef};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
 use latchkey_management::ports::impact::Impact;
@@ -190,6 +190,35 @@ impl ManagementStore for Store {
         audit: AuditEntry,
     ) -> Result<ApplyResult, ManagementError> {
         let work = Box::pin(async { write::profile::apply(self.pool.begin().await?, version, &audit).await });
+        self.with_deadline(QueryKind::Write, work).await
+    }
+
+    async fn profile_secrets(&self) -> Result<Vec<ProfileSecretRecord>, SystemError> {
+        self.with_deadline(QueryKind::Read, async {
+            query::profile::secrets(&self.pool.acquire().await?).await
+        })
+        .await
+    }
+
+    async fn set_profile_secret(
+        &self,
+        secret: ProfileSecretRecord,
+        audit: AuditEntry,
+    ) -> Result<WriteResult<ProfileSecretRecord>, ManagementError> {
+        let work =
+            Box::pin(async { write::profile_secret::set(self.pool.begin().await?, secret, &audit).await });
+        self.with_deadline(QueryKind::Write, work).await
+    }
+
+    async fn delete_profile_secret(
+        &self,
+        profile: &str,
+        name: &str,
+        audit: AuditEntry,
+    ) -> Result<WriteResult<bool>, ManagementError> {
+        let work = Box::pin(async {
+            write::profile_secret::delete(self.pool.begin().await?, profile, name, &audit).await
+        });
         self.with_deadline(QueryKind::Write, work).await
     }
 

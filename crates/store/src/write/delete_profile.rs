@@ -1,5 +1,5 @@
-//! Deletes a profile: all of its documents and its signing keys. A row without a document stays, so that a profile of
-//! the same name that is applied later continues its versions: replicas tell versions apart by their numbers.
+//! Deletes a profile: all of its documents, its secrets and its signing keys. A row without a document stays, so that a
+//! profile of the same name that is applied later continues its versions: replicas tell versions apart by their numbers.
 
 use latchkey_core::error::RequestError;
 use latchkey_core::ports::{ChangeSubject, PendingChange};
@@ -7,7 +7,7 @@ use latchkey_core::record::ProfileRecord;
 use latchkey_management::ports::{AuditEntry, WriteResult};
 use sea_orm::entity::prelude::*;
 
-use crate::entity::{profile, signing_key};
+use crate::entity::{profile, profile_secret, signing_key};
 use crate::error::StoreError;
 use crate::journal;
 use crate::pool::PooledConnection;
@@ -25,6 +25,8 @@ pub(crate) async fn delete(
     let signing_keys = signing_key::Entity::delete_many().filter(signing_key::Column::Profile.eq(name));
     signing_keys.exec(&connection).await?;
     journal::lock_head(&connection).await?;
+    let secrets = profile_secret::Entity::delete_many().filter(profile_secret::Column::Profile.eq(name));
+    secrets.exec(&connection).await?;
     let newest = query::profile::last_row(&connection, name).await?;
     let newest = newest.ok_or(RequestError::NotFound("profile"))?;
     if query::profile::is_deleted(&newest) {

@@ -8,11 +8,11 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::ExprTrait;
 
-use crate::entity::{key, master_key_mark, refresh, signing_key};
+use crate::entity::{key, master_key_mark, profile_secret, refresh, signing_key};
 use crate::error::StoreError;
 use crate::journal;
 use crate::pool::PooledConnection;
-use crate::query::sealed_values::{key_id, signing_key_id};
+use crate::query::sealed_values::{key_id, profile_secret_id, signing_key_id};
 
 /// Replaces the values that are unchanged since they were read; returns how many.
 pub(crate) async fn replace(
@@ -26,6 +26,7 @@ pub(crate) async fn replace(
             SealedTable::SigningKeys => signing_key(&connection, value).await?,
             SealedTable::Keys => key(&connection, value).await?,
             SealedTable::RefreshTokens => refresh_token(&connection, value).await?,
+            SealedTable::ProfileSecrets => profile_secret(&connection, value).await?,
         };
     }
     connection.commit().await?;
@@ -65,6 +66,18 @@ async fn refresh_token(connection: &PooledConnection, value: &Replacement) -> Re
         return Ok(Entity::delete_many().filter(same).exec(connection).await?.rows_affected);
     };
     let update = Entity::update_many().col_expr(Column::Successor, Expr::value(after.0.clone()));
+    Ok(update.filter(same).exec(connection).await?.rows_affected)
+}
+
+async fn profile_secret(connection: &PooledConnection, value: &Replacement) -> Result<u64, StoreError> {
+    use profile_secret::{Column, Entity};
+    let (profile, name) = profile_secret_id(&value.row);
+    let same = Column::Profile.eq(profile).and(Column::Name.eq(name));
+    let same = same.and(Column::Sealed.eq(value.before.0.clone()));
+    let Some(after) = &value.after else {
+        return Ok(Entity::delete_many().filter(same).exec(connection).await?.rows_affected);
+    };
+    let update = Entity::update_many().col_expr(Column::Sealed, Expr::value(after.0.clone()));
     Ok(update.filter(same).exec(connection).await?.rows_affected)
 }
 

@@ -27,7 +27,7 @@ fn version<'a>(name: &'a str, document: &'a str, expected_revision: u64) -> NewP
 }
 
 /// Applies a document, and repeats it as often as another process was faster.
-async fn apply(store: &Store, name: &str, document: &str) -> WriteResult<ProfileRecord> {
+pub(crate) async fn apply(store: &Store, name: &str, document: &str) -> WriteResult<ProfileRecord> {
     loop {
         let among = newest(store).await;
         match store.apply_profile(version(name, document, among), audit("profile.apply")).await.unwrap() {

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use latchkey_core::error::SystemError;
-use latchkey_core::record::KeyLifecycle;
+use latchkey_core::imported_hash::HashSecret;
+use latchkey_core::record::{KeyLifecycle, ProfileSecretRecord};
 use latchkey_core::seal::{Sealed, Sealer};
 use latchkey_core::time::{Clock, Timestamp};
 use latchkey_management::ports::sealed_values::{
@@ -15,8 +16,9 @@ use latchkey_store::Store;
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 
-use crate::database::{TestDatabase, key};
+use crate::database::{TestDatabase, audit, key};
 use crate::harness::{Harness, MASTER};
+use crate::profile::apply;
 
 on_both!(
     all_values_are_rewrapped_and_unneeded_ones_are_removed,
@@ -42,7 +44,15 @@ async fn retrievable(database: &TestDatabase, number: u128, lifecycle: KeyLifecy
     value
 }
 
-async fn counts(database: &TestDatabase, sealer: &Sealer, forget: bool) -> [RewrapCounts; 3] {
+/// Sets a secret of a profile, sealed under the master key.
+async fn set_secret(database: &TestDatabase, bytes: &[u8]) {
+    apply(&database.store, "p", "a document").await;
+    let sealed = HashSecret::seal(bytes, ("p", "old"), &Sealer::new(&MASTER), &mut random()).unwrap();
+    let record = ProfileSecretRecord { profile: "p".into(), name: "old".into(), sealed, set: NOW };
+    database.store.set_profile_secret(record, audit("profile.set_secret")).await.unwrap();
+}
+
+async fn counts(database: &TestDatabase, sealer: &Sealer, forget: bool) -> [RewrapCounts; 4] {
     let opener = MasterKeyRotation { store: &*database.store, sealer };
     opener.rewrap(forget, NOW, &mut random()).await.unwrap().0
 }
@@ -58,10 +68,15 @@ async fn all_values_are_rewrapped_and_unneeded_ones_are_removed(database: TestDa
     }
     let over = KeyLifecycle::Revoked { at: NOW, reason: String::new() };
     let _ = retrievable(&harness.database, 900, over).await;
+    let secret = || async { harness.database.store.profile_secrets().await.unwrap().remove(0) };
+    set_secret(&harness.database, b"sesame").await;
     let both = Sealer::new(&NEW).with_previous([&MASTER]);
+    assert!(HashSecret::open(&secret().await, &Sealer::new(&NEW)).is_err());
     let done = counts(&harness.database, &both, false).await;
-    let [signing, keys, refresh] = done;
+    let [signing, keys, refresh, secrets] = done;
     assert_eq!((signing.rewrapped, keys.rewrapped, refresh.rewrapped), (1, 250, 1));
+    assert_eq!((secrets.rewrapped, secrets.current), (1, 1));
+    assert!(HashSecret::open(&secret().await, &Sealer::new(&NEW)).is_ok());
     assert_eq!((keys.cleared, keys.current, keys.stale + keys.unreadable), (1, 250, 0));
     let new = Sealer::new(&NEW);
     for (number, value) in (1..).zip(&values) {

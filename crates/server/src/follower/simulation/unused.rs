@@ -9,7 +9,7 @@ use latchkey_core::login::LoginVerdict;
 use latchkey_core::ports::TokenFamily;
 use latchkey_core::ports::tokens::SigningKeys;
 use latchkey_core::profile_change::Affected;
-use latchkey_core::record::{KeyRecord, ProfileRecord, TenantRecord, TenantRef};
+use latchkey_core::record::{KeyRecord, ProfileRecord, ProfileSecretRecord, TenantRecord, TenantRef};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
 use latchkey_core::token::TokenSubject;
@@ -121,6 +121,27 @@ impl ManagementStore for Link {
         _: NewProfileVersion<'_>,
         _: AuditEntry,
     ) -> Result<ApplyResult, ManagementError> {
+        unreachable!("a follower does not call this")
+    }
+
+    async fn profile_secrets(&self) -> Result<Vec<ProfileSecretRecord>, SystemError> {
+        self.read(|_| Vec::new()).await
+    }
+
+    async fn set_profile_secret(
+        &self,
+        _: ProfileSecretRecord,
+        _: AuditEntry,
+    ) -> Result<WriteResult<ProfileSecretRecord>, ManagementError> {
+        unreachable!("a follower does not call this")
+    }
+
+    async fn delete_profile_secret(
+        &self,
+        _: &str,
+        _: &str,
+        _: AuditEntry,
+    ) -> Result<WriteResult<bool>, ManagementError> {
         unreachable!("a follower does not call this")
     }
 
