@@ -261,7 +261,7 @@ impl ManagementStore for FakeStore {
         _: ProfileSecretRecord,
         _: AuditEntry,
     ) -> Result<WriteResult<ProfileSecretRecord>, ManagementError> {
-        unimplemented!("no test of this store sets a secret")
+        unreachable!("no test of this store sets a secret")
     }
 
     async fn delete_profile_secret(
@@ -270,7 +270,7 @@ impl ManagementStore for FakeStore {
         _: &str,
         _: AuditEntry,
     ) -> Result<WriteResult<bool>, ManagementError> {
-        unimplemented!("no test of this store sets a secret")
+        unreachable!("no test of this store sets a secret")
     }
 
     async fn bootstrap_operator(

@@ -1,10 +1,13 @@
 //! A schedule: a fleet, and what happens to it, all drawn from one seed.
 
+mod person;
+
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::time::sleep;
 
+use self::person::PATIENCE;
 use super::database::Database;
 use super::fixture::{FIXTURE, KEYS};
 use super::link::SWIFT;
@@ -17,8 +20,6 @@ const SLOWEST: u64 = 992_600_000;
 const RATES: u64 = 14_800_000;
 /// Number of classes of faults; each schedule has about half of them.
 const FAULTS: u64 = 9;
-/// Time for which a person waits for a heartbeat, in milliseconds.
-const PATIENCE: u32 = 600;
 
 /// A schedule that runs.
 struct Schedule {
@@ -202,62 +203,6 @@ impl Schedule {
             settings.host = Some(format!("m{}", self.started + 2).into());
         }
         self.slots[slot].process = self.start(&settings);
-    }
-
-    /// Deletes, alters or puts back the row of a replica, as a person with the database's password could.
-    fn person(&self) {
-        let choice = self.world.below(7);
-        let index = self.world.below(4);
-        let hides = self.world.variant == Variant::HiddenRow;
-        if choice > 4 && !hides {
-            return self.put_back();
-        }
-        let state = &mut *self.world.state();
-        let primary = state.primary();
-        let database = &mut state.servers[primary];
-        let Some(id) = database.rows.keys().nth(usize::try_from(index).unwrap()).cloned() else { return };
-        if choice < 2 || hides {
-            database.rows.remove(&id);
-            if hides {
-                database.hide_removal();
-            }
-        } else if let Some(row) = database.rows.get_mut(&id) {
-            match choice {
-                2 => row.announced.revision += 5,
-                3 => row.announced.lease = Duration::from_millis(1),
-                _ => row.departed = true,
-            }
-        }
-        state.judge.note(&format!("a person changes the row of {id} ({choice})"));
-    }
-
-    /// Copies the row of a replica. Right after its next heartbeat, puts the copy back and cuts the replica off, so that
-    /// other replicas may not see that heartbeat.
-    fn put_back(&self) {
-        let process = self.slots[self.any_slot()].process.clone();
-        let world = Arc::clone(&self.world);
-        let hidden = world.variant == Variant::HiddenRestore;
-        let spawner = Arc::clone(&self.world);
-        spawner.spawn(async move {
-            let row = || {
-                let state = world.state();
-                state.servers[state.primary()].rows.get(&process.id).cloned()
-            };
-            let Some(copy) = row() else { return };
-            for _ in 0..PATIENCE {
-                sleep(Duration::from_millis(1)).await;
-                if row().is_some_and(|now| now.announced.beat > copy.announced.beat) {
-                    process.link.state().cut = true;
-                    let state = &mut *world.state();
-                    let primary = state.primary();
-                    state.servers[primary].restore(copy, hidden);
-                    state
-                        .judge
-                        .note(&format!("a person puts the row of {} back, and cuts it off", process.id));
-                    return;
-                }
-            }
-        });
     }
 
     /// Checks that those of the processes that have not ended have a lease.
