@@ -7,7 +7,7 @@ use latchkey_proto::v1::{
 use latchkey_testing::{Database, ProfileBuilder, on_both};
 use tonic::{Code, Status};
 
-use crate::bring::{by_hash, import, violations};
+use crate::bring::{by_hash, by_value, import, request, violations};
 use crate::{SHOP, Shop, refused};
 
 on_both!(keys_pass_by_an_hmac_while_its_secret_is_set, the_secrets_of_a_deleted_profile_are_deleted,);
@@ -41,6 +41,8 @@ async fn keys_pass_by_an_hmac_while_its_secret_is_set(database: Database) {
     assert!(made.name == "old-system" && made.set_time.is_some());
     import(&shop, vec![row()]).await;
     assert!(shop.admits(&value).await);
+    let again = shop.operator.keys().import_keys(request(vec![by_value(&value)])).await;
+    assert_eq!(refused(again), Code::AlreadyExists, "the value of a key that is known by its HMAC");
     set(&shop, "old-system", b"another").await.expect("replaced");
     assert!(!shop.admits(&value).await, "by another secret, the value has another hash");
     set(&shop, "old-system", b"sesame").await.expect("set again");

@@ -80,7 +80,7 @@ impl ManagementService {
             record.lifecycle = KeyLifecycle::Disabled;
         }
         let other_hashes = match &key.secret {
-            Some(ImportSecret::Value(value)) => other_hashes(value.reveal()),
+            Some(ImportSecret::Value(value)) => other_hashes(policy, value.reveal()),
             Some(ImportSecret::Sha256(_) | ImportSecret::Hash(_)) | None => ImportedHashes::new(),
         };
         Ok(Some(ImportRow { index, record, other_hashes }))
@@ -112,10 +112,13 @@ impl ManagementService {
 }
 
 /// Returns the hashes, besides SHA-256, by which a key of this value may exist, also those of algorithms that the profile
-/// does not declare any more.
-fn other_hashes(value: &str) -> ImportedHashes {
+/// does not declare any more, and those with a secret that is set.
+fn other_hashes(policy: &Policy, value: &str) -> ImportedHashes {
     let others = HashAlgorithm::ALL.into_iter().filter(|algorithm| *algorithm != HashAlgorithm::Sha256);
-    others.filter_map(|algorithm| HashScheme::plain(algorithm).lookup_hash_of(value)).collect()
+    let plain = others.filter_map(|algorithm| HashScheme::plain(algorithm).lookup_hash_of(value));
+    let declared = policy.kinds.iter().flat_map(|kind| &kind.imports.hashes);
+    let with_secret = declared.filter(|scheme| scheme.secret.is_some());
+    plain.chain(with_secret.filter_map(|scheme| scheme.lookup_hash_of(value))).collect()
 }
 
 /// Checks what a request says of a value that it has.
