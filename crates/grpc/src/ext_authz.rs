@@ -32,6 +32,8 @@ use tonic::server::{Grpc, NamedService, UnaryService};
 use tower_service::Service;
 
 use self::metadata::MetadataInput;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::request::comparison;
 use self::request::{CheckRequestView, LowercaseNames};
 use crate::decision_event::{RequestHeaders, emit};
 use crate::raw_codec::{BoxFuture, RawCodec, frame_to_http, is_too_large};

@@ -256,6 +256,10 @@ fn body<'a>(text: &'a [u8], raw: &'a [u8]) -> Option<&'a [u8]> {
     }
 }
 
+#[cfg(any(test, feature = "fuzzing"))]
+#[path = "request_comparison.rs"]
+pub(crate) mod comparison;
+
 #[cfg(test)]
 #[path = "request_tests.rs"]
 mod tests;

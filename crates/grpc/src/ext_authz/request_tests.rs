@@ -1,9 +1,6 @@
 //! Comparison of the reader with prost and `envoy-types`: both accept the same messages with the same meaning,
 //! including damaged, concatenated and arbitrary ones.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
-
 use envoy_types::pb::envoy::config::core::v3::{
     Address, HeaderMap, HeaderValue, Metadata, Pipe, SocketAddress, address, socket_address,
 };
@@ -13,87 +10,11 @@ use envoy_types::pb::google::protobuf::{Struct, Timestamp, Value, value};
 use proptest::prelude::*;
 use prost::Message as _;
 
+use super::comparison::{ours, theirs};
 use super::*;
 
 #[path = "request_edge_cases.rs"]
 mod edge_cases;
-
-/// Parts of a message on which both readers must agree.
-#[derive(Debug, Default, PartialEq)]
-struct Meaning {
-    http: bool,
-    texts: [String; 3],
-    headers: BTreeMap<String, Vec<Vec<u8>>>,
-    body: Option<Vec<u8>>,
-    peer: Option<IpAddr>,
-    context: BTreeMap<String, String>,
-}
-
-fn ours(message: &[u8]) -> Option<Meaning> {
-    let (lowercase_names, mut view) = (LowercaseNames::new(), CheckRequestView::default());
-    view.read(message, &lowercase_names).ok()?;
-    let CheckRequestView { request, http } = view;
-    let mut headers: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
-    for header in request.headers.iter() {
-        headers
-            .entry(String::from_utf8(header.name.to_vec()).unwrap())
-            .or_default()
-            .push(header.value.to_vec());
-    }
-    for values in headers.values_mut() {
-        values.sort();
-    }
-    assert_eq!(
-        request.context.len(),
-        request.context.iter().map(|(k, _)| k).collect::<std::collections::HashSet<_>>().len()
-    );
-    Some(Meaning {
-        http,
-        texts: [request.method, request.path, request.host].map(str::to_owned),
-        headers,
-        body: request.body.map(<[u8]>::to_vec),
-        peer: request.peer,
-        context: request.context.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
-    })
-}
-
-fn theirs(message: &[u8]) -> Option<Meaning> {
-    let attributes = CheckRequest::decode(message).ok()?.attributes.unwrap_or_default();
-    let address = attributes.source.and_then(|s| s.address).and_then(|a| a.address);
-    let peer = match address {
-        Some(address::Address::SocketAddress(socket)) => socket.address.parse().ok(),
-        _ => None,
-    };
-    let http = attributes.request.and_then(|r| r.http);
-    let present = http.is_some();
-    let http = http.unwrap_or_default();
-    let mut headers: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
-    for (name, value) in http.headers {
-        headers.entry(name.to_ascii_lowercase()).or_default().push(value.into_bytes());
-    }
-    for header in http.header_map.unwrap_or_default().headers {
-        let values = headers.entry(header.key.to_ascii_lowercase()).or_default();
-        if header.raw_value.is_empty() || !header.value.is_empty() {
-            values.push(header.value.into_bytes());
-        }
-        if !header.raw_value.is_empty() {
-            values.push(header.raw_value);
-        }
-    }
-    for values in headers.values_mut() {
-        values.sort();
-    }
-    let bodies: Vec<Vec<u8>> =
-        [http.body.into_bytes(), http.raw_body].into_iter().filter(|b| !b.is_empty()).collect();
-    Some(Meaning {
-        http: present,
-        texts: [http.method, http.path, http.host],
-        headers,
-        body: (bodies.len() == 1).then(|| bodies.into_iter().next()).flatten(),
-        peer,
-        context: attributes.context_extensions.into_iter().collect(),
-    })
-}
 
 fn text() -> impl Strategy<Value = String> {
     prop_oneof!["[a-z-]{0,12}", "[ -~]{0,40}", "\\PC{0,8}"]
