@@ -13,6 +13,8 @@ pub mod decision;
 pub mod enforcement;
 pub mod error;
 pub mod excerpt;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod gate;
 mod heap_size;
 pub mod id;

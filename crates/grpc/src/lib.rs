@@ -7,6 +7,8 @@ mod deadline;
 mod decision_event;
 mod ext_authz;
 mod fast_path;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod manage;
 mod native;
 mod raw_codec;

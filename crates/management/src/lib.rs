@@ -11,6 +11,8 @@ mod context;
 mod deletions;
 mod encoding;
 mod field_validator;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod granted_changes;
 mod grants;
 mod identity;

@@ -12,6 +12,8 @@ mod envoy_replies;
 mod envoy_requirements;
 mod error;
 mod examples;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod hosts;
 mod lint;
 mod parsed_request;
