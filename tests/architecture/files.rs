@@ -47,8 +47,9 @@ fn every_crate_has_a_short_readme() {
     let mut folders: Vec<_> =
         packages.iter().filter_map(|package| Some(package.manifest_path.parent()?.to_path_buf())).collect();
     folders.retain(|folder| folder.as_std_path() != root());
-    folders
-        .extend(["proto", "profiles", "scripts", "tests"].map(|folder| METADATA.workspace_root.join(folder)));
+    folders.extend(
+        ["fuzz", "proto", "profiles", "scripts", "tests"].map(|folder| METADATA.workspace_root.join(folder)),
+    );
     let wrong = folders.iter().filter_map(|folder| match std::fs::read_to_string(folder.join("README.md")) {
         Ok(text) if text.lines().count() <= LONGEST_README => None,
         Ok(_) => Some(format!("{folder}/README.md is too long")),

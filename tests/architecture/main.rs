@@ -1,9 +1,10 @@
-//! Rules of the repository: dependencies between crates, licences and advisories of libraries, and limits of files.
-//! They are read from cargo's metadata and from the tracked files.
+//! Rules of the repository: dependencies between crates, licences and advisories of libraries, limits of files,
+//! and fuzz targets. They are read from cargo's metadata and from the tracked files.
 
 mod advisories;
 mod dependencies;
 mod files;
+mod fuzzing;
 mod licences;
 mod notices;
 
