@@ -147,7 +147,7 @@ async fn another_tenants_things_are_not_found(database: Database) {
     let shop = Shop::open(database).await;
     let manager = shop.manager("acme", |_| ()).await;
     let (theirs, value) = shop.operator.plain_key("bank", "live").await;
-    let nobody = "00000000-0000-7000-8000-000000000000";
+    let nobody = "key_00000000000070008000000000000000";
     let mut messages = Vec::new();
     for id in [theirs.id.as_str(), nobody] {
         let id = id.to_owned();
@@ -160,7 +160,7 @@ async fn another_tenants_things_are_not_found(database: Database) {
         ];
         messages.push(answers.map(|status| {
             let status = status.expect("refused");
-            (status.code(), status.message().to_owned())
+            (status.code(), status.message().replace(theirs.id.as_str(), nobody))
         }));
         let usage = GetKeyUsageRequest { id, ..GetKeyUsageRequest::default() };
         let code = keys.get_key_usage(usage).await.expect_err("refused").code();

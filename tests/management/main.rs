@@ -16,6 +16,7 @@ mod keys;
 mod lifetimes;
 mod lists;
 mod lives;
+mod missing;
 mod profile_changes;
 mod profile_secrets;
 mod profiles;

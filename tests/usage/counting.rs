@@ -113,10 +113,17 @@ async fn another_tenants_key_is_not_there(shop: Shop) {
     let scopes = vec!["api_keys.manage".to_owned()];
     let ask = latchkey_proto::v1::CreateKeyRequest { scopes, ..key("bank", "live") };
     let (_, value) = shop.operator.key(ask).await;
-    for id in [made.id.as_str(), "key_00000000000000000000000000000000", "nothing", ""] {
+    let malformed = || "no such key: the text is not the id of a key (key_…)".to_owned();
+    let unknown = "key_00000000000000000000000000000000";
+    for (id, text) in [
+        (made.id.as_str(), format!("key {:?} was not found", made.id)),
+        (unknown, format!("key {unknown:?} was not found")),
+        ("nothing", malformed()),
+        ("", malformed()),
+    ] {
         let ask = GetKeyUsageRequest { id: id.to_owned(), ..GetKeyUsageRequest::default() };
         let refused = shop.latchkey.caller(&value).keys().get_key_usage(ask).await.expect_err("not there");
-        assert_eq!((refused.code(), refused.message()), (Code::NotFound, "no such key"), "{id}");
+        assert_eq!((refused.code(), refused.message()), (Code::NotFound, text.as_str()), "{id}");
     }
 }
 

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use crate::excerpt::Quoted;
+
 /// Failure to reach a decision or result. It is never cached and never turned into a denial.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SystemError {
@@ -44,6 +46,18 @@ impl FieldViolation {
     }
 }
 
+/// Name of an object that was not found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MissingName {
+    /// Name as the caller wrote it.
+    Written(String),
+    /// A text that is not repeated, since it does not have the form of a name and may be a credential. The field describes
+    /// the form ("the id of a key (key_…)").
+    Malformed(&'static str),
+    /// No name: the request has none, or it may be a credential.
+    Withheld,
+}
+
 /// Reason why a management call was rejected. Its sender can correct each of them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
@@ -51,8 +65,13 @@ pub enum RequestError {
     #[error("invalid argument")]
     InvalidArgument(Vec<FieldViolation>),
     /// No object of that name exists, or the caller may not know of it.
-    #[error("no such {0}")]
-    NotFound(&'static str),
+    #[error("{}", describe_missing(.what, .name))]
+    NotFound {
+        /// Type of the object ("key").
+        what: &'static str,
+        /// Name of the object in the request.
+        name: MissingName,
+    },
     /// Another object has that name or identifier already.
     #[error("{0}")]
     AlreadyExists(String),
@@ -77,6 +96,25 @@ impl RequestError {
     /// Returns the error of one invalid field.
     pub fn field(field: impl Into<String>, description: impl Into<String>) -> Self {
         Self::InvalidArgument(vec![FieldViolation::new(field, description)])
+    }
+
+    /// Returns the error of an object that is missing, with its name. The name is repeated, so it must not be a credential.
+    pub fn not_found(what: &'static str, name: &(impl ToString + ?Sized)) -> Self {
+        Self::NotFound { what, name: MissingName::Written(name.to_string()) }
+    }
+
+    /// Returns the error of an object that is missing, without a name.
+    #[must_use]
+    pub fn no_such(what: &'static str) -> Self {
+        Self::NotFound { what, name: MissingName::Withheld }
+    }
+}
+
+fn describe_missing(what: &str, name: &MissingName) -> String {
+    match name {
+        MissingName::Written(name) => format!("{what} {} was not found", Quoted(name)),
+        MissingName::Malformed(form) => format!("no such {what}: the text is not {form}"),
+        MissingName::Withheld => format!("no such {what}"),
     }
 }
 

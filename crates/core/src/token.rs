@@ -18,7 +18,7 @@ mod wycheproof;
 
 pub use algorithm::SigningAlgorithm;
 pub use claims::{Claims, TokenSubject};
-pub use key::{KeyStage, SigningKeyRecord};
+pub use key::{KeyStage, SigningKeyRecord, is_signing_key_id};
 pub use key_ring::{KeyRing, UnsealedSigningKey};
 pub use verify::{
     LEEWAY_SECONDS, MAX_TOKEN_BYTES, TokenError, VerifiedClaims, check_validity_period, looks_like_jwt,

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use latchkey_core::error::{FieldViolation, ManagementError, RequestError, SystemError};
+use latchkey_core::error::{FieldViolation, ManagementError, MissingName, RequestError, SystemError};
 use latchkey_core::excerpt::shortened;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -34,8 +34,14 @@ pub(crate) fn request_error_to_status(error: &RequestError) -> Status {
     let message = shortened(&error.to_string(), MAX_TEXT_BYTES);
     match error {
         RequestError::InvalidArgument(violations) => violations_to_status(violations),
-        RequestError::NotFound(resource) => {
-            status_with(Code::NotFound, message, error_details("NOT_FOUND", &[("resource", resource)]))
+        RequestError::NotFound { what, name } => {
+            let mut details = error_details("NOT_FOUND", &[("resource", what)]);
+            let name = match name {
+                MissingName::Written(name) => shortened(name, MAX_FIELD_BYTES),
+                MissingName::Malformed(_) | MissingName::Withheld => String::new(),
+            };
+            details.set_resource_info(*what, name, "", message.clone());
+            status_with(Code::NotFound, message, details)
         }
         RequestError::AlreadyExists(_) => {
             status_with(Code::AlreadyExists, message, error_details("ALREADY_EXISTS", &[]))
@@ -149,7 +155,7 @@ mod tests {
     fn each_request_error_has_its_code_and_reason() {
         for (error, code, name) in [
             (RequestError::field("name", "x"), Code::InvalidArgument, "INVALID_ARGUMENT"),
-            (RequestError::NotFound("key"), Code::NotFound, "NOT_FOUND"),
+            (RequestError::no_such("key"), Code::NotFound, "NOT_FOUND"),
             (RequestError::AlreadyExists("x".into()), Code::AlreadyExists, "ALREADY_EXISTS"),
             (RequestError::FailedPrecondition("x".into()), Code::FailedPrecondition, "FAILED_PRECONDITION"),
             (RequestError::Unauthenticated("x"), Code::Unauthenticated, "UNAUTHENTICATED"),
@@ -159,6 +165,18 @@ mod tests {
             let status = error_to_status(error.into());
             assert_eq!((status.code(), reason(&status).as_str()), (code, name));
         }
+    }
+
+    #[test]
+    fn a_missing_object_is_named_in_the_details() {
+        let status = error_to_status(RequestError::not_found("tenant", "acme").into());
+        assert_eq!(status.message(), "tenant \"acme\" was not found");
+        let details = status.get_error_details();
+        let info = details.resource_info().unwrap();
+        assert_eq!((info.resource_type.as_str(), info.resource_name.as_str()), ("tenant", "acme"));
+        let withheld = error_to_status(RequestError::no_such("key").into());
+        let details = withheld.get_error_details();
+        assert_eq!(details.resource_info().unwrap().resource_name, "");
     }
 
     #[test]

@@ -17,6 +17,7 @@ use latchkey_core::record::{KeyRecord, KeyState, TenantRef};
 use latchkey_core::user::UserRecord;
 
 use super::grants::Grants;
+use super::missing::Named;
 use super::tokens::TokenIssuer;
 use super::{CallContext, Caller, ManagementService};
 use crate::ports::WriteResult;
@@ -59,9 +60,10 @@ impl Deletions {
         let management = &*self.management;
         management.manages_keys(caller)?;
         caller.require_creator()?;
-        let id: KeyId = request.id.parse().map_err(|_| RequestError::NotFound("key"))?;
+        let not_found = || management.not_found(Named::Key, &request.id);
+        let id: KeyId = request.id.parse().map_err(|_| not_found())?;
         let (key, tenant) = match management.managed_key(caller, &request.id).await {
-            Err(missing @ ManagementError::Request(RequestError::NotFound(_))) => {
+            Err(missing @ ManagementError::Request(RequestError::NotFound { .. })) => {
                 return self.deleted_before(caller, &DeletedObject::Key(id), missing, call).await;
             }
             found => found?,
@@ -71,7 +73,7 @@ impl Deletions {
         let policy = own.map(|_| management.policy_of(&tenant)).transpose()?;
         let rule = |key: &KeyRecord| {
             if own.zip(policy.as_deref()).is_some_and(|(own, policy)| !Grants::of(own, policy).reaches(key)) {
-                return Err(RequestError::NotFound("key"));
+                return Err(not_found());
             }
             check_ended(key, key.state(now), request.force)
         };
@@ -80,7 +82,7 @@ impl Deletions {
         let entry = entry.with_detail("force", if request.force { "true" } else { "" });
         match self.store.delete_key(id, &rule, entry).await {
             // Another call was faster.
-            Err(missing @ ManagementError::Request(RequestError::NotFound(_))) => {
+            Err(missing @ ManagementError::Request(RequestError::NotFound { .. })) => {
                 self.deleted_before(caller, &DeletedObject::Key(id), missing, call).await
             }
             written => Ok(management.wait_until_applied(written?, call).await?.revision),
@@ -97,9 +99,10 @@ impl Deletions {
         let management = &*self.management;
         management.manages_keys(caller)?;
         caller.require_creator()?;
-        let user_id: UserId = id.parse().map_err(|_| RequestError::NotFound("user"))?;
+        let not_found = || management.not_found(Named::User, id);
+        let user_id: UserId = id.parse().map_err(|_| not_found())?;
         let (user, tenant) = match self.tokens.managed_user(caller, id).await {
-            Err(missing @ ManagementError::Request(RequestError::NotFound(_))) => {
+            Err(missing @ ManagementError::Request(RequestError::NotFound { .. })) => {
                 return self.deleted_before(caller, &DeletedObject::User(user_id), missing, call).await;
             }
             found => found?,
@@ -108,12 +111,12 @@ impl Deletions {
         let rule = |user: &UserRecord| {
             let reached = caller.principal().zip(policy.as_deref());
             let reached = reached.is_none_or(|(own, policy)| crate::users::reach::reaches(own, user, policy));
-            if reached { Ok(()) } else { Err(RequestError::NotFound("user")) }
+            if reached { Ok(()) } else { Err(not_found()) }
         };
         let entry =
             management.audit_entry(caller, "user.delete", call).for_tenant(tenant.id).on_target(&user.id);
         match self.store.delete_user(user_id, &rule, entry).await {
-            Err(missing @ ManagementError::Request(RequestError::NotFound(_))) => {
+            Err(missing @ ManagementError::Request(RequestError::NotFound { .. })) => {
                 self.deleted_before(caller, &DeletedObject::User(user_id), missing, call).await
             }
             written => Ok(management.wait_until_applied(written?, call).await?.revision),
@@ -147,12 +150,13 @@ impl Deletions {
 
     /// Returns the tenant that an operator names; the record of its deletion if it was deleted.
     async fn tenant_or_deletion(&self, name: &str) -> Result<TenantOrDeletion, ManagementError> {
-        let name = TenantRef::parse(name).ok_or(RequestError::NotFound("tenant"))?;
+        let not_found = || self.management.not_found(Named::Tenant, name);
+        let name = TenantRef::parse(name).ok_or_else(not_found)?;
         if let Some(tenant) = self.management.parts.store.tenant(&name).await? {
             return Ok(TenantOrDeletion::Tenant(Box::new(tenant)));
         }
         let deletion = self.store.deletion(&DeletedObject::Tenant(name)).await?;
-        Ok(TenantOrDeletion::Deletion(deletion.ok_or(RequestError::NotFound("tenant"))?))
+        Ok(TenantOrDeletion::Deletion(deletion.ok_or_else(not_found)?))
     }
 }
 

@@ -53,7 +53,7 @@ impl<'a> Grants<'a> {
     ) -> Result<(), RequestError> {
         if let Before::Key(before) = before {
             if !self.reaches(before) {
-                return Err(RequestError::NotFound("key"));
+                return Err(RequestError::not_found("key", &before.id));
             }
             if !is_wider(before, after, |class, key| self.limits_of(class, Some(&key.limits))) {
                 return Ok(());
@@ -145,7 +145,7 @@ impl<'a> Grants<'a> {
             limits,
             expires,
             lifecycle: KeyLifecycle::Active | KeyLifecycle::Disabled | KeyLifecycle::Revoked { .. },
-            id: _,
+            id,
             hash: _,
             name: _,
             prefix: _,
@@ -161,7 +161,7 @@ impl<'a> Grants<'a> {
             revision: _,
         } = key;
         if *tenant != self.principal.tenant.id {
-            return Err(RequestError::NotFound("key"));
+            return Err(RequestError::not_found("key", id));
         }
         if let Some(own) = self.principal.environment().filter(|_| !self.reaches_environment(environment)) {
             return Err(forbidden(format!("the caller is a {own} key")));

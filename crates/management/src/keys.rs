@@ -1,7 +1,6 @@
 //! Calls that create and read keys.
 
 use latchkey_core::error::{ManagementError, RequestError, SystemError};
-use latchkey_core::id::KeyId;
 use latchkey_core::key_kind::KeyKind;
 use latchkey_core::mint::mint;
 use latchkey_core::policy::Policy;
@@ -11,6 +10,7 @@ use latchkey_core::secret::PlainKey;
 use super::field_validator::FieldValidator;
 use super::grants::Grants;
 use super::key_builder::KeyBuilder;
+use super::missing::Named;
 use super::{CallContext, Caller, CreateKey, ManagementService};
 use crate::ports::{Created, NewKey};
 
@@ -88,17 +88,17 @@ impl ManagementService {
         if let Some(own) = caller.principal() {
             self.key_manager(own)?;
         }
-        let id: KeyId = id.parse().map_err(|_| RequestError::NotFound("key"))?;
-        let found = self.parts.store.key(id).await?;
+        let not_found = || self.not_found(Named::Key, id);
+        let found = self.parts.store.key(id.parse().map_err(|_| not_found())?).await?;
         let own = |key: &KeyRecord| caller.principal().is_none_or(|p| p.tenant.id == key.tenant);
-        let key = found.filter(own).ok_or(RequestError::NotFound("key"))?;
+        let key = found.filter(own).ok_or_else(not_found)?;
         let tenant = self.parts.store.tenant(&latchkey_core::record::TenantRef::Id(key.tenant)).await?;
         // The tenant was deleted, and the key is not erased yet.
-        let tenant = tenant.ok_or(RequestError::NotFound("key"))?;
+        let tenant = tenant.ok_or_else(not_found)?;
         if let Some(own) = caller.bounded_in(&tenant)
             && !Grants::of(own, &*self.policy_of(&tenant)?).reaches(&key)
         {
-            return Err(RequestError::NotFound("key").into());
+            return Err(not_found().into());
         }
         Ok((key, tenant))
     }

@@ -1,7 +1,7 @@
 //! Calls by which operators set the secrets that profiles name. A secret is sealed under the master key and can't be read
 //! again.
 
-use latchkey_core::error::{ManagementError, RequestError, SystemError};
+use latchkey_core::error::{ManagementError, SystemError};
 use latchkey_core::excerpt::Quoted;
 use latchkey_core::imported_hash::HashSecret;
 use latchkey_core::operator::OperatorRole;
@@ -9,6 +9,7 @@ use latchkey_core::record::ProfileSecretRecord;
 use zeroize::Zeroizing;
 
 use super::field_validator::FieldValidator;
+use super::missing::Named;
 use super::{CallContext, Caller, ManagementService};
 
 /// Secret to set.
@@ -35,7 +36,7 @@ impl ManagementService {
     ) -> Result<ProfileSecretRecord, ManagementError> {
         caller.require_operator()?;
         let policy = self.parts.policies.named(&request.profile);
-        let policy = policy.ok_or(RequestError::NotFound("profile"))?;
+        let policy = policy.ok_or_else(|| self.not_found(Named::Profile, &request.profile))?;
         let declared: Vec<&str> = policy
             .kinds
             .iter()
@@ -98,13 +99,13 @@ impl ManagementService {
     ) -> Result<(), ManagementError> {
         caller.require_operator()?;
         if profile.chars().chain(name.chars()).any(char::is_control) {
-            return Err(RequestError::NotFound("secret").into());
+            return Err(self.not_found(Named::Secret, name).into());
         }
         let entry = self.audit_entry(caller, "profile.delete_secret", call).on_target(&profile);
         let entry = entry.with_detail("secret", name.to_owned());
         let written = self.parts.store.delete_profile_secret(profile, name, entry).await?;
         // A repeated call after one that timed out finds no secret, and waits for the same revision first.
         let existed = self.wait_until_applied(written, call).await?.value;
-        if existed { Ok(()) } else { Err(RequestError::NotFound("secret").into()) }
+        if existed { Ok(()) } else { Err(self.not_found(Named::Secret, name).into()) }
     }
 }

@@ -8,6 +8,7 @@ use latchkey_core::record::ProfileRecord;
 
 use super::{CallContext, Caller, ManagementService, page};
 use crate::field_validator::FieldValidator;
+use crate::missing::Named;
 use crate::ports::{ApplyResult, NewProfileVersion};
 use crate::profile_changes::{MeasuredChange, measure_changes};
 
@@ -83,11 +84,11 @@ impl ManagementService {
     ) -> Result<ProfileRecord, ManagementError> {
         caller.require_role(OperatorRole::Read)?;
         if name.chars().any(char::is_control) {
-            return Err(RequestError::NotFound("profile").into());
+            return Err(self.not_found(Named::Profile, name).into());
         }
         let version = (version > 0).then_some(version);
         let found = self.parts.store.profile(name, version).await?;
-        Ok(found.ok_or(RequestError::NotFound("profile"))?)
+        Ok(found.ok_or_else(|| self.not_found(Named::Profile, name))?)
     }
 
     /// Lists the newest version of each profile.
@@ -113,12 +114,12 @@ impl ManagementService {
         // The token holds the version that the next page begins below.
         let before = page::offset(page_token)?;
         if name.chars().any(char::is_control) {
-            return Err(RequestError::NotFound("profile").into());
+            return Err(self.not_found(Named::Profile, name).into());
         }
         let before = (before > 0).then_some(before);
         let mut items = self.parts.store.profile_versions(name, before, size + 1).await?;
         if items.is_empty() {
-            return Err(RequestError::NotFound("profile").into());
+            return Err(self.not_found(Named::Profile, name).into());
         }
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         let more = items.len() > size;

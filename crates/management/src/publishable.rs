@@ -85,7 +85,7 @@ impl ManagementService {
             let found = self.newest_that_can_be_granted(caller, &tenant, &policy, filter).await?;
             newest = newest.into_iter().chain(found).max_by_key(|key| key.id);
         }
-        let key = newest.ok_or(RequestError::NotFound("key"))?;
+        let key = newest.ok_or(RequestError::no_such("key"))?;
         let value = self.unseal_value(&key)?;
         Ok(PublishableKeyValue { key, value })
     }

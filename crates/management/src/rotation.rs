@@ -69,7 +69,11 @@ impl SigningKeyRotation<'_> {
         id: &str,
         new_key: SigningKeyRecord,
     ) -> Result<Vec<SigningKeyRecord>, RequestError> {
-        let key = self.keys.iter().find(|k| *k.id == *id).ok_or(RequestError::NotFound("signing key"))?;
+        let key = self
+            .keys
+            .iter()
+            .find(|k| *k.id == *id)
+            .ok_or_else(|| RequestError::not_found("signing key", id))?;
         if key.withdrawn.is_some() {
             return Ok(Vec::new());
         }

@@ -11,6 +11,7 @@ use latchkey_core::policy::Policy;
 use latchkey_core::record::{TenantRecord, TenantRef, is_slug};
 
 use super::field_validator::FieldValidator;
+use super::missing::Named;
 use super::{CallContext, Caller, ManagementService};
 
 /// Request for a tenant; the fields are those of `latchkey.v1.CreateTenantRequest`.
@@ -179,9 +180,9 @@ impl ManagementService {
     }
 
     pub(super) async fn any_tenant(&self, name: &str) -> Result<TenantRecord, ManagementError> {
-        let name = TenantRef::parse(name).ok_or(RequestError::NotFound("tenant"))?;
-        let found = self.parts.store.tenant(&name).await?;
-        Ok(found.ok_or(RequestError::NotFound("tenant"))?)
+        let not_found = || self.not_found(Named::Tenant, name);
+        let found = self.parts.store.tenant(&TenantRef::parse(name).ok_or_else(not_found)?).await?;
+        Ok(found.ok_or_else(not_found)?)
     }
 }
 

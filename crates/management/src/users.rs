@@ -18,6 +18,7 @@ use latchkey_core::record::{TenantRecord, TenantRef};
 use latchkey_core::user::{UserRecord, canonical_email};
 
 use super::field_validator::FieldValidator;
+use super::missing::Named;
 use super::tokens::TokenIssuer;
 use super::{CallContext, Caller};
 use crate::password::requirements::{self, WeakPassword};
@@ -159,17 +160,17 @@ impl TokenIssuer {
         if let Some(own) = caller.principal() {
             self.parts.management.key_manager(own)?;
         }
-        let id: UserId = id.parse().map_err(|_| RequestError::NotFound("user"))?;
-        let found = self.parts.store.user(id).await?;
+        let not_found = || self.parts.management.not_found(Named::User, id);
+        let found = self.parts.store.user(id.parse().map_err(|_| not_found())?).await?;
         let own = |user: &UserRecord| caller.principal().is_none_or(|p| p.tenant.id == user.tenant);
-        let user = found.filter(own).ok_or(RequestError::NotFound("user"))?;
+        let user = found.filter(own).ok_or_else(not_found)?;
         let tenant = self.shared().store.tenant(&TenantRef::Id(user.tenant)).await?;
         // The tenant was deleted, and the user is not erased yet.
-        let tenant = tenant.ok_or(RequestError::NotFound("user"))?;
+        let tenant = tenant.ok_or_else(not_found)?;
         if let Some(own) = caller.principal()
             && !reach::reaches(own, &user, &*self.parts.management.policy_of(&tenant)?)
         {
-            return Err(RequestError::NotFound("user").into());
+            return Err(not_found().into());
         }
         Ok((user, tenant))
     }

@@ -77,6 +77,12 @@ const CLOCK_SKEW: Duration = Duration::from_mins(1);
 /// Characters of a key's identifier: enough that no two are equal by chance.
 const ID_LENGTH: usize = 22;
 
+/// Returns whether a text has the form of a signing key's identifier.
+#[must_use]
+pub fn is_signing_key_id(text: &str) -> bool {
+    text.len() == ID_LENGTH && text.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
 impl SigningKeyRecord {
     /// Returns a new key of a profile with this material. It is published from `created` on and signs from
     /// `signs_from` on.

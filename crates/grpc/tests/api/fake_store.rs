@@ -164,7 +164,7 @@ impl ManagementStore for FakeStore {
         audit: AuditEntry,
     ) -> Result<WriteResult<KeyRecord>, ManagementError> {
         self.check_available().await?;
-        let old = self.find_key(id).ok_or(RequestError::NotFound("key"))?;
+        let old = self.find_key(id).ok_or_else(|| RequestError::not_found("key", &id))?;
         let new = rule(&old)?;
         self.put_key(&new);
         Ok(self.written(new, audit))
@@ -177,7 +177,7 @@ impl ManagementStore for FakeStore {
         audit: AuditEntry,
     ) -> Result<WriteResult<(KeyRecord, KeyRecord)>, ManagementError> {
         self.check_available().await?;
-        let old = self.find_key(id).ok_or(RequestError::NotFound("key"))?;
+        let old = self.find_key(id).ok_or_else(|| RequestError::not_found("key", &id))?;
         let both = rule(&old)?;
         self.put_key(&both.0);
         self.put_key(&both.1);
@@ -206,7 +206,8 @@ impl ManagementStore for FakeStore {
     ) -> Result<WriteResult<TenantRecord>, ManagementError> {
         self.check_available().await?;
         let mut tenants = self.tenants.lock().unwrap();
-        let tenant = tenants.iter_mut().find(|t| t.id == id).ok_or(RequestError::NotFound("tenant"))?;
+        let tenant =
+            tenants.iter_mut().find(|t| t.id == id).ok_or_else(|| RequestError::not_found("tenant", &id))?;
         *tenant = rule(tenant)?;
         Ok(self.written(tenant.clone(), audit))
     }

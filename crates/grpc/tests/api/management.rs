@@ -75,8 +75,14 @@ async fn another_tenants_key_is_not_there() {
     let get = |id: String| keys(&harness).get_key_owned(id);
     let foreign = get(harness.good.to_string()).await;
     let nothing = get("key_00000000000000000000000000000000".into()).await;
-    assert_eq!((foreign.code(), foreign.message()), (Code::NotFound, nothing.message()));
-    assert_eq!(foreign.details(), nothing.details());
+    assert_eq!((foreign.code(), nothing.code()), (Code::NotFound, Code::NotFound));
+    assert_eq!(foreign.message(), format!("key \"{}\" was not found", harness.good));
+    let alike = |text: &str| text.replace(&harness.good.to_string(), "key_00000000000000000000000000000000");
+    assert_eq!(alike(foreign.message()), nothing.message());
+    let info = |status: &Status| status.get_details_resource_info().expect("names the resource");
+    assert_eq!(info(&foreign).resource_type, info(&nothing).resource_type);
+    assert_eq!(info(&foreign).resource_name, harness.good.to_string());
+    assert_eq!(alike(&info(&foreign).description), info(&nothing).description);
 }
 
 trait GetOwned {

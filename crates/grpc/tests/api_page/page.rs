@@ -33,7 +33,7 @@ reason and the domain `latchkey`.
 | code | reason | meaning |
 |---|---|---|
 | INVALID_ARGUMENT | `INVALID_ARGUMENT` | Fields are invalid. `google.rpc.BadRequest` names all of them, up to 4 KiB. |
-| NOT_FOUND | `NOT_FOUND` | The object does not exist, or the caller may not see it. The metadata entry `resource` names its type. |
+| NOT_FOUND | `NOT_FOUND` | The object does not exist, or the caller may not see it; the text is the same. The metadata entry `resource` names its type, `google.rpc.ResourceInfo` has the type and the name as the call has it. A text that is not the name of such an object, or may be a credential, is not repeated. |
 | ALREADY_EXISTS | `ALREADY_EXISTS` | Another object has this name, value or idempotency key. |
 | FAILED_PRECONDITION | `FAILED_PRECONDITION` | The object's state does not allow the operation: a revoked key can't be rotated. |
 | UNAUTHENTICATED | `UNAUTHENTICATED` | The credential is missing or invalid. |

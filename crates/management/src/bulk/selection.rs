@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use latchkey_core::error::{FieldViolation, ManagementError, RequestError};
-use latchkey_core::excerpt::Quoted;
 use latchkey_core::id::KeyId;
 use latchkey_core::operator;
 use latchkey_core::policy::Policy;
@@ -14,6 +13,7 @@ use latchkey_core::record::{KeyRecord, TenantRecord, TenantRef};
 use super::{BulkChanges, KeysFilter};
 use crate::Caller;
 use crate::grants::Grants;
+use crate::missing::Named;
 use crate::ports::bulk::BATCH;
 use crate::ports::{EventFilter, KeyFilter, ListRange, Position, TimeRange};
 
@@ -116,7 +116,7 @@ impl BulkChanges {
         }
         let unknown = |(_, id): &(usize, &Option<KeyId>)| id.is_none_or(|id| !known.contains(&id));
         let unknown = parsed.iter().enumerate().filter(unknown).map(|(n, _)| {
-            let text = format!("{} is no key that the caller can manage", Quoted(&names[n]));
+            let text = management.not_found(Named::Key, &names[n]).to_string();
             FieldViolation::new(format!("ids[{n}]"), text)
         });
         let unknown: Vec<FieldViolation> = unknown.collect();

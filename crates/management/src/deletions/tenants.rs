@@ -5,6 +5,7 @@ use latchkey_core::id::TenantId;
 use latchkey_core::operator;
 
 use super::{Deletions, TenantOrDeletion};
+use crate::missing::Named;
 use crate::ports::deletion::ErasedObjects;
 use crate::{CallContext, Caller};
 
@@ -121,7 +122,7 @@ impl Deletions {
         caller.require_operator()?;
         let name = &*request.name;
         if name.is_empty() || name.chars().any(char::is_control) {
-            return Err(RequestError::NotFound("profile").into());
+            return Err(self.management.not_found(Named::Profile, name).into());
         }
         let mut deleted = DeletedProfile::default();
         loop {

@@ -169,12 +169,13 @@ fn a_key_of_another_binding_or_environment_is_not_found_whatever_the_change() {
         |key| key.lifecycle = KeyLifecycle::Revoked { at: NOW, reason: String::new() },
         |_| {},
     ];
+    let missing = || Err(RequestError::not_found("key", &records().0.id));
     for what in changes {
         assert_eq!(change(bound, bound, what), Ok(()));
-        assert_eq!(change(bound, other, what), Err(RequestError::NotFound("key")));
-        assert_eq!(change(bound, |_| {}, what), Err(RequestError::NotFound("key")));
-        assert_eq!(change(test, live, what), Err(RequestError::NotFound("key")));
-        assert_eq!(change(live, test, what), Err(RequestError::NotFound("key")));
+        assert_eq!(change(bound, other, what), missing());
+        assert_eq!(change(bound, |_| {}, what), missing());
+        assert_eq!(change(test, live, what), missing());
+        assert_eq!(change(live, test, what), missing());
     }
 }
 

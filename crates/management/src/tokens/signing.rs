@@ -16,6 +16,7 @@ use latchkey_core::token::material::KeyMaterial;
 use latchkey_core::token::{KeyRing, KeyStage, SigningKeyRecord, TokenRules, UnsealedSigningKey};
 
 use super::{TokenIssuer, delete_batches};
+use crate::missing::Named;
 use crate::ports::AuditEntry;
 use crate::ports::tokens::{TokenStore, run_blocking};
 use crate::rotation::{PUBLISH_LEAD, SigningKeyRotation};
@@ -49,8 +50,9 @@ pub async fn reload_signing_keys(
 impl TokenIssuer {
     /// Returns the key set of a profile, or that of all profiles if the name is empty, as this replica knows it.
     pub fn jwks(&self, profile: &str) -> Result<Arc<Jwks>, RequestError> {
-        let profile = Some(profile).filter(|profile| !profile.is_empty());
-        self.parts.cache.jwks(profile).ok_or(RequestError::NotFound("profile with signing keys"))
+        let named = Some(profile).filter(|profile| !profile.is_empty());
+        let found = self.parts.cache.jwks(named);
+        found.ok_or_else(|| self.parts.management.not_found(Named::KeySet, profile))
     }
 
     /// Deletes the families that ended more than an hour ago; returns their number.
@@ -169,7 +171,10 @@ impl TokenIssuer {
     ) -> Result<Vec<SigningKeyRecord>, ManagementError> {
         caller.require_operator()?;
         let all = self.parts.store.signing_keys().await?.keys;
-        let key = all.into_iter().find(|k| *k.id == *id).ok_or(RequestError::NotFound("signing key"))?;
+        let key = all
+            .into_iter()
+            .find(|k| *k.id == *id)
+            .ok_or_else(|| self.parts.management.not_found(Named::SigningKey, id))?;
         let (policy, rules) = self.token_policy(&key.profile)?;
         let new_key = self.new_signing_key(&policy, &rules).await?;
         let now = self.now();
@@ -182,7 +187,8 @@ impl TokenIssuer {
     }
 
     fn token_policy(&self, profile: &str) -> Result<(Arc<Policy>, TokenRules), RequestError> {
-        let policy = self.shared().policies.named(profile).ok_or(RequestError::NotFound("profile"))?;
+        let not_found = || self.parts.management.not_found(Named::Profile, profile);
+        let policy = self.shared().policies.named(profile).ok_or_else(not_found)?;
         let rules = policy.tokens.clone();
         let none = || RequestError::FailedPrecondition(format!("the profile {profile:?} has no tokens"));
         Ok((policy, rules.ok_or_else(none)?))

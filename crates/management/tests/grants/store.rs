@@ -116,7 +116,7 @@ impl ManagementStore for MemoryStore {
         rule: KeyUpdateFn<'_>,
         _: AuditEntry,
     ) -> Result<WriteResult<KeyRecord>, ManagementError> {
-        let new = rule(&self.find(id).ok_or(RequestError::NotFound("key"))?)?;
+        let new = rule(&self.find(id).ok_or_else(|| RequestError::not_found("key", &id))?)?;
         self.put(&new);
         Ok(WriteResult::written(1, new))
     }
@@ -127,7 +127,7 @@ impl ManagementStore for MemoryStore {
         rule: KeyRotationFn<'_>,
         _: AuditEntry,
     ) -> Result<WriteResult<(KeyRecord, KeyRecord)>, ManagementError> {
-        let both = rule(&self.find(id).ok_or(RequestError::NotFound("key"))?)?;
+        let both = rule(&self.find(id).ok_or_else(|| RequestError::not_found("key", &id))?)?;
         self.put(&both.0);
         self.put(&both.1);
         Ok(WriteResult::written(1, both))

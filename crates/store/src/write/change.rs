@@ -85,7 +85,7 @@ pub(super) fn effect(before: &KeyRecord, after: &KeyRecord) -> Option<ChangeEffe
 /// waited for a lock sees the locked row's new version, but every other row as it was before the wait.
 pub(super) async fn locked(connection: &PooledConnection, id: KeyId) -> Result<KeyRecord, StoreError> {
     let row = key::Entity::find_by_id(id.0).lock_exclusive().one(connection).await?;
-    let row = row.ok_or(RequestError::NotFound("key"))?;
+    let row = row.ok_or_else(|| RequestError::not_found("key", &id))?;
     let scopes = grant::Entity::find().filter(grant::Column::KeyId.eq(id.0)).all(connection).await?;
     row::key::record(row, scopes.into_iter().map(|grant| grant.scope).collect())
 }

@@ -39,7 +39,7 @@ pub(crate) async fn user(
     audit: &AuditEntry,
 ) -> Result<WriteResult<()>, StoreError> {
     let row = user::Entity::find_by_id(id.0).lock_exclusive().one(&connection).await?;
-    let user = row::user::record(row.ok_or(RequestError::NotFound("user"))?)?;
+    let user = row::user::record(row.ok_or_else(|| RequestError::not_found("user", &id))?)?;
     rule(&user)?;
     let by = DeletedBy { tenant: user.tenant, actor: &audit.actor, at: audit.time, revision: 0 };
     erase::users(&connection, &[(id.0, user.email)], by).await?;

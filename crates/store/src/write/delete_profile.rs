@@ -28,7 +28,7 @@ pub(crate) async fn delete(
     let secrets = profile_secret::Entity::delete_many().filter(profile_secret::Column::Profile.eq(name));
     secrets.exec(&connection).await?;
     let newest = query::profile::last_row(&connection, name).await?;
-    let newest = newest.ok_or(RequestError::NotFound("profile"))?;
+    let newest = newest.ok_or_else(|| RequestError::not_found("profile", name))?;
     if query::profile::is_deleted(&newest) {
         return journal::unchanged(&connection, newest.revision, ()).await;
     }

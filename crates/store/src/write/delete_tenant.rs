@@ -35,7 +35,7 @@ pub(crate) async fn begin(
     if let Some(revision) = revision_of_tenant(&connection, id).await? {
         return journal::unchanged(&connection, revision, ()).await;
     }
-    let row = row.ok_or(RequestError::NotFound("tenant"))?;
+    let row = row.ok_or_else(|| RequestError::not_found("tenant", &id))?;
     let by = DeletedBy { tenant: id, actor: &audit.actor, at: audit.time, revision: 0 };
     let record = deletion::Model { slug: Some(row.slug.clone()), ..by.record(id.0, TENANT) };
     erase::records(&connection, std::iter::once(record)).await?;

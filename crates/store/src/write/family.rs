@@ -130,7 +130,7 @@ pub(crate) async fn end(
     audit: &AuditEntry,
 ) -> Result<WriteResult<()>, StoreError> {
     let row = family::Entity::find_by_id(id.0).lock_exclusive().one(&connection).await?;
-    if row.ok_or(RequestError::NotFound("family"))?.ended_at.is_some() {
+    if row.ok_or_else(|| RequestError::not_found("family", &id))?.ended_at.is_some() {
         return journal::unchanged_at_head(&connection, ()).await;
     }
     let update = family::Entity::update_many()

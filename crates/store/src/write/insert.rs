@@ -135,7 +135,7 @@ fn nothing() -> OnConflict {
 /// Returns the error of a row whose tenant is missing, since it was deleted meanwhile.
 pub(super) fn no_tenant(error: DbErr) -> StoreError {
     match error.sql_err() {
-        Some(SqlErr::ForeignKeyConstraintViolation(_)) => RequestError::NotFound("tenant").into(),
+        Some(SqlErr::ForeignKeyConstraintViolation(_)) => RequestError::no_such("tenant").into(),
         _ => error.into(),
     }
 }

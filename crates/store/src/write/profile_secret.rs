@@ -25,7 +25,7 @@ pub(crate) async fn set(
     journal::lock_head(&connection).await?;
     let newest = query::profile::last_row(&connection, &secret.profile).await?;
     if newest.is_none_or(|newest| query::profile::is_deleted(&newest)) {
-        return Err(RequestError::NotFound("profile").into());
+        return Err(RequestError::not_found("profile", &secret.profile).into());
     }
     let row = ActiveModel {
         profile: Set(secret.profile.to_string()),

@@ -44,7 +44,7 @@ pub(crate) async fn reapply(
     };
     match done {
         // What the database does not have any more cannot be admitted.
-        Err(StoreError::Refused(RequestError::NotFound(_))) => nothing(pool).await,
+        Err(StoreError::Refused(RequestError::NotFound { .. })) => nothing(pool).await,
         done => done,
     }
 }
@@ -67,7 +67,7 @@ async fn end_key(
     let query = key::Entity::find().select_only().column(key::Column::Id);
     let query = query.filter(key::Column::Hash.eq(hash.0.to_vec()));
     let id: Option<Uuid> = query.into_tuple().one(&connection).await?;
-    let id = id.ok_or(RequestError::NotFound("key"))?;
+    let id = id.ok_or(RequestError::no_such("key"))?;
     let revoked = *effect == ChangeEffect::Revoked;
     let rule = |key: &KeyRecord| {
         let lifecycle = match &key.lifecycle {

@@ -48,7 +48,7 @@ pub(crate) async fn change(
 ) -> Result<WriteResult<TenantRecord>, StoreError> {
     let row = tenant::Entity::find_by_id(id.0).lock_exclusive().one(&connection).await?;
     let row = row.filter(|row| !query::tenant::is_ended(&row.slug));
-    let before = row::tenant::record(row.ok_or(RequestError::NotFound("tenant"))?)?;
+    let before = row::tenant::record(row.ok_or_else(|| RequestError::not_found("tenant", &id))?)?;
     let mut after = rule(&before)?;
     if after == before {
         return journal::unchanged(&connection, before.revision, before).await;

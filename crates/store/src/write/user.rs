@@ -50,7 +50,7 @@ pub(crate) async fn change(
     audit: &AuditEntry,
 ) -> Result<WriteResult<UserRecord>, StoreError> {
     let row = Entity::find_by_id(id.0).lock_exclusive().one(&connection).await?;
-    let before = row::user::record(row.ok_or(RequestError::NotFound("user"))?)?;
+    let before = row::user::record(row.ok_or_else(|| RequestError::not_found("user", &id))?)?;
     let mut after = rule(&before)?;
     if after == before && password.is_none() {
         return journal::unchanged(&connection, before.revision, before).await;

@@ -54,11 +54,11 @@ async fn a_refused_key_keeps_the_whole_batch(database: TestDatabase) {
     let ids = made(&database, 3).await;
     let last = ids[2];
     let check = |before: &KeyRecord, _: &KeyRecord| {
-        if before.id == last { Err(RequestError::NotFound("key")) } else { Ok(()) }
+        if before.id == last { Err(RequestError::not_found("key", &last)) } else { Ok(()) }
     };
     let refused =
         database.store.change_keys(&ids, &revoked(), &check, audit("key.revoke")).await.unwrap_err();
-    assert_eq!(refused, ManagementError::Request(RequestError::NotFound("key")));
+    assert_eq!(refused, ManagementError::Request(RequestError::not_found("key", &last)));
     for id in ids {
         assert_eq!(database.store.key(id).await.unwrap().unwrap().lifecycle, KeyLifecycle::Active);
     }

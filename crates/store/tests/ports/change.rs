@@ -79,7 +79,7 @@ async fn a_refusing_rule_leaves_everything_as_it_was(database: TestDatabase) {
 async fn an_unknown_key_is_not_found(database: TestDatabase) {
     let nobody = KeyId(Uuid::from_u128(404));
     let refused = database.store.change_key(nobody, revoke(), audit("key.revoke")).await.unwrap_err();
-    assert_eq!(refused, ManagementError::Request(RequestError::NotFound("key")));
+    assert_eq!(refused, ManagementError::Request(RequestError::not_found("key", &nobody)));
     assert_eq!(database.store.key(nobody).await.unwrap(), None);
 }
 

@@ -82,7 +82,7 @@ async fn a_value_twice_in_a_batch_is_refused_by_its_place(database: TestDatabase
 async fn a_key_of_an_unknown_tenant_is_refused(database: TestDatabase) {
     let orphan = KeyRecord { tenant: TenantId(Uuid::from_u128(404)), ..key(&database, 8) };
     let refused = database.store.create_keys(vec![new(orphan)], audit("key.create")).await.unwrap_err();
-    assert_eq!(refused, ManagementError::Request(RequestError::NotFound("tenant")));
+    assert_eq!(refused, ManagementError::Request(RequestError::no_such("tenant")));
 }
 
 async fn the_same_call_again_answers_the_key_it_made(database: TestDatabase) {

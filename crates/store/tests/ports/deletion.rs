@@ -78,7 +78,7 @@ async fn a_deleted_key_is_gone_and_its_value_stays_taken(database: TestDatabase)
     let change = database.store.changes(written.revision, 10).await.unwrap().pop().unwrap();
     assert_eq!((change.subject, change.effect), (ChangeSubject::Key(made.hash), Some(ChangeEffect::Revoked)));
     let again = database.store.delete_key(made.id, &|_| Ok(()), audit("key.delete")).await.unwrap_err();
-    assert_eq!(again, ManagementError::Request(RequestError::NotFound("key")));
+    assert_eq!(again, ManagementError::Request(RequestError::not_found("key", &made.id)));
     let deletion = database.store.deletion(&DeletedObject::Key(made.id)).await.unwrap().unwrap();
     assert_eq!((deletion.tenant, &*deletion.actor), (database.tenant, "operator"));
     assert_eq!((deletion.written.revision, deletion.written.history), (written.revision, written.history));
@@ -149,7 +149,10 @@ async fn a_tenant_ends_first_and_is_erased_in_batches(database: TestDatabase) {
     assert_eq!(all.unwrap().items, []);
     let resume = Box::new(|tenant: &latchkey_core::record::TenantRecord| Ok(tenant.clone()));
     let refused = database.store.change_tenant(database.tenant, resume, audit("tenant.resume")).await;
-    assert_eq!(refused.unwrap_err(), ManagementError::Request(RequestError::NotFound("tenant")));
+    assert_eq!(
+        refused.unwrap_err(),
+        ManagementError::Request(RequestError::not_found("tenant", &database.tenant))
+    );
     database.store.create_tenant(tenant(2, "acme"), audit("tenant.create")).await.unwrap();
     assert!(!database.store.finish_tenant_deletion(database.tenant, audit("tenant.erase")).await.unwrap());
     assert_eq!(erase(&database).await, ErasedObjects { keys: 450, users: 1 });
@@ -205,7 +208,7 @@ async fn a_deleted_profile_continues_its_versions(database: TestDatabase) {
     let again = database.store.delete_profile("shop", audit("profile.delete")).await.unwrap();
     assert_eq!((again.changed, again.revision), (false, deleted.revision));
     let refused = database.store.delete_profile("store", audit("profile.delete")).await.unwrap_err();
-    assert_eq!(refused, ManagementError::Request(RequestError::NotFound("profile")));
+    assert_eq!(refused, ManagementError::Request(RequestError::not_found("profile", "store")));
     let next = apply(&database, "two").await;
     assert_eq!((next.version, &*next.document), (4, "two"), "no number of a version is used twice");
 }

@@ -139,7 +139,7 @@ async fn a_change_names_what_it_takes_away(database: TestDatabase) {
         Box::new(|key| Ok(KeyRecord { lifecycle: KeyLifecycle::Disabled, ..key.clone() }));
     let revoke: KeyUpdateFn<'_> = Box::new(|key| {
         let lifecycle = key.lifecycle.revoke(Timestamp(9), String::new());
-        let lifecycle = lifecycle.map_err(|_| RequestError::NotFound("key"))?;
+        let lifecycle = lifecycle.map_err(|_| RequestError::no_such("key"))?;
         Ok(KeyRecord { lifecycle, ..key.clone() })
     });
     for rule in [rename, disable, revoke] {

@@ -54,7 +54,7 @@ async fn no_secret_outlives_its_profile(database: TestDatabase) {
     database.store.delete_profile("p", audit("profile.delete")).await.unwrap();
     assert!(database.store.profile_secrets().await.unwrap().is_empty());
     let late = set(&database, secret("p", 2)).await.unwrap_err();
-    assert!(matches!(late, ManagementError::Request(RequestError::NotFound("profile"))), "{late:?}");
+    assert_eq!(late, ManagementError::Request(RequestError::not_found("profile", "p")));
     apply(&database.store, "p", "another document").await;
     assert!(database.store.profile_secrets().await.unwrap().is_empty());
 }

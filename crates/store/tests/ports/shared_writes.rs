@@ -89,7 +89,7 @@ async fn a_write_that_cannot_be_done_fails_alone(database: TestDatabase) {
             }
             35 => assert_eq!(made.unwrap(), Created::Existing(earlier.clone())),
             45 => {
-                let unknown = RequestError::NotFound("tenant");
+                let unknown = RequestError::no_such("tenant");
                 assert_eq!(made.unwrap_err(), ManagementError::Request(unknown));
             }
             _ => assert!(matches!(made, Ok(Created::New(_))), "{made:?}"),

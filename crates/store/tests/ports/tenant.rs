@@ -80,7 +80,7 @@ async fn an_unknown_tenant_is_not_found(database: TestDatabase) {
     let nobody = TenantId(Uuid::from_u128(404));
     let rule: TenantUpdateFn<'_> = Box::new(|tenant| Ok(tenant.clone()));
     let refused = database.store.change_tenant(nobody, rule, audit("tenant.suspend")).await.unwrap_err();
-    assert_eq!(refused, ManagementError::Request(RequestError::NotFound("tenant")));
+    assert_eq!(refused, ManagementError::Request(RequestError::not_found("tenant", &nobody)));
     assert_eq!(database.store.tenant(&TenantRef::Id(nobody)).await.unwrap(), None);
     assert_eq!(database.store.tenant(&TenantRef::Slug("ACME".into())).await.unwrap(), None);
 }
