@@ -27,7 +27,7 @@ async fn keys(shop: &Shop) {
     let named = Key { id: made.id.clone(), name: "till".to_owned(), ..Key::default() };
     let update = UpdateKeyRequest { key: Some(named), update_mask: Some(field_mask(&["name"])) };
     let _ = calls.update_key(update).await.expect("changed");
-    let rotate = RotateKeyRequest { id: made.id, overlap: None };
+    let rotate = RotateKeyRequest { id: made.id, overlap: None, expiry: None };
     let next = calls.rotate_key(rotate).await.expect("rotated").into_inner().key.expect("a successor");
     let _ = shop.operator.revoke(&next.id).await;
     let secret = Some(imported_key::Secret::Sha256(vec![7; 32]));

@@ -109,7 +109,7 @@ async fn a_change_of_the_plan_and_a_rotation_keep_what_was_spent() {
     let overlap = Some(prost_types::Duration { seconds: 600, nanos: 0 });
     let mut id = old.id;
     for _ in 0..2 {
-        let ask = v1::RotateKeyRequest { id, overlap };
+        let ask = v1::RotateKeyRequest { id, overlap, expiry: None };
         let rotated = kiosk.operator.keys().rotate_key(ask).await.expect("a successor").into_inner();
         assert_eq!(passed(&kiosk, "/a", &rotated.secret), 0, "a successor continues the bucket");
         id = rotated.key.expect("the new key").id;

@@ -83,7 +83,7 @@ async fn keys_of_a_foreign_format_pass_and_are_never_created_here(database: Data
     assert!(shop.admits(UUID).await && !shop.admits(OTHER).await && !shop.admits(&UUID.to_uppercase()).await);
     let ask = CreateKeyRequest { kind: "legacy".into(), ..key("acme", "live") };
     assert_eq!(refused(shop.operator.keys().create_key(ask).await), Code::InvalidArgument);
-    let rotate = RotateKeyRequest { id: made.id.clone(), overlap: None };
+    let rotate = RotateKeyRequest { id: made.id.clone(), overlap: None, expiry: None };
     assert_eq!(refused(shop.operator.keys().rotate_key(rotate).await), Code::FailedPrecondition);
     assert!(shop.admits(UUID).await);
 }
@@ -114,7 +114,7 @@ async fn a_revocation_and_a_rotation_hold_for_keys_with_an_imported_hash(databas
     let value = format!("shop_live_{}", "8".repeat(64));
     let imported = import(&shop, vec![by_hash("secret", "sha512", &hex(&Sha512::digest(&value)))]).await;
     assert!(shop.admits(&value).await);
-    let rotate = RotateKeyRequest { id: imported.keys[0].id.clone(), overlap: None };
+    let rotate = RotateKeyRequest { id: imported.keys[0].id.clone(), overlap: None, expiry: None };
     let rotated = shop.operator.keys().rotate_key(rotate).await.expect("rotated").into_inner();
     assert!(!shop.admits(&value).await && shop.admits(&rotated.secret).await);
     let other = format!("shop_live_{}", "9".repeat(64));

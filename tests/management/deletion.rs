@@ -107,7 +107,7 @@ async fn a_rotated_key_is_shown_without_the_one_that_was_deleted(database: Datab
     let shop = open(database).await;
     let (old, _) = shop.operator.plain_key("acme", "live").await;
     let overlap = Some(prost_types::Duration { seconds: 3_600, nanos: 0 });
-    let ask = RotateKeyRequest { id: old.id.clone(), overlap };
+    let ask = RotateKeyRequest { id: old.id.clone(), overlap, expiry: None };
     let rotated = shop.operator.keys().rotate_key(ask).await.expect("rotated").into_inner();
     let next = rotated.key.expect("a successor");
     delete_key(&shop.operator, &next.id, true).await.expect("deleted");

@@ -138,7 +138,7 @@ async fn a_rotation_can_not_widen_either(database: Database) {
     let shop = Shop::open(database).await;
     let manager = shop.manager("acme", |_| ()).await;
     let (strong, value) = shop.operator.key(scoped("acme", &["orders.read", "orders.write"])).await;
-    let rotate = RotateKeyRequest { id: strong.id, overlap: None };
+    let rotate = RotateKeyRequest { id: strong.id, overlap: None, expiry: None };
     assert_eq!(refused(manager.keys().rotate_key(rotate).await), Code::PermissionDenied);
     assert!(shop.admits(&value).await);
 }
@@ -155,7 +155,7 @@ async fn another_tenants_things_are_not_found(database: Database) {
         let answers = [
             keys.get_key(GetKeyRequest { id: id.clone() }).await.err(),
             keys.update_key(update(Key { id: id.clone(), ..Key::default() }, "name")).await.err(),
-            keys.rotate_key(RotateKeyRequest { id: id.clone(), overlap: None }).await.err(),
+            keys.rotate_key(RotateKeyRequest { id: id.clone(), overlap: None, expiry: None }).await.err(),
             keys.revoke_key(RevokeKeyRequest { id: id.clone(), reason: String::new() }).await.err(),
         ];
         messages.push(answers.map(|status| {

@@ -109,7 +109,7 @@ async fn a_test_key_sees_and_ends_no_live_key(database: Database) {
     let codes = [
         refused(keys.get_key(GetKeyRequest { id: id.clone() }).await),
         refused(keys.get_key_usage(GetKeyUsageRequest { id: id.clone(), ..Default::default() }).await),
-        refused(keys.rotate_key(RotateKeyRequest { id: id.clone(), overlap: None }).await),
+        refused(keys.rotate_key(RotateKeyRequest { id: id.clone(), overlap: None, expiry: None }).await),
         refused(keys.revoke_key(RevokeKeyRequest { id, reason: String::new() }).await),
     ];
     assert_eq!(codes, [Code::NotFound; 4]);

@@ -101,7 +101,7 @@ async fn a_rotated_key_goes_on_for_the_overlap(database: Database) {
     let shop = Shop::open(database).await;
     let (old, value) = shop.operator.key(scoped("acme", &["orders.read", "orders.write"])).await;
     let overlap = Some(prost_types::Duration { seconds: 1, nanos: 0 });
-    let rotate = RotateKeyRequest { id: old.id.clone(), overlap };
+    let rotate = RotateKeyRequest { id: old.id.clone(), overlap, expiry: None };
     let done = shop.operator.keys().rotate_key(rotate).await.expect("rotated").into_inner();
     let (new, replaced) = (done.key.expect("a successor"), done.replaced.expect("what it replaces"));
     assert_eq!((&new.rotated_from, &replaced.rotated_to), (&old.id, &new.id));
@@ -119,7 +119,7 @@ async fn a_rotation_without_overlap_stops_the_old_key(database: Database) {
     let shop = Shop::open(database).await;
     let (old, value) = shop.operator.plain_key("acme", "live").await;
     assert!(shop.admits(&value).await);
-    let rotate = RotateKeyRequest { id: old.id, overlap: None };
+    let rotate = RotateKeyRequest { id: old.id, overlap: None, expiry: None };
     let done = shop.operator.keys().rotate_key(rotate.clone()).await.expect("rotated").into_inner();
     assert!(!shop.admits(&value).await && shop.admits(&done.secret).await);
     assert_eq!(refused(shop.operator.keys().rotate_key(rotate).await), Code::FailedPrecondition);
@@ -139,7 +139,7 @@ async fn a_revocation_is_for_good(database: Database) {
     assert_eq!(again.revision, done.revision);
     let revive = update(Key { id: made.id.clone(), ..Key::default() }, &["disabled"]);
     assert_eq!(refused(shop.operator.keys().update_key(revive).await), Code::FailedPrecondition);
-    let rotate = RotateKeyRequest { id: made.id, overlap: None };
+    let rotate = RotateKeyRequest { id: made.id, overlap: None, expiry: None };
     assert_eq!(refused(shop.operator.keys().rotate_key(rotate).await), Code::FailedPrecondition);
     assert!(!shop.admits(&value).await);
 }

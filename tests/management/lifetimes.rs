@@ -8,13 +8,14 @@ use latchkey_testing::{Database, field_mask, key, on_both};
 use prost_types::{Duration, Timestamp};
 use tonic::Code;
 
-use crate::{SHOP, Shop};
+use crate::{SHOP, Shop, refused};
 
 on_both!(
     a_key_gets_the_default_lifetime_and_none_beyond_the_longest,
     a_kind_with_a_longest_lifetime_requires_an_expiry,
     an_update_prolongs_no_key_beyond_its_longest_lifetime,
     a_successor_lives_within_the_bounds_that_hold_now,
+    a_rotation_sets_the_expiry_of_the_successor,
     an_import_counts_from_the_creation_elsewhere,
     a_managers_own_expiry_is_the_default_within_the_bounds,
 );
@@ -113,7 +114,7 @@ async fn a_successor_lives_within_the_bounds_that_hold_now(database: Database) {
     let (short, _) = shop.operator.key(lives(5)).await;
     let (plain, _) = shop.operator.plain_key("acme", "live").await;
     let rotate = async |id: &str| {
-        let ask = RotateKeyRequest { id: id.to_owned(), overlap: None };
+        let ask = RotateKeyRequest { id: id.to_owned(), overlap: None, expiry: None };
         shop.operator.keys().rotate_key(ask).await.map(|done| done.into_inner().key.expect("a key"))
     };
     shop.operator.apply(&bounded(&[("max_ttl", "90d"), ("default_ttl", "30d")])).await.expect("applied");
@@ -127,6 +128,41 @@ async fn a_successor_lives_within_the_bounds_that_hold_now(database: Database) {
         status.message().contains("require_expiry") && status.message().contains("expire_time"),
         "{status:?}"
     );
+}
+
+async fn a_rotation_sets_the_expiry_of_the_successor(database: Database) {
+    use latchkey_proto::v1::rotate_key_request::Expiry;
+    let shop = open(database, &[]).await;
+    let rotate = async |id: &str, expiry: Expiry| {
+        let ask = RotateKeyRequest { id: id.to_owned(), overlap: None, expiry: Some(expiry) };
+        shop.operator.keys().rotate_key(ask).await.map(|done| done.into_inner().key.expect("a key"))
+    };
+    let ttl = |days: i64| Expiry::Ttl(Duration { seconds: days * DAY, nanos: 0 });
+    let (endless, _) = shop.operator.plain_key("acme", "live").await;
+    let (short, _) = shop.operator.key(lives(5)).await;
+    let longer = rotate(&short.id, ttl(200)).await.expect("rotated");
+    assert_eq!(days(&longer), Some(200), "an operator may prolong it");
+    let created = longer.create_time.expect("a time");
+    let at = |days: i64| {
+        Expiry::ExpireTime(Timestamp { seconds: created.seconds + days * DAY, nanos: created.nanos })
+    };
+    refused_for(rotate(&endless.id, at(-1)).await, "expire_time", "future");
+    refused_for(rotate(&endless.id, ttl(0)).await, "ttl", "future");
+    shop.operator.apply(&bounded(&[("max_ttl", "90d"), ("default_ttl", "30d")])).await.expect("applied");
+    refused_for(rotate(&endless.id, ttl(91)).await, "ttl", "90d");
+    refused_for(rotate(&endless.id, at(92)).await, "expire_time", "90d");
+    let bounded_key = rotate(&endless.id, ttl(60)).await.expect("rotated");
+    assert_eq!(days(&bounded_key), Some(60), "the default counts without an expiry alone");
+    shop.operator.apply(&bounded(&[("require_expiry", "true")])).await.expect("applied");
+    let (required, _) = shop.operator.key(lives(5)).await;
+    assert_eq!(days(&rotate(&required.id, ttl(7)).await.expect("rotated")), Some(7));
+    let manager = shop.manager("acme", |ask| ask.expiry = lives(10).expiry).await;
+    let (weak, _) = shop.operator.key(lives(5)).await;
+    let beyond = RotateKeyRequest { id: weak.id, overlap: None, expiry: Some(ttl(11)) };
+    assert_eq!(refused(manager.keys().rotate_key(beyond.clone()).await), Code::PermissionDenied);
+    let within = RotateKeyRequest { expiry: Some(ttl(8)), ..beyond };
+    let successor = manager.keys().rotate_key(within).await.expect("within its own expiry").into_inner();
+    assert_eq!(days(&successor.key.expect("a key")), Some(8));
 }
 
 async fn an_import_counts_from_the_creation_elsewhere(database: Database) {

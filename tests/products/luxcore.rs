@@ -136,7 +136,7 @@ async fn a_successor_works_beside_the_old_key() {
     let luxcore = luxcore().await;
     let (old, before) = luxcore.operator.plain_key("acme", "test").await;
     let overlap = Some(prost_types::Duration { seconds: 3_600, nanos: 0 });
-    let ask = v1::RotateKeyRequest { id: old.id, overlap };
+    let ask = v1::RotateKeyRequest { id: old.id, overlap, expiry: None };
     let rotated = luxcore.operator.keys().rotate_key(ask).await.expect("a rotation").into_inner();
     for value in [&before, &rotated.secret] {
         let echo = Echo::of(&luxcore.luxcore(PAYMENT, value));

@@ -40,7 +40,7 @@ async fn a_key_that_was_rotated_out_ends_its_tokens(shop: Shop) {
     let (key, value) = shop.key().await;
     let issued = shop.issue(with_key(&value)).await.expect("issued");
     assert!(shop.passes(&issued.access_token).await);
-    let ask = v1::RotateKeyRequest { id: key.id, overlap: None };
+    let ask = v1::RotateKeyRequest { id: key.id, overlap: None, expiry: None };
     let rotated = shop.operator.keys().rotate_key(ask).await.expect("rotated").into_inner();
     assert_eq!(shop.reason(&issued.access_token).await, Reason::Revoked);
     assert!(shop.renew(&issued.refresh_token).await.is_err());

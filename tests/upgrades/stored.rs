@@ -119,7 +119,7 @@ async fn make_keys(operator: &Caller) -> Vec<(Key, String)> {
     }
     disable(operator, made[1].0.clone()).await;
     let _ = operator.revoke(&made[2].0.id).await;
-    let rotate = RotateKeyRequest { id: made[3].0.id.clone(), overlap: None };
+    let rotate = RotateKeyRequest { id: made[3].0.id.clone(), overlap: None, expiry: None };
     let rotated = operator.keys().rotate_key(rotate).await.expect("it is replaced").into_inner();
     made.push((rotated.key.expect("a successor"), rotated.secret));
     for request in [

@@ -85,7 +85,7 @@ async fn a_rotated_key_says_whether_it_is_still_in_use(shop: Shop) {
     let (made, value) = shop.key(&["items.read"]).await;
     let _ = shop.check(&value, "GET").await;
     let overlap = Some(Duration { seconds: 3_600, nanos: 0 });
-    let rotate = RotateKeyRequest { id: made.id.clone(), overlap };
+    let rotate = RotateKeyRequest { id: made.id.clone(), overlap, expiry: None };
     let rotated = shop.operator.keys().rotate_key(rotate).await.expect("rotated").into_inner();
     let (old, next) = (rotated.replaced.expect("the old key"), rotated.key.expect("the new key"));
     let before = old.last_use_time.expect("it was used");

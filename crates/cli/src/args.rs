@@ -38,7 +38,9 @@ pub(crate) use envoy::Timeout;
 pub(crate) use envoy::{DoctorArgs, EnvoyConfigArgs, HostPort, Place};
 pub(crate) use globals::{GlobalArgs, Globals};
 pub(crate) use health::HealthArgs;
-pub(crate) use key::{ClearField, CreateKeyArgs, ImportArgs, ImportSource, KeyCommand, UpdateKeyArgs};
+pub(crate) use key::{
+    ClearField, CreateKeyArgs, ImportArgs, ImportSource, KeyCommand, RotateKeyArgs, UpdateKeyArgs,
+};
 pub(crate) use list::{
     ListKeysArgs, ListTenantsArgs, ListUsersArgs, PageArgs, State, TenantState, UserState,
 };

@@ -10,9 +10,10 @@ use latchkey_core::record::{AlreadyRevoked, KeyRecord, KeyState};
 use latchkey_core::secret::PlainKey;
 use latchkey_core::time::Timestamp;
 
+use super::field_validator::FieldValidator;
 use super::grants::{Before, Grants};
 use super::keys::{already_revoked, imported_only};
-use super::{CallContext, Caller, ManagementService};
+use super::{CallContext, Caller, Expiry, ManagementService, lifetime};
 use crate::ports::WriteResult;
 
 /// Key to rotate.
@@ -22,6 +23,8 @@ pub struct RotateKey {
     pub id: String,
     /// Time for which the old key stays valid; zero ends it at once.
     pub overlap: Duration,
+    /// Expiry of the successor; `None` for that of the key.
+    pub expiry: Option<Expiry>,
 }
 
 /// A key and its successor.
@@ -48,7 +51,7 @@ pub struct RevokeKey {
 const LONGEST_OVERLAP: Duration = Duration::from_hours(90 * 24);
 
 impl ManagementService {
-    /// Creates a successor with the same grants and the same expiry; the old key ends after the overlap. Both changes
+    /// Creates a successor with the same grants and, unless the request names another, the same expiry; the old key ends after the overlap. Both changes
     /// hold on every replica when this returns.
     pub async fn rotate_key(
         &self,
@@ -70,6 +73,9 @@ impl ManagementService {
         let prefix = kind.prefixes.of(&key.environment).ok_or_else(|| kind_removed(&key))?.to_owned();
         let mut random = (self.parts.random)();
         let now = self.parts.clock.now().wall;
+        let mut fields = FieldValidator::new("");
+        let expires = request.expiry.and_then(|expiry| lifetime::requested(kind, expiry, now, &mut fields));
+        fields.finish()?;
         let secret = mint(kind, &prefix, &mut random);
         let mut successor = KeyRecord { id: KeyId::new(now, &mut random), sealed: None, ..key.clone() };
         self.set_value(&mut successor, kind, &secret, &prefix, &mut random)?;
@@ -79,6 +85,7 @@ impl ManagementService {
             successor,
             kind,
             overlap: request.overlap,
+            expires,
             now,
             created_by: &caller.subject,
             grants,
@@ -138,6 +145,8 @@ struct KeyRotation<'a> {
     /// Kind of both keys.
     kind: &'a KeyKind,
     overlap: Duration,
+    /// Requested expiry of the successor; `None` for that of the key.
+    expires: Option<Timestamp>,
     now: Timestamp,
     created_by: &'a str,
     /// Rights of the caller; `None` for all.
@@ -190,13 +199,16 @@ impl KeyRotation<'_> {
         Ok((replaced, new))
     }
 
-    /// Returns the expiry of the successor: that of the key, within the longest lifetime of the kind.
+    /// Returns the expiry of the successor: the requested one, or that of the key within the longest lifetime of the kind.
     fn expiry_of_successor(&self, old: &KeyRecord) -> Result<Option<Timestamp>, RequestError> {
+        if self.expires.is_some() {
+            return Ok(self.expires);
+        }
         let expires = self.kind.lifetime.of_successor(old.expires, self.now);
         expires.map_err(|ExpiryRequired| {
             RequestError::FailedPrecondition(format!(
-                "{} keys must expire (require_expiry of the kind in the profile), and {} has no expiry: set its \
-                 expire_time first",
+                "{} keys must expire (require_expiry of the kind in the profile), and {} has no expiry: set \
+                 expire_time or ttl in the call",
                 self.kind.name, old.id
             ))
         })

@@ -4,6 +4,27 @@ use latchkey_core::key_kind::{KeyKind, in_largest_unit};
 use latchkey_core::time::Timestamp;
 
 use super::field_validator::FieldValidator;
+use super::key_builder::Expiry;
+
+/// Returns the expiry that a request asks for, for a key that is created at `now`, and checks it. `None` if it is too late for
+/// any time.
+pub(super) fn requested(
+    kind: &KeyKind,
+    expiry: Expiry,
+    now: Timestamp,
+    fields: &mut FieldValidator<'_>,
+) -> Option<Timestamp> {
+    let (field, expires) = match expiry {
+        Expiry::At(at) => {
+            fields.expiry("expire_time", at, now);
+            ("expire_time", at)
+        }
+        // A lifetime that is too long for any time is reported already.
+        Expiry::After(ttl) => ("ttl", fields.lifetime("ttl", ttl, now)?),
+    };
+    check(kind, now, (field, Some(expires)), fields);
+    Some(expires)
+}
 
 /// Checks the expiry of a key that was created at `created`. `field` is the field that the request set it by.
 pub(super) fn check(

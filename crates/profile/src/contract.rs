@@ -144,7 +144,7 @@ pub const RPCS: &[Rpc] = &[
     Rpc {
         name: "RotateKey",
         path: "/latchkey.v1.KeyService/RotateKey",
-        request_fields: &[("id", Text), ("overlap", Duration)],
+        request_fields: &[("id", Text), ("overlap", Duration), ("expire_time", Text), ("ttl", Duration)],
         response_fields: KEY_AND_SECRET,
         list: None,
     },

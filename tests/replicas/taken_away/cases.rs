@@ -36,7 +36,7 @@ impl Call {
                 keys.revoke_key(timed(ask, deadline)).await.map(drop)
             }
             Self::RotateKey(id) => {
-                let ask = v1::RotateKeyRequest { id, overlap: None };
+                let ask = v1::RotateKeyRequest { id, overlap: None, expiry: None };
                 keys.rotate_key(timed(ask, deadline)).await.map(drop)
             }
             Self::UpdateKey(key) => {

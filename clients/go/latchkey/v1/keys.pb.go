@@ -974,7 +974,12 @@ type RotateKeyRequest struct {
 	// The key to replace: one that is good or disabled, and was not rotated before.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// How long the old key goes on working, at most 90 days; unset or zero: it is revoked at once.
-	Overlap       *durationpb.Duration `protobuf:"bytes,2,opt,name=overlap,proto3" json:"overlap,omitempty"`
+	Overlap *durationpb.Duration `protobuf:"bytes,2,opt,name=overlap,proto3" json:"overlap,omitempty"`
+	// Types that are valid to be assigned to Expiry:
+	//
+	//	*RotateKeyRequest_ExpireTime
+	//	*RotateKeyRequest_Ttl
+	Expiry        isRotateKeyRequest_Expiry `protobuf_oneof:"expiry"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1022,6 +1027,50 @@ func (x *RotateKeyRequest) GetOverlap() *durationpb.Duration {
 	}
 	return nil
 }
+
+func (x *RotateKeyRequest) GetExpiry() isRotateKeyRequest_Expiry {
+	if x != nil {
+		return x.Expiry
+	}
+	return nil
+}
+
+func (x *RotateKeyRequest) GetExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		if x, ok := x.Expiry.(*RotateKeyRequest_ExpireTime); ok {
+			return x.ExpireTime
+		}
+	}
+	return nil
+}
+
+func (x *RotateKeyRequest) GetTtl() *durationpb.Duration {
+	if x != nil {
+		if x, ok := x.Expiry.(*RotateKeyRequest_Ttl); ok {
+			return x.Ttl
+		}
+	}
+	return nil
+}
+
+type isRotateKeyRequest_Expiry interface {
+	isRotateKeyRequest_Expiry()
+}
+
+type RotateKeyRequest_ExpireTime struct {
+	// When the successor stops, within the bounds of its kind and in the year 9999 at the latest. Neither this nor `ttl`: the
+	// expiry of the old key.
+	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expire_time,json=expireTime,proto3,oneof"`
+}
+
+type RotateKeyRequest_Ttl struct {
+	// How long the successor is good, from now on; it stops in the year 9999 at the latest.
+	Ttl *durationpb.Duration `protobuf:"bytes,4,opt,name=ttl,proto3,oneof"`
+}
+
+func (*RotateKeyRequest_ExpireTime) isRotateKeyRequest_Expiry() {}
+
+func (*RotateKeyRequest_Ttl) isRotateKeyRequest_Expiry() {}
 
 type RotateKeyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2434,10 +2483,14 @@ const file_latchkey_v1_keys_proto_rawDesc = "" +
 	"\x10UpdateKeyRequest\x12\"\n" +
 	"\x03key\x18\x01 \x01(\v2\x10.latchkey.v1.KeyR\x03key\x12;\n" +
 	"\vupdate_mask\x18\x02 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
-	"updateMask\"W\n" +
+	"updateMask\"\xcf\x01\n" +
 	"\x10RotateKeyRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x123\n" +
-	"\aoverlap\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\aoverlap\"}\n" +
+	"\aoverlap\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\aoverlap\x12=\n" +
+	"\vexpire_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampH\x00R\n" +
+	"expireTime\x12-\n" +
+	"\x03ttl\x18\x04 \x01(\v2\x19.google.protobuf.DurationH\x00R\x03ttlB\b\n" +
+	"\x06expiry\"}\n" +
 	"\x11RotateKeyResponse\x12\"\n" +
 	"\x03key\x18\x01 \x01(\v2\x10.latchkey.v1.KeyR\x03key\x12\x16\n" +
 	"\x06secret\x18\x02 \x01(\tR\x06secret\x12,\n" +
@@ -2643,57 +2696,59 @@ var file_latchkey_v1_keys_proto_depIdxs = []int32{
 	1,  // 24: latchkey.v1.UpdateKeyRequest.key:type_name -> latchkey.v1.Key
 	40, // 25: latchkey.v1.UpdateKeyRequest.update_mask:type_name -> google.protobuf.FieldMask
 	39, // 26: latchkey.v1.RotateKeyRequest.overlap:type_name -> google.protobuf.Duration
-	1,  // 27: latchkey.v1.RotateKeyResponse.key:type_name -> latchkey.v1.Key
-	1,  // 28: latchkey.v1.RotateKeyResponse.replaced:type_name -> latchkey.v1.Key
-	1,  // 29: latchkey.v1.RevokeKeyResponse.key:type_name -> latchkey.v1.Key
-	0,  // 30: latchkey.v1.KeysFilter.state:type_name -> latchkey.v1.KeyState
-	35, // 31: latchkey.v1.KeysFilter.bindings:type_name -> latchkey.v1.KeysFilter.BindingsEntry
-	38, // 32: latchkey.v1.KeysFilter.unused_since:type_name -> google.protobuf.Timestamp
-	12, // 33: latchkey.v1.RevokeKeysRequest.filter:type_name -> latchkey.v1.KeysFilter
-	12, // 34: latchkey.v1.DisableKeysRequest.filter:type_name -> latchkey.v1.KeysFilter
-	36, // 35: latchkey.v1.GetPublishableKeyRequest.bindings:type_name -> latchkey.v1.GetPublishableKeyRequest.BindingsEntry
-	21, // 36: latchkey.v1.ImportKeysRequest.keys:type_name -> latchkey.v1.ImportedKey
-	22, // 37: latchkey.v1.ImportedKey.hash:type_name -> latchkey.v1.ImportedHash
-	2,  // 38: latchkey.v1.ImportedKey.key:type_name -> latchkey.v1.CreateKeyRequest
-	38, // 39: latchkey.v1.ImportedKey.create_time:type_name -> google.protobuf.Timestamp
-	1,  // 40: latchkey.v1.ImportKeysResponse.keys:type_name -> latchkey.v1.Key
-	24, // 41: latchkey.v1.ImportKeysResponse.warnings:type_name -> latchkey.v1.ImportFinding
-	24, // 42: latchkey.v1.ImportKeysResponse.errors:type_name -> latchkey.v1.ImportFinding
-	38, // 43: latchkey.v1.GetKeyUsageRequest.start_time:type_name -> google.protobuf.Timestamp
-	38, // 44: latchkey.v1.GetKeyUsageRequest.end_time:type_name -> google.protobuf.Timestamp
-	27, // 45: latchkey.v1.GetKeyUsageResponse.hours:type_name -> latchkey.v1.UsageHour
-	38, // 46: latchkey.v1.GetKeyUsageResponse.last_use_time:type_name -> google.protobuf.Timestamp
-	38, // 47: latchkey.v1.UsageHour.hour:type_name -> google.protobuf.Timestamp
-	37, // 48: latchkey.v1.UsageHour.denied:type_name -> latchkey.v1.UsageHour.DeniedEntry
-	2,  // 49: latchkey.v1.KeyService.CreateKey:input_type -> latchkey.v1.CreateKeyRequest
-	4,  // 50: latchkey.v1.KeyService.GetKey:input_type -> latchkey.v1.GetKeyRequest
-	5,  // 51: latchkey.v1.KeyService.ListKeys:input_type -> latchkey.v1.ListKeysRequest
-	7,  // 52: latchkey.v1.KeyService.UpdateKey:input_type -> latchkey.v1.UpdateKeyRequest
-	8,  // 53: latchkey.v1.KeyService.RotateKey:input_type -> latchkey.v1.RotateKeyRequest
-	10, // 54: latchkey.v1.KeyService.RevokeKey:input_type -> latchkey.v1.RevokeKeyRequest
-	17, // 55: latchkey.v1.KeyService.DeleteKey:input_type -> latchkey.v1.DeleteKeyRequest
-	13, // 56: latchkey.v1.KeyService.RevokeKeys:input_type -> latchkey.v1.RevokeKeysRequest
-	15, // 57: latchkey.v1.KeyService.DisableKeys:input_type -> latchkey.v1.DisableKeysRequest
-	19, // 58: latchkey.v1.KeyService.GetPublishableKey:input_type -> latchkey.v1.GetPublishableKeyRequest
-	20, // 59: latchkey.v1.KeyService.ImportKeys:input_type -> latchkey.v1.ImportKeysRequest
-	25, // 60: latchkey.v1.KeyService.GetKeyUsage:input_type -> latchkey.v1.GetKeyUsageRequest
-	3,  // 61: latchkey.v1.KeyService.CreateKey:output_type -> latchkey.v1.CreateKeyResponse
-	1,  // 62: latchkey.v1.KeyService.GetKey:output_type -> latchkey.v1.Key
-	6,  // 63: latchkey.v1.KeyService.ListKeys:output_type -> latchkey.v1.ListKeysResponse
-	1,  // 64: latchkey.v1.KeyService.UpdateKey:output_type -> latchkey.v1.Key
-	9,  // 65: latchkey.v1.KeyService.RotateKey:output_type -> latchkey.v1.RotateKeyResponse
-	11, // 66: latchkey.v1.KeyService.RevokeKey:output_type -> latchkey.v1.RevokeKeyResponse
-	18, // 67: latchkey.v1.KeyService.DeleteKey:output_type -> latchkey.v1.DeleteKeyResponse
-	14, // 68: latchkey.v1.KeyService.RevokeKeys:output_type -> latchkey.v1.RevokeKeysResponse
-	16, // 69: latchkey.v1.KeyService.DisableKeys:output_type -> latchkey.v1.DisableKeysResponse
-	1,  // 70: latchkey.v1.KeyService.GetPublishableKey:output_type -> latchkey.v1.Key
-	23, // 71: latchkey.v1.KeyService.ImportKeys:output_type -> latchkey.v1.ImportKeysResponse
-	26, // 72: latchkey.v1.KeyService.GetKeyUsage:output_type -> latchkey.v1.GetKeyUsageResponse
-	61, // [61:73] is the sub-list for method output_type
-	49, // [49:61] is the sub-list for method input_type
-	49, // [49:49] is the sub-list for extension type_name
-	49, // [49:49] is the sub-list for extension extendee
-	0,  // [0:49] is the sub-list for field type_name
+	38, // 27: latchkey.v1.RotateKeyRequest.expire_time:type_name -> google.protobuf.Timestamp
+	39, // 28: latchkey.v1.RotateKeyRequest.ttl:type_name -> google.protobuf.Duration
+	1,  // 29: latchkey.v1.RotateKeyResponse.key:type_name -> latchkey.v1.Key
+	1,  // 30: latchkey.v1.RotateKeyResponse.replaced:type_name -> latchkey.v1.Key
+	1,  // 31: latchkey.v1.RevokeKeyResponse.key:type_name -> latchkey.v1.Key
+	0,  // 32: latchkey.v1.KeysFilter.state:type_name -> latchkey.v1.KeyState
+	35, // 33: latchkey.v1.KeysFilter.bindings:type_name -> latchkey.v1.KeysFilter.BindingsEntry
+	38, // 34: latchkey.v1.KeysFilter.unused_since:type_name -> google.protobuf.Timestamp
+	12, // 35: latchkey.v1.RevokeKeysRequest.filter:type_name -> latchkey.v1.KeysFilter
+	12, // 36: latchkey.v1.DisableKeysRequest.filter:type_name -> latchkey.v1.KeysFilter
+	36, // 37: latchkey.v1.GetPublishableKeyRequest.bindings:type_name -> latchkey.v1.GetPublishableKeyRequest.BindingsEntry
+	21, // 38: latchkey.v1.ImportKeysRequest.keys:type_name -> latchkey.v1.ImportedKey
+	22, // 39: latchkey.v1.ImportedKey.hash:type_name -> latchkey.v1.ImportedHash
+	2,  // 40: latchkey.v1.ImportedKey.key:type_name -> latchkey.v1.CreateKeyRequest
+	38, // 41: latchkey.v1.ImportedKey.create_time:type_name -> google.protobuf.Timestamp
+	1,  // 42: latchkey.v1.ImportKeysResponse.keys:type_name -> latchkey.v1.Key
+	24, // 43: latchkey.v1.ImportKeysResponse.warnings:type_name -> latchkey.v1.ImportFinding
+	24, // 44: latchkey.v1.ImportKeysResponse.errors:type_name -> latchkey.v1.ImportFinding
+	38, // 45: latchkey.v1.GetKeyUsageRequest.start_time:type_name -> google.protobuf.Timestamp
+	38, // 46: latchkey.v1.GetKeyUsageRequest.end_time:type_name -> google.protobuf.Timestamp
+	27, // 47: latchkey.v1.GetKeyUsageResponse.hours:type_name -> latchkey.v1.UsageHour
+	38, // 48: latchkey.v1.GetKeyUsageResponse.last_use_time:type_name -> google.protobuf.Timestamp
+	38, // 49: latchkey.v1.UsageHour.hour:type_name -> google.protobuf.Timestamp
+	37, // 50: latchkey.v1.UsageHour.denied:type_name -> latchkey.v1.UsageHour.DeniedEntry
+	2,  // 51: latchkey.v1.KeyService.CreateKey:input_type -> latchkey.v1.CreateKeyRequest
+	4,  // 52: latchkey.v1.KeyService.GetKey:input_type -> latchkey.v1.GetKeyRequest
+	5,  // 53: latchkey.v1.KeyService.ListKeys:input_type -> latchkey.v1.ListKeysRequest
+	7,  // 54: latchkey.v1.KeyService.UpdateKey:input_type -> latchkey.v1.UpdateKeyRequest
+	8,  // 55: latchkey.v1.KeyService.RotateKey:input_type -> latchkey.v1.RotateKeyRequest
+	10, // 56: latchkey.v1.KeyService.RevokeKey:input_type -> latchkey.v1.RevokeKeyRequest
+	17, // 57: latchkey.v1.KeyService.DeleteKey:input_type -> latchkey.v1.DeleteKeyRequest
+	13, // 58: latchkey.v1.KeyService.RevokeKeys:input_type -> latchkey.v1.RevokeKeysRequest
+	15, // 59: latchkey.v1.KeyService.DisableKeys:input_type -> latchkey.v1.DisableKeysRequest
+	19, // 60: latchkey.v1.KeyService.GetPublishableKey:input_type -> latchkey.v1.GetPublishableKeyRequest
+	20, // 61: latchkey.v1.KeyService.ImportKeys:input_type -> latchkey.v1.ImportKeysRequest
+	25, // 62: latchkey.v1.KeyService.GetKeyUsage:input_type -> latchkey.v1.GetKeyUsageRequest
+	3,  // 63: latchkey.v1.KeyService.CreateKey:output_type -> latchkey.v1.CreateKeyResponse
+	1,  // 64: latchkey.v1.KeyService.GetKey:output_type -> latchkey.v1.Key
+	6,  // 65: latchkey.v1.KeyService.ListKeys:output_type -> latchkey.v1.ListKeysResponse
+	1,  // 66: latchkey.v1.KeyService.UpdateKey:output_type -> latchkey.v1.Key
+	9,  // 67: latchkey.v1.KeyService.RotateKey:output_type -> latchkey.v1.RotateKeyResponse
+	11, // 68: latchkey.v1.KeyService.RevokeKey:output_type -> latchkey.v1.RevokeKeyResponse
+	18, // 69: latchkey.v1.KeyService.DeleteKey:output_type -> latchkey.v1.DeleteKeyResponse
+	14, // 70: latchkey.v1.KeyService.RevokeKeys:output_type -> latchkey.v1.RevokeKeysResponse
+	16, // 71: latchkey.v1.KeyService.DisableKeys:output_type -> latchkey.v1.DisableKeysResponse
+	1,  // 72: latchkey.v1.KeyService.GetPublishableKey:output_type -> latchkey.v1.Key
+	23, // 73: latchkey.v1.KeyService.ImportKeys:output_type -> latchkey.v1.ImportKeysResponse
+	26, // 74: latchkey.v1.KeyService.GetKeyUsage:output_type -> latchkey.v1.GetKeyUsageResponse
+	63, // [63:75] is the sub-list for method output_type
+	51, // [51:63] is the sub-list for method input_type
+	51, // [51:51] is the sub-list for extension type_name
+	51, // [51:51] is the sub-list for extension extendee
+	0,  // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_latchkey_v1_keys_proto_init() }
@@ -2704,6 +2759,10 @@ func file_latchkey_v1_keys_proto_init() {
 	file_latchkey_v1_keys_proto_msgTypes[1].OneofWrappers = []any{
 		(*CreateKeyRequest_ExpireTime)(nil),
 		(*CreateKeyRequest_Ttl)(nil),
+	}
+	file_latchkey_v1_keys_proto_msgTypes[7].OneofWrappers = []any{
+		(*RotateKeyRequest_ExpireTime)(nil),
+		(*RotateKeyRequest_Ttl)(nil),
 	}
 	file_latchkey_v1_keys_proto_msgTypes[20].OneofWrappers = []any{
 		(*ImportedKey_Value)(nil),

@@ -37,16 +37,7 @@ pub(crate) enum KeyCommand {
     /// Change a key; what narrows it holds everywhere when the call returns
     Update(Box<UpdateKeyArgs>),
     /// Make a successor with the same grants; its value is shown this once
-    Rotate {
-        /// The id of the key that is replaced
-        id: String,
-        /// Time for which the old key keeps working
-        #[arg(long, default_value = "0s", value_parser = span, value_name = "SPAN")]
-        overlap: Duration,
-        /// Print the value alone, for a script to store
-        #[arg(long)]
-        secret_only: bool,
-    },
+    Rotate(RotateKeyArgs),
     /// End keys for good; returns when no replica admits them any more
     Revoke(RevokeKeysArgs),
     /// Switch keys off for now; `key update ID --enable` switches one on again
@@ -90,6 +81,25 @@ pub(crate) enum KeyCommand {
     /// `rate_limit.CLASS`;
     /// kong, unkey, aws: an export of Kong, Unkey or Amazon API Gateway.
     Import(ImportArgs),
+}
+
+/// Rotation of a key.
+#[derive(Args, Debug)]
+pub(crate) struct RotateKeyArgs {
+    /// The id of the key that is replaced
+    pub(crate) id: String,
+    /// Time for which the old key keeps working
+    #[arg(long, default_value = "0s", value_parser = span, value_name = "SPAN")]
+    pub(crate) overlap: Duration,
+    /// Time at which the successor expires; that of the old key by default
+    #[arg(long, value_parser = time, value_name = "TIME", conflicts_with = "ttl")]
+    pub(crate) expires: Option<Timestamp>,
+    /// Lifetime of the successor
+    #[arg(long, value_parser = span, value_name = "SPAN")]
+    pub(crate) ttl: Option<Duration>,
+    /// Print the value alone, for a script to store
+    #[arg(long)]
+    pub(crate) secret_only: bool,
 }
 
 /// A new key.

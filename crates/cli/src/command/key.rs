@@ -8,7 +8,7 @@ use super::confirm::confirm;
 use super::key_import;
 use super::list;
 use super::tenant::mask;
-use crate::args::{ClearField, CreateKeyArgs, Globals, KeyCommand, UpdateKeyArgs};
+use crate::args::{ClearField, CreateKeyArgs, Globals, KeyCommand, RotateKeyArgs, UpdateKeyArgs};
 use crate::call::{AuthenticatedChannel, Server};
 use crate::exit::CliError;
 use crate::output::{Format, print, replaces, show, still_in_use};
@@ -38,9 +38,9 @@ pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Cl
             show(format, keys.get_key_usage(ask).await?.get_ref())
         }
         KeyCommand::Update(args) => show(format, keys.update_key(update(*args)).await?.get_ref()),
-        KeyCommand::Rotate { id, overlap, secret_only } => {
-            let ask = v1::RotateKeyRequest { id, overlap: Some(overlap) };
-            let made = keys.rotate_key(ask).await?.into_inner();
+        KeyCommand::Rotate(args) => {
+            let secret_only = args.secret_only;
+            let made = keys.rotate_key(rotation(args)).await?.into_inner();
             if secret_only { print(&made.secret) } else { show(format, &made) }
         }
         KeyCommand::Revoke(args) => bulk::revoke(format, &mut keys, args).await,
@@ -101,6 +101,13 @@ fn creation(args: CreateKeyArgs) -> v1::CreateKeyRequest {
         metadata: args.metadata.into_iter().collect(),
         idempotency_key: args.idempotency_key,
     }
+}
+
+fn rotation(args: RotateKeyArgs) -> v1::RotateKeyRequest {
+    use v1::rotate_key_request::Expiry;
+    let RotateKeyArgs { id, overlap, expires, ttl, secret_only: _ } = args;
+    let expiry = expires.map(Expiry::ExpireTime).or(ttl.map(Expiry::Ttl));
+    v1::RotateKeyRequest { id, overlap: Some(overlap), expiry }
 }
 
 fn update(args: UpdateKeyArgs) -> v1::UpdateKeyRequest {

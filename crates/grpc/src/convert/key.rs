@@ -6,13 +6,26 @@ use latchkey_core::record::{KeyLifecycle, KeyRecord, KeyState};
 use latchkey_core::secret::PlainKey;
 use latchkey_core::time::Timestamp;
 use latchkey_management::{
-    CreateKey, Expiry, ImportFinding, ImportKey, ImportSecret, ImportedHash, ImportedKeys, UpdateKey,
+    CreateKey, Expiry, ImportFinding, ImportKey, ImportSecret, ImportedHash, ImportedKeys, RotateKey,
+    UpdateKey,
 };
 use latchkey_proto::v1;
 use std::collections::HashMap;
 
 use super::time::{duration_from_proto, timestamp_from_proto, timestamp_to_proto};
 use super::{Violations, to_btree_map, to_hash_map};
+
+/// Converts the request to rotate a key.
+pub(crate) fn rotate(request: v1::RotateKeyRequest, violations: &mut Violations) -> RotateKey {
+    use v1::rotate_key_request::Expiry::{ExpireTime, Ttl};
+    let expiry = match request.expiry {
+        None => None,
+        Some(ExpireTime(at)) => timestamp_from_proto("expire_time", Some(at), violations).map(Expiry::At),
+        Some(Ttl(ttl)) => duration_from_proto("ttl", Some(ttl), violations).map(Expiry::After),
+    };
+    let overlap = duration_from_proto("overlap", request.overlap, violations).unwrap_or_default();
+    RotateKey { id: request.id, overlap, expiry }
+}
 
 /// Converts the request to create a key. `field_prefix` is put in front of the fields that violations name.
 pub(crate) fn create(

@@ -3,13 +3,13 @@
 use latchkey_core::error::SystemError;
 use latchkey_core::ports::Limiter;
 use latchkey_core::record::KeyRecord;
-use latchkey_management::{GetPublishableKey, ImportKeys, RevokeKey, RotateKey};
+use latchkey_management::{GetPublishableKey, ImportKeys, RevokeKey};
 use latchkey_proto::v1;
 use latchkey_proto::v1::key_service_server::KeyService;
 use tonic::{Request, Response, Status};
 
 use super::ManagementApi;
-use crate::convert::{Violations, key, list, time, to_btree_map, usage};
+use crate::convert::{Violations, key, list, to_btree_map, usage};
 use crate::status::{error_to_status, request_error_to_status, system_error_to_status};
 
 type RpcResult<T> = Result<Response<T>, Status>;
@@ -60,10 +60,8 @@ impl<L: Limiter + 'static> KeyService for ManagementApi<L> {
     async fn rotate_key(&self, call: Request<v1::RotateKeyRequest>) -> RpcResult<v1::RotateKeyResponse> {
         let (caller, request, context) = self.authenticate(call).await?;
         let mut violations = Violations::default();
-        let overlap =
-            time::duration_from_proto("overlap", request.overlap, &mut violations).unwrap_or_default();
+        let request = key::rotate(request, &mut violations);
         violations.finish().map_err(|r| request_error_to_status(&r))?;
-        let request = RotateKey { id: request.id, overlap };
         let rotated =
             self.management.rotate_key(&caller, request, &context).await.map_err(error_to_status)?;
         let now = self.now();

@@ -61,7 +61,7 @@ async fn a_key_is_created_read_listed_and_revoked() {
 async fn a_rotated_key_has_a_successor() {
     let harness = Harness::new();
     let overlap = Some(prost_types::Duration { seconds: 60, nanos: 0 });
-    let request = v1::RotateKeyRequest { id: harness.good.to_string(), overlap };
+    let request = v1::RotateKeyRequest { id: harness.good.to_string(), overlap, expiry: None };
     let rotated = keys(&harness).rotate_key(with_api_key(request, GOOD)).await.unwrap().into_inner();
     let (key, replaced) = (rotated.key.unwrap(), rotated.replaced.unwrap());
     assert_eq!((key.rotated_from, replaced.rotated_to), (replaced.id, key.id));
@@ -110,7 +110,7 @@ async fn every_invalid_field_is_named() {
         client.create_key(with_api_key(v1::CreateKeyRequest { expiry, ..create() }, GOOD)).await.unwrap_err();
     assert_eq!(fields(&status), ["expire_time"]);
     let negative = Some(prost_types::Duration { seconds: -1, nanos: 0 });
-    let rotate = v1::RotateKeyRequest { id: harness.good.to_string(), overlap: negative };
+    let rotate = v1::RotateKeyRequest { id: harness.good.to_string(), overlap: negative, expiry: None };
     assert_eq!(fields(&client.rotate_key(with_api_key(rotate, GOOD)).await.unwrap_err()), ["overlap"]);
     let status = client.create_key(with_api_key(v1::CreateKeyRequest::default(), GOOD)).await.unwrap_err();
     assert!(fields(&status).contains(&"name".to_owned()));

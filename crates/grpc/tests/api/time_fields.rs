@@ -4,6 +4,7 @@ use latchkey_proto::v1;
 use latchkey_proto::v1::audit_service_client::AuditServiceClient;
 use latchkey_proto::v1::create_key_request::Expiry;
 use latchkey_proto::v1::key_service_client::KeyServiceClient;
+use latchkey_proto::v1::rotate_key_request::Expiry as RotateExpiry;
 use latchkey_proto::v1::shadow_service_client::ShadowServiceClient;
 use latchkey_proto::v1::signing_key_service_client::SigningKeyServiceClient;
 use latchkey_proto::v1::tenant_service_client::TenantServiceClient;
@@ -45,6 +46,7 @@ pub(crate) enum TimeField {
     UpdateExpiry,
     ImportExpiry,
     ImportCreation,
+    RotateExpiry,
     UsageStart,
     UsageEnd,
     ShadowStart,
@@ -60,11 +62,12 @@ pub(crate) enum TimeField {
 
 impl TimeField {
     /// All fields, each with the path that a violation names.
-    pub(crate) const ALL: [(Self, &'static str); 22] = [
+    pub(crate) const ALL: [(Self, &'static str); 23] = [
         (Self::CreateExpiry, "expire_time"),
         (Self::UpdateExpiry, "key.expire_time"),
         (Self::ImportExpiry, "keys[0].key.expire_time"),
         (Self::ImportCreation, "keys[0].create_time"),
+        (Self::RotateExpiry, "expire_time"),
         (Self::UsageStart, "start_time"),
         (Self::UsageEnd, "end_time"),
         (Self::ShadowStart, "start_time"),
@@ -92,6 +95,7 @@ impl TimeField {
             Self::UpdateExpiry => update_expiry(harness, time).await.map(drop),
             Self::ImportExpiry => import(harness, new_key(Expiry::ExpireTime(time)), None).await,
             Self::ImportCreation => import(harness, new_key(Expiry::Ttl(duration(1, 0))), Some(time)).await,
+            Self::RotateExpiry => rotate(harness, RotateExpiry::ExpireTime(time)).await,
             Self::UsageStart => usage(harness, Some(time), None).await,
             Self::UsageEnd => usage(harness, None, Some(time)).await,
             Self::ShadowStart => {
@@ -135,16 +139,18 @@ pub(crate) enum DurationField {
     CreateTtl,
     ImportTtl,
     RotateOverlap,
+    RotateTtl,
     IssueTtl,
     SigningLead,
 }
 
 impl DurationField {
     /// All fields, each with the path that a violation names.
-    pub(crate) const ALL: [(Self, &'static str); 5] = [
+    pub(crate) const ALL: [(Self, &'static str); 6] = [
         (Self::CreateTtl, "ttl"),
         (Self::ImportTtl, "keys[0].key.ttl"),
         (Self::RotateOverlap, "overlap"),
+        (Self::RotateTtl, "ttl"),
         (Self::IssueTtl, "ttl"),
         (Self::SigningLead, "lead"),
     ];
@@ -155,9 +161,11 @@ impl DurationField {
             Self::CreateTtl => create(harness, Expiry::Ttl(duration)).await.map(drop),
             Self::ImportTtl => import(harness, new_key(Expiry::Ttl(duration)), None).await,
             Self::RotateOverlap => {
-                let request = v1::RotateKeyRequest { id: harness.good.to_string(), overlap: Some(duration) };
+                let id = harness.good.to_string();
+                let request = v1::RotateKeyRequest { id, overlap: Some(duration), expiry: None };
                 keys(harness).rotate_key(with_api_key(request, ROOT)).await.map(drop)
             }
+            Self::RotateTtl => rotate(harness, RotateExpiry::Ttl(duration)).await,
             Self::IssueTtl => {
                 let grant = Some(v1::issue_jwt_request::Grant::ApiKey(GOOD.into()));
                 let request = v1::IssueJwtRequest { grant, ttl: Some(duration), ..Default::default() };
@@ -170,6 +178,13 @@ impl DurationField {
             }
         }
     }
+}
+
+/// Rotates a key, whose successor has this expiry.
+async fn rotate(harness: &Harness, expiry: RotateExpiry) -> Result<(), Status> {
+    let id = harness.good.to_string();
+    let request = v1::RotateKeyRequest { id, overlap: None, expiry: Some(expiry) };
+    keys(harness).rotate_key(with_api_key(request, ROOT)).await.map(drop)
 }
 
 /// Creates a key.

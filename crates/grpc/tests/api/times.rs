@@ -208,7 +208,9 @@ fn every_time_and_duration_of_a_request_is_tested() {
         "ListTenantsRequest.created_before",
         "ListUsersRequest.created_after",
         "ListUsersRequest.created_before",
+        "RotateKeyRequest.expire_time",
         "RotateKeyRequest.overlap",
+        "RotateKeyRequest.ttl",
         "RotateSigningKeyRequest.lead",
     ];
     assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), tested);

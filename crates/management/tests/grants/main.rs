@@ -134,7 +134,7 @@ async fn check(world: &World, action: Action) {
         Action::Rotate(index) => {
             let old = world.stored(index);
             let overlap = std::time::Duration::from_secs(60);
-            let request = RotateKey { id: old.id.to_string(), overlap };
+            let request = RotateKey { id: old.id.to_string(), overlap, expiry: None };
             if let Ok(rotated) = service.rotate_key(caller, request, &call).await {
                 assert!(in_reach(world, &old) && narrows(&old, &rotated.replaced));
                 assert!(can_create(world, &rotated.key).await, "the successor is wider than the caller");
