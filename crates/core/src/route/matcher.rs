@@ -12,7 +12,7 @@ use self::fold::fold;
 use self::tree::{Search, Tree};
 use super::Route;
 use super::canonical::decode_segment;
-use super::readings::PathReadings;
+use super::readings::{PathReadings, Reading};
 use super::segment;
 use crate::check_input::Path;
 
@@ -24,6 +24,7 @@ pub struct Routes {
     /// The tree with literal segments without letter case, if it is not the same as `tree`.
     folded: Option<Tree>,
     case_sensitive: bool,
+    ignores_last_slash: bool,
     permits_encoded_slash: bool,
 }
 
@@ -98,7 +99,14 @@ impl Routes {
         let folds = patterns().any(|pattern| fold(pattern.text()) != *pattern.text());
         let folded = folds.then(|| Tree::new(patterns(), |literal| fold(literal).as_str().into()));
         let permits_encoded_slash = routes.iter().any(|route| route.encoded_slash);
-        Self { declared: routes, tree, folded, case_sensitive: false, permits_encoded_slash }
+        Self {
+            declared: routes,
+            tree,
+            folded,
+            case_sensitive: false,
+            ignores_last_slash: false,
+            permits_encoded_slash,
+        }
     }
 
     /// Returns the routes with paths that differ in the case of letters as different paths.
@@ -111,6 +119,18 @@ impl Routes {
     #[must_use]
     pub fn is_case_sensitive(&self) -> bool {
         self.case_sensitive
+    }
+
+    /// Returns the routes with a path that ends with a slash as the path without it.
+    #[must_use]
+    pub fn ignore_last_slash(self, ignores_last_slash: bool) -> Self {
+        Self { ignores_last_slash, ..self }
+    }
+
+    /// Returns true if a path that ends with a slash is the path without it, to the service behind too.
+    #[must_use]
+    pub fn ignores_last_slash(&self) -> bool {
+        self.ignores_last_slash
     }
 
     /// Returns true if a route takes paths with encoded slashes.
@@ -154,7 +174,8 @@ impl Routes {
 
     fn find_for_all(&self, method: &str, readings: &PathReadings) -> RouteMatch<'_> {
         let first = self.find(method, readings.canonical());
-        let differs = readings.forms().iter().skip(1).any(|form| {
+        let possible = |form: &&Reading| !(self.ignores_last_slash && form.keeps_last_slash);
+        let differs = readings.forms().iter().skip(1).filter(possible).any(|form| {
             let found = self.find(method, &form.path);
             let other_page = form.keeps_last_slash && matches!(found, RouteMatch::Unmatched);
             !other_page && (!found.same(first) || !same_resources(first, readings.canonical(), &form.path))

@@ -58,6 +58,13 @@ fn switches(versions: &Versions<'_>) -> Vec<ProfileChange> {
             closed: "paths that match a route only in another letter case are denied",
         },
         Switch {
+            field: "trailing_slash",
+            open: (old.routes.ignores_last_slash(), new.routes.ignores_last_slash()),
+            values: ("unambiguous", "ignore"),
+            opened: "paths that end with a slash are the paths without it, also where another route would take them",
+            closed: "paths that end with a slash are denied where another route would take them",
+        },
+        Switch {
             field: "tenant.required",
             open: (!old.tenant_required, !new.tenant_required),
             values: ("true", "false"),

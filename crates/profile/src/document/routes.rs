@@ -33,6 +33,19 @@ pub(super) fn case_sensitive(root: &mut Section<'_>) -> bool {
     }
 }
 
+/// Reads true if a path that ends with a slash is the path without it.
+pub(super) fn ignores_last_slash(root: &mut Section<'_>) -> bool {
+    let Some(text) = root.text("trailing_slash") else { return false };
+    match text.value {
+        "unambiguous" => false,
+        "ignore" => true,
+        other => {
+            text.report(format!("\"{other}\" is neither \"unambiguous\" nor \"ignore\""));
+            false
+        }
+    }
+}
+
 /// Reads the routes in the order of their declaration.
 pub(super) fn read(root: &mut Section<'_>, declared: &Declarations<'_>) -> Vec<Route> {
     let mut routes = Vec::new();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use latchkey_core::limit::{BucketAlgorithm, BucketOwner, ChargeCondition, CountingMode};
 use latchkey_core::policy::UnmatchedRoute;
+use latchkey_core::route::parse;
 use latchkey_core::scope::ScopeSet;
 use latchkey_profile::Profile;
 
@@ -123,4 +124,27 @@ fn twenty_thousand_routes_compile() {
     let routes = (0..20_000).map(route).collect::<Vec<_>>().concat();
     let policy = profile(&format!("name = \"p\"\n{routes}")).policy;
     assert_eq!(policy.routes.find("GET", "/v1/r19999/x").found().map(|(n, _)| n), Some(19_999));
+}
+
+#[test]
+fn a_slash_at_the_end_is_ignored_if_the_document_says_so() {
+    let document = "name = \"p\"\n{switch}\n[[scopes]]\nname = \"list\"\n[[scopes]]\nname = \"read\"\n\
+                    [[routes]]\npath = \"/v1/orders/{id}\"\nscopes = [\"read\"]\n\
+                    [[routes]]\npath = \"/v1/orders\"\nscopes = [\"list\"]\n";
+    let scope = |switch: &str, path: &str| {
+        let policy = profile(&document.replace("{switch}", switch)).policy;
+        let (_, route) = policy.routes.resolve("GET", &parse(path)).found()?;
+        Some(policy.scopes.names(&route.scopes).collect::<String>())
+    };
+    let ignore = "trailing_slash = \"ignore\"";
+    for switch in ["", "trailing_slash = \"unambiguous\""] {
+        assert_eq!(scope(switch, "/v1/orders").as_deref(), Some("list"));
+        assert_eq!(scope(switch, "/v1/orders/"), None, "it can be an order without an id");
+    }
+    assert_eq!(scope(ignore, "/v1/orders").as_deref(), Some("list"));
+    assert_eq!(scope(ignore, "/v1/orders/").as_deref(), Some("list"));
+    assert_eq!(scope(ignore, "/v1/orders/7/").as_deref(), Some("read"));
+    let wrong = document.replace("{switch}", "trailing_slash = \"exact\"");
+    let errors = Profile::compile(&wrong, 1).expect_err("no such value").to_string();
+    assert!(errors.contains("neither \"unambiguous\" nor \"ignore\""), "{errors}");
 }

@@ -130,6 +130,29 @@ fn a_path_in_another_letter_case_reaches_no_wider_route() {
 }
 
 #[test]
+fn a_last_slash_that_is_ignored_changes_no_route() {
+    let all = [("", "/v1/orders/{id}"), ("", "/v1/orders"), ("", "/v1/**"), ("", "/v2/{shop}/x")];
+    let refused = Err(RouteRefusal::Readings);
+    let strict = routes(&all);
+    let ignored = routes(&all).ignore_last_slash(true);
+    for (path, by_default, expected) in [
+        ("/v1/orders", Ok(Some(1)), Ok(Some(1))),
+        ("/v1/orders/", refused, Ok(Some(1))),
+        ("/v1/orders/7/", refused, Ok(Some(0))),
+        ("/v2/a/x/", Ok(Some(3)), Ok(Some(3))),
+        ("/v3/", Ok(None), Ok(None)),
+        ("/v1/orders//", refused, refused),
+        ("/v1/orders/%2F", Err(RouteRefusal::EncodedSlash), Err(RouteRefusal::EncodedSlash)),
+        ("/v1//orders/", refused, refused),
+        ("/v1/orders/;x=1/", refused, refused),
+        ("/v1/ORDERS/", Err(RouteRefusal::LetterCase), Err(RouteRefusal::LetterCase)),
+    ] {
+        assert_eq!(found(&strict, "GET", path), by_default, "{path}");
+        assert_eq!(found(&ignored, "GET", path), expected, "{path}");
+    }
+}
+
+#[test]
 fn a_path_is_refused_if_its_readings_reach_different_routes() {
     let all = [("", "/v1/admin/**"), ("", "/v1/items/{id}"), ("", "/v1/@me"), ("", "/v1/**"), ("", "/v2/x")];
     let routes = routes(&all);

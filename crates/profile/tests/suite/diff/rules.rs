@@ -15,6 +15,7 @@ fn each_switch_is_found_in_both_directions() {
             "unmatched_routes",
         ),
         (with("paths = \"case_sensitive\""), "paths"),
+        (with("trailing_slash = \"ignore\""), "trailing_slash"),
         (sources("conflict = \"first\""), "credential.conflict"),
         (sources("forward = true"), "credential.forward"),
         (
