@@ -30,16 +30,21 @@ mod user;
 use crate::args::{Cli, Command, Globals};
 use crate::call::explained;
 use crate::exit::CliError;
+use crate::output::Format;
 
 /// Does what the command line says.
 pub(crate) async fn run(cli: Cli) -> Result<(), CliError> {
+    if let Some(why) = own_document(&cli.command).filter(|_| cli.globals.output == Some(Format::Json)) {
+        return Err(CliError::Usage(format!("{why}: leave --output json out")));
+    }
+    let format = cli.globals.output.unwrap_or(Format::Text);
     let globals = match cli.command {
         // These commands call no server, and their user may have no configuration folder.
         Command::Serve(settings) => return serve::run(&settings).await,
         Command::Dev(args) => return dev::run(args).await,
-        Command::Migrate(args) => return migrate::run(args.action).await,
-        Command::Rewrap(args) => return rewrap::run(args).await,
-        Command::Health(args) => return health::run(args).await,
+        Command::Migrate(args) => return migrate::run(args.action, format).await,
+        Command::Rewrap(args) => return rewrap::run(args, format).await,
+        Command::Health(args) => return health::run(args, format).await,
         Command::Completions { shell } => return manual::completions(shell),
         Command::Man { folder } => return manual::pages(&folder),
         command => (cli.globals.resolve()?, command),
@@ -47,6 +52,18 @@ pub(crate) async fn run(cli: Cli) -> Result<(), CliError> {
     match calling(&globals.0, globals.1).await {
         Ok(()) => Ok(()),
         Err(error) => Err(explained(&globals.0, error).await),
+    }
+}
+
+/// Returns why a command has no JSON: its output is a document of its own, or for people alone.
+fn own_document(command: &Command) -> Option<&'static str> {
+    match command {
+        Command::Serve(_) => Some("`latchkey serve` prints a log, whose format is the setting log_format"),
+        Command::Dev(_) => Some("`latchkey dev` prints commands to paste"),
+        Command::EnvoyConfig(_) => Some("`latchkey envoy-config` prints the configuration of Envoy, in YAML"),
+        Command::Completions { .. } => Some("`latchkey completions` prints a script"),
+        Command::Man { .. } => Some("`latchkey man` writes manual pages, and prints nothing"),
+        _ => None,
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) use usage::{replaces, still_in_use};
 pub(crate) enum Format {
     /// For people.
     Text,
-    /// The protobuf message as JSON, as grpcurl prints it.
+    /// For programs: the protobuf message as JSON, as grpcurl prints it, or an object with the same data as the text.
     Json,
 }
 
@@ -41,6 +41,18 @@ pub(crate) fn show<M: NamedMessage + TextOutput>(format: Format, message: &M) ->
     match format {
         Format::Text => print(&message.text()),
         Format::Json => print(&json::of(message)?),
+    }
+}
+
+/// Shows a value that is no message of the contract: as JSON, or as the text for people.
+pub(crate) fn show_value(
+    format: Format,
+    value: &serde_json::Value,
+    text: impl FnOnce() -> String,
+) -> Result<(), CliError> {
+    match format {
+        Format::Text => print(&text()),
+        Format::Json => print(&value.to_string()),
     }
 }
 

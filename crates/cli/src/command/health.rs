@@ -14,7 +14,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{WebPkiSupportedAlgorithms, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
@@ -22,11 +22,11 @@ use tokio_rustls::TlsConnector;
 
 use crate::args::HealthArgs;
 use crate::exit::CliError;
-use crate::output::print;
+use crate::output::{Format, show_value};
 
 const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
-pub(super) async fn run(args: HealthArgs) -> Result<(), CliError> {
+pub(super) async fn run(args: HealthArgs, format: Format) -> Result<(), CliError> {
     // Docker reserves exit code 2 of a health check, so that every failure has code 1.
     let port = Settings::load_http_port(&args.settings.sources())
         .map_err(|errors| CliError::Local(errors.to_string()))?;
@@ -46,7 +46,8 @@ pub(super) async fn run(args: HealthArgs) -> Result<(), CliError> {
     let response = probed.map_err(|_| fail(format!("no response within {} s", args.timeout)))?;
     let (status, body) = response.map_err(fail)?;
     if status == StatusCode::OK {
-        return print(if args.live { "alive" } else { "ready" });
+        let word = if args.live { "alive" } else { "ready" };
+        return show_value(format, &json!({ "status": word }), || word.to_owned());
     }
     Err(fail(reason(status, &body)))
 }

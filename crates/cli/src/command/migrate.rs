@@ -3,40 +3,60 @@
 use latchkey_config::Settings;
 use latchkey_server::migrate::{DataLoss, MigrationError, Migrator, Step, StepState};
 use latchkey_server::{FlushGuard, start_log};
+use serde_json::{Value, json};
 
 use crate::args::{MigrateAction, SettingsArgs};
 use crate::exit::CliError;
-use crate::output::{pluralize, print, rows};
+use crate::output::{Format, pluralize, rows, show_value};
 
-pub(super) async fn run(action: MigrateAction) -> Result<(), CliError> {
+pub(super) async fn run(action: MigrateAction, format: Format) -> Result<(), CliError> {
     match action {
         MigrateAction::Up(settings) => {
             let (migrator, _flush) = open(&settings)?;
             let newer = migrator.up().await.map_err(|error| failed(&error))?;
-            match newer.last() {
-                None => print("the schema is up to date"),
-                Some(newest) => print(&format!(
-                    "the schema was migrated to {newest} by a newer version; this version can use it, and changed nothing"
-                )),
-            }
+            let text = newer.last().map_or_else(
+                || "the schema is up to date".to_owned(),
+                |newest| {
+                    format!(
+                        "the schema was migrated to {newest} by a newer version; this version can use it, and changed \
+                         nothing"
+                    )
+                },
+            );
+            show_value(format, &json!({ "newerMigrations": newer }), || text)
         }
         MigrateAction::Down { steps, discard_data, settings } => {
             let (migrator, _flush) = open(&settings)?;
             let loss = if discard_data { DataLoss::Accept } else { DataLoss::Refuse };
             migrator.down(steps, loss).await.map_err(|error| failed(&error))?;
-            print(&format!("{} reverted", pluralize(steps as usize, "migration")))
+            show_value(format, &json!({ "reverted": steps }), || {
+                format!("{} reverted", pluralize(steps as usize, "migration"))
+            })
         }
         MigrateAction::Status(settings) => {
             let (migrator, _flush) = open(&settings)?;
             let status = migrator.status().await.map_err(|error| failed(&error))?;
+            let one = |step: &Step| json!({ "name": step.name, "state": state_name(step.state) });
+            let steps: Vec<Value> = status.steps.iter().map(one).collect();
             let row = |step: Step| [step.name, state(step.state).to_owned()];
-            print(&rows(["MIGRATION", "STATE"], status.steps.into_iter().map(row)))?;
+            show_value(format, &json!({ "migrations": steps, "conflict": status.conflict }), || {
+                rows(["MIGRATION", "STATE"], status.steps.into_iter().map(row))
+            })?;
             status.conflict.map_or(Ok(()), |conflict| Err(CliError::Unreachable(conflict)))
         }
     }
 }
 
-/// Returns the word for a state.
+/// Returns the word for a state in JSON.
+fn state_name(state: StepState) -> &'static str {
+    match state {
+        StepState::Applied => "applied",
+        StepState::Missing => "missing",
+        StepState::Newer => "newer",
+    }
+}
+
+/// Returns the words for a state.
 fn state(state: StepState) -> &'static str {
     match state {
         StepState::Applied => "applied",

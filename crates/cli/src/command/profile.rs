@@ -16,8 +16,10 @@ use crate::output::show;
 
 pub(super) async fn run(globals: &Globals, command: ProfileCommand) -> Result<(), CliError> {
     match command {
-        ProfileCommand::Lint { documents, strict } => profile_document::lint(&documents.files, strict),
-        ProfileCommand::Test(documents) => profile_document::test(&documents.files).await,
+        ProfileCommand::Lint { documents, strict } => {
+            profile_document::lint(&documents.files, strict, globals.output)
+        }
+        ProfileCommand::Test(documents) => profile_document::test(&documents.files, globals.output).await,
         ProfileCommand::Diff { files, against } => diff(globals, &files, against).await,
         ProfileCommand::Show { name, number } => {
             let mut profiles = Server::of(globals).await?.profiles();

@@ -7,72 +7,122 @@ use latchkey_server::profile_test::{
     Errors, Profile, lint as examine, lint_shared_hosts, profile_conflicts, run_examples,
 };
 
+use serde_json::{Value, json};
+
 use super::apply::files;
 use crate::call::read_text;
 use crate::exit::CliError;
-use crate::output::{Tone, print, sanitize};
+use crate::output::{Format, Tone, print, sanitize, show_value};
+
+/// Error or warning of a document, or of several.
+struct Report {
+    place: Option<(String, usize, usize)>,
+    error: bool,
+    field: String,
+    message: String,
+}
+
+impl Report {
+    fn text(&self) -> String {
+        let word = if self.error { "error" } else { "warning" };
+        sanitize(&match &self.place {
+            Some((file, line, column)) => {
+                format!("{file}:{line}:{column}: {word}: {}: {}", self.field, self.message)
+            }
+            None => format!("{word}: {}", self.message),
+        })
+    }
+
+    fn json(&self) -> Value {
+        let severity = if self.error { "error" } else { "warning" };
+        let mut json = json!({ "severity": severity, "message": self.message });
+        if let Some((file, line, column)) = &self.place {
+            json["file"] = json!(file);
+            json["line"] = json!(line);
+            json["column"] = json!(column);
+            json["field"] = json!(self.field);
+        }
+        json
+    }
+}
 
 /// Says what is wrong with each document, and what is likely a mistake.
-pub(super) fn lint(given: &[PathBuf], strict: bool) -> Result<(), CliError> {
-    let (mut profiles, mut wrong, mut warned, mut reported) = (Vec::new(), 0_usize, 0_usize, String::new());
+pub(super) fn lint(given: &[PathBuf], strict: bool, format: Format) -> Result<(), CliError> {
+    let (mut profiles, mut wrong, mut reports) = (Vec::new(), 0_usize, Vec::new());
     for file in files(given)? {
         let text = read_text(&file)?;
         let sound = examine(&text).and_then(|sound| profile_conflicts(&text, &profiles).map(|()| sound));
-        let (word, found) = match sound {
+        let (error, found) = match sound {
             Ok((profile, warnings)) => {
                 profiles.push(profile);
-                warned += warnings.len();
-                ("warning", warnings)
+                (false, warnings)
             }
             Err(Errors(errors)) => {
                 wrong += 1;
-                ("error", errors)
+                (true, errors)
             }
         };
-        for one in found {
-            let place = format!("{}:{}:{}", file.display(), one.line, one.column);
-            let line = format!("{place}: {word}: {}: {}", one.field, one.message);
-            let _ = writeln!(reported, "{}", sanitize(&line));
+        reports.extend(found.into_iter().map(|one| Report {
+            place: Some((file.display().to_string(), one.line, one.column)),
+            error,
+            field: one.field,
+            message: one.message,
+        }));
+    }
+    reports.extend(lint_shared_hosts(&profiles).into_iter().map(|message| Report {
+        place: None,
+        error: false,
+        field: String::new(),
+        message,
+    }));
+    let warned = reports.iter().any(|report| !report.error);
+    match format {
+        Format::Json => {
+            let findings: Vec<Value> = reports.iter().map(Report::json).collect();
+            print(&json!({ "valid": profiles.len(), "invalid": wrong, "findings": findings }).to_string())?;
         }
-    }
-    for twice in lint_shared_hosts(&profiles) {
-        warned += 1;
-        let _ = writeln!(reported, "warning: {}", sanitize(&twice));
-    }
-    if !reported.is_empty() {
-        print(&reported)?;
+        Format::Text if !reports.is_empty() => {
+            print(&reports.iter().map(Report::text).collect::<Vec<_>>().join("\n"))?;
+        }
+        Format::Text => {}
     }
     match wrong {
-        0 if strict && warned > 0 => Err(CliError::Findings(2)),
+        0 if strict && warned => Err(CliError::Findings(2)),
+        0 if format == Format::Json => Ok(()),
         0 => print(&format!("{} in order", documents(profiles.len()))),
         _ => Err(CliError::Usage(format!("{} would be refused", documents(wrong)))),
     }
 }
 
 /// Runs every example of each document.
-pub(super) async fn test(given: &[PathBuf]) -> Result<(), CliError> {
-    let (mut run, mut failed, mut reported) = (0_usize, 0_usize, String::new());
+pub(super) async fn test(given: &[PathBuf], format: Format) -> Result<(), CliError> {
+    let mut outcomes = Vec::new();
     let folder = tempfile::Builder::new().prefix("latchkey-test-").tempdir()?;
     for (place, file) in files(given)?.into_iter().enumerate() {
         let text = read_text(&file)?;
         let profile = compile(&file, &text)?;
-        for outcome in run_examples(&profile, &text, &folder.path().join(place.to_string())).await {
-            run += 1;
-            failed += usize::from(!outcome.failures.is_empty());
-            let fine = outcome.failures.is_empty();
-            let word = Tone::of(fine).paint(if fine { "ok" } else { "FAILED" });
-            let _ = writeln!(
-                reported,
-                "{word}  {}: {}",
-                sanitize(&file.display().to_string()),
-                sanitize(&outcome.name)
-            );
-            for line in outcome.failures.iter().flat_map(|wrong| wrong.lines()) {
-                let _ = writeln!(reported, "    {}", sanitize(line));
-            }
+        let run = run_examples(&profile, &text, &folder.path().join(place.to_string())).await;
+        outcomes.extend(
+            run.into_iter().map(|outcome| (file.display().to_string(), outcome.name, outcome.failures)),
+        );
+    }
+    let run = outcomes.len();
+    let failed = outcomes.iter().filter(|(_, _, failures)| !failures.is_empty()).count();
+    let mut reported = String::new();
+    for (file, name, failures) in &outcomes {
+        let fine = failures.is_empty();
+        let word = Tone::of(fine).paint(if fine { "ok" } else { "FAILED" });
+        let _ = writeln!(reported, "{word}  {}: {}", sanitize(file), sanitize(name));
+        for line in failures.iter().flat_map(|wrong| wrong.lines()) {
+            let _ = writeln!(reported, "    {}", sanitize(line));
         }
     }
-    print(&format!("{reported}{run} examples, {failed} failed"))?;
+    let one =
+        |(file, name, failures): &(String, _, _)| json!({ "file": file, "name": name, "failures": failures });
+    let examples: Vec<Value> = outcomes.iter().map(one).collect();
+    show_value(format, &json!({ "failed": failed, "examples": examples }), || {
+        format!("{reported}{run} examples, {failed} failed")
+    })?;
     if failed == 0 { Ok(()) } else { Err(CliError::Local(format!("{failed} examples failed"))) }
 }
 

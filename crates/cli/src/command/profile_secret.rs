@@ -7,7 +7,7 @@ use latchkey_proto::v1;
 use crate::args::{Globals, ProfileSecretCommand, SecretEncoding};
 use crate::call::{Server, read_text};
 use crate::exit::CliError;
-use crate::output::show;
+use crate::output::{Format, print, show};
 
 pub(super) async fn run(globals: &Globals, command: ProfileSecretCommand) -> Result<(), CliError> {
     match command {
@@ -27,7 +27,10 @@ pub(super) async fn run(globals: &Globals, command: ProfileSecretCommand) -> Res
             let request = v1::DeleteProfileSecretRequest { profile, name };
             let mut profiles = Server::of(globals).await?.profiles();
             profiles.delete_profile_secret(request).await?;
-            Ok(())
+            match globals.output {
+                Format::Json => print("{}"),
+                Format::Text => Ok(()),
+            }
         }
     }
 }

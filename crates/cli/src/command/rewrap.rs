@@ -3,12 +3,13 @@
 use latchkey_config::{RewrapSettings, Settings};
 use latchkey_server::rewrap::{RewrapCounts, RewrapError, rewrap, table_names};
 use latchkey_server::start_log;
+use serde_json::{Value, json};
 
 use crate::args::RewrapArgs;
 use crate::exit::CliError;
-use crate::output::{pluralize, print, rows};
+use crate::output::{Format, pluralize, print, rows, show_value};
 
-pub(super) async fn run(args: RewrapArgs) -> Result<(), CliError> {
+pub(super) async fn run(args: RewrapArgs, format: Format) -> Result<(), CliError> {
     let loaded = Settings::load_for_rewrap(&args.settings.sources());
     let RewrapSettings { database, master_key, previous_master_keys, log } =
         loaded.map_err(|error| CliError::Usage(error.to_string()))?;
@@ -21,7 +22,8 @@ pub(super) async fn run(args: RewrapArgs) -> Result<(), CliError> {
         [name.to_owned(), resealed, cleared, current, again, shut]
     };
     let header = ["VALUES", "REWRAPPED", "CLEARED", "CURRENT KEY", "PREVIOUS KEY", "UNREADABLE"];
-    print(&rows(header, table_names().into_iter().zip(&done.0).map(row)))?;
+    let tables = || table_names().into_iter().zip(&done.0);
+    show_value(format, &json(tables()), || rows(header, tables().map(row)))?;
     let count = |of: fn(&RewrapCounts) -> u64| {
         usize::try_from(done.0.iter().map(of).sum::<u64>()).unwrap_or(usize::MAX)
     };
@@ -40,7 +42,27 @@ pub(super) async fn run(args: RewrapArgs) -> Result<(), CliError> {
             pluralize(shut, "value")
         )));
     }
-    print("everything lies under the master key: previous_master_keys can be taken out of the settings")
+    match format {
+        Format::Json => Ok(()),
+        Format::Text => print(
+            "everything lies under the master key: previous_master_keys can be taken out of the settings",
+        ),
+    }
+}
+
+/// Returns the counts for programs.
+fn json<'a>(tables: impl Iterator<Item = (&'static str, &'a RewrapCounts)>) -> Value {
+    let one = |(name, count): (&str, &RewrapCounts)| {
+        json!({
+            "name": name,
+            "rewrapped": count.rewrapped,
+            "cleared": count.cleared,
+            "current": count.current,
+            "previous": count.stale,
+            "unreadable": count.unreadable,
+        })
+    };
+    json!({ "values": tables.map(one).collect::<Vec<_>>() })
 }
 
 fn failed(error: &RewrapError) -> CliError {

@@ -3,11 +3,12 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use latchkey_proto::v1::{self, issue_jwt_request::Grant};
+use serde_json::{Value, json};
 
 use crate::args::{Globals, IssueArgs, JwtCommand, SigningKeyCommand};
 use crate::call::{Server, read_password, read_secret};
 use crate::exit::CliError;
-use crate::output::{print, sanitize, show};
+use crate::output::{Format, print, sanitize, show};
 
 pub(super) async fn jwt(globals: &Globals, command: JwtCommand) -> Result<(), CliError> {
     let format = globals.output;
@@ -24,7 +25,7 @@ pub(super) async fn jwt(globals: &Globals, command: JwtCommand) -> Result<(), Cl
             let ask = v1::RevokeJwtRequest { token: read_secret(&token_file)?.0 };
             show(format, Server::of(globals).await?.tokens().revoke_jwt(ask).await?.get_ref())
         }
-        JwtCommand::Inspect { token_file } => inspect(&read_secret(&token_file)?.0),
+        JwtCommand::Inspect { token_file } => inspect(format, &read_secret(&token_file)?.0),
     }
 }
 
@@ -54,15 +55,22 @@ fn issue(globals: &Globals, args: IssueArgs) -> Result<v1::IssueJwtRequest, CliE
     })
 }
 
-/// Header and claims, as they are written.
-fn inspect(token: &str) -> Result<(), CliError> {
+/// Shows header and claims, as they are written.
+fn inspect(format: Format, token: &str) -> Result<(), CliError> {
     let no_token = || CliError::Local("this is no JWT: three parts of base64url belong there".to_owned());
     let parts: Vec<&str> = token.split('.').collect();
     let [head, body, _signature] = parts[..] else { return Err(no_token()) };
-    for part in [head, body] {
+    let read = |part: &str| {
         let text = URL_SAFE_NO_PAD.decode(part).map_err(|_| no_token())?;
-        let json: serde_json::Value = serde_json::from_slice(&text).map_err(|_| no_token())?;
-        let text = serde_json::to_string_pretty(&json).map_err(|_| no_token())?;
+        serde_json::from_slice::<Value>(&text).map_err(|_| no_token())
+    };
+    let (header, claims) = (read(head)?, read(body)?);
+    let shown = match format {
+        Format::Json => vec![json!({ "header": header, "claims": claims })],
+        Format::Text => vec![header, claims],
+    };
+    for value in shown {
+        let text = serde_json::to_string_pretty(&value).map_err(|_| no_token())?;
         print(&text.lines().map(sanitize).collect::<Vec<_>>().join("\n"))?;
     }
     Ok(())

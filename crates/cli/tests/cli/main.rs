@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on says so by ending")]
 
 mod help;
+mod json;
 mod operators;
 mod profile_changes;
 mod words;
@@ -93,6 +94,7 @@ struct Served {
     child: Child,
     folder: tempfile::TempDir,
     url: String,
+    http: String,
     root: String,
 }
 
@@ -115,7 +117,7 @@ impl Served {
         let mut answer = String::new();
         readiness.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        Self { child, folder, url, root: root.trim_end().to_owned() }
+        Self { child, folder, url, http: http.to_string(), root: root.trim_end().to_owned() }
     }
 
     fn call(&self, arguments: &[&str]) -> (i32, String, String) {
@@ -127,6 +129,10 @@ impl Served {
     }
 
     fn end(mut self) {
+        self.stop();
+    }
+
+    fn stop(&mut self) {
         let kill = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         assert!(kill.success() && self.child.wait().unwrap().code() == Some(0), "it drains and ends with 0");
     }
