@@ -7,22 +7,28 @@ from .servers import pinned
 METADATA = ["content-type: application/grpc", "te: trailers", "grpc-timeout: 5000m", "x-forwarded-for: 192.0.2.2"]
 
 
-def with_metadata(command):
-    return [*command, *(word for header in METADATA for word in ("-H", header))]
+def with_metadata(command, metadata=()):
+    return [*command, *(word for header in [*METADATA, *metadata] for word in ("-H", header))]
+
+
+def response(server, path, body, metadata=()):
+    """Returns the response's gRPC status (None without one), its message, and what nghttp prints about it."""
+    command = with_metadata(["nghttp", "-d", body], metadata) + [f"http://127.0.0.1:{server.port}{path}"]
+    verbose = subprocess.run([*command, "-v"], capture_output=True).stdout
+    status = re.search(rb"grpc-status: (\d+)", verbose)
+    message = subprocess.run(command, capture_output=True).stdout[5:]
+    return status and int(status.group(1)), message, verbose.decode(errors="replace")
 
 
 def look(name, server, path, body, allowed=True):
     """Exits unless the server gives the expected decision, since h2load counts every HTTP 200 as a success."""
-    command = with_metadata(["nghttp", "-d", body]) + [f"http://127.0.0.1:{server.port}{path}"]
-    verbose = subprocess.run([*command, "-v"], capture_output=True).stdout
-    status = re.search(rb"grpc-status: (\d+)", verbose)
-    answer = subprocess.run(command, capture_output=True).stdout[5:]
+    status, answer, verbose = response(server, path, body)
     # In Envoy's response, field 1 is a status, whose code is 0 or left out. In the native one, field 1 is the
     # decision; 1 is ALLOW.
     code = answer[2:2 + answer[1]][:2] if answer[:1] == b"\x0a" else b""
     yes = answer[:2] == b"\x08\x01" if path == NATIVE else code in (b"", b"\x08\x00")
-    if not status or status.group(1) != b"0" or yes != allowed:
-        sys.exit(f"bench: {name} did not {'allow' if allowed else 'deny'} the request; the benchmark stops: {verbose.decode(errors='replace')[-600:]}")
+    if status != 0 or yes != allowed:
+        sys.exit(f"bench: {name} did not {'allow' if allowed else 'deny'} the request; the benchmark stops: {verbose[-600:]}")
 
 
 class LoadResult:
@@ -36,7 +42,7 @@ class LoadResult:
 
 
 def load(place, servers, url, requests, extra, body=None, headers=()):
-    """Sends the given number of requests; processor time is the sum of all servers."""
+    """Sends the given number of requests; processor time is the sum of all servers. With a body, they are gRPC calls."""
     with tempfile.NamedTemporaryFile(dir=place.folder) as log:
         command = ["h2load", "-t", "1", "-n", str(requests), "--log-file", log.name, *extra]
         command += [word for header in headers for word in ("-H", header)]

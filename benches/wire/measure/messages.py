@@ -23,6 +23,28 @@ def framed(message):
     return b"\0" + len(message).to_bytes(4, "big") + message
 
 
+def fields(message):
+    """Returns the fields of an encoded message by number: numbers and bytes, the last value of each."""
+    found, at = {}, 0
+    while at < len(message):
+        tag, at = number_at(message, at)
+        value, at = number_at(message, at)
+        if tag & 7 == 2:
+            value, at = message[at:at + value], at + value
+        found[tag >> 3] = value
+    return found
+
+
+def number_at(message, at):
+    """Returns the varint at a place, and the place behind it."""
+    value = shift = 0
+    while True:
+        byte = message[at]
+        value, shift, at = value | (byte & 0x7F) << shift, shift + 7, at + 1
+        if byte < 0x80:
+            return value, at
+
+
 def key(number):
     """Returns the value of a key in the benchmarks' databases."""
     return f"sk_live_{number:064x}"

@@ -48,7 +48,7 @@ class Server:
 
     def __init__(self, place, command, folder=None, environment=None, counted=False, path=None):
         self.port, self.http, self.socket = free_port(), free_port(), path
-        command = [word.replace("{port}", str(self.port)) for word in command]
+        command = [word.replace("{port}", str(self.port)).replace("{http}", str(self.http)) for word in command]
         self.counts = os.path.join(tempfile.mkdtemp(dir=place.folder), "counts") if counted else None
         if counted:
             command = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={self.counts}", *command]
@@ -114,8 +114,13 @@ def latchkey(place, database, profile, counted=False, settings=None, path=None):
 
 def call(server, method, message):
     """Sends a management call with a JSON message."""
-    command = [os.path.join(ROOT, ".tools/bin/grpcurl"), "-plaintext", "-H", f"authorization: Bearer {ROOT_KEY}", "-d", json.dumps(message)]
-    return json.loads(subprocess.check_output([*command, f"127.0.0.1:{server.port}", f"latchkey.v1.{method}"]))
+    return grpcurl(server, f"latchkey.v1.{method}", message, "-H", f"authorization: Bearer {ROOT_KEY}")
+
+
+def grpcurl(server, method, message, *flags):
+    """Sends a call with a JSON message to any server with reflection."""
+    command = [os.path.join(ROOT, ".tools/bin/grpcurl"), "-plaintext", *flags, "-d", json.dumps(message)]
+    return json.loads(subprocess.check_output([*command, f"127.0.0.1:{server.port}", method]))
 
 
 def ask(place, server, keys, batch, callers, cost, first=0):
