@@ -1,10 +1,11 @@
-//! Requests that clients compress with gzip: every unary RPC takes them, and a compressed message
-//! has the bound of a plain one.
+//! Requests that clients compress with gzip: every RPC takes them, and a compressed message has
+//! the bound of a plain one.
 
 use latchkey_proto::v1::{CheckRequest, CreateTenantRequest, Decision};
 use latchkey_testing::{Latchkey, ROOT_KEY, Setup};
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
+use tokio_stream::StreamExt as _;
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::metadata::MetadataValue;
 use tonic::transport::{Channel, Endpoint};
@@ -58,6 +59,27 @@ async fn every_rpc_takes_a_compressed_message() {
     }
     let health = "/grpc.health.v1.Health/Check";
     assert_eq!(call(&channel, health, true).await, Code::Ok);
+}
+
+/// Request of reflection for the names of all services.
+#[derive(Clone, PartialEq, prost::Message)]
+struct ReflectionRequest {
+    #[prost(string, tag = "7")]
+    list_services: String,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reflection_takes_a_stream_of_compressed_messages() {
+    let latchkey = Setup::default().shipped("demo").start();
+    let mut client = tonic::client::Grpc::new(channel(&latchkey).await).send_compressed(Gzip);
+    client.ready().await.expect("it is ready");
+    let request = ReflectionRequest { list_services: "*".to_owned() };
+    let requests = tokio_stream::iter([request.clone(), request]);
+    let path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo".parse().expect("a path");
+    let codec = tonic_prost::ProstCodec::<ReflectionRequest, ()>::default();
+    let responses = client.streaming(Request::new(requests), path, codec).await.expect("a stream");
+    let responses: Vec<_> = responses.into_inner().collect().await;
+    assert!(responses.len() == 2 && responses.iter().all(Result::is_ok), "{responses:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

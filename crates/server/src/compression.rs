@@ -1,6 +1,7 @@
-//! Messages of unary calls that are compressed with gzip (gRPC over HTTP/2, "Message-Encoding"). They are decompressed in
-//! front of all services, which therefore read every call in the same way: with the same limits, and counted by its real
-//! size. A compressed call has one message: callers are not authenticated here, and each must cost a bounded amount.
+//! Messages that are compressed with gzip (gRPC over HTTP/2, "Message-Encoding"). They are decompressed in front of all
+//! services, which therefore read every call in the same way: with the same limits, and counted by its real size. A
+//! unary call has one message, and the messages of a stream are bounded together: callers are not authenticated here, and
+//! each call must cost a bounded amount.
 //! Responses are never compressed: they are small, and a secret in a compressed response could be guessed from its length.
 
 use std::io::Read as _;
@@ -28,11 +29,15 @@ const ACCEPT_ENCODING: &str = "grpc-accept-encoding";
 const PREFIX_BYTES: usize = 5;
 /// Maximum size of a message that is not a Check, which is tonic's own default.
 const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
+/// Maximum size of all compressed messages of a stream. A message of reflection has less than a hundred bytes.
+const MAX_STREAM_BYTES: usize = 64 * 1024;
+/// Number of bytes that each message of a stream counts in addition to its size, so that empty ones are bounded too.
+const STREAM_MESSAGE_BYTES: usize = 64;
 /// Number of bytes that are decompressed at a time.
 const STEP_BYTES: usize = 16 * 1024;
 
-/// Returns the request with its message uncompressed, and the count of its bytes, which the caller keeps until the call
-/// has its response. Fails for an encoding that is not supported.
+/// Returns the request with its messages uncompressed, and the count of their bytes, which the caller keeps until the
+/// call has its response. Fails for an encoding that is not supported.
 pub(crate) fn decompress(
     mut request: Request<Body>,
     calls: &'static PendingCalls,
@@ -40,19 +45,16 @@ pub(crate) fn decompress(
     if !is_gzip(request.headers())? {
         return Ok((request, None));
     }
-    if request.uri().path().starts_with(STREAMS) {
-        return Err(unsupported(
-            "grpc-encoding \"gzip\" is not supported for a stream of messages: send them uncompressed (\"identity\")",
-            "identity",
-        ));
-    }
     request.headers_mut().remove(ENCODING);
-    let check = CheckMethod::from_path(request.uri().path()).is_some();
+    let path = request.uri().path();
+    let check = CheckMethod::from_path(path).is_some();
     let limit = if check { latchkey_grpc::MAX_CHECK_BYTES } else { MAX_MESSAGE_BYTES };
+    let left_of_stream = path.starts_with(STREAMS).then_some(MAX_STREAM_BYTES);
     let unpacked = Arc::new(UnpackedBytes::new(calls));
     let count = Arc::clone(&unpacked);
     let request = request.map(|body| {
-        Body::new(DecompressedBody { body, received: BytesMut::new(), limit, unpacked: count, ended: false })
+        let (received, unpacked) = (BytesMut::new(), count);
+        Body::new(DecompressedBody { body, received, limit, left_of_stream, unpacked, ended: false })
     });
     Ok((request, Some(unpacked)))
 }
@@ -63,31 +65,27 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, Status> {
     match String::from_utf8_lossy(encoding.as_bytes()).as_ref() {
         "identity" => Ok(false),
         "gzip" => Ok(true),
-        other => Err(unsupported(
-            format!(
+        other => {
+            let mut status = Status::unimplemented(format!(
                 "grpc-encoding {other:?} is not supported: send messages with \"gzip\", or uncompressed (\"identity\")"
-            ),
-            "identity,gzip",
-        )),
+            ));
+            status.metadata_mut().insert(ACCEPT_ENCODING, MetadataValue::from_static("identity,gzip"));
+            Err(status)
+        }
     }
 }
 
-/// Returns the error for an encoding that is not supported, with those that are.
-fn unsupported(message: impl Into<String>, accepted: &'static str) -> Status {
-    let mut status = Status::unimplemented(message);
-    status.metadata_mut().insert(ACCEPT_ENCODING, MetadataValue::from_static(accepted));
-    status
-}
-
-/// Body with one message, which is uncompressed. All that follows the message is not read.
+/// Body whose messages are uncompressed. What follows the message of a unary call is not read.
 struct DecompressedBody {
     body: Body,
     /// Bytes of the message, until it is complete.
     received: BytesMut,
-    /// Maximum size of the message.
+    /// Maximum size of a message.
     limit: usize,
+    /// Number of bytes that further messages of a stream may have; `None` for a unary call.
+    left_of_stream: Option<usize>,
     unpacked: Arc<UnpackedBytes>,
-    /// True after the message, or after an error.
+    /// True after the message of a unary call, or after an error.
     ended: bool,
 }
 
@@ -101,13 +99,24 @@ impl DecompressedBody {
         if length > self.limit + self.limit / 1024 + 64 {
             return Ok(Some(too_large()));
         }
+        if self.left_of_stream.is_some_and(|left| length > left) {
+            return Err(stream_too_large());
+        }
         if rest.len() < length {
             return Ok(None);
         }
         let compressed = *flag == 1;
         let message = self.received.split_to(PREFIX_BYTES + length);
         // Any other flag, and any other length, is an error that the service finds.
-        if compressed { self.unpack(&message[PREFIX_BYTES..]).map(Some) } else { Ok(Some(message.freeze())) }
+        if !compressed {
+            return Ok(Some(message.freeze()));
+        }
+        let message = self.unpack(&message[PREFIX_BYTES..])?;
+        if let Some(left) = &mut self.left_of_stream {
+            let counted = message.len() - PREFIX_BYTES + STREAM_MESSAGE_BYTES;
+            *left = left.checked_sub(counted).ok_or_else(stream_too_large)?;
+        }
+        Ok(Some(message))
     }
 
     /// Returns the message with its prefix from its compressed form.
@@ -115,6 +124,7 @@ impl DecompressedBody {
         // One member alone (RFC 1952, section 2.2): further ones could be empty, and would cost time that is not counted.
         let mut decoder = GzDecoder::new(compressed);
         let (mut message, mut step) = (vec![0; PREFIX_BYTES], vec![0; STEP_BYTES]);
+        let left = self.left_of_stream.unwrap_or(usize::MAX);
         loop {
             let read = decoder.read(&mut step).map_err(|error| damaged(&error.to_string()))?;
             if read == 0 {
@@ -122,6 +132,9 @@ impl DecompressedBody {
             }
             if message.len() - PREFIX_BYTES + read > self.limit {
                 return Ok(too_large());
+            }
+            if message.len() - PREFIX_BYTES + read > left {
+                return Err(stream_too_large());
             }
             if !self.unpacked.add(read) {
                 return Err(Status::resource_exhausted(
@@ -142,6 +155,14 @@ impl DecompressedBody {
 /// Returns the error for a message that is not the output of gzip.
 fn damaged(cause: &str) -> Status {
     Status::internal(format!("a message with grpc-encoding \"gzip\" could not be decompressed: {cause}"))
+}
+
+/// Returns the error for a stream whose compressed messages are too large together.
+fn stream_too_large() -> Status {
+    Status::resource_exhausted(format!(
+        "the compressed messages of a stream may have {} KiB together: start another stream, or send them uncompressed",
+        MAX_STREAM_BYTES / 1024
+    ))
 }
 
 /// Returns the prefix of a message that is longer than the limit of every service. The service rejects it as it rejects
@@ -170,7 +191,7 @@ impl http_body::Body for DecompressedBody {
                 return Poll::Ready(None);
             }
             if let Some(message) = this.message().transpose() {
-                this.ended = true;
+                this.ended = this.left_of_stream.is_none() || message.is_err();
                 return Poll::Ready(Some(message.map(Frame::data)));
             }
             match ready!(Pin::new(&mut this.body).poll_frame(cx)) {

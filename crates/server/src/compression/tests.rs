@@ -85,15 +85,35 @@ async fn a_message_has_one_member_of_gzip() {
     }
 }
 
+const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+
 #[tokio::test]
-async fn a_stream_of_messages_is_not_compressed() {
-    for path in ["/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "/grpc.reflection.v1alpha.X/Y"]
-    {
-        let error = read(path, "gzip", &[&framed(1, &gzip(b"x"))]).await.unwrap_err();
-        assert_eq!(error.code(), Code::Unimplemented, "{path}");
-        assert_eq!(error.metadata().get(ACCEPT_ENCODING).unwrap(), "identity");
-        let plain = framed(0, b"x");
-        assert_eq!(read(path, "identity", &[&plain]).await.unwrap(), plain);
+async fn each_message_of_a_stream_is_decompressed() {
+    for path in [REFLECTION, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"] {
+        let stream = [framed(1, &gzip(b"first")), framed(0, b"plain"), framed(1, &gzip(b"second"))].concat();
+        let plain = [framed(0, b"first"), framed(0, b"plain"), framed(0, b"second")].concat();
+        let bytes: Vec<&[u8]> = stream.chunks(3).collect();
+        assert_eq!(read(path, "gzip", &bytes).await.unwrap(), plain, "{path}");
+        assert_eq!(read(path, "gzip", &[&stream]).await.unwrap(), plain, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_messages_of_a_stream_are_bounded_together() {
+    let size = MAX_STREAM_BYTES - STREAM_MESSAGE_BYTES;
+    let largest = framed(1, &gzip(&vec![0; size]));
+    assert_eq!(read(REFLECTION, "gzip", &[&largest]).await.unwrap(), framed(0, &vec![0; size]));
+    let empty = framed(1, &gzip(b"")).repeat(MAX_STREAM_BYTES / STREAM_MESSAGE_BYTES + 1);
+    let bombs = [
+        [largest, framed(1, &gzip(b""))].concat(),
+        framed(1, &gzip(&vec![0; size + 1])),
+        framed(1, &gzip(&vec![0; MAX_MESSAGE_BYTES])),
+        framed(1, &gzip(b"x").repeat(MAX_STREAM_BYTES)),
+        empty,
+    ];
+    for bomb in bombs {
+        let error = read(REFLECTION, "gzip", &[&bomb]).await.unwrap_err();
+        assert_eq!(error.code(), Code::ResourceExhausted, "{error:?}");
     }
 }
 
