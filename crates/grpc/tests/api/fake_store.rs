@@ -259,19 +259,19 @@ impl ManagementStore for FakeStore {
 
     async fn set_profile_secret(
         &self,
-        _: ProfileSecretRecord,
-        _: AuditEntry,
+        secret: ProfileSecretRecord,
+        audit: AuditEntry,
     ) -> Result<WriteResult<ProfileSecretRecord>, ManagementError> {
-        unreachable!("no test of this store sets a secret")
+        Ok(self.written(secret, audit))
     }
 
     async fn delete_profile_secret(
         &self,
         _: &str,
         _: &str,
-        _: AuditEntry,
+        audit: AuditEntry,
     ) -> Result<WriteResult<bool>, ManagementError> {
-        unreachable!("no test of this store sets a secret")
+        Ok(self.written(false, audit))
     }
 
     async fn bootstrap_operator(
