@@ -21,7 +21,6 @@ mod tokens;
 use std::sync::Arc;
 
 use latchkey_core::policy::{Policy, UnmatchedRoute};
-use latchkey_core::route::Routes;
 use toml::de::DeTable;
 
 use crate::error::Errors;
@@ -72,12 +71,8 @@ fn profile(mut root: Section<'_>, version: u64) -> Profile {
     let (kinds, referenced) = kinds::read(&mut root, &scopes);
     kinds::environments(&kinds, &referenced, &mut environments);
     let (classes, plans) = limits::read(&mut root, &name);
-    let case_sensitive = routes::case_sensitive(&mut root);
-    let ignores_last_slash = routes::ignores_last_slash(&mut root);
     let declared = routes::Declarations { scopes: &scopes, kinds: &kinds, classes: &classes };
-    let routes = Routes::new(routes::read(&mut root, &declared))
-        .case_sensitive(case_sensitive)
-        .ignore_last_slash(ignores_last_slash);
+    let routes = routes::read(&mut root, &declared);
     let tokens = tokens::read(&mut root);
     let roles = tokens::roles(&mut root, &scopes);
     let min_password_length = tokens::min_password_length(&mut root);

@@ -2,7 +2,7 @@
 
 use latchkey_core::key_kind::KeyKind;
 use latchkey_core::limit::{DEFAULT_CLASS, RateClassId, RateClasses};
-use latchkey_core::route::{Pattern, Route};
+use latchkey_core::route::{Pattern, Route, Routes};
 use latchkey_core::scope::ScopeRegistry;
 
 use super::names::{self, UniqueNames};
@@ -21,7 +21,7 @@ pub(super) struct Declarations<'k> {
 }
 
 /// Reads true if paths that differ in the case of letters are different paths.
-pub(super) fn case_sensitive(root: &mut Section<'_>) -> bool {
+fn case_sensitive(root: &mut Section<'_>) -> bool {
     let Some(text) = root.text("paths") else { return false };
     match text.value {
         "unambiguous" => false,
@@ -34,7 +34,7 @@ pub(super) fn case_sensitive(root: &mut Section<'_>) -> bool {
 }
 
 /// Reads true if a path that ends with a slash is the path without it.
-pub(super) fn ignores_last_slash(root: &mut Section<'_>) -> bool {
+fn ignores_last_slash(root: &mut Section<'_>) -> bool {
     let Some(text) = root.text("trailing_slash") else { return false };
     match text.value {
         "unambiguous" => false,
@@ -46,15 +46,16 @@ pub(super) fn ignores_last_slash(root: &mut Section<'_>) -> bool {
     }
 }
 
-/// Reads the routes in the order of their declaration.
-pub(super) fn read(root: &mut Section<'_>, declared: &Declarations<'_>) -> Vec<Route> {
+/// Reads the routes in the order of their declaration, and how paths are matched with them.
+pub(super) fn read(root: &mut Section<'_>, declared: &Declarations<'_>) -> Routes {
     let mut routes = Vec::new();
     for mut section in root.sections("routes") {
         let route = route(&mut section, declared);
         section.close();
         routes.extend(route);
     }
-    routes
+    let case_sensitive = case_sensitive(root);
+    Routes::new(routes).case_sensitive(case_sensitive).ignore_last_slash(ignores_last_slash(root))
 }
 
 fn route(section: &mut Section<'_>, declared: &Declarations<'_>) -> Option<Route> {
