@@ -43,8 +43,8 @@ pub fn profile(data: &[u8]) {
     let (parsed, context) = (profile.parse_request(&request), DecisionContext::default());
     let template_context = TemplateContext::new(&context, &request, &parsed, NOW);
     let allow = profile.allow_response(&template_context);
-    let set = allow.set.iter().chain(allow.response.iter());
-    assert!(set.into_iter().all(|(_, value)| !value.is_empty() && !value.chars().any(char::is_control)));
+    let mut set = allow.set.iter().chain(allow.response.iter());
+    assert!(set.all(|(_, value)| !value.is_empty() && !value.chars().any(char::is_control)));
     for reason in [Reason::RateLimited, Reason::MissingCredential, Reason::InsufficientScope] {
         let denied = profile.deny_response(&Denial::new(reason), &template_context);
         let mut values = denied.headers.iter().map(|(_, value)| value);
