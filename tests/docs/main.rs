@@ -2,6 +2,7 @@
 //! and the book that is made of it holds together.
 
 mod book;
+mod figures;
 mod page;
 mod proofs;
 
