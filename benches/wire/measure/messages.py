@@ -86,7 +86,7 @@ def envoy_check(credential, raw=False, only=None):
     http += field(5, "api.paykore.dev") + field(6, "http") + field(10, "HTTP/1.1")
     peer = lambda port: field(1, field(1, field(2, "127.0.0.1") + field(3, port)))
     asked = field(1, field(1, 1796610546) + field(2, 455122048)) + field(2, http)
-    return framed(field(1, field(1, peer(39832)) + field(2, peer(10002)) + field(4, asked) + field(10, b"") + field(11, b"")))
+    return framed(field(1, field(1, peer(39832)) + field(2, peer(10002)) + field(4, asked) + field(11, b"")))
 
 
 def native_check(value):
