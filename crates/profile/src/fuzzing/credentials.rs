@@ -64,7 +64,7 @@ pub fn credentials(data: &[u8]) {
         }
         let removes = !SOURCES[index / 2].contains("body:");
         if removes && matches!(credential, PresentedCredential::Value(_)) {
-            assert_removed(profile, &request, index);
+            assert_removed(profile, &request, credential, index);
         }
     }
 }
@@ -82,8 +82,9 @@ fn assert_graphic(credential: PresentedCredential<'_>) {
     }
 }
 
-/// Checks that the profile finds no credential in the request that the upstream gets.
-fn assert_removed(profile: &Profile, request: &Request<'_>, index: usize) {
+/// Checks that the profile finds no credential in the request that the upstream gets. Since the name of a subprotocol
+/// stays, it may find another element there, which was not the credential: `bearer, KEY, chat` becomes `bearer, chat`.
+fn assert_removed(profile: &Profile, request: &Request<'_>, found: PresentedCredential<'_>, index: usize) {
     let parsed = profile.parse_request(request);
     let context = DecisionContext::default();
     let allow = profile.allow_response(&TemplateContext::new(&context, request, &parsed, NOW));
@@ -97,5 +98,9 @@ fn assert_removed(profile: &Profile, request: &Request<'_>, index: usize) {
     let upstream = Request { path, headers, ..Request::default() };
     let left = profile.parse_request(&upstream).access.credential;
     let sources = SOURCES[index / 2];
-    assert_eq!(left, PresentedCredential::Missing, "{sources} finds a credential in {path:?}");
+    let other_element = sources.contains("websocket:bearer\"") && left != found;
+    assert!(
+        left == PresentedCredential::Missing || other_element,
+        "{sources} finds a credential in {path:?}"
+    );
 }
