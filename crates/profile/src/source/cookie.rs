@@ -65,8 +65,8 @@ pub(crate) fn without_cookies(values: &[&[u8]], names: &[Box<str>]) -> Option<St
         // A cookie that is not a text cannot be set as a header value, so it is removed too.
         let named = |name: &str| matches(pair, name) != Match::No || is_hidden_in(pair, name);
         match text.filter(|_| !names.iter().any(|name| named(name))) {
-            Some(text) if text.trim().is_empty() => {}
-            Some(text) => kept.push(text.trim()),
+            Some(text) if text.trim_ascii().is_empty() => {}
+            Some(text) => kept.push(text.trim_ascii()),
             None => removed = true,
         }
     }

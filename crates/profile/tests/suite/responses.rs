@@ -123,6 +123,16 @@ fn a_hidden_cookie_with_the_credential_is_removed() {
 }
 
 #[test]
+fn a_cookie_does_not_get_another_name_when_the_credential_is_removed() {
+    let profile = profile(DOCUMENT);
+    for other in ["\u{a0}session=admin", "\u{2003}session=admin"] {
+        let cookies = format!("session=k; {other}");
+        let outcome = allow(&profile, &request("/", &[("cookie", &cookies)]), &DecisionContext::default());
+        assert_eq!(header(&outcome.set, "cookie"), Some(other));
+    }
+}
+
+#[test]
 fn a_forwarded_credential_stays() {
     let profile = profile(
         "name = \"p\"\n[credential]\nforward = true\n\
