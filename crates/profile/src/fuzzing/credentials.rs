@@ -99,8 +99,5 @@ fn assert_removed(profile: &Profile, request: &Request<'_>, found: PresentedCred
     let left = profile.parse_request(&upstream).access.credential;
     let sources = SOURCES[index / 2];
     let other_element = sources.contains("websocket:bearer\"") && left != found;
-    assert!(
-        left == PresentedCredential::Missing || other_element,
-        "{sources} finds a credential in {path:?}"
-    );
+    assert!(left == PresentedCredential::Missing || other_element, "{sources} finds {left:?} in {path:?}");
 }

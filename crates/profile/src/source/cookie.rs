@@ -38,11 +38,11 @@ fn matches(pair: &[u8], name: &str) -> Match {
     compare(pair[..end].trim_ascii(), name)
 }
 
-/// Returns true if a value has a cookie of this name to some servers, which separate cookies by commas (RFC 2965 section
-/// 3.2.2) or white space (Python's `http.cookies`) too.
+/// Returns true if another cookie has one of this name to some servers, which separate cookies by commas (RFC 2965
+/// section 3.2.2) or white space (Python's `http.cookies`) too.
 fn is_hidden_in(pair: &[u8], name: &str) -> bool {
-    let parts = pair.split(|b| *b == b',' || b.is_ascii_whitespace());
-    parts.skip(1).any(|part| matches(part, name) != Match::No)
+    let mut parts = pair.split(|b| *b == b',' || b.is_ascii_whitespace());
+    parts.any(|part| matches(part, name) != Match::No)
 }
 
 fn value(pair: &[u8]) -> SourceValue<'_> {
