@@ -101,5 +101,8 @@ fn assert_removed(profile: &Profile, request: &Request<'_>, found: PresentedCred
     let sources = SOURCES[index / 2];
     let name = PresentedCredential::Value("bearer");
     let other_element = sources.contains("websocket:bearer\"") && (left != found || left == name);
-    assert!(left == PresentedCredential::Missing || other_element, "{sources} finds {left:?} in {path:?}");
+    // A path is not rewritten; an encoded query in it makes every reading ambiguous.
+    let encoded_query = left == PresentedCredential::Ambiguous && path.to_ascii_lowercase().contains("%3f");
+    let is_removed = left == PresentedCredential::Missing || other_element || encoded_query;
+    assert!(is_removed, "{sources} finds {left:?} in {path:?}");
 }
