@@ -39,9 +39,10 @@ fn matches(pair: &[u8], name: &str) -> Match {
 }
 
 /// Returns true if another cookie has one of this name to some servers, which separate cookies by commas (RFC 2965
-/// section 3.2.2) or white space (Python's `http.cookies`) too.
+/// section 3.2.2) or white space (Python's `http.cookies`) too, or remove white space that is not ASCII's or control
+/// characters around a name (Python's `str.strip`, JavaScript's `trim`).
 fn is_hidden_in(pair: &[u8], name: &str) -> bool {
-    let mut parts = pair.split(|b| *b == b',' || b.is_ascii_whitespace());
+    let mut parts = pair.split(|b| *b == b',' || !b.is_ascii_graphic());
     parts.any(|part| matches(part, name) != Match::No)
 }
 

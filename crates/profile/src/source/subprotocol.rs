@@ -33,9 +33,11 @@ pub(crate) fn without_subprotocols(values: &[&[u8]], names: &[Box<str>]) -> Opti
             secret.extend([element.text, key]);
         }
     }
+    secret.sort_unstable();
+    secret.dedup();
     let is_name = |text: &[u8]| names.iter().any(|name| !name.ends_with('.') && name.as_bytes() == text);
     let kept = elements(all(), "").into_iter().map(|element| element.text);
-    let kept: Vec<&[u8]> = kept.filter(|text| is_name(text) || !secret.contains(text)).collect();
+    let kept: Vec<&[u8]> = kept.filter(|text| is_name(text) || secret.binary_search(text).is_err()).collect();
     let kept: Vec<&str> = kept.iter().filter_map(|text| std::str::from_utf8(text).ok()).collect();
     (!secret.is_empty()).then(|| kept.join(", "))
 }
