@@ -61,6 +61,18 @@ impl Store {
     }
 }
 
+/// Fails if the server that answered is behind a revision that this process has applied. Its connection is closed then.
+pub(super) async fn require_up_to_date(
+    connection: &PooledConnection,
+    required: u64,
+) -> Result<(), StoreError> {
+    if query::feed::revision(connection).await? < required {
+        connection.mark_stale();
+        return Err(StoreError::Stale);
+    }
+    Ok(())
+}
+
 /// Returns what a query found, unless the server that answered is behind what this process has applied: a standby, or a
 /// primary from before a failover. Its connection is closed then.
 fn up_to_date<T>(

@@ -18,8 +18,8 @@ use latchkey_management::ports::{
 };
 
 use super::Store;
+use super::lookup::require_up_to_date;
 use crate::batch::{KeyCreation, SharedWrite};
-use crate::error::StoreError;
 use crate::query;
 use crate::write;
 
@@ -65,10 +65,7 @@ impl ManagementStore for Store {
         self.with_deadline(QueryKind::Read, async {
             let (connection, required) = (self.pool.acquire().await?, self.required_revision());
             let found = query::profile::newest(&connection).await?;
-            if query::feed::revision(&connection).await? < required {
-                connection.mark_stale();
-                return Err(StoreError::Stale);
-            }
+            require_up_to_date(&connection, required).await?;
             Ok(found)
         })
         .await
@@ -195,7 +192,10 @@ impl ManagementStore for Store {
 
     async fn profile_secrets(&self) -> Result<Vec<ProfileSecretRecord>, SystemError> {
         self.with_deadline(QueryKind::Read, async {
-            query::profile::secrets(&self.pool.acquire().await?).await
+            let (connection, required) = (self.pool.acquire().await?, self.required_revision());
+            let found = query::profile::secrets(&connection).await?;
+            require_up_to_date(&connection, required).await?;
+            Ok(found)
         })
         .await
     }

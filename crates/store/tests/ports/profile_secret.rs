@@ -1,6 +1,7 @@
 //! Secrets that profiles name.
 
 use latchkey_core::error::{ManagementError, RequestError};
+use latchkey_core::ports::ChangeFeed;
 use latchkey_core::record::ProfileSecretRecord;
 use latchkey_core::seal::Sealed;
 use latchkey_core::time::Timestamp;
@@ -14,6 +15,7 @@ on_both!(
     a_secret_replaces_the_one_of_its_name,
     a_repeated_deletion_waits_for_a_revision_that_is_not_older,
     no_secret_outlives_its_profile,
+    a_server_that_is_behind_gives_no_secrets,
 );
 
 fn secret(profile: &str, sealed: u8) -> ProfileSecretRecord {
@@ -57,4 +59,13 @@ async fn no_secret_outlives_its_profile(database: TestDatabase) {
     assert_eq!(late, ManagementError::Request(RequestError::not_found("profile", "p")));
     apply(&database.store, "p", "another document").await;
     assert!(database.store.profile_secrets().await.unwrap().is_empty());
+}
+
+async fn a_server_that_is_behind_gives_no_secrets(database: TestDatabase) {
+    apply(&database.store, "p", "a document").await;
+    let revision = set(&database, secret("p", 1)).await.unwrap();
+    database.store.require_revision(revision);
+    assert_eq!(database.store.profile_secrets().await.unwrap(), [secret("p", 1)]);
+    database.store.require_revision(revision + 1);
+    assert!(database.store.profile_secrets().await.is_err());
 }
