@@ -21,10 +21,10 @@ pub(crate) async fn delete(
     name: &str,
     audit: &AuditEntry,
 ) -> Result<WriteResult<()>, StoreError> {
-    // Before the head: a rotation can hold these rows and wait for it.
+    // First, as in the writes of signing keys and secrets: none is stored after the rows are deleted here.
+    journal::lock_head(&connection).await?;
     let signing_keys = signing_key::Entity::delete_many().filter(signing_key::Column::Profile.eq(name));
     signing_keys.exec(&connection).await?;
-    journal::lock_head(&connection).await?;
     let secrets = profile_secret::Entity::delete_many().filter(profile_secret::Column::Profile.eq(name));
     secrets.exec(&connection).await?;
     let newest = query::profile::last_row(&connection, name).await?;

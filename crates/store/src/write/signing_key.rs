@@ -1,6 +1,7 @@
 //! Changes a profile's signing keys by a rule. The head is locked from the start, so that of two processes that
 //! would create a key at once, the second sees the first one's.
 
+use latchkey_core::error::RequestError;
 use latchkey_core::ports::{ChangeEffect, ChangeSubject, PendingChange};
 use latchkey_core::time::Timestamp;
 use latchkey_core::token::{KeyStage, SigningKeyRecord};
@@ -13,7 +14,7 @@ use crate::entity::signing_key::{Column, Entity};
 use crate::error::StoreError;
 use crate::journal;
 use crate::pool::PooledConnection;
-use crate::row;
+use crate::{query, row};
 
 /// Replaces the keys by the rule's result, and deletes those that are no longer needed.
 pub(crate) async fn change(
@@ -24,6 +25,10 @@ pub(crate) async fn change(
     audit: &AuditEntry,
 ) -> Result<WriteResult<()>, StoreError> {
     journal::lock_head(&connection).await?;
+    let newest = query::profile::last_row(&connection, profile).await?;
+    if newest.is_some_and(|newest| query::profile::is_deleted(&newest)) {
+        return Err(RequestError::no_such("profile").into());
+    }
     let rows = Entity::find().filter(Column::Profile.eq(profile)).all(&connection).await?;
     let keys: Vec<SigningKeyRecord> =
         rows.into_iter().map(row::token::signing_key).collect::<Result<_, _>>()?;
