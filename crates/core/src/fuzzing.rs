@@ -4,6 +4,8 @@ mod path;
 mod token;
 
 pub use self::path::path;
+#[cfg(test)]
+pub(crate) use self::token::claims;
 pub use self::token::token;
 
 #[cfg(test)]

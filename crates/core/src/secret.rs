@@ -29,10 +29,13 @@ impl PlainKey {
         KeyHash::of(&self.0)
     }
 
+    /// Number of characters of a hint.
+    pub const HINT_CHARACTERS: usize = 4;
+
     /// Returns the last four characters, by which people tell keys apart.
     #[must_use]
     pub fn hint(&self) -> String {
-        let mut tail: Vec<char> = self.0.chars().rev().take(4).collect();
+        let mut tail: Vec<char> = self.0.chars().rev().take(Self::HINT_CHARACTERS).collect();
         tail.reverse();
         tail.into_iter().collect()
     }

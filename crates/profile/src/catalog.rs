@@ -135,6 +135,8 @@ impl Policies for Catalog {
         for policy in &self.snapshot.load().with_imported_hashes {
             policy.kinds.iter().for_each(|kind| kind.add_imported_hashes(value, &mut hashes));
         }
+        // In the order of `Policy::imported_hashes`.
+        hashes.sort_unstable();
         hashes
     }
 }

@@ -37,7 +37,8 @@ static SIGNED: LazyLock<(KeyRing, Vec<String>)> = LazyLock::new(|| {
     (key_ring, tokens)
 });
 
-fn claims() -> Claims {
+/// Claims of a token that is valid at [`NOW`].
+pub(crate) fn claims() -> Claims {
     Claims {
         iss: "https://p".into(),
         aud: "p".into(),

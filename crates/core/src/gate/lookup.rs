@@ -24,8 +24,10 @@ type UserGuard<'a> = LoadGuard<'a, UserId, Cached<UserRecord>>;
 
 impl<L: Limiter> Gate<L> {
     /// Looks up the key with this value, and its tenant, by each hash by which `policy` or, without one, any profile can
-    /// have it. Returns that hash too, unless it is the SHA-256 of the value. If several keys have the value, the first hash that a key has decides, in the same
-    /// order on every replica, whatever is cached. A value that is cached by its SHA-256 is compared with no other format.
+    /// have it. Returns that hash too, unless it is the SHA-256 of the value.
+    ///
+    /// If several keys have the value, the first hash that a key has decides: SHA-256, then the others in their own order,
+    /// on every replica, whatever is cached. A value that is cached by its SHA-256 is compared with no other format.
     pub(super) async fn lookup_value(
         &self,
         value: &str,

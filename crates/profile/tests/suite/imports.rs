@@ -134,3 +134,18 @@ fn profiles_whose_keys_cannot_be_told_apart_do_not_share_a_host() {
         assert!(error.contains("can match"), "{error}");
     }
 }
+
+#[test]
+fn the_order_of_declared_hashes_does_not_say_which_key_of_a_value_decides() {
+    let hashes = |list: &str| {
+        let document = format!(
+            "name = \"p\"\n[credential]\nsources = [\"header:x-api-key\"]\n[[kinds]]\nname = \"old\"\n\
+             format = {{ pattern = \"[0-9a-f]{{32}}\", max = 32 }}\nhashes = {list}\n"
+        );
+        let profile = Profile::compile(&document, 1).unwrap_or_else(|errors| panic!("{errors}"));
+        profile.policy.imported_hashes(&"0f".repeat(16))
+    };
+    let declared = hashes(r#"["sha512", "sha256-of-hex"]"#);
+    assert_eq!(declared.len(), 2);
+    assert_eq!(declared, hashes(r#"["sha256-of-hex", "sha512"]"#));
+}

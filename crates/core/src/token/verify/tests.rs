@@ -2,7 +2,6 @@
 
 mod table;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -32,24 +31,7 @@ pub(super) fn key_ring(records: Vec<SigningKeyRecord>) -> KeyRing {
     key_ring
 }
 
-pub(super) fn claims() -> Claims {
-    Claims {
-        iss: "https://p".into(),
-        aud: "p".into(),
-        sub: "key_0000000000007000800000000000000a".into(),
-        exp: 1_300,
-        iat: 1_000,
-        nbf: 1_000,
-        jti: "j".into(),
-        client_id: "key_0000000000007000800000000000000a".into(),
-        sid: "fam_0000000000007000800000000000000b".into(),
-        tid: "00000000-0000-7000-8000-00000000000c".into(),
-        env: Some("live".into()),
-        scope: "a b".into(),
-        role: None,
-        bindings: BTreeMap::new(),
-    }
-}
+pub(super) use crate::fuzzing::claims;
 
 fn encode(value: &Value) -> String {
     URL_SAFE_NO_PAD.encode(value.to_string())
