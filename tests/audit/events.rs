@@ -98,6 +98,10 @@ async fn every_call_that_changes_something_leaves_an_event_with_its_actor(shop: 
     assert!(events.iter().all(|event| !event.request_id.is_empty() || event.actor == "latchkey"));
     let suspended = events.iter().find(|event| event.action == "tenant.suspend").expect("it is reported");
     assert_eq!((suspended.target.as_str(), suspended.details["reason"].as_str()), ("bank", "unpaid"));
+    let rotated = events.iter().find(|event| event.action == "key.rotate").expect("a rotation");
+    assert!(
+        rotated.details.contains_key("successor") && !rotated.details.contains_key("successor_expire_time")
+    );
     let text = format!("{events:?}");
     assert!(!text.contains(PASSWORD) && !text.contains("sk_live_"), "no secret is printed");
     let state = shop.verify(v1::VerifyAuditLogRequest::default()).await;

@@ -51,8 +51,8 @@ pub struct RevokeKey {
 const LONGEST_OVERLAP: Duration = Duration::from_hours(90 * 24);
 
 impl ManagementService {
-    /// Creates a successor with the same grants and, unless the request names another, the same expiry; the old key ends after the overlap. Both changes
-    /// hold on every replica when this returns.
+    /// Creates a successor with the same grants and, unless the request names another, the same expiry; the old key ends
+    /// after the overlap. Both changes hold on every replica when this returns.
     pub async fn rotate_key(
         &self,
         caller: &Caller,
@@ -93,6 +93,8 @@ impl ManagementService {
         let entry = self.audit_entry(caller, "key.rotate", call).for_tenant(tenant.id).on_target(&key.id);
         let entry = entry.with_detail("successor", rotation.successor.id.to_string());
         let entry = entry.with_detail("overlap_seconds", request.overlap.as_secs().to_string());
+        let expiry = rotation.expires.map(|at| at.to_string()).unwrap_or_default();
+        let entry = entry.with_detail("successor_expire_time", expiry);
         let rule = Box::new(|old: &KeyRecord| rotation.apply(old));
         let written = match self.parts.store.rotate_key(key.id, rule, entry).await {
             Err(ManagementError::Request(refusal)) if key.rotated_to.is_some() => {

@@ -1853,8 +1853,8 @@ type ImportedKey struct {
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// Imports it as a disabled key.
 	Disabled bool `protobuf:"varint,6,opt,name=disabled,proto3" json:"disabled,omitempty"`
-	// Beginning of the value, if the other system kept it ("sk_live_4f"). It is shown with the key, so at most half of the
-	// value; and compared with the formats of the kind: a key that could never pass is refused.
+	// Beginning of the value, if the other system kept it ("sk_live_4f"). It is shown with the key, so with four characters
+	// of the hint at most half of the value; and compared with the formats of the kind: a key that could never pass is refused.
 	Prefix string `protobuf:"bytes,7,opt,name=prefix,proto3" json:"prefix,omitempty"`
 	// Last four characters of the value, if the other system kept them.
 	Hint          string `protobuf:"bytes,8,opt,name=hint,proto3" json:"hint,omitempty"`

@@ -73,12 +73,13 @@ fn is_public(kind: &KeyKind, text: &str) -> bool {
     kind.own_prefixes().any(|own| own.starts_with(text))
 }
 
-/// Rejects a prefix that is longer than half of the shortest value, and returns whether it is not.
+/// Rejects a prefix that is, with the hint, longer than half of the shortest value, and returns whether it is not.
 fn check_length(prefix: &str, shortest: usize, fields: &mut FieldValidator<'_>) -> bool {
-    let (count, most) = (prefix.chars().count(), shortest / 2);
+    let (count, most) = (prefix.chars().count(), (shortest / 2).saturating_sub(PlainKey::HINT_CHARACTERS));
     if count > most {
         let text = format!(
-            "has {count} characters, and is stored and shown in the clear: at most half of a value, {most} characters here"
+            "has {count} characters, and is stored and shown in the clear: with the hint, at most half of a value, \
+             {most} characters here"
         );
         fields.reject("prefix", text);
     }
