@@ -53,7 +53,7 @@ pub(crate) use tenant::{CreateTenantArgs, TenantCommand, UpdateTenantArgs};
 pub(crate) use token::{IssueArgs, JwtCommand, SigningKeyCommand};
 pub(crate) use usage::{UsageArgs, UsageTop};
 pub(crate) use user::{UpdateUserArgs, UserCommand};
-pub(crate) use value::time;
+pub(crate) use value::{hexadecimal, time};
 
 use crate::exit::CODES;
 

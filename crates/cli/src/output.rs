@@ -52,7 +52,7 @@ pub(crate) fn show_value(
 ) -> Result<(), CliError> {
     match format {
         Format::Text => print(&text()),
-        Format::Json => print(&value.to_string()),
+        Format::Json => print(&json::escaped(&value.to_string())),
     }
 }
 

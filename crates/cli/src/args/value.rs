@@ -53,18 +53,29 @@ pub(super) fn span(text: &str) -> Result<Duration, String> {
 pub(super) fn anchor(text: &str) -> Result<AuditAnchor, String> {
     let remedy = || "write SEQUENCE:HASH, the hash in 64 hexadecimal digits".to_owned();
     let (sequence, digits) = text.split_once([':', ' ']).ok_or_else(remedy)?;
-    let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
-    let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    let hash: Vec<u8> = pairs.iter().map(byte).collect::<Option<_>>().ok_or_else(remedy)?;
-    if hash.len() != 32 || !rest.is_empty() {
-        return Err(remedy());
-    }
+    let hash = hexadecimal(digits).filter(|hash| hash.len() == 32).ok_or_else(remedy)?;
     Ok(AuditAnchor { sequence: sequence.parse().map_err(|_| remedy())?, hash })
+}
+
+/// Returns the bytes of a text of hexadecimal digits; `None` for another text.
+pub(crate) fn hexadecimal(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let bytes = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();
+    if rest.is_empty() { bytes } else { None }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn digits_have_no_sign_and_are_pairs() {
+        assert_eq!(hexadecimal("0aF0"), Some(vec![0x0a, 0xf0]));
+        for bad in ["+a", "-1", "0", "0a1", "0g", " 0"] {
+            assert_eq!(hexadecimal(bad), None, "{bad:?}");
+        }
+    }
 
     #[test]
     fn spans_have_a_unit() {

@@ -76,15 +76,10 @@ pub(super) fn lint(given: &[PathBuf], strict: bool, format: Format) -> Result<()
         message,
     }));
     let warned = reports.iter().any(|report| !report.error);
-    match format {
-        Format::Json => {
-            let findings: Vec<Value> = reports.iter().map(Report::json).collect();
-            print(&json!({ "valid": profiles.len(), "invalid": wrong, "findings": findings }).to_string())?;
-        }
-        Format::Text if !reports.is_empty() => {
-            print(&reports.iter().map(Report::text).collect::<Vec<_>>().join("\n"))?;
-        }
-        Format::Text => {}
+    if format == Format::Json || !reports.is_empty() {
+        let findings: Vec<Value> = reports.iter().map(Report::json).collect();
+        let summary = json!({ "valid": profiles.len(), "invalid": wrong, "findings": findings });
+        show_value(format, &summary, || reports.iter().map(Report::text).collect::<Vec<_>>().join("\n"))?;
     }
     match wrong {
         0 if strict && warned => Err(CliError::Findings(2)),

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use latchkey_proto::v1;
 
-use crate::args::{Globals, ProfileSecretCommand, SecretEncoding};
+use crate::args::{Globals, ProfileSecretCommand, SecretEncoding, hexadecimal};
 use crate::call::{Server, read_text};
 use crate::exit::CliError;
 use crate::output::{Format, print, show};
@@ -42,11 +42,6 @@ fn decode(text: &str, encoding: SecretEncoding) -> Result<Vec<u8>, CliError> {
     match encoding {
         SecretEncoding::Text => Ok(text.as_bytes().to_vec()),
         SecretEncoding::Base64 => STANDARD.decode(text.trim()).map_err(|_| wrong("base64")),
-        SecretEncoding::Hex => {
-            let (pairs, rest) = text.trim().as_bytes().as_chunks::<2>();
-            let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-            let bytes: Option<Vec<u8>> = pairs.iter().map(byte).collect();
-            bytes.filter(|_| rest.is_empty()).ok_or_else(|| wrong("hexadecimal digits"))
-        }
+        SecretEncoding::Hex => hexadecimal(text.trim()).ok_or_else(|| wrong("hexadecimal digits")),
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::args::{Globals, IssueArgs, JwtCommand, SigningKeyCommand};
 use crate::call::{Server, read_password, read_secret};
 use crate::exit::CliError;
-use crate::output::{Format, print, sanitize, show};
+use crate::output::{Format, sanitize, show, show_value};
 
 pub(super) async fn jwt(globals: &Globals, command: JwtCommand) -> Result<(), CliError> {
     let format = globals.output;
@@ -65,15 +65,8 @@ fn inspect(format: Format, token: &str) -> Result<(), CliError> {
         serde_json::from_slice::<Value>(&text).map_err(|_| no_token())
     };
     let (header, claims) = (read(head)?, read(body)?);
-    let shown = match format {
-        Format::Json => vec![json!({ "header": header, "claims": claims })],
-        Format::Text => vec![header, claims],
-    };
-    for value in shown {
-        let text = serde_json::to_string_pretty(&value).map_err(|_| no_token())?;
-        print(&text.lines().map(sanitize).collect::<Vec<_>>().join("\n"))?;
-    }
-    Ok(())
+    let lines = || format!("{header:#}\n{claims:#}").lines().map(sanitize).collect::<Vec<_>>().join("\n");
+    show_value(format, &json!({ "header": header, "claims": claims }), lines)
 }
 
 pub(super) async fn signing_key(globals: &Globals, command: SigningKeyCommand) -> Result<(), CliError> {

@@ -55,8 +55,7 @@ fn key(header: &[String], cells: &[String]) -> Result<v1::ImportedKey, String> {
     let (mut hash, mut value) = (v1::ImportedHash::default(), "");
     for (column, cell) in header.iter().zip(cells).filter(|(_, cell)| !cell.trim().is_empty()) {
         let trimmed = cell.trim();
-        let time =
-            || parse_time(trimmed).map_err(|remedy| format!("{column}: {trimmed:?} is no time: {remedy}"));
+        let time = || parse_time(trimmed).map_err(|remedy| format!("{column}: is no time: {remedy}"));
         match column.as_str() {
             "value" => value = cell,
             "hash" | "sha256" => trimmed.clone_into(&mut hash.digest),
@@ -111,7 +110,7 @@ fn flag(column: &str, cell: &str) -> Result<bool, String> {
     match cell.to_ascii_lowercase().as_str() {
         "true" | "t" | "yes" | "1" => Ok(true),
         "false" | "f" | "no" | "0" => Ok(false),
-        _ => Err(format!("{column}: {cell:?} is neither \"true\" nor \"false\"")),
+        _ => Err(format!("{column}: is neither \"true\" nor \"false\"")),
     }
 }
 

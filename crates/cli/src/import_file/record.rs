@@ -44,7 +44,7 @@ pub(super) fn flag(record: &Value, field: &str) -> Result<Option<bool>, String> 
     match scalar(value).unwrap_or_default().trim().to_ascii_lowercase().as_str() {
         "true" | "1" => Ok(Some(true)),
         "false" | "0" => Ok(Some(false)),
-        _ => Err(format!("{field}: {value} is not true, false, 1 or 0")),
+        _ => Err(format!("{field}: is not true, false, 1 or 0")),
     }
 }
 
@@ -63,11 +63,11 @@ pub(super) fn time(record: &Value, field: &str) -> Result<Option<Timestamp>, Str
         None | Some(Value::Null) => Ok(None),
         Some(Value::Number(number)) => {
             let number = number.as_f64().unwrap_or(f64::NAN);
-            unix(number).map(Some).ok_or_else(|| format!("{field}: {number} is no Unix time"))
+            unix(number).map(Some).ok_or_else(|| format!("{field}: is no Unix time"))
         }
         Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
         Some(Value::String(text)) => {
-            parse_time(text).map(Some).map_err(|remedy| format!("{field}: {text:?} is no time: {remedy}"))
+            parse_time(text).map(Some).map_err(|remedy| format!("{field}: is no time: {remedy}"))
         }
         Some(_) => Err(format!("{field}: is no time")),
     }

@@ -72,7 +72,7 @@ fn a_wrong_table_is_refused_and_every_wrong_row_named() {
     for (n, words) in [
         "neither a value nor a hash",
         "a value and a hash",
-        "\"soon\" is no time",
+        "expire_time: is no time",
         "neither \"true\"",
         "2 cells",
     ]
@@ -97,6 +97,10 @@ fn an_error_of_a_file_repeats_no_key() {
         (format!("{{\"value\": \"k\", \"key\": \"{key}\"}}\n"), ImportSource::Jsonl, "invalid type: string"),
         (format!("{{\"value\": \"k\", \"disabled\": \"{key}\"}}\n"), ImportSource::Jsonl, "line 1: "),
         ("{\"value\": 4000123412341234}\n".to_owned(), ImportSource::Jsonl, "invalid type: integer"),
+        (format!("name,value,disabled\nacme, inc,{key}\n"), ImportSource::Csv, "disabled: is neither"),
+        (format!("name,value,expire_time\nacme, inc,{key}\n"), ImportSource::Csv, "expire_time: is no time"),
+        (format!("[{{\"hash\": \"ab\", \"enabled\": \"{key}\"}}]"), ImportSource::Unkey, "enabled: is not"),
+        (format!("[{{\"hash\": \"ab\", \"expires\": \"{key}\"}}]"), ImportSource::Unkey, "is no time"),
         (format!("{{\"keys\": [\"{key}\"]}}"), ImportSource::Json, "line 1"),
         (format!("{{\"keys\": [\"{key}\"}}"), ImportSource::Unkey, "not JSON"),
         (
@@ -196,7 +200,7 @@ fn rows_of_the_table_of_unkey_are_read_as_the_database_writes_them() {
             && key.key.create_time.is_some_and(|time| time.seconds == 1_700_000_000)
     }));
     assert_eq!(found.notes, ["[2] is left out: it was deleted", "[6] is left out: it was deleted"]);
-    assert!(found.errors[0].starts_with("[4]: enabled: 2 is not true, false, 1 or 0"), "{:?}", found.errors);
+    assert!(found.errors[0].starts_with("[4]: enabled: is not true, false, 1 or 0"), "{:?}", found.errors);
     assert_eq!(found.errors.len(), 2);
 }
 
@@ -221,7 +225,7 @@ fn exports_of_amazon_api_gateway_are_read() {
         found.errors,
         [
             "items[2]: has no \"value\": export with --include-values",
-            "items[3]: enabled: \"no\" is not true, false, 1 or 0"
+            "items[3]: enabled: is not true, false, 1 or 0"
         ]
     );
 }

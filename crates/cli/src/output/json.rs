@@ -102,7 +102,7 @@ fn valid_range(error: &str) -> &'static str {
 
 /// JSON may hold any character above U+001F as it is; a terminal had better not see all of them. They can
 /// only stand inside strings, where `\u` says the same.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         if character != '\n' && is_unsafe(character) {
