@@ -103,8 +103,8 @@ impl Profile {
 
     /// Sets the secrets that the kinds name. `find` returns the secret of a name, if it is set.
     pub fn set_hash_secrets(&mut self, find: impl Fn(&str) -> Option<HashSecret>) {
-        let Some(policy) = Arc::get_mut(&mut self.policy) else { return };
-        let schemes = policy.kinds.iter_mut().flat_map(|kind| &mut kind.imports.hashes);
+        let schemes =
+            Arc::make_mut(&mut self.policy).kinds.iter_mut().flat_map(|kind| &mut kind.imports.hashes);
         for scheme in schemes.filter(|scheme| !scheme.secret_name.is_empty()) {
             scheme.secret = find(&scheme.secret_name);
         }

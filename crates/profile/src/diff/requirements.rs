@@ -72,6 +72,12 @@ pub(super) fn differences(
         (Denied | AnyCredential, Route(new)) if new.public => {
             grants("pass without a credential (a public route)")
         }
+        (Denied | AnyCredential, Route(new)) if new.enforce.is_shadow() => {
+            grants("are not enforced (shadow): all of them pass, also without a credential")
+        }
+        (Route(old), AnyCredential) if old.enforce.is_shadow() => {
+            loses("are enforced and need a credential; they were in shadow")
+        }
         (Denied, Route(new)) => {
             grants(&format!("pass with {}; they were denied", needs(&versions.new.policy, new)))
         }
@@ -81,7 +87,12 @@ pub(super) fn differences(
             needs(&versions.old.policy, old)
         )),
         (AnyCredential, Route(new)) => {
-            loses(&format!("need {} in place of any valid credential", needs(&versions.new.policy, new)))
+            let needs = needs(&versions.new.policy, new);
+            let mut found = loses(&format!("need {needs} in place of any valid credential"));
+            if new.encoded_slash {
+                found.extend(grants("may have encoded slashes in their path"));
+            }
+            found
         }
         (Route(old), Route(new)) => of_routes(versions, old, new),
     }

@@ -42,7 +42,7 @@ fn compile(sources: &str, conflict: &str) -> Profile {
 ///
 /// # Panics
 ///
-/// Panics if a credential has a character that no credential has, or if it can still be read from what the upstream
+/// Panics if a credential has a character that no credential has, or if the profile finds one in what the upstream
 /// gets.
 pub fn credentials(data: &[u8]) {
     let (head, body) = match data.windows(2).position(|pair| pair == b"\n\n") {
@@ -59,9 +59,8 @@ pub fn credentials(data: &[u8]) {
         let parsed = profile.parse_request(&request);
         let credential = parsed.access.credential;
         assert_graphic(credential);
-        for (_, name) in parsed.access.tenant.map(|name| ("", name)).iter().chain(&parsed.access.resource) {
-            assert!(!name.is_empty() && !name.chars().any(char::is_control), "{name:?}");
-        }
+        parsed.access.tenant.iter().for_each(|name| assert_name(name));
+        parsed.access.resource.iter().for_each(|(_, name)| assert_name(name));
         let removes = !SOURCES[index / 2].contains("body:");
         if removes && matches!(credential, PresentedCredential::Value(_)) {
             assert_removed(profile, &request, credential, index);
@@ -74,6 +73,10 @@ fn header(line: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let name = line[..colon].to_ascii_lowercase();
     let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
     (!name.is_empty() && name.iter().all(token)).then(|| (name, line[colon + 1..].trim_ascii()))
+}
+
+fn assert_name(name: &str) {
+    assert!(!name.is_empty() && !name.chars().any(char::is_control), "{name:?}");
 }
 
 fn assert_graphic(credential: PresentedCredential<'_>) {

@@ -62,9 +62,13 @@ impl Startup {
         loop {
             let others: Vec<ProfileRecord> =
                 stored.iter().filter(|record| !staying.contains(&&*record.name)).cloned().collect();
-            let (left_out, rest): (Vec<_>, Vec<_>) = conflicting
-                .into_iter()
-                .partition(|(document, _)| profile_conflicts_among_stored(&document.text, &others).is_ok());
+            // Without a conflict any more, because a profile was applied meanwhile, the next start applies the file.
+            let only_by_staying = |text: &str| {
+                profile_conflicts_among_stored(text, &stored).is_err()
+                    && profile_conflicts_among_stored(text, &others).is_ok()
+            };
+            let (left_out, rest): (Vec<_>, Vec<_>) =
+                conflicting.into_iter().partition(|(document, _)| only_by_staying(&document.text));
             if left_out.is_empty() {
                 return Ok(rest);
             }

@@ -75,3 +75,22 @@ fn a_change_of_a_wider_route_is_shown_once() {
     let words = "calls of `GET /**` need `r` no more";
     assert_eq!(between(&any, &free), [(ChangeEffect::GrantsMore, words.to_owned())]);
 }
+
+#[test]
+fn a_route_in_shadow_opens_what_needed_a_credential() {
+    let authenticated = |list: &[&str]| {
+        routes(list).replace("unmatched_routes = \"deny\"", "unmatched_routes = \"authenticate\"")
+    };
+    let shadow = "path = \"/x\"\nenforce = \"shadow\"";
+    for (old, new, effect) in [
+        (routes(&[ALL]), routes(&[shadow, ALL]), ChangeEffect::GrantsMore),
+        (routes(&[]), routes(&[shadow]), ChangeEffect::GrantsMore),
+        (authenticated(&[]), authenticated(&[shadow]), ChangeEffect::GrantsMore),
+        (authenticated(&[shadow]), authenticated(&[]), ChangeEffect::LosesAccess),
+    ] {
+        let changes = diff(Some(&old), &new).unwrap_or_else(|errors| panic!("{errors}"));
+        let of_calls = |change: &&ProfileChange| change.description.contains("`/x`");
+        let found: Vec<_> = changes.iter().filter(of_calls).map(|change| change.effect).collect();
+        assert!(!found.is_empty() && found.iter().all(|found| *found == effect), "{changes:#?}");
+    }
+}
