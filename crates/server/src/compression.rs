@@ -99,13 +99,13 @@ impl DecompressedBody {
         if length > self.limit + self.limit / 1024 + 64 {
             return Ok(Some(too_large()));
         }
-        if self.left_of_stream.is_some_and(|left| length > left) {
+        let compressed = *flag == 1;
+        if compressed && self.left_of_stream.is_some_and(|left| length > left) {
             return Err(stream_too_large());
         }
         if rest.len() < length {
             return Ok(None);
         }
-        let compressed = *flag == 1;
         let message = self.received.split_to(PREFIX_BYTES + length);
         // Any other flag, and any other length, is an error that the service finds.
         if !compressed {

@@ -103,6 +103,13 @@ async fn the_messages_of_a_stream_are_bounded_together() {
     let size = MAX_STREAM_BYTES - STREAM_MESSAGE_BYTES;
     let largest = framed(1, &gzip(&vec![0; size]));
     assert_eq!(read(REFLECTION, "gzip", &[&largest]).await.unwrap(), framed(0, &vec![0; size]));
+    let plain = [largest.clone(), framed(0, &vec![0; MAX_STREAM_BYTES])].concat();
+    let read_plain = read(REFLECTION, "gzip", &[&plain]).await.unwrap();
+    assert_eq!(
+        read_plain.len(),
+        2 * PREFIX_BYTES + size + MAX_STREAM_BYTES,
+        "an uncompressed message has its own bound"
+    );
     let empty = framed(1, &gzip(b"")).repeat(MAX_STREAM_BYTES / STREAM_MESSAGE_BYTES + 1);
     let bombs = [
         [largest, framed(1, &gzip(b""))].concat(),

@@ -105,6 +105,10 @@ impl Follower {
         let stored = self.parts.store.profiles().await?;
         let theirs = stored.iter().find(|record| record.name == ours.name);
         if theirs.is_some_and(|theirs| theirs.document == ours.document) {
+            tracing::error!(
+                profile = %ours.name,
+                "the database lost a change of a profile whose document is the same: compare its secrets with those that were set or deleted shortly before"
+            );
             return Ok(());
         }
         if theirs.is_some_and(|theirs| theirs.revision > common) {
