@@ -143,7 +143,14 @@ impl KeyPattern {
         self.0.shortest..=self.0.longest
     }
 
-    /// Returns a value with this format. It is the same at each call.
+    /// Returns the number of characters of the shortest value with this format. It is larger than the declared smallest
+    /// number where the regular expression matches no value of that length.
+    #[must_use]
+    pub fn shortest_value(&self) -> usize {
+        self.0.shortest.max(self.0.example.len())
+    }
+
+    /// Returns a value with this format, one of the shortest. It is the same at each call.
     #[must_use]
     pub fn example(&self) -> &str {
         &self.0.example

@@ -58,7 +58,7 @@ pub(super) fn check_of_hash(
     let (possible, others): (Vec<&KeyPattern>, Vec<&KeyPattern>) =
         patterns.of(kind).iter().partition(|pattern| pattern.can_begin_with(prefix));
     let compared = if possible.is_empty() { &others } else { &possible };
-    let shortest = compared.iter().map(|pattern| *pattern.lengths().start()).min().unwrap_or_default();
+    let shortest = compared.iter().map(|pattern| pattern.shortest_value()).min().unwrap_or_default();
     // A text that is too long may be a whole value, and is not repeated.
     if check_length(prefix, shortest, fields) && possible.is_empty() {
         let (prefix, formats, name) = (Quoted(prefix), formats(kind, environment), &kind.name);
@@ -78,8 +78,8 @@ fn check_length(prefix: &str, shortest: usize, fields: &mut FieldValidator<'_>) 
     let (count, most) = (prefix.chars().count(), (shortest / 2).saturating_sub(PlainKey::HINT_CHARACTERS));
     if count > most {
         let text = format!(
-            "has {count} characters, and is stored and shown in the clear: with the hint, at most half of a value, \
-             {most} characters here"
+            "has {count} characters, and is stored and shown in the clear: with the hint, at most half of a value. \
+             Send at most {most} characters: the shortest value has {shortest}"
         );
         fields.reject("prefix", text);
     }

@@ -57,6 +57,7 @@ fn a_pattern_knows_an_example_and_how_its_values_begin() {
     for text in [UUID, "[A-Za-z0-9]{20,64}", "prod_[1-9A-HJ-NP-Za-km-z]{22}", "(ab|cd)+=[0-9]{30}"] {
         let pattern = pattern(text, 16..=64);
         assert!(pattern.matches(pattern.example()), "{text}: {}", pattern.example());
+        assert_eq!(pattern.shortest_value(), pattern.example().len(), "{text}");
     }
     let unkey = pattern("prod_[1-9A-HJ-NP-Za-km-z]{22}", 16..=64);
     assert!(unkey.can_begin_with("prod_2cG") && unkey.can_begin_with(""));
