@@ -39,8 +39,8 @@ pub(crate) enum CliError {
     Unauthenticated(String),
     /// Status from the server.
     Rpc(Box<Status>),
-    /// Closed output: its reader has ended.
-    BrokenPipe,
+    /// Closed output of a list that is printed as it is read: its reader has ended, and the rest is not wanted.
+    ReaderEnded,
 }
 
 impl From<Status> for CliError {
@@ -51,17 +51,14 @@ impl From<Status> for CliError {
 
 impl From<io::Error> for CliError {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::BrokenPipe,
-            _ => Self::Local(error.to_string()),
-        }
+        Self::Local(error.to_string())
     }
 }
 
 impl CliError {
     fn code(&self) -> u8 {
         match self {
-            Self::BrokenPipe => 0,
+            Self::ReaderEnded => 0,
             Self::Local(_) => 1,
             Self::Usage(_) => 2,
             Self::Denied => 3,
@@ -74,7 +71,7 @@ impl CliError {
 
     fn text(&self) -> Option<String> {
         match self {
-            Self::BrokenPipe | Self::Denied | Self::Findings(_) => None,
+            Self::ReaderEnded | Self::Denied | Self::Findings(_) => None,
             Self::Usage(text) | Self::Local(text) | Self::Unreachable(text) | Self::Unauthenticated(text) => {
                 Some(text.clone())
             }
@@ -164,6 +161,6 @@ mod tests {
         let of = |code| CliError::from(Status::new(code, "")).code();
         assert_eq!((of(Code::Unauthenticated), of(Code::PermissionDenied)), (4, 4));
         assert_eq!((of(Code::NotFound), of(Code::Unavailable), of(Code::AlreadyExists)), (5, 6, 7));
-        assert_eq!((CliError::Denied.code(), CliError::BrokenPipe.code()), (3, 0));
+        assert_eq!((CliError::Denied.code(), CliError::ReaderEnded.code()), (3, 0));
     }
 }

@@ -56,16 +56,47 @@ pub(crate) fn show_value(
     }
 }
 
-/// Shows a message as one line of JSON, for what is read line by line.
-pub(crate) fn line<M: NamedMessage>(message: &M) -> Result<(), CliError> {
-    print(&json::to_json_line(message)?)
+/// Shows a message with a secret that is not shown again: as a whole, or the secret alone without a format. If it can't be
+/// written, the secret is lost: the error has the remedy.
+pub(crate) fn show_once<M: NamedMessage + TextOutput>(
+    format: Option<Format>,
+    message: &M,
+    secret: &str,
+    remedy: impl FnOnce() -> String,
+) -> Result<(), CliError> {
+    let text = match format {
+        Some(Format::Text) => message.text(),
+        Some(Format::Json) => json::of(message)?,
+        None => secret.to_owned(),
+    };
+    if secret.is_empty() {
+        return print(&text);
+    }
+    write(&text)
+        .map_err(|error| CliError::Local(format!("standard output can't be written: {error}; {}", remedy())))
 }
 
-/// A line, or a few, on standard output. They end in one line's end.
+/// Shows a message as one line of JSON, for what is read line by line. Fails if the reader has ended.
+pub(crate) fn line<M: NamedMessage>(message: &M) -> Result<(), CliError> {
+    match write(&json::to_json_line(message)?) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(CliError::ReaderEnded),
+        written => Ok(written?),
+    }
+}
+
+/// A line, or a few, on standard output. They end in one line's end. A reader that has ended changes nothing in the result of
+/// the command.
 pub(crate) fn print(text: &str) -> Result<(), CliError> {
+    match write(text) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
+}
+
+fn write(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{}", text.trim_end())?;
-    Ok(out.flush()?)
+    out.flush()
 }
 
 /// A note beside the output, for people.

@@ -11,7 +11,7 @@ use super::tenant::mask;
 use crate::args::{ClearField, CreateKeyArgs, Globals, KeyCommand, RotateKeyArgs, UpdateKeyArgs};
 use crate::call::{AuthenticatedChannel, Server};
 use crate::exit::CliError;
-use crate::output::{Format, print, replaces, show, still_in_use};
+use crate::output::{Format, print, replaces, sanitize, show, show_once, still_in_use};
 
 pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), CliError> {
     let format = globals.output;
@@ -24,9 +24,12 @@ pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Cl
     let mut keys = Server::of(globals).await?.keys();
     match command {
         KeyCommand::Create(args) => {
-            let secret_only = args.secret_only;
+            let shown = (!args.secret_only).then_some(format);
             let made = keys.create_key(creation(*args)).await?.into_inner();
-            if secret_only { print(&made.secret) } else { show(format, &made) }
+            show_once(shown, &made, &made.secret, || {
+                let id = id_of(made.key.as_ref());
+                format!("revoke the key {id}, whose value is lost: `latchkey key revoke {id}`")
+            })
         }
         KeyCommand::Get { id } => {
             let key = keys.get_key(v1::GetKeyRequest { id }).await?.into_inner();
@@ -39,9 +42,15 @@ pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Cl
         }
         KeyCommand::Update(args) => show(format, keys.update_key(update(*args)).await?.get_ref()),
         KeyCommand::Rotate(args) => {
-            let secret_only = args.secret_only;
+            let shown = (!args.secret_only).then_some(format);
             let made = keys.rotate_key(rotation(args)).await?.into_inner();
-            if secret_only { print(&made.secret) } else { show(format, &made) }
+            show_once(shown, &made, &made.secret, || {
+                let id = id_of(made.key.as_ref());
+                format!(
+                    "the successor is {id}, whose value is lost: rotate it (`latchkey key rotate {id}`) or revoke it \
+                     (`latchkey key revoke {id}`)"
+                )
+            })
         }
         KeyCommand::Revoke(args) => bulk::revoke(format, &mut keys, args).await,
         KeyCommand::Disable(selection) => bulk::disable(format, &mut keys, selection).await,
@@ -57,6 +66,11 @@ pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Cl
         KeyCommand::Import(args) => key_import::run(globals, args).await,
         KeyCommand::List(args) => list::keys(globals, *args).await,
     }
+}
+
+/// Id of a new key.
+pub(super) fn id_of(key: Option<&v1::Key>) -> String {
+    key.map(|key| sanitize(&key.id)).unwrap_or_default()
 }
 
 /// Describes whether the old key of a rotation is still in use, seen from either of the two keys. The other one may have

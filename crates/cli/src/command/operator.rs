@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use latchkey_proto::v1::{self, create_key_request::Expiry};
 
+use super::key::id_of;
 use super::list::{key_state, print_next_page};
 use crate::args::{CreateOperatorArgs, Globals, OperatorCommand};
 use crate::call::Server;
 use crate::exit::CliError;
-use crate::output::{Format, note, operator_table, print, show};
+use crate::output::{Format, note, operator_table, print, show, show_once};
 
 /// Tenant that operators' keys belong to.
 const OPERATORS: &str = "latchkey";
@@ -93,7 +94,11 @@ async fn create(globals: &Globals, args: CreateOperatorArgs) -> Result<(), CliEr
         note(&format!("The key's value is in {}, which only its owner can read.", path.display()));
         return show(globals.output, &made.key.unwrap_or_default());
     }
-    if args.secret_only { print(&made.secret) } else { show(globals.output, &made) }
+    let shown = (!args.secret_only).then_some(globals.output);
+    show_once(shown, &made, &made.secret, || {
+        let id = id_of(made.key.as_ref());
+        format!("revoke the key {id}, whose value is lost: `latchkey operator revoke {id}`")
+    })
 }
 
 /// Returns the file for the value, and the options to call with. A credential file that does not exist is the file for

@@ -8,18 +8,24 @@ use serde_json::{Value, json};
 use crate::args::{Globals, IssueArgs, JwtCommand, SigningKeyCommand};
 use crate::call::{Server, read_password, read_secret};
 use crate::exit::CliError;
-use crate::output::{Format, sanitize, show, show_value};
+use crate::output::{Format, sanitize, show, show_once, show_value};
 
 pub(super) async fn jwt(globals: &Globals, command: JwtCommand) -> Result<(), CliError> {
     let format = globals.output;
     match command {
         JwtCommand::Issue(args) => {
             let ask = issue(globals, args)?;
-            show(format, Server::of(globals).await?.tokens().issue_jwt(ask).await?.get_ref())
+            let made = Server::of(globals).await?.tokens().issue_jwt(ask).await?.into_inner();
+            show_once(Some(format), &made, &made.access_token, || {
+                "the token is lost: issue another one".to_owned()
+            })
         }
         JwtCommand::Refresh { token_file, tenant, scopes } => {
             let ask = v1::RefreshJwtRequest { refresh_token: read_secret(&token_file)?.0, tenant, scopes };
-            show(format, Server::of(globals).await?.tokens().refresh_jwt(ask).await?.get_ref())
+            let made = Server::of(globals).await?.tokens().refresh_jwt(ask).await?.into_inner();
+            show_once(Some(format), &made, &made.access_token, || {
+                "the new tokens are lost, and the refresh token is used up: issue another one".to_owned()
+            })
         }
         JwtCommand::Revoke { token_file } => {
             let ask = v1::RevokeJwtRequest { token: read_secret(&token_file)?.0 };

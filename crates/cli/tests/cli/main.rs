@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on says so by ending")]
 
+mod closed_output;
 mod help;
 mod json;
 mod operators;
