@@ -16,6 +16,7 @@ mod negative;
 mod operator;
 mod profile;
 mod profile_secret;
+mod repeated;
 mod serve;
 mod shadow;
 mod tenant;
@@ -76,8 +77,10 @@ impl Cli {
     /// Parses the command line; a wrong one ends the process here with an error text.
     pub(crate) fn parse_args() -> Self {
         let words = negative::joined(std::env::args_os());
-        Self::from_arg_matches(&Self::command_with_examples().get_matches_from(words))
-            .unwrap_or_else(|error| error.exit())
+        let command = Self::command_with_examples();
+        let matches = command.clone().get_matches_from(words);
+        let checked = repeated::check(&command, &matches);
+        checked.and_then(|()| Self::from_arg_matches(&matches)).unwrap_or_else(|error| error.exit())
     }
 }
 
