@@ -51,8 +51,26 @@ fn a_file_of_envoys_that_fails_open_gives_up_too_soon_forwards_the_credential_or
 }
 
 /// The configuration that `latchkey envoy-config` prints, where each mistake is made in a form that Envoy accepts.
-const MISTAKES: [(&str, &str, &str, &str); 8] = [
+const MISTAKES: [(&str, &str, &str, &str); 11] = [
     ("failure_mode_allow: false", "failureModeAllow: yes", "error", "failure_mode_allow"),
+    (
+        "status_on_error: { code: ServiceUnavailable }",
+        "status_on_error: { code: OK }",
+        "error",
+        "status_on_error",
+    ),
+    (
+        "failure_mode_allow: false",
+        "filter_enabled: { default_value: { numerator: 100 }, runtime_key: gate.on }",
+        "warning",
+        "the runtime value gate.on",
+    ),
+    (
+        "stat_prefix: front",
+        "stat_prefix: front\n                upgrade_configs: [{ upgrade_type: websocket, filters: [{ name: r, typed_config: { \"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router } }] }]",
+        "error",
+        "the upgrade to websocket",
+    ),
     (
         "stat_prefix: front",
         "stat_prefix: front\n                access_log:\n                  - name: log\n                    typed_config: { \"@type\": type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog, log_format: { json_format: { a: { b: \"%REQ(X-Api-Key):9%\" } } } }",

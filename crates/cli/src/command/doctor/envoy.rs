@@ -2,12 +2,17 @@
 //! Latchkey, wait for it too shortly or too long, show it too little, or show a credential to others.
 
 mod cluster;
+mod destination;
+mod discovery;
 mod endpoints;
 mod filter;
 mod log;
 mod manager;
+mod network;
 mod order;
 mod route;
+mod route_match;
+mod runtime;
 mod source;
 mod walk;
 
@@ -18,7 +23,7 @@ use latchkey_server::profile_test::EnvoyRequirements;
 use serde_json::Value;
 
 pub(super) use source::read;
-use walk::{at, find, kinds, text, typed, untyped};
+use walk::{at, find, text, typed, untyped};
 
 const FILTER: &str = "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz";
 const PER_ROUTE: &str = "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute";
@@ -41,24 +46,23 @@ pub(super) fn examine(
     let configuration = &untyped(configuration);
     let filters = find(configuration, |value| typed(value, FILTER));
     let mut findings = Vec::new();
-    let discovered = !find(configuration, |value| {
-        !at(value, "config_discovery").is_null() && kinds(value).contains(&FILTER)
-    })
-    .is_empty();
-    if filters.is_empty() && discovered {
-        findings.push(doubtful(
-            "the configuration of the filter that asks Latchkey is discovered (ECDS), and is not in this file",
-            "give Envoy's admin address, which knows it",
-        ));
-    } else if filters.is_empty() {
-        let remedy = "put envoy.filters.http.ext_authz before the router: `latchkey envoy-config` prints how";
-        return vec![wrong("no filter asks Latchkey: everybody passes", remedy)];
+    findings.extend(discovery::listeners(configuration));
+    if filters.is_empty() {
+        let Some(discovered) = discovery::filters(configuration) else {
+            let remedy =
+                "put envoy.filters.http.ext_authz before the router: `latchkey envoy-config` prints how";
+            findings.insert(0, wrong("no filter asks Latchkey: everybody passes", remedy));
+            return findings;
+        };
+        findings.push(discovered);
     }
+    findings.extend(network::examine(configuration));
     for manager in find(configuration, |value| typed(value, MANAGER)) {
-        findings.extend(manager::examine(manager, requirements));
+        findings.extend(manager::examine(configuration, manager, requirements));
     }
     for filter in filters {
         findings.extend(filter::examine(filter, requirements, check_deadline));
+        findings.extend(runtime::examine(configuration, filter));
         findings.extend(cluster::examine(configuration, filter));
     }
     findings.extend(route::examine(configuration, requirements));

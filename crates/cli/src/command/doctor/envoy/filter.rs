@@ -14,6 +14,30 @@ const NETWORK: Duration = Duration::from_millis(50);
 /// Longest time that a request may wait for a decision, unless a Check itself may take longer.
 const LONG: Duration = Duration::from_secs(1);
 
+/// Envoy's names of statuses below 400 (`envoy.type.v3.StatusCode`).
+const NO_ERRORS: [&str; 20] = [
+    "Empty",
+    "Continue",
+    "OK",
+    "Created",
+    "Accepted",
+    "NonAuthoritativeInformation",
+    "NoContent",
+    "ResetContent",
+    "PartialContent",
+    "MultiStatus",
+    "AlreadyReported",
+    "IMUsed",
+    "MultipleChoices",
+    "MovedPermanently",
+    "Found",
+    "SeeOther",
+    "NotModified",
+    "UseProxy",
+    "TemporaryRedirect",
+    "PermanentRedirect",
+];
+
 /// Returns the findings in a filter, given what the profiles read, and the maximum duration of a Check.
 pub(super) fn examine(
     filter: &Value,
@@ -55,7 +79,7 @@ fn open(filter: &Value) -> Vec<Finding> {
     found
 }
 
-fn denominator(name: &str) -> f64 {
+pub(super) fn denominator(name: &str) -> f64 {
     match name {
         "TEN_THOUSAND" => 10_000.0,
         "MILLION" => 1_000_000.0,
@@ -198,6 +222,14 @@ fn whole(settings: &Value) -> Vec<Finding> {
     found
 }
 
+/// Returns whether the code of a status, by its number or Envoy's name of it, is none of an error.
+fn is_no_error(code: &Value) -> bool {
+    match code.as_u64().or_else(|| code.as_str()?.parse().ok()) {
+        Some(number) => number < 400,
+        None => code.as_str().is_some_and(|name| NO_ERRORS.contains(&name)),
+    }
+}
+
 /// Checks what happens with the response.
 fn kept(filter: &Value) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -214,7 +246,17 @@ fn kept(filter: &Value) -> Vec<Finding> {
             "leave it out, unless routes depend on headers that Latchkey sets",
         ));
     }
-    if at(filter, "status_on_error").is_null() {
+    let status = at(filter, "status_on_error");
+    if !status.is_null() && is_no_error(at(status, "code")) {
+        found.push(wrong(
+            format!(
+                "status_on_error: {}: clients take an outage for a response of the service",
+                at(status, "code")
+            ),
+            "set status_on_error: { code: ServiceUnavailable }",
+        ));
+    }
+    if status.is_null() {
         found.push(doubtful(
             "without status_on_error, an outage looks like a denial (403)",
             "set status_on_error: { code: ServiceUnavailable }",

@@ -1,17 +1,24 @@
 //! A listener's HTTP connection manager: its paths and hosts, whose word counts about the client, and the responses that it
 //! makes itself.
 
+use std::collections::BTreeSet;
+
 use latchkey_server::doctor::Finding;
 use latchkey_server::profile_test::EnvoyRequirements;
 use serde_json::Value;
 
 use super::walk::{at, find, on, text, typed};
-use super::{doubtful, endpoints, order, wrong};
+use super::{FILTER, discovery, doubtful, endpoints, order, wrong};
 
 /// Extension that reads the client's address from x-forwarded-for.
 const XFF: &str = "envoy.extensions.http.original_ip_detection.xff.v3.XffConfig";
 
-pub(super) fn examine(manager: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
+/// Checks a connection manager of a configuration.
+pub(super) fn examine(
+    configuration: &Value,
+    manager: &Value,
+    requirements: &[EnvoyRequirements],
+) -> Vec<Finding> {
     let name = match text(manager, "stat_prefix") {
         "" => "without a stat_prefix",
         name => name,
@@ -19,7 +26,13 @@ pub(super) fn examine(manager: &Value, requirements: &[EnvoyRequirements]) -> Ve
     let mut found = order::examine(manager, name);
     found.extend(client(manager, name, requirements));
     found.extend(replies(manager, name, requirements));
-    found.extend(endpoints::examine(manager, name, requirements));
+    match discovery::routes(configuration, manager, name) {
+        Ok(routes) => {
+            let grpc = grpc_clusters(configuration);
+            found.extend(endpoints::examine(routes, name, requirements, &grpc));
+        }
+        Err(unread) => found.push(unread),
+    }
     found.extend(paths(manager, name, requirements));
     found.extend(hosts(manager, name, requirements));
     if !matches!(underscores(manager), "REJECT_REQUEST" | "DROP_HEADER") {
@@ -31,6 +44,12 @@ pub(super) fn examine(manager: &Value, requirements: &[EnvoyRequirements]) -> Ve
         ));
     }
     found
+}
+
+/// Returns the clusters that filters ask.
+fn grpc_clusters(configuration: &Value) -> BTreeSet<&str> {
+    let filters = find(configuration, |value| typed(value, FILTER));
+    filters.into_iter().map(|filter| text(filter, "grpc_service/envoy_grpc/cluster_name")).collect()
 }
 
 fn underscores(manager: &Value) -> &str {

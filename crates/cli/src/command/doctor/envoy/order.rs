@@ -33,6 +33,36 @@ pub(super) fn examine(manager: &Value, name: &str) -> Vec<Finding> {
             "put envoy.filters.http.ext_authz before its router, unless it is meant to be open",
         )];
     };
+    let mut found = chain(filters, asks, name);
+    found.extend(upgrades(manager, name));
+    found
+}
+
+/// Checks the filters of connections that are upgraded. A list of its own takes the place of the others.
+fn upgrades(manager: &Value, name: &str) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for upgrade in list(manager, "upgrade_configs") {
+        let filters = list(upgrade, "filters");
+        if filters.is_empty() {
+            continue;
+        }
+        let kind = text(upgrade, "upgrade_type");
+        match filters.iter().position(asks_latchkey) {
+            Some(asks) => found.extend(chain(filters, asks, &format!("{name}, upgrade to {kind}"))),
+            None => found.push(wrong(
+                format!(
+                    "listener {name}: the filters of the upgrade to {kind} take the place of the listener's own, and do not \
+                     ask Latchkey: such a request passes"
+                ),
+                "leave out upgrade_configs.filters, or put envoy.filters.http.ext_authz before the router there too",
+            )),
+        }
+    }
+    found
+}
+
+/// Checks the filters before and behind the one that asks Latchkey.
+fn chain(filters: &[Value], asks: usize, name: &str) -> Vec<Finding> {
     let (before, behind) = (&filters[..asks], &filters[asks + 1..]);
     let mut found = Vec::new();
     if before.iter().any(|filter| is_one_of(filter, &["cache"])) {

@@ -97,7 +97,7 @@ fn open(configuration: &Value) -> Vec<Finding> {
 }
 
 /// Hosts and the routes inside of them: what holds for the one is also looked for in the other.
-fn nested(value: &Value, holds: impl Fn(&Value) -> bool + Copy) -> Vec<&Value> {
+pub(super) fn nested(value: &Value, holds: impl Fn(&Value) -> bool + Copy) -> Vec<&Value> {
     let mut all = Vec::new();
     let mut waiting = vec![value];
     while let Some(next) = waiting.pop() {
@@ -109,7 +109,8 @@ fn nested(value: &Value, holds: impl Fn(&Value) -> bool + Copy) -> Vec<&Value> {
     all
 }
 
-fn name(place: &Value) -> String {
+/// Returns the name of a place in the routes.
+pub(super) fn name(place: &Value) -> String {
     let kinds =
         [("prefix", "match/prefix"), ("path", "match/path"), ("prefix", "match/path_separated_prefix")];
     let matched =

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 mod around;
 mod timeout;
+mod ways_around;
 
 use super::*;
 
@@ -37,7 +38,8 @@ fn right() -> Value {
 
 fn requirements() -> Vec<EnvoyRequirements> {
     let headers = ["x-api-key", "x-request-id", "traceparent"].map(str::to_owned).into();
-    vec![EnvoyRequirements { headers, ..EnvoyRequirements::default() }]
+    let resources = ["shop".to_owned()].into();
+    vec![EnvoyRequirements { name: "p".to_owned(), headers, resources, ..EnvoyRequirements::default() }]
 }
 
 const FILTERS: &str = "/listener/http_filters/0/typed_config";
@@ -115,6 +117,8 @@ fn of_the_filter() -> Vec<Case> {
         ),
         (FILTERS, "clear_route_cache", json!(true), Severity::Warning, "clear_route_cache"),
         (FILTERS, "status_on_error", Value::Null, Severity::Warning, "status_on_error"),
+        (FILTERS, "status_on_error", json!({ "code": "OK" }), Severity::Error, "status_on_error"),
+        (FILTERS, "status_on_error", json!({ "code": 399 }), Severity::Error, "status_on_error"),
     ]
 }
 

@@ -103,6 +103,11 @@ pub(super) fn list<'a>(value: &'a Value, path: &str) -> &'a [Value] {
     at(value, path).as_array().map_or(&[], Vec::as_slice)
 }
 
+/// Returns whether a member has this name, in either spelling.
+pub(super) fn is_named(member: &str, name: &str) -> bool {
+    member == name || member == camel(name)
+}
+
 fn camel(name: &str) -> String {
     let mut words = name.split('_');
     let mut out = words.next().unwrap_or_default().to_owned();

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use latchkey_server::profile_test::EndpointPath;
-
 use super::*;
 
 const LISTENER: &str = "/listener";
@@ -20,7 +18,12 @@ fn filter(kind: &str) -> Value {
 }
 
 #[track_caller]
-fn found_alone(configuration: &Value, requirements: &[EnvoyRequirements], severity: Severity, words: &str) {
+pub(super) fn found_alone(
+    configuration: &Value,
+    requirements: &[EnvoyRequirements],
+    severity: Severity,
+    words: &str,
+) {
     let found = output(configuration, requirements);
     let alone = found.len() == 1 && found[0].0 == severity && found[0].1.contains(words);
     assert!(alone, "{words}: {found:?}");
@@ -137,51 +140,6 @@ fn credentials_in_logs_and_traces_are_found_in_any_form() {
     );
     let without = file(json!({ "log_format": { "json_format": { "path": "%PATH(NQ)%" } } }));
     assert_eq!(output(&with(LISTENER, "access_log", without), &own)[0].0, Severity::Ok);
-}
-
-fn endpoint() -> EndpointPath {
-    EndpointPath {
-        pattern: "/v1/keys/{shop}".to_owned(),
-        regex: "/v1/keys/[^/]+/?".to_owned(),
-        sample: "/v1/keys/x".to_owned(),
-        methods: BTreeSet::from(["GET".to_owned(), "HEAD".to_owned(), "POST".to_owned()]),
-        shared: false,
-    }
-}
-
-fn routed(routes: Value) -> Value {
-    with("/listener/route_config/virtual_hosts/0", "routes", routes)
-}
-
-#[test]
-fn an_endpoint_that_envoy_sends_to_the_service_is_found() {
-    let own = vec![EnvoyRequirements { endpoints: vec![endpoint()], ..requirements().remove(0) }];
-    let to = |rule: Value, cluster: &str| json!({ "match": rule, "route": { "cluster": cluster } });
-    let rest = || to(json!({ "prefix": "/" }), "upstream");
-    found_alone(&routed(json!([rest()])), &own, Severity::Error, "is an endpoint of the profile");
-    for wrong in [
-        json!({ "prefix": "/v1/other" }),
-        json!({ "path": "/v1/keys/{shop}" }),
-        json!({ "safe_regex": { "regex": "/v1/keys" } }),
-        json!({ "prefix": "/v1/keys", "headers": [{ "name": ":method", "string_match": { "exact": "GET" } }] }),
-        json!({ "prefix": "/v1/keys", "headers": [{ "name": "x-internal", "present_match": true }] }),
-    ] {
-        let routes = json!([to(wrong.clone(), "http"), rest()]);
-        found_alone(&routed(routes), &own, Severity::Error, "is an endpoint of the profile");
-    }
-    for right in [
-        json!({ "prefix": "/v1/keys" }),
-        json!({ "pathSeparatedPrefix": "/v1/keys" }),
-        json!({ "safe_regex": { "regex": "/v1/keys/[^/]+/?" } }),
-        json!({ "prefix": "/V1/KEYS/", "case_sensitive": false }),
-        json!({ "path_match_policy": { "typed_config": { "path_template": "/v1/keys/{shop}" } } }),
-        json!({ "prefix": "/v1", "headers": [{ "name": ":method", "string_match": { "safe_regex": { "regex": "GET|HEAD|POST" } } }] }),
-    ] {
-        let found = output(&routed(json!([to(right.clone(), "http"), rest()])), &own);
-        assert_eq!(found[0].0, Severity::Ok, "{right}: {found:?}");
-    }
-    let elsewhere = json!([to(json!({ "prefix": "/a" }), "upstream")]);
-    found_alone(&routed(elsewhere), &own, Severity::Warning, "no route takes it");
 }
 
 #[test]
