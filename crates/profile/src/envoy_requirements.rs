@@ -18,6 +18,14 @@ pub struct EnvoyRequirements {
     pub body: bool,
     /// Names of resources that are read from the body.
     pub body_resources: Vec<String>,
+    /// Names of scopes, with their other names.
+    pub scopes: Vec<String>,
+    /// Names of rate classes.
+    pub rate_classes: Vec<String>,
+    /// Names of environments; empty if keys are not divided by environment.
+    pub environments: Vec<String>,
+    /// Names of resources that a request can name, or that a key can be bound to.
+    pub resources: BTreeSet<String>,
     /// Hosts with the environment that each one serves, in the order of the document; empty if hosts do not decide
     /// the environment.
     pub hosts: Vec<(String, Option<String>)>,
@@ -68,6 +76,10 @@ impl Profile {
             trusted_hops: rules.address.trusted_hops,
             forwards_credential: rules.credential.forward,
             hosts: self.hosts_with_environment(),
+            scopes: self.scope_names(),
+            rate_classes: self.policy.classes.names().map(str::to_owned).collect(),
+            environments: self.policy.environments.iter().map(ToString::to_string).collect(),
+            resources: self.resource_names(),
             encoded_slashes: self.policy.routes.permits_encoded_slash(),
             ..EnvoyRequirements::default()
         };
@@ -102,6 +114,22 @@ impl Profile {
             requirements.headers.extend(BODY_HEADERS.map(str::to_owned));
         }
         requirements
+    }
+
+    /// Returns the names of all scopes, with their other names.
+    fn scope_names(&self) -> Vec<String> {
+        let entries = self.policy.scopes.entries().iter();
+        let names = entries.flat_map(|scope| std::iter::once(&scope.name).chain(&scope.aliases));
+        names.map(ToString::to_string).collect()
+    }
+
+    /// Returns the names of resources that a request can name, or that a key can be bound to.
+    fn resource_names(&self) -> BTreeSet<String> {
+        let routes = &self.policy.routes;
+        let in_paths = (0..).map_while(|index| routes.get(index)).flat_map(|route| &route.resource);
+        let read = self.rules.resources.iter().map(|(name, _)| name);
+        let bound = self.policy.kinds.iter().flat_map(|kind| &kind.bindings);
+        read.chain(in_paths.map(|(name, _)| name)).chain(bound).map(ToString::to_string).collect()
     }
 
     /// Returns the paths of the endpoints, in the order of the document.

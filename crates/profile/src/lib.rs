@@ -22,6 +22,7 @@ mod rate_limit_view;
 mod reader;
 mod request;
 mod response;
+mod route_values;
 mod source;
 mod template;
 mod template_context;
@@ -43,4 +44,5 @@ pub use request::{Header, Headers, Request, TextArena};
 pub use response::{
     AllowResponse, DenyResponse, HeaderRemovals, RenderedHeaders, StaticRemovals, default_denial,
 };
+pub use route_values::unknown_route_value;
 pub use template_context::{CredentialFormat, TemplateContext};

@@ -8,7 +8,7 @@ use std::path::Path;
 use latchkey_profile::CaseResult;
 pub use latchkey_profile::{
     DocumentError, EndpointPath, EnvoyReply, EnvoyRequirements, Errors, ExampleOutcome, Profile, lint,
-    lint_shared_hosts, profile_conflicts,
+    lint_shared_hosts, profile_conflicts, unknown_route_value,
 };
 
 use latchkey_grpc::diff_to_proto;

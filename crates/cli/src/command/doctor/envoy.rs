@@ -5,6 +5,7 @@ mod cluster;
 mod destination;
 mod discovery;
 mod endpoints;
+mod extensions;
 mod filter;
 mod log;
 mod manager;
@@ -66,6 +67,7 @@ pub(super) fn examine(
         findings.extend(cluster::examine(configuration, filter));
     }
     findings.extend(route::examine(configuration, requirements));
+    findings.extend(extensions::examine(configuration, requirements));
     findings.extend(log::examine(configuration, requirements));
     findings.extend(admin(configuration));
     // One filter on many listeners is one matter.

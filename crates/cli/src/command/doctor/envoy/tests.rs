@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 mod around;
+mod extensions;
 mod timeout;
 mod ways_around;
 
