@@ -65,7 +65,8 @@ pub enum RequestedEnvironment<'a> {
     Named(&'a str),
     /// A host that the profile does not list: every call is denied.
     UnknownHost,
-    /// A host that is not a host name or address with a port: every call is denied.
+    /// A host that is not a host name or an address in its canonical form, with or without a port: every call is
+    /// denied.
     InvalidHost,
 }
 

@@ -262,7 +262,7 @@ fn unreadable(eval: &mut EvalContext<'_, '_>, policy: Option<&Policy>) -> Option
     match eval.input.environment {
         RequestedEnvironment::UnknownHost => return Some(eval.fail("host", Reason::HostNotAllowed)),
         RequestedEnvironment::InvalidHost => {
-            let message = "The Host header is not a host name or address with a port.";
+            let message = "The Host header is not a host name or an address in its canonical form.";
             let denial = Denial { reason: Reason::HostNotAllowed, message: message.into() };
             return Some(eval.explain.fail("host", denial));
         }

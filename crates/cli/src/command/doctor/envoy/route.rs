@@ -13,7 +13,7 @@ use super::{PER_ROUTE, doubtful, wrong};
 pub(super) fn examine(configuration: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
     let mut found = open(configuration);
     if requirements.iter().any(|requirements| !requirements.hosts.is_empty()) {
-        found.extend(environments(configuration));
+        found.extend(environments(configuration, requirements));
     }
     found.extend(uploads(configuration, requirements));
     found
@@ -48,13 +48,16 @@ fn uploads(configuration: &Value, requirements: &[EnvoyRequirements]) -> Vec<Fin
     found
 }
 
-/// Finds hosts without an environment, where the profile tells environments apart by host.
-fn environments(configuration: &Value) -> Vec<Finding> {
+/// Finds hosts without an environment, where the profile tells environments apart by host. A host for all names needs one
+/// if there is no other, or if the profile has an environment for it.
+fn environments(configuration: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
     let hosts = find(configuration, |value| value.is_object() && !list(value, "domains").is_empty());
     let any = |host: &Value| list(host, "domains").iter().all(|domain| domain == "*");
-    let only_any = hosts.iter().all(|host| any(host));
+    let mut named = requirements.iter().flat_map(|requirements| &requirements.hosts);
+    let any_counts = named.any(|(name, environment)| name == "*" && environment.is_some())
+        || hosts.iter().all(|host| any(host));
     let mut found = Vec::new();
-    for host in hosts.into_iter().filter(|host| only_any || !any(host)) {
+    for host in hosts.into_iter().filter(|host| any_counts || !any(host)) {
         let named = |value: &Value| !at(value, "check_settings/context_extensions/environment").is_null();
         let routes = list(host, "routes");
         let by_host = !find(at(host, "typed_per_filter_config"), named).is_empty();

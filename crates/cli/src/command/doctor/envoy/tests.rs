@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 mod around;
 mod extensions;
+mod hosts;
 mod timeout;
 mod ways_around;
 
