@@ -1,5 +1,6 @@
 //! Strings in a JSON body by JSON pointer (RFC 6901). `serde_json::Value` keeps the last of two equal names, and other
-//! readers may keep the first, or compare names without case. This module keeps all and reports the value as ambiguous.
+//! readers may keep the first, or compare names without case, or take `merchantId` for `merchant_id`. This module keeps
+//! all and reports the value as ambiguous.
 
 mod media_type;
 
@@ -72,9 +73,10 @@ impl Pointer {
         for token in &self.0 {
             at = match at {
                 Json::Object(members) => {
-                    let mut named = members.iter().filter(|(name, _)| is_name(name, token));
+                    let mut named = members.iter().filter(|(name, _)| is_spelling(name, token));
                     match (named.next(), named.next()) {
-                        (Some((_, value)), None) => value,
+                        (Some((name, value)), None) if is_name(name, token) => value,
+                        (Some(_), None) => return SourceValue::Unreadable,
                         (None, _) => return SourceValue::Absent,
                         (Some(_), Some(_)) => return SourceValue::Multiple,
                     }
@@ -95,6 +97,22 @@ impl Pointer {
             Json::List(_) | Json::Object(_) | Json::Other => SourceValue::Unreadable,
         }
     }
+}
+
+/// Returns true if a reader takes a member's name for this one: without letter case, up to a NUL, or in the other of the
+/// spellings that the JSON form of Protocol Buffers permits (`merchant_id` and `merchantId`).
+fn is_spelling(name: &str, token: &str) -> bool {
+    let name = name.split('\0').next().unwrap_or_default();
+    let plain = |text: &str| fold(text).replace(['_', '-'], "");
+    if !name.is_ascii() || !token.is_ascii() {
+        return plain(name) == plain(token);
+    }
+    joined(name).eq(joined(token))
+}
+
+/// Returns the bytes of a name without letter case, underscores and hyphens.
+fn joined(name: &str) -> impl Iterator<Item = u8> {
+    name.bytes().filter(|byte| !matches!(byte, b'_' | b'-')).map(|byte| byte.to_ascii_lowercase())
 }
 
 /// Returns true if a lenient reader takes a member's name for this one: without letter case, or up to a NUL.

@@ -1,7 +1,7 @@
 //! Cookies (RFC 6265 section 4.2.1). Several `cookie` headers are read as one.
 
 use super::SourceValue;
-use super::parameter::{Match, compare};
+use super::parameter::{Match, compare, decode_leniently};
 use crate::request::Request;
 
 /// Returns the value of a cookie, whose name is in lower case, if it occurs once.
@@ -39,11 +39,27 @@ fn matches(pair: &[u8], name: &str) -> Match {
 }
 
 /// Returns true if another cookie has one of this name to some servers, which separate cookies by commas (RFC 2965
-/// section 3.2.2) or white space (Python's `http.cookies`) too, or remove white space that is not ASCII's or control
-/// characters around a name (Python's `str.strip`, JavaScript's `trim`).
+/// section 3.2.2) or white space (Python's `http.cookies`) too, remove white space that is not ASCII's or control
+/// characters around a name (Python's `str.strip`, JavaScript's `trim`), decode names, or read `=NAME=VALUE` as
+/// `NAME=VALUE`.
 fn is_hidden_in(pair: &[u8], name: &str) -> bool {
     let mut parts = pair.split(|b| *b == b',' || !b.is_ascii_graphic());
-    parts.any(|part| matches(part, name) != Match::No)
+    parts.any(|part| matches(part, name) != Match::No || is_decoded(part, name))
+}
+
+/// Returns true if a cookie has this name after its percent-encoding is undone (PHP, Perl's `CGI::Cookie`, Rust's
+/// `cookie`) and equals signs before it are dropped.
+fn is_decoded(part: &[u8], name: &str) -> bool {
+    let begin = part.iter().position(|b| *b != b'=').unwrap_or(part.len());
+    let spelled = part[begin..].split(|b| *b == b'=').next().unwrap_or_default();
+    let encoded = |text: &[u8]| text.iter().any(|b| matches!(b, b'%' | b'+'));
+    if !encoded(spelled) && !encoded(name.as_bytes()) {
+        return begin > 0 && compare(spelled, name) != Match::No;
+    }
+    let decode = |text: &str| decode_leniently(&text.replace('+', " "));
+    let (spelled, name) = (decode(&String::from_utf8_lossy(spelled)), decode(name));
+    let name = String::from_utf8_lossy(&name).to_lowercase();
+    compare(spelled.trim_ascii(), name.trim_ascii()) != Match::No
 }
 
 fn value(pair: &[u8]) -> SourceValue<'_> {

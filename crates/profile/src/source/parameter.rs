@@ -1,5 +1,5 @@
 //! Names of query parameters and cookies. Servers read one name in several spellings: without regard to case, with
-//! `[]` for a list, and PHP with an underscore for a dot or a space.
+//! `[]` for a list, and PHP with an underscore for a dot, a space or a bracket that is not closed.
 
 use std::borrow::Cow;
 
@@ -21,26 +21,47 @@ pub(super) fn compare(spelling: &[u8], name: &str) -> Match {
     }
     // Most names are of other parameters.
     if spelling.len() <= name.len() {
-        return if is_spelling(spelling, name) { Match::Value } else { Match::No };
+        return match is_spelling(spelling, name) {
+            true => Match::Value,
+            false if is_open_spelling(spelling, name) => Match::List,
+            false => Match::No,
+        };
     }
     let plain = match spelling.iter().position(|b| *b != b' ') {
         Some(begin) => &spelling[begin..],
         None => spelling,
     };
-    let end = plain.iter().position(|b| matches!(b, b'[' | 0)).unwrap_or(plain.len());
-    match plain.get(end) {
-        None | Some(0) if is_spelling(&plain[..end], name) => Match::Value,
-        Some(b'[') if is_spelling(&plain[..end], name) => Match::List,
-        None | Some(_) => Match::No,
+    let plain = plain.split(|b| *b == 0).next().unwrap_or_default();
+    let end = plain.iter().position(|b| *b == b'[').unwrap_or(plain.len());
+    match is_spelling(&plain[..end], name) {
+        true if end == plain.len() => Match::Value,
+        true => Match::List,
+        false if is_open_spelling(plain, name) => Match::List,
+        false => Match::No,
     }
 }
 
 fn is_spelling(spelling: &[u8], name: &str) -> bool {
-    let plain = |byte: &u8| match byte {
+    spelling.len() == name.len() && spelling.iter().map(plain).eq(name.as_bytes().iter().map(plain))
+}
+
+/// Returns true if PHP reads a name with a bracket that is not closed as this name: `p[x` is `p_x` to it.
+fn is_open_spelling(spelling: &[u8], name: &str) -> bool {
+    let is_open = |text: &[u8]| {
+        let bracket = text.iter().position(|b| *b == b'[');
+        bracket.is_some_and(|at| !text[at..].contains(&b']'))
+    };
+    let underscored = |byte: &u8| if *byte == b'[' { b'_' } else { plain(byte) };
+    spelling.len() == name.len()
+        && is_open(spelling)
+        && spelling.iter().map(underscored).eq(name.as_bytes().iter().map(underscored))
+}
+
+fn plain(byte: &u8) -> u8 {
+    match byte {
         b'.' | b' ' => b'_',
         other => other.to_ascii_lowercase(),
-    };
-    spelling.len() == name.len() && spelling.iter().map(plain).eq(name.as_bytes().iter().map(plain))
+    }
 }
 
 /// Decodes a part of a query (`application/x-www-form-urlencoded`); returns `None` for a broken percent-encoding.
@@ -98,6 +119,13 @@ mod tests {
             ("api_key[]", Match::List),
             ("api_key[0]", Match::List),
             (" api.key[a]", Match::List),
+            ("api[key", Match::List),
+            (" API[key", Match::List),
+            ("api[key\0]", Match::List),
+            ("api_key[", Match::List),
+            ("api[key]", Match::No),
+            ("api]key", Match::No),
+            ("api[keys", Match::No),
             ("api_keys", Match::No),
             ("xapi_key", Match::No),
             ("apikey", Match::No),

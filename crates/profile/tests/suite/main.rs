@@ -18,5 +18,6 @@ mod requests;
 mod responses;
 mod shadow;
 mod sources;
+mod spellings;
 mod support;
 mod templates;

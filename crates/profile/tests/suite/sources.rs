@@ -5,7 +5,7 @@ use latchkey_profile::Request;
 use crate::requests::{reader, with_headers};
 use crate::support::request;
 
-fn bound(more: &str, request: &Request<'_>) -> Option<String> {
+pub(crate) fn bound(more: &str, request: &Request<'_>) -> Option<String> {
     let profile = reader(r#"["header:x-api-key"]"#, more);
     let access = profile.parse_request(request).access;
     access.resource.first().map(|(_, value)| (*value).to_owned())
