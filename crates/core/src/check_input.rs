@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use smallvec::SmallVec;
 
-use crate::route::PathReadings;
+use crate::route::{PathError, PathReadings};
 
 /// Credential of a call, as far as it could be read.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -81,8 +81,8 @@ pub enum Path<'a> {
     Canonical(Cow<'a, str>),
     /// A path that servers read in different ways, each of which must lead to the same route.
     Ambiguous(Box<PathReadings>),
-    /// A path that has no canonical form.
-    NonCanonical,
+    /// A path that has no canonical form, for this reason.
+    NonCanonical(PathError),
 }
 
 impl Path<'_> {
@@ -92,7 +92,7 @@ impl Path<'_> {
         match self {
             Self::Canonical(path) => Some(path),
             Self::Ambiguous(readings) => Some(readings.canonical()),
-            Self::Absent | Self::ScopesOnly | Self::NonCanonical => None,
+            Self::Absent | Self::ScopesOnly | Self::NonCanonical(_) => None,
         }
     }
 }

@@ -273,7 +273,7 @@ fn unreadable(eval: &mut EvalContext<'_, '_>, policy: Option<&Policy>) -> Option
         return Some(eval.explain.fail("route", Denial::with_message(Reason::RouteNotAllowed, message)));
     }
     let refusal = match &eval.input.path {
-        Path::NonCanonical => RouteRefusal::Readings,
+        Path::NonCanonical(error) => RouteRefusal::NonCanonical(*error),
         Path::Ambiguous(readings)
             if readings.has_encoded_slash() && policy.is_some_and(|p| !p.routes.permits_encoded_slash()) =>
         {
@@ -290,5 +290,5 @@ fn invalid_credential() -> Denial {
 }
 
 fn refused(refusal: RouteRefusal) -> Denial {
-    Denial { reason: Reason::RouteNotAllowed, message: refusal.message().into() }
+    Denial { reason: Reason::RouteNotAllowed, message: refusal.message() }
 }

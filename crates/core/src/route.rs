@@ -6,6 +6,7 @@ mod canonical;
 mod matcher;
 mod pattern;
 mod readings;
+mod suffix;
 
 pub(crate) use canonical::decode_segment;
 pub use canonical::{PathError, canonical};

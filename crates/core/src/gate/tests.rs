@@ -17,6 +17,7 @@ use crate::decision::{Decision, Verdict};
 use crate::reason::Reason;
 use crate::record::KeyLifecycle;
 use crate::record::fixture::VALUE as GOOD;
+use crate::route::PathError;
 use crate::time::Timestamp;
 
 fn get_request<'a>(value: &'a str, path: &'a str) -> CheckInput<'a> {
@@ -170,9 +171,9 @@ async fn routes_decide_by_scope_kind_and_path() {
         None,
         "a public route needs no credential"
     );
-    let non_canonical = CheckInput { path: Path::NonCanonical, ..get_request(GOOD, "") };
+    let non_canonical = CheckInput { path: Path::NonCanonical(PathError::Dots), ..get_request(GOOD, "") };
     assert_eq!(denial_reason(&fixture, &non_canonical).await, Some(Reason::RouteNotAllowed));
-    let without_credential = CheckInput { path: Path::NonCanonical, ..get_request("", "") };
+    let without_credential = CheckInput { path: Path::NonCanonical(PathError::Dots), ..get_request("", "") };
     assert_eq!(denial_reason(&fixture, &without_credential).await, Some(Reason::RouteNotAllowed));
 }
 

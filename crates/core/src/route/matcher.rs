@@ -8,12 +8,16 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use self::fold::fold;
 use self::tree::{Search, Tree};
 use super::Route;
-use super::canonical::decode_segment;
+use super::canonical::{PathError, decode_segment};
+use super::pattern::Part;
 use super::readings::{PathReadings, Reading};
-use super::segment;
+use super::suffix::{may_have_suffix, stems};
+use super::{segment, segments};
 use crate::check_input::Path;
 
 /// Routes of a profile, prepared for matching.
@@ -25,6 +29,7 @@ pub struct Routes {
     folded: Option<Tree>,
     case_sensitive: bool,
     ignores_last_slash: bool,
+    distinguishes_suffix: bool,
     permits_encoded_slash: bool,
 }
 
@@ -48,6 +53,10 @@ pub enum RouteRefusal {
     LetterCase,
     /// Servers that read the path in another way would choose another route or resource.
     Readings,
+    /// A server that drops the suffix of the last segment would choose another route.
+    Suffix,
+    /// The path has no canonical form.
+    NonCanonical(PathError),
     /// The path has an encoded slash, and its route does not permit one.
     EncodedSlash,
 }
@@ -55,13 +64,19 @@ pub enum RouteRefusal {
 impl RouteRefusal {
     /// Returns the message for people.
     #[must_use]
-    pub fn message(self) -> &'static str {
-        match self {
+    pub fn message(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Self::Method => "This path is not open to this method.",
             Self::LetterCase => "This path differs from a route in the case of letters.",
             Self::Readings => "The path can be read in more than one way.",
+            Self::Suffix => "This path differs from a route in a suffix of its last segment.",
             Self::EncodedSlash => "The path has an encoded slash.",
-        }
+            Self::NonCanonical(error) => {
+                let text = error.to_string();
+                let (first, rest) = text.split_at(text.chars().next().map_or(0, char::len_utf8));
+                return Cow::Owned(format!("{}{rest}.", first.to_uppercase()));
+            }
+        })
     }
 }
 
@@ -105,6 +120,7 @@ impl Routes {
             folded,
             case_sensitive: false,
             ignores_last_slash: false,
+            distinguishes_suffix: false,
             permits_encoded_slash,
         }
     }
@@ -133,6 +149,19 @@ impl Routes {
         self.ignores_last_slash
     }
 
+    /// Returns the routes with paths that differ in a suffix of the last segment as different paths.
+    #[must_use]
+    pub fn distinguish_suffix(self, distinguishes_suffix: bool) -> Self {
+        Self { distinguishes_suffix, ..self }
+    }
+
+    /// Returns true if paths that differ in a suffix of the last segment are different paths, to the service behind
+    /// too.
+    #[must_use]
+    pub fn distinguishes_suffix(&self) -> bool {
+        self.distinguishes_suffix
+    }
+
     /// Returns true if a route takes paths with encoded slashes.
     #[must_use]
     pub fn permits_encoded_slash(&self) -> bool {
@@ -152,7 +181,7 @@ impl Routes {
             Path::Canonical(path) => self.find(method, path),
             Path::Ambiguous(readings) => self.find_for_all(method, readings),
             Path::Absent | Path::ScopesOnly => RouteMatch::Unmatched,
-            Path::NonCanonical => RouteMatch::Refused(RouteRefusal::Readings),
+            Path::NonCanonical(error) => RouteMatch::Refused(RouteRefusal::NonCanonical(*error)),
         }
     }
 
@@ -160,6 +189,15 @@ impl Routes {
     /// body.
     #[must_use]
     pub fn find(&self, method: &str, path: &str) -> RouteMatch<'_> {
+        let found = self.find_whole(method, path);
+        if self.distinguishes_suffix || !may_have_suffix(path) || found.refused() {
+            return found;
+        }
+        let other = |stem| leads_elsewhere(found, path, self.find_whole(method, stem));
+        if stems(path).into_iter().any(other) { RouteMatch::Refused(RouteRefusal::Suffix) } else { found }
+    }
+
+    fn find_whole(&self, method: &str, path: &str) -> RouteMatch<'_> {
         let exact = self.search(&self.tree, method, path);
         if self.case_sensitive || exact.refused() {
             return exact;
@@ -214,6 +252,20 @@ impl Routes {
         let narrower =
             |other: &Route| route.pattern.covers(&other.pattern) && !other.pattern.covers(&route.pattern);
         others.iter().any(|other| *other < number && narrower(&self.declared[*other]))
+    }
+}
+
+/// Returns true if a server that drops the suffix of a path chooses another route, with other requirements. A route that
+/// lists the path with its suffix is meant for it.
+fn leads_elsewhere(found: RouteMatch<'_>, path: &str, stem: RouteMatch<'_>) -> bool {
+    match (found, stem) {
+        (_, RouteMatch::Unmatched) => false,
+        (RouteMatch::Found(_, route), stem) => {
+            let last = segments(path).count().saturating_sub(1);
+            let listed = matches!(route.pattern.parts.get(last), Some(Part::Literal(_)));
+            !listed && !found.same(stem)
+        }
+        (RouteMatch::Unmatched | RouteMatch::Refused(_), _) => true,
     }
 }
 

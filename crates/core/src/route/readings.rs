@@ -64,8 +64,8 @@ impl PathReadings {
 pub fn parse(raw: &str) -> Path<'_> {
     match absolute(raw) {
         Ok(path) if is_canonical(path) => Path::Canonical(path.into()),
-        Ok(path) => decode(path).and_then(|decoded| all(path, &decoded)).unwrap_or(Path::NonCanonical),
-        Err(_) => Path::NonCanonical,
+        Ok(path) => decode(path).and_then(|decoded| all(path, &decoded)).unwrap_or_else(Path::NonCanonical),
+        Err(error) => Path::NonCanonical(error),
     }
 }
 
@@ -156,7 +156,7 @@ mod tests {
         match parse(raw) {
             Path::Canonical(path) => vec![path.into_owned()],
             Path::Ambiguous(readings) => readings.forms.iter().map(|form| form.path.to_string()).collect(),
-            Path::Absent | Path::ScopesOnly | Path::NonCanonical => Vec::new(),
+            Path::Absent | Path::ScopesOnly | Path::NonCanonical(_) => Vec::new(),
         }
     }
 
@@ -187,7 +187,7 @@ mod tests {
         assert!(matches!(parse("/things/g%2Fp"), Path::Ambiguous(readings) if readings.has_encoded_slash()));
         for path in ["/things/%2fetc", "/things/a%2f..%2fb", "/things/a%2f", "/things/a%2f%2fb", "/x%2f../y"]
         {
-            assert_eq!(parse(path), Path::NonCanonical, "{path}");
+            assert_eq!(parse(path), Path::NonCanonical(PathError::EncodedSlash), "{path}");
         }
     }
 }

@@ -65,6 +65,13 @@ fn switches(versions: &Versions<'_>) -> Vec<ProfileChange> {
             closed: "paths that end with a slash are denied where another route would take them",
         },
         Switch {
+            field: "format_suffix",
+            open: (old.routes.distinguishes_suffix(), new.routes.distinguishes_suffix()),
+            values: ("unambiguous", "distinct"),
+            opened: "paths that match a narrower route but for a suffix such as `.json` are not denied for it any more",
+            closed: "paths that match a narrower route but for a suffix such as `.json` are denied",
+        },
+        Switch {
             field: "tenant.required",
             open: (!old.tenant_required, !new.tenant_required),
             values: ("true", "false"),

@@ -39,7 +39,9 @@ pub(super) fn read(
             all.push(endpoint);
         }
     }
-    Endpoints { routes: Routes::new(routes), all, errors: CustomErrors(errors(root)) }
+    // Latchkey answers these paths itself, and drops no suffix.
+    let routes = Routes::new(routes).distinguish_suffix(true);
+    Endpoints { routes, all, errors: CustomErrors(errors(root)) }
 }
 
 fn endpoint(

@@ -46,6 +46,19 @@ fn ignores_last_slash(root: &mut Section<'_>) -> bool {
     }
 }
 
+/// Reads true if paths that differ in a suffix of the last segment are different paths.
+fn distinguishes_suffix(root: &mut Section<'_>) -> bool {
+    let Some(text) = root.text("format_suffix") else { return false };
+    match text.value {
+        "unambiguous" => false,
+        "distinct" => true,
+        other => {
+            text.report(format!("\"{other}\" is neither \"unambiguous\" nor \"distinct\""));
+            false
+        }
+    }
+}
+
 /// Reads the routes in the order of their declaration, and how paths are matched with them.
 pub(super) fn read(root: &mut Section<'_>, declared: &Declarations<'_>) -> Routes {
     let mut routes = Vec::new();
@@ -55,7 +68,10 @@ pub(super) fn read(root: &mut Section<'_>, declared: &Declarations<'_>) -> Route
         routes.extend(route);
     }
     let case_sensitive = case_sensitive(root);
-    Routes::new(routes).case_sensitive(case_sensitive).ignore_last_slash(ignores_last_slash(root))
+    Routes::new(routes)
+        .case_sensitive(case_sensitive)
+        .ignore_last_slash(ignores_last_slash(root))
+        .distinguish_suffix(distinguishes_suffix(root))
 }
 
 fn route(section: &mut Section<'_>, declared: &Declarations<'_>) -> Option<Route> {

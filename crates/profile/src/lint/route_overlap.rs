@@ -37,6 +37,7 @@ impl RouteMatches {
 /// that it names and they do not, or in another letter case.
 pub(super) fn lint(root: &mut Section<'_>) {
     let case_sensitive = root.text("paths").is_some_and(|text| text.value == "case_sensitive");
+    let distinct = root.text("format_suffix").is_some_and(|text| text.value == "distinct");
     let mut all: Vec<(Text<'_>, RouteMatches)> = Vec::new();
     for mut section in root.sections("routes") {
         let Some(path) = section.text("path") else { continue };
@@ -66,14 +67,32 @@ pub(super) fn lint(root: &mut Section<'_>) {
                 ));
             }
         }
-        if let Some(wide) = wider().next().filter(|_| case_sensitive && has_letters(route.pattern.text())) {
-            path.report(format!(
-                "\"{}\" in another letter case belongs to the later and wider route \"{}\", because of \
-                 paths = \"case_sensitive\"; this is safe only if the service behind tells letter case apart",
-                route.pattern.text(),
-                wide.pattern.text()
-            ));
+        if let Some(wide) = wider().next() {
+            told_apart(path, route, wide, case_sensitive, distinct);
         }
+    }
+}
+
+/// Warns of a route of whose paths a wider one takes other spellings, because the document tells them apart.
+fn told_apart(
+    path: &Text<'_>,
+    route: &RouteMatches,
+    wide: &RouteMatches,
+    case_sensitive: bool,
+    distinct: bool,
+) {
+    let (text, wide) = (route.pattern.text(), wide.pattern.text());
+    if case_sensitive && has_letters(text) {
+        path.report(format!(
+            "\"{text}\" in another letter case belongs to the later and wider route \"{wide}\", because of paths = \
+             \"case_sensitive\"; this is safe only if the service behind tells letter case apart"
+        ));
+    }
+    if distinct && !text.ends_with(['}', '*', '/']) {
+        path.report(format!(
+            "\"{text}\" with a suffix such as .json belongs to the later and wider route \"{wide}\", because of \
+             format_suffix = \"distinct\"; this is safe only if the service behind takes it for another path"
+        ));
     }
 }
 

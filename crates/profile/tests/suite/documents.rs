@@ -127,6 +127,21 @@ fn twenty_thousand_routes_compile() {
 }
 
 #[test]
+fn a_suffix_makes_another_path_if_the_document_says_so() {
+    let document = "name = \"p\"\n{switch}\n[[scopes]]\nname = \"a\"\n[[routes]]\npath = \"/v1/export\"\n\
+                    scopes = [\"a\"]\n[[routes]]\npath = \"/v1/**\"\n";
+    let is_open = |switch: &str| {
+        let policy = profile(&document.replace("{switch}", switch)).policy;
+        policy.routes.resolve("GET", &parse("/v1/export.csv")).found().is_some()
+    };
+    assert!(!is_open("") && !is_open("format_suffix = \"unambiguous\""));
+    assert!(is_open("format_suffix = \"distinct\""));
+    let wrong = document.replace("{switch}", "format_suffix = \"ignore\"");
+    let errors = Profile::compile(&wrong, 1).expect_err("no such value").to_string();
+    assert!(errors.contains("neither \"unambiguous\" nor \"distinct\""), "{errors}");
+}
+
+#[test]
 fn a_slash_at_the_end_is_ignored_if_the_document_says_so() {
     let document = "name = \"p\"\n{switch}\n[[scopes]]\nname = \"list\"\n[[scopes]]\nname = \"read\"\n\
                     [[routes]]\npath = \"/v1/orders\"\nscopes = [\"list\"]\n\

@@ -47,6 +47,14 @@ fn a_route_of_which_earlier_ones_take_all_or_some_calls_is_named() {
 }
 
 #[test]
+fn a_route_of_which_a_wider_one_takes_paths_with_a_suffix_is_named() {
+    let routes =
+        "[[routes]]\npath = \"/v1/export\"\n[[routes]]\npath = \"/v1/{id}\"\n[[routes]]\npath = \"/**\"\n";
+    one(&format!("format_suffix = \"distinct\"\n{routes}"), "\"/v1/export\" with a suffix such as .json");
+    assert_eq!(warnings(routes), Vec::<String>::new());
+}
+
+#[test]
 fn a_denial_without_the_headers_that_clients_need_is_named() {
     let denial = |fields: &str| format!("[[denials]]\n{fields}\n");
     one(&denial("reasons = [\"EXPIRED\"]"), "www-authenticate = 'Bearer realm=\"p\"'");

@@ -220,7 +220,9 @@ fn paths_are_canonical_or_rejected() {
     for path in
         ["", "*", "//v1/payments", "/v1%2f../payments", "/v1/%252e", "/v1/..;/x", "/%zz", "http://x/y"]
     {
-        assert_eq!(profile.parse_request(&request(path, &[])).access.path, Path::NonCanonical, "{path}");
+        let request = request(path, &[]);
+        let parsed = profile.parse_request(&request).access.path;
+        assert!(matches!(parsed, Path::NonCanonical(_)), "{path}: {parsed:?}");
     }
 }
 

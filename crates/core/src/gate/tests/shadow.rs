@@ -14,7 +14,7 @@ use crate::ports::usage::Hour;
 use crate::reason::Reason;
 use crate::record::KeyLifecycle;
 use crate::record::fixture::VALUE as GOOD;
-use crate::route::Routes;
+use crate::route::{PathError, Routes};
 use crate::scope::ScopeRegistry;
 use crate::time::Timestamp;
 
@@ -78,7 +78,7 @@ async fn a_profile_in_shadow_denies_nothing_and_records_each_reason() {
         (get_request(GOOD, "/v1/nowhere"), Reason::RouteNotAllowed),
         (get_request(GOOD, "/v1/publishable"), Reason::RouteNotAllowed),
         (CheckInput { class: RateClassSelector::Fixed("nothing"), ..base() }, Reason::RouteNotAllowed),
-        (CheckInput { path: Path::NonCanonical, ..base() }, Reason::RouteNotAllowed),
+        (CheckInput { path: Path::NonCanonical(PathError::Dots), ..base() }, Reason::RouteNotAllowed),
     ] {
         assert_eq!(reasons(&fixture, &input).await, passed(expected), "{input:?}");
     }
@@ -102,7 +102,7 @@ async fn an_invalid_credential_has_no_verified_principal_in_shadow() {
     let fixture = GateFixture::with(profile, |_, _| {});
     let context = check(&fixture, &get_request(GOOD, "/v1/admin")).await.context;
     assert!(context.verified_principal().is_some(), "a valid key that lacks a scope is verified");
-    let non_canonical = CheckInput { path: Path::NonCanonical, ..get_request(GOOD, "") };
+    let non_canonical = CheckInput { path: Path::NonCanonical(PathError::Dots), ..get_request(GOOD, "") };
     assert!(check(&fixture, &non_canonical).await.context.verified_principal().is_some());
     assert!(check(&disabled, &non_canonical).await.context.verified_principal().is_none());
     assert!(check(&fixture, &get_request("", "/v1/items")).await.context.principal.is_none());
@@ -145,7 +145,7 @@ async fn a_route_in_shadow_allows_its_own_calls_alone() {
     assert_eq!(reasons(&fixture, &get_request("", "/v1/items")).await, denied(Reason::MissingCredential));
     assert_eq!(reasons(&fixture, &get_request(GOOD, "/v1/neither")).await, denied(Reason::InsufficientScope));
     assert_eq!(reasons(&fixture, &get_request(GOOD, "/v1/admin/x")).await, denied(Reason::RouteNotAllowed));
-    let non_canonical = CheckInput { path: Path::NonCanonical, ..get_request(GOOD, "") };
+    let non_canonical = CheckInput { path: Path::NonCanonical(PathError::Dots), ..get_request(GOOD, "") };
     assert_eq!(reasons(&fixture, &non_canonical).await, denied(Reason::RouteNotAllowed), "no route");
     let disabled = GateFixture::with(route("/v1/admin"), |key, _| key.lifecycle = KeyLifecycle::Disabled);
     let verdict = disabled.gate.check(None, &get_request(GOOD, "/v1/admin")).await.unwrap();
@@ -220,7 +220,10 @@ async fn a_strict_call_is_denied_in_spite_of_shadow() {
     for (input, expected) in [
         (get_request("", "/v1/items"), Reason::MissingCredential),
         (get_request(GOOD, "/v1/admin"), Reason::InsufficientScope),
-        (CheckInput { path: Path::NonCanonical, ..get_request(GOOD, "") }, Reason::RouteNotAllowed),
+        (
+            CheckInput { path: Path::NonCanonical(PathError::Dots), ..get_request(GOOD, "") },
+            Reason::RouteNotAllowed,
+        ),
         (CheckInput { cost: 11, ..get_request(GOOD, "/v1/items") }, Reason::RateLimited),
     ] {
         assert_eq!(reasons(&fixture, &strictly(input)).await, denied(expected));

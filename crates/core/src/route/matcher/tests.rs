@@ -1,5 +1,7 @@
 //! Routes of calls: the first declared one, and none where servers could choose another.
 
+mod suffix;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -133,6 +135,7 @@ fn a_path_in_another_letter_case_reaches_no_wider_route() {
 fn a_last_slash_that_is_ignored_changes_no_route() {
     let all = [("", "/v1/orders/{id}"), ("", "/v1/orders"), ("", "/v1/**"), ("", "/v2/{shop}/x")];
     let refused = Err(RouteRefusal::Readings);
+    let hidden = |error| Err(RouteRefusal::NonCanonical(error));
     let strict = routes(&all);
     let ignored = routes(&all).ignore_last_slash(true);
     for (path, by_default, expected) in [
@@ -142,9 +145,9 @@ fn a_last_slash_that_is_ignored_changes_no_route() {
         ("/v2/a/x/", Ok(Some(3)), Ok(Some(3))),
         ("/v3/", Ok(None), Ok(None)),
         ("/v1/orders//", refused, refused),
-        ("/v1/orders/%2F", refused, refused),
+        ("/v1/orders/%2F", hidden(PathError::EncodedSlash), hidden(PathError::EncodedSlash)),
         ("/v1//orders/", refused, refused),
-        ("/v1/orders/;x=1/", refused, refused),
+        ("/v1/orders/;x=1/", hidden(PathError::Dots), hidden(PathError::Dots)),
         ("/v1/ORDERS/", Err(RouteRefusal::LetterCase), Err(RouteRefusal::LetterCase)),
     ] {
         assert_eq!(found(&strict, "GET", path), by_default, "{path}");
@@ -211,7 +214,8 @@ fn only_a_route_that_permits_an_encoded_slash_takes_one() {
     for path in ["/things/a/b%2Fc", "/files/a%2Fb", "/else%2Fx"] {
         assert_eq!(found(&routes, "GET", path), Err(RouteRefusal::EncodedSlash), "{path}");
     }
-    assert_eq!(found(&routes, "GET", "/things/a%2F..%2Fb"), Err(RouteRefusal::Readings));
+    let hidden = Err(RouteRefusal::NonCanonical(PathError::EncodedSlash));
+    assert_eq!(found(&routes, "GET", "/things/a%2F..%2Fb"), hidden);
 }
 
 #[test]
