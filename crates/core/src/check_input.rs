@@ -139,9 +139,8 @@ pub struct CheckInput<'a> {
     /// Resources that replace what the request or its path says about them, as pairs of resource and
     /// identifier.
     pub route_resource: Resources<'a>,
-    /// Name of a value of Envoy's route that is empty: a mistake of the configuration, for which every call is
-    /// denied.
-    pub empty_route_value: Option<&'a str>,
+    /// Description of a mistake in the values of Envoy's route, for which every call is denied.
+    pub route_mistake: Option<String>,
     /// Tokens to take from each bucket. A cost of zero reads the levels and takes nothing.
     pub cost: u32,
     /// The client's address.
@@ -167,7 +166,7 @@ impl Default for CheckInput<'_> {
             class: RateClassSelector::Route,
             resource: Resources::new(),
             route_resource: Resources::new(),
-            empty_route_value: None,
+            route_mistake: None,
             cost: 1,
             address: None,
             dry_run: false,

@@ -268,9 +268,9 @@ fn unreadable(eval: &mut EvalContext<'_, '_>, policy: Option<&Policy>) -> Option
         }
         RequestedEnvironment::Any | RequestedEnvironment::Named(_) => {}
     }
-    if let Some(name) = eval.input.empty_route_value {
-        let message = format!("The proxy's route has an empty context extension {name:?}.");
-        return Some(eval.explain.fail("route", Denial::with_message(Reason::RouteNotAllowed, message)));
+    if let Some(mistake) = &eval.input.route_mistake {
+        let denial = Denial::with_message(Reason::RouteNotAllowed, mistake.clone());
+        return Some(eval.explain.fail("route", denial));
     }
     let refusal = match &eval.input.path {
         Path::NonCanonical(error) => RouteRefusal::NonCanonical(*error),

@@ -217,7 +217,7 @@ impl<L: Limiter> CheckHandler<L> {
 
     /// Denies a request that no profile applies to.
     fn respond_no_profile(&self, view: &CheckRequestView<'_>, metadata: &HeaderMap) -> GrpcFrame {
-        let denial = Denial::new(Reason::RouteNotAllowed);
+        let denial = self.catalog.denial_without_profile(&view.request);
         let request_id = self.catalog.request_id(&view.request);
         let response = default_denial(&denial, &request_id);
         let context = DecisionContext { started_at: self.clock.now(), ..DecisionContext::default() };

@@ -8,14 +8,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use latchkey_core::decision::Denial;
+use latchkey_core::excerpt::Quoted;
 use latchkey_core::imported_hash::ImportedHashes;
 use latchkey_core::key_kind::KeyFormatIndex;
 use latchkey_core::policy::Policy;
 use latchkey_core::ports::Policies;
+use latchkey_core::reason::Reason;
 
 use self::candidates::Candidates;
 use crate::hosts::{HostMap, canonical_host};
-use crate::parsed_request::RequestIds;
+use crate::parsed_request::{RequestIds, mistake};
 use crate::profile::Profile;
 use crate::request::Request;
 
@@ -83,6 +86,20 @@ impl Catalog {
             return Some(only.clone());
         }
         snapshot.without_host.choose(request).cloned()
+    }
+
+    /// Returns the denial of a request without a profile: a mistake of Envoy's route, or a host of no profile.
+    #[must_use]
+    pub fn denial_without_profile(&self, request: &Request<'_>) -> Denial {
+        if let Some(mistake) = mistake(request, &[]) {
+            return Denial::with_message(Reason::RouteNotAllowed, mistake);
+        }
+        if let Some((_, name)) = request.context.iter().find(|(n, _)| *n == "profile") {
+            let message = format!("The proxy's route names the profile {}, and there is none.", Quoted(name));
+            return Denial::with_message(Reason::RouteNotAllowed, message);
+        }
+        let message = "No profile serves this host, and the credential belongs to none.";
+        Denial { reason: Reason::HostNotAllowed, message: message.into() }
     }
 
     /// Returns the identifier of a request without a profile.

@@ -24,7 +24,7 @@ use latchkey_core::policy::{Policy, UnmatchedRoute};
 use toml::de::DeTable;
 
 use crate::error::Errors;
-use crate::parsed_request::RequestIds;
+use crate::parsed_request::{RequestIds, resource_names};
 use crate::profile::{ProductRules, Profile};
 use crate::rate_limit_view::UnknownLimits;
 use crate::reader::{Reader, Section};
@@ -113,6 +113,7 @@ fn profile(mut root: Section<'_>, version: u64) -> Profile {
         hosts,
         credential,
         tenant,
+        resource_names: resource_names(&policy, &resources),
         resources,
         address,
     };

@@ -4,17 +4,17 @@
 mod address;
 mod credential;
 mod request_id;
+mod route_values;
 
 pub(crate) use address::ClientAddress;
 pub use credential::management_credential;
 pub(crate) use credential::{Conflict, Credential};
 pub(crate) use request_id::RequestIds;
+pub(crate) use route_values::{mistake, resource_names};
 
 use std::borrow::Cow;
 
-use latchkey_core::check_input::{
-    CheckInput, RateClassSelector, RequestedEnvironment, Resources, ScopeNames,
-};
+use latchkey_core::check_input::{CheckInput, RateClassSelector, RequestedEnvironment, Resources};
 use latchkey_core::route;
 
 use crate::hosts::canonical_host;
@@ -45,13 +45,13 @@ impl Profile {
             environment: self.requested_environment(request),
             method: request.method,
             path: route::parse(request.path),
-            route_scopes: scopes(request),
+            route_scopes: route_values::scopes(request),
             class: request
                 .route_value("rate_class")
                 .map_or(RateClassSelector::Route, RateClassSelector::Fixed),
             resource: self.resources(&reader),
-            route_resource: route_resources(request),
-            empty_route_value: empty_route_value(request),
+            route_resource: route_values::resources(request),
+            route_mistake: mistake(request, &rules.resource_names),
             address: rules.address.of(request),
             ..CheckInput::default()
         };
@@ -94,12 +94,6 @@ impl Profile {
     }
 }
 
-/// Returns the resources that Envoy's route names.
-fn route_resources<'a>(request: &'a Request<'_>) -> Resources<'a> {
-    let entries = request.context.iter();
-    entries.filter_map(|(name, value)| Some((name.strip_prefix("resource.")?, *value))).collect()
-}
-
 /// Returns the tenant that a request names; a value that is not exactly one text becomes a name that nothing has.
 fn tenant(value: SourceValue<'_>) -> Option<&str> {
     if value == SourceValue::Empty { None } else { resource(value) }
@@ -116,16 +110,4 @@ fn resource(value: SourceValue<'_>) -> Option<&str> {
         | SourceValue::NotText
         | SourceValue::Unreadable => Some(UNMATCHABLE_NAME),
     }
-}
-
-/// Returns the name of a value from Envoy's route that is empty, or lists nothing.
-fn empty_route_value<'a>(request: &'a Request<'_>) -> Option<&'a str> {
-    let is_empty = |value: &str| value.split(',').all(|part| part.trim().is_empty());
-    request.context.iter().find(|(_, value)| is_empty(value)).map(|(name, _)| *name)
-}
-
-/// Returns the scopes that Envoy's route requires in place of the document's, if it names any.
-fn scopes<'a>(request: &'a Request<'_>) -> Option<ScopeNames<'a>> {
-    let (_, listed) = request.context.iter().find(|(name, _)| *name == "scopes")?;
-    Some(listed.split(',').map(str::trim).filter(|s| !s.is_empty()).collect())
 }

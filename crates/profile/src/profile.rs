@@ -33,6 +33,8 @@ pub(crate) struct ProductRules {
     pub(crate) credential: Credential,
     pub(crate) tenant: Option<Source>,
     pub(crate) resources: Vec<(Box<str>, Source)>,
+    /// Names of values of Envoy's route for resources (`resource.shop`).
+    pub(crate) resource_names: Vec<Box<str>>,
     pub(crate) address: ClientAddress,
     pub(crate) request_ids: RequestIds,
     pub(crate) upstream: Vec<HeaderTemplate>,

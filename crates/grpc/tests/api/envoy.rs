@@ -207,6 +207,11 @@ async fn an_unknown_profile_in_the_route_denies_everyone() {
     request.attributes.as_mut().unwrap().context_extensions = context;
     let response = check(&harness, request).await.unwrap();
     assert_eq!(code(&response), 7);
+    let text = format!("{response:?}");
+    assert!(
+        text.contains("The proxy's route names the profile") && text.contains("ROUTE_NOT_ALLOWED"),
+        "{text}"
+    );
 }
 
 /// Sends bytes as the message of a Check and returns the response.

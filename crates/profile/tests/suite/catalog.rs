@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use latchkey_core::ports::Policies;
+use latchkey_core::reason::Reason;
 use latchkey_profile::{Catalog, Profile, Request};
 
 use crate::support::{profile, request};
@@ -125,4 +126,29 @@ fn a_request_without_a_profile_has_an_identifier_too() {
     let catalog = Catalog::new();
     assert_eq!(catalog.request_id(&request("/", &[("x-request-id", "id-1")])), "id-1");
     assert_eq!(catalog.request_id(&request("/", &[])).len(), 10);
+}
+
+#[test]
+fn a_request_without_a_profile_is_denied_for_its_host_or_for_a_mistake_of_envoys_route() {
+    let catalog = Catalog::new();
+    catalog.replace_all(vec![product("a", &["a.dev"]), product("b", &["b.dev"])]);
+    let denial = |extension: Option<(&'static str, &'static str)>| {
+        let mut request = request("/", &[]);
+        request.host = "c.dev";
+        request.context.extend(extension);
+        assert_eq!(chosen(&catalog, &request), None);
+        let denial = catalog.denial_without_profile(&request);
+        (denial.reason, denial.message.into_owned())
+    };
+    let (reason, message) = denial(None);
+    assert_eq!(reason, Reason::HostNotAllowed);
+    assert!(message.starts_with("No profile serves this host"), "{message}");
+    for (extension, words) in [
+        (("profile", "c"), "names the profile \"c\", and there is none"),
+        (("Profile", "a"), "\"Profile\" is not one of profile, scopes"),
+    ] {
+        let (reason, message) = denial(Some(extension));
+        assert_eq!(reason, Reason::RouteNotAllowed);
+        assert!(message.contains(words), "{message}");
+    }
 }

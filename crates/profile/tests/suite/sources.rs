@@ -1,6 +1,6 @@
 //! Resources and credentials that are spelled in several ways, or that cannot be read, and sources beyond plain headers.
 
-use latchkey_profile::Request;
+use latchkey_profile::{Profile, Request};
 
 use crate::requests::{reader, with_headers};
 use crate::support::request;
@@ -131,6 +131,52 @@ fn an_empty_value_of_envoys_route_is_a_mistake() {
     for (name, value) in [("scopes", ""), ("scopes", " , "), ("environment", ""), ("resource.shop", "")] {
         let mut request = request("/x", &[]);
         request.context.push((name, value));
-        assert_eq!(profile.parse_request(&request).access.empty_route_value, Some(name), "{name} {value:?}");
+        let mistake = profile.parse_request(&request).access.route_mistake.unwrap_or_default();
+        let expected = format!("The proxy's route has an empty context extension \"{name}\".");
+        assert_eq!(mistake, expected, "{name} {value:?}");
+    }
+}
+
+#[test]
+fn a_name_of_envoys_route_without_a_meaning_is_a_mistake() {
+    let more = "[resource]\nmerchant = \"header:x-merchant\"\n[[kinds]]\nname = \"till\"\nprefix = \"t_\"\n\
+                bindings = [\"till\"]\n[[routes]]\npath = \"/v1/{shop}\"\nresource = { shop = \"{shop}\" }";
+    let declared = reader(r#"["header:x-api-key"]"#, more);
+    let mistake = |profile: &Profile, name: &'static str| {
+        let mut request = request("/x", &[]);
+        request.context.push((name, "x"));
+        profile.parse_request(&request).access.route_mistake
+    };
+    for name in [
+        "profile",
+        "scopes",
+        "rate_class",
+        "environment",
+        "resource.merchant",
+        "resource.till",
+        "resource.shop",
+    ] {
+        assert_eq!(mistake(&declared, name), None, "{name}");
+    }
+    for (name, meant) in [
+        ("scope", "scopes"),
+        ("Scopes", "scopes"),
+        ("rate-class", "rate_class"),
+        ("enviroment", "environment"),
+        ("Profile", "profile"),
+        ("resource.Shop", "resource.shop"),
+        ("resource.shopp", "resource.shop"),
+    ] {
+        let found = mistake(&declared, name).unwrap_or_default();
+        assert!(found.contains(&format!("{name:?} is not one of")), "{name}: {found}");
+        assert!(found.ends_with(&format!("did you mean {meant}?.")), "{name}: {found}");
+    }
+    for name in ["resource.", "resource", "note", ""] {
+        assert!(mistake(&declared, name).is_some(), "{name}");
+    }
+    let undeclared = reader(r#"["header:x-api-key"]"#, "");
+    assert_eq!(mistake(&undeclared, "resource.shop"), None, "a profile that names no resource");
+    for name in ["resource.", "resource.a b", "Resource.shop", "scope"] {
+        assert!(mistake(&undeclared, name).is_some(), "{name}");
     }
 }
