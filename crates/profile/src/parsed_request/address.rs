@@ -1,7 +1,7 @@
 //! The client's address. Envoy's peer may be a proxy. The document sets the number of trusted proxies. Entries of
 //! `x-forwarded-for` are counted from the right, because a client can forge all entries to the left of them.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ipnet::IpNet;
 
@@ -57,10 +57,14 @@ impl ClientAddress {
     }
 }
 
+/// First and last address of the shared address space (RFC 6598), which some clouds use for their machines.
+const SHARED: std::ops::RangeInclusive<Ipv4Addr> =
+    Ipv4Addr::new(100, 64, 0, 0)..=Ipv4Addr::new(100, 127, 255, 255);
+
 /// Returns true for an address that is not reachable from the internet.
 fn is_local(address: IpAddr) -> bool {
     match address.to_canonical() {
-        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local() || v4.is_loopback(),
+        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local() || v4.is_loopback() || SHARED.contains(&v4),
         IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback(),
     }
 }
@@ -121,6 +125,13 @@ mod tests {
         assert_eq!(client(1, "127.0.0.1", &["1.2.3.4, 10.0.0.5"]), "1.2.3.4");
         assert_eq!(client(1, "127.0.0.1", &["6.6.6.6, 1.2.3.4, 10.0.0.5"]), "1.2.3.4");
         assert_eq!(client(1, "::1", &["1.2.3.4, fd00::5"]), "1.2.3.4");
+        assert_eq!(client(1, "127.0.0.1", &["198.51.100.4, 100.64.0.7"]), "198.51.100.4", "RFC 6598");
+        assert_eq!(client(1, "127.0.0.1", &["198.51.100.4, 100.128.0.7"]), "100.128.0.7");
+        assert_eq!(
+            client(2, "127.0.0.1", &["198.51.100.4, 100.128.0.7"]),
+            "198.51.100.4",
+            "counted as a proxy"
+        );
         assert_eq!(client(1, "127.0.0.1", &["6.6.6.6, 1.2.3.4"]), "1.2.3.4");
         assert_eq!(client(1, "127.0.0.1", &["10.9.9.9"]), "10.9.9.9");
         assert_eq!(client(2, "127.0.0.1", &["1.2.3.4, 10.0.0.9, 10.0.0.5"]), "1.2.3.4");
