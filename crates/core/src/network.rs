@@ -13,11 +13,14 @@ pub const EXPECTED: &str = "must be a CIDR block or an address, such as 192.0.2.
 const MAPPED_BITS: u8 = 96;
 
 /// Parses a CIDR block or a single address. Bits of the host are cleared. A network that contains IPv4-mapped addresses
-/// and others is not valid.
+/// and others is not valid, nor is a number with a zero before it, which some readers take as octal.
 #[must_use]
 pub fn parse(text: &str) -> Option<IpNet> {
-    let single = || text.parse::<IpAddr>().map(IpNet::from).ok();
-    canonical(text.parse::<IpNet>().ok().or_else(single)?)
+    let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+    let address: IpAddr = address.parse().ok()?;
+    let Some(bits) = bits else { return canonical(IpNet::from(address)) };
+    let is_plain = bits == "0" || bits.starts_with(|first: char| matches!(first, '1'..='9'));
+    canonical(IpNet::new(address, bits.parse().ok().filter(|_| is_plain)?).ok()?)
 }
 
 /// Returns the network in the form in which addresses are compared with it.
@@ -62,6 +65,13 @@ mod tests {
             ("::1", "::1/128"),
         ] {
             assert_eq!(text(given).as_deref(), Some(expected), "{given}");
+        }
+    }
+
+    #[test]
+    fn a_number_with_a_zero_before_it_is_not_valid() {
+        for bad in ["010.1.0.0/16", "10.1.2.08/32", "010.1.2.3", "10.0.0.0/08", "10.0.0.0/+8", "10.0.0.0/"] {
+            assert_eq!(text(bad), None, "{bad}");
         }
     }
 

@@ -99,6 +99,7 @@ impl<'a> FieldValidator<'a> {
     pub(super) fn labels(&mut self, field: &str, labels: &BTreeMap<String, String>) {
         if labels.len() > 64 {
             self.reject(field, format!("must have at most 64 entries, and has {}", labels.len()));
+            return;
         }
         for (name, value) in labels {
             let entry = format!("{field}[{}]", Quoted(name));
@@ -113,6 +114,7 @@ impl<'a> FieldValidator<'a> {
     pub(super) fn networks(&mut self, field: &str, networks: &[String]) -> Vec<IpNet> {
         if networks.len() > 64 {
             self.reject(field, format!("must have at most 64 networks, and has {}", networks.len()));
+            return Vec::new();
         }
         let mut parsed = Vec::new();
         for (n, text) in networks.iter().enumerate() {
@@ -240,6 +242,7 @@ mod tests {
         let stored = ["10.1.0.0/16", "192.0.2.7/32", "2001:db8::/32", "10.0.0.0/8"];
         assert_eq!(parse(&mapped), (stored.map(str::to_owned).to_vec(), 0));
         assert_eq!(parse(&["::ffff:0:0/90", "x"]).1, 2);
+        assert_eq!(parse(&["x"; 65]).1, 1, "too many are one mistake");
     }
 
     #[test]
