@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::hosts::HostPattern;
 use crate::profile::Profile;
+use crate::route_values::RESOURCE;
 use crate::source::Source;
 
 /// Parts of a request that a profile reads.
@@ -125,11 +126,8 @@ impl Profile {
 
     /// Returns the names of resources that a request can name, or that a key can be bound to.
     fn resource_names(&self) -> BTreeSet<String> {
-        let routes = &self.policy.routes;
-        let in_paths = (0..).map_while(|index| routes.get(index)).flat_map(|route| &route.resource);
-        let read = self.rules.resources.iter().map(|(name, _)| name);
-        let bound = self.policy.kinds.iter().flat_map(|kind| &kind.bindings);
-        read.chain(in_paths.map(|(name, _)| name)).chain(bound).map(ToString::to_string).collect()
+        let names = self.rules.resource_names.iter();
+        names.filter_map(|name| name.strip_prefix(RESOURCE)).map(str::to_owned).collect()
     }
 
     /// Returns the paths of the endpoints, in the order of the document.

@@ -5,9 +5,9 @@ use latchkey_core::choices::not_one_of;
 use crate::envoy_requirements::EnvoyRequirements;
 
 /// Names of values besides those of resources.
-const NAMES: [&str; 4] = ["profile", "scopes", "rate_class", "environment"];
+pub(crate) const NAMES: [&str; 4] = ["profile", "scopes", "rate_class", "environment"];
 /// Beginning of the name of a value that names a resource.
-const RESOURCE: &str = "resource.";
+pub(crate) const RESOURCE: &str = "resource.";
 
 /// Returns the description of a name that no value of Envoy's route has; `None` for a name that is read.
 ///

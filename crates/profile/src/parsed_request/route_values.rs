@@ -9,13 +9,8 @@ use latchkey_core::excerpt::Quoted;
 use latchkey_core::policy::Policy;
 
 use crate::request::Request;
+use crate::route_values::{NAMES, RESOURCE};
 use crate::source::Source;
-
-/// Names of values, besides those of resources.
-const NAMES: [&str; 4] = ["profile", "scopes", "rate_class", "environment"];
-
-/// Start of the name of a resource's value.
-const RESOURCE: &str = "resource.";
 
 /// Returns the resources that Envoy's route names.
 pub(super) fn resources<'a>(request: &'a Request<'_>) -> Resources<'a> {

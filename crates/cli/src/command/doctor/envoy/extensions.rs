@@ -1,5 +1,5 @@
-//! Values that a route sets for Latchkey (`context_extensions`): a name that is misspelt has no effect, and a value that the
-//! profile does not have denies every request.
+//! Values that a route sets for Latchkey (`context_extensions`): a name that is misspelt denies every request, and so does a
+//! value that the profile does not have.
 
 use latchkey_server::doctor::Finding;
 use latchkey_server::profile_test::{EnvoyRequirements, unknown_route_value};
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::route::{name, nested};
 use super::walk::{at, find_all};
-use super::{doubtful, wrong};
+use super::wrong;
 
 pub(super) fn examine(configuration: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
     let holds = |value: &Value| value.is_object() && !at(value, "typed_per_filter_config").is_null();
@@ -39,21 +39,20 @@ fn fault(place: &str, key: &str, value: &str, profiles: &[&EnvoyRequirements]) -
         return Some(wrong(what("is empty, and Latchkey denies every request of its route"), remedy));
     }
     if let Some(unknown) = unknown_route_value(key) {
-        // Other programs may have values of their own; one whose name is nearly right was meant for Latchkey.
-        let misspelt = unknown.contains("did you mean") || key.to_lowercase().starts_with("resource");
-        let what = what(&format!("has no effect, since Latchkey reads no such value: {unknown}"));
-        let remedy = "correct the name, or leave it out";
-        return Some(if misspelt { wrong(what, remedy) } else { doubtful(what, remedy) });
+        let what =
+            what(&format!("denies every request of its route, since there is no such value: {unknown}"));
+        return Some(wrong(what, "correct the name, or leave it out"));
     }
     let faults: Vec<String> =
         profiles.iter().filter_map(|profile| profile.unknown_in_route_value(key, value)).collect();
     let of_all = !profiles.is_empty() && faults.len() == profiles.len();
     let first = faults.into_iter().next().filter(|_| of_all)?;
-    let effect = if key.starts_with("resource.") {
-        "names a resource that no key is bound to, so that it confines no key"
-    } else {
-        "denies every request of its route"
-    };
+    let effect =
+        if key.starts_with("resource.") && profiles.iter().all(|profile| profile.resources.is_empty()) {
+            "names a resource that no key is bound to, so that it confines no key"
+        } else {
+            "denies every request of its route"
+        };
     Some(wrong(what(&format!("{effect}: {first}")), "correct it: the profile has the names that count"))
 }
 

@@ -1,4 +1,4 @@
-//! Values of routes that have no effect, or deny every request.
+//! Values of routes that deny every request, or confine no key.
 
 use super::around::found_alone;
 use super::*;
@@ -6,7 +6,7 @@ use super::*;
 const HOST: &str = "/listener/route_config/virtual_hosts/0";
 
 #[test]
-fn values_of_a_route_that_have_no_effect_or_deny_every_request_are_found() {
+fn values_of_a_route_that_deny_every_request_or_confine_no_key_are_found() {
     let own = EnvoyRequirements {
         scopes: vec!["orders.read".to_owned()],
         rate_classes: vec!["default".to_owned()],
@@ -23,8 +23,8 @@ fn values_of_a_route_that_have_no_effect_or_deny_every_request_are_found() {
         ("scope", "orders.read", "did you mean scopes?"),
         ("enviroment", "live", "did you mean environment?"),
         ("Profile", "p", "did you mean profile?"),
-        ("resource", "s", "reads no such value"),
-        ("resource.Shop", "s", "confines no key"),
+        ("resource", "s", "there is no such value"),
+        ("resource.Shop", "s", "denies every request of its route"),
         ("scopes", "", "is empty"),
         ("scopes", "nope", "the scope"),
         ("rate_class", "nope", "the rate class"),
@@ -34,5 +34,7 @@ fn values_of_a_route_that_have_no_effect_or_deny_every_request_are_found() {
         found_alone(&of(json!({ name: value })), std::slice::from_ref(&own), Severity::Error, words);
     }
     found_alone(&of(json!({ "scope": "a" })), &[], Severity::Error, "did you mean scopes?");
-    found_alone(&of(json!({ "team": "a" })), &[], Severity::Warning, "reads no such value");
+    found_alone(&of(json!({ "team": "a" })), &[], Severity::Error, "there is no such value");
+    let none = EnvoyRequirements { resources: [].into(), ..own };
+    found_alone(&of(json!({ "resource.shop": "s" })), &[none], Severity::Error, "confines no key");
 }
