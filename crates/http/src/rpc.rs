@@ -168,9 +168,14 @@ fn request(path: &str, message: &[u8], caller: &RpcCaller<'_>) -> Option<Request
 fn rpc_error(status: &tonic::Status) -> RpcError {
     let violations = status.get_details_bad_request().into_iter().flat_map(|bad| bad.field_violations);
     let login = status.get_details_error_info().is_some_and(|info| info.reason == "INVALID_LOGIN");
+    // The status repeats the object's identifier, which the sender of the HTTP request may know in another form.
+    let missing = status.get_details_resource_info().filter(|_| status.code() == tonic::Code::NotFound);
     RpcError {
         code: if login { ErrorCode::InvalidLogin } else { code(status.code()) },
-        message: status.message().to_owned(),
+        message: missing.map_or_else(
+            || status.message().to_owned(),
+            |info| format!("There is no such {}.", info.resource_type),
+        ),
         fields: violations.map(|violation| (violation.field, violation.description)).collect(),
     }
 }

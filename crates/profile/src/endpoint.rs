@@ -4,23 +4,27 @@
 
 mod body;
 mod call;
+mod field;
+mod field_names;
+mod flaw;
 mod response;
 
 pub(crate) use body::{BodyField, OtherFields};
 pub(crate) use call::{EndpointValues, is_too_long};
+pub(crate) use field::FieldTemplate;
+pub(crate) use flaw::Flaw;
 pub(crate) use response::{CustomError, CustomErrors};
 pub use response::{EndpointResponse, ErrorCode};
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use latchkey_core::route::{Route, Routes, canonical};
 use serde_json::Value;
 
-use crate::contract::{FieldType, Rpc};
+use crate::contract::Rpc;
 use crate::profile::{HeaderTemplate, Profile};
 use crate::request::Request;
-use crate::template::{EndpointName, Escape, Name, RenderInput, Template};
+use crate::template::{Escape, RenderInput, Template};
 use crate::template_context::TemplateContext;
 
 /// The endpoints of a product.
@@ -44,18 +48,6 @@ pub struct Endpoint {
     pub(crate) answer: Template,
     /// Template of an item of the RPC's list.
     pub(crate) item: Option<Template>,
-}
-
-/// Template of a field of the RPC's request. The field is omitted if a value in the template is empty.
-#[derive(Debug)]
-pub(crate) enum FieldTemplate {
-    Single(Template, FieldType),
-    /// A constant.
-    Flag(bool),
-    /// A list of the body, unchanged.
-    BodyList(Template),
-    List(Vec<Template>),
-    Map(Vec<(Box<str>, Template)>),
 }
 
 /// The endpoint that a request matches.
@@ -117,11 +109,12 @@ impl Profile {
         self.has_endpoints() && self.find_endpoint(method, path).is_some()
     }
 
-    /// Creates the request to the RPC.
+    /// Creates the request to the RPC. A value that is absent from the HTTP request leaves its field out; one that is
+    /// there and cannot be used is a mistake, because without its field the call would do something else.
     ///
     /// # Errors
     ///
-    /// Returns a sentence for each mistake in the body.
+    /// Returns a sentence for each mistake in the body, the query and the headers.
     pub fn rpc_request(
         &self,
         matched: EndpointMatch<'_>,
@@ -144,11 +137,16 @@ impl Profile {
             unknown_limits: self.rules.unknown_limits,
             call: Some(call),
         };
-        let mut message = Value::Object(serde_json::Map::new());
+        let (mut message, mut mistakes) = (Value::Object(serde_json::Map::new()), Vec::new());
         for (field, template) in &matched.endpoint.fields {
-            if let Some(value) = template.value(&input) {
+            if let Some(value) = template.value(matched.endpoint.rpc, field, &input, &mut mistakes) {
                 set(&mut message, field, value);
             }
+        }
+        let name = self.request_field_name(matched, "scopes");
+        mistakes.extend(field::empty_scopes(&name, matched.endpoint.rpc, &message, &self.policy));
+        if !mistakes.is_empty() {
+            return Err(mistakes);
         }
         Ok(RpcRequest { rpc: matched.endpoint.rpc, message, body })
     }
@@ -199,83 +197,6 @@ impl Profile {
         let mut body = String::new();
         matched.endpoint.answer.render(input, matched.endpoint.escape, &mut body);
         EndpointResponse { status: matched.endpoint.status, headers, body }
-    }
-
-    /// Returns the name of the body's field that fills a field of the RPC, or the RPC's own name if none does. The index
-    /// of a list's entry is kept.
-    #[must_use]
-    pub fn request_field_name<'a>(&self, matched: EndpointMatch<'a>, field: &'a str) -> Cow<'a, str> {
-        let (plain, entry) = field.split_at(field.find('[').unwrap_or(field.len()));
-        let filled = matched.endpoint.fields.iter().find(|(name, _)| *name == plain);
-        let name = match filled.map(|(_, template)| template) {
-            None | Some(FieldTemplate::Flag(_)) => None,
-            Some(FieldTemplate::Single(template, _)) => body_name(template).map(Cow::Borrowed),
-            Some(FieldTemplate::BodyList(template)) => {
-                body_name(template).map(|name| Cow::Owned(format!("{name}{entry}")))
-            }
-            Some(FieldTemplate::List(templates)) => {
-                let index = entry.trim_matches(['[', ']']).parse::<usize>();
-                index.ok().and_then(|index| body_name(templates.get(index)?)).map(Cow::Borrowed)
-            }
-            Some(FieldTemplate::Map(templates)) => {
-                let key = entry.trim_matches(['[', ']', '"']);
-                let named = templates.iter().filter(|(name, _)| key.is_empty() || **name == *key);
-                let mut names = named.filter_map(|(_, template)| body_name(template));
-                names.next().filter(|_| names.next().is_none()).map(Cow::Borrowed)
-            }
-        };
-        name.unwrap_or(Cow::Borrowed(field))
-    }
-}
-
-/// Returns the name of the body's field that a template is filled with, if there is one.
-fn body_name(template: &Template) -> Option<&str> {
-    match template.only_name() {
-        Some(Name::Endpoint(EndpointName::Body(name, _))) => Some(name),
-        Some(_) | None => None,
-    }
-}
-
-impl FieldTemplate {
-    fn value(&self, input: &RenderInput<'_>) -> Option<Value> {
-        match self {
-            Self::Single(template, field_type) => {
-                let text = template.render_if_complete(input)?;
-                match field_type {
-                    // An invalid duration is sent unchanged, so that the RPC rejects it. Without a duration, the
-                    // result would never expire.
-                    FieldType::Duration => Some(
-                        call::seconds(&text).map_or_else(|| text.into(), |s| Value::from(format!("{s}s"))),
-                    ),
-                    // Any other text is sent unchanged, so that the RPC rejects it.
-                    FieldType::Flag => Some(text.parse::<bool>().map_or_else(|_| text.into(), Value::from)),
-                    FieldType::Text
-                    | FieldType::TextList
-                    | FieldType::Map
-                    | FieldType::Time
-                    | FieldType::Number => Some(text.into()),
-                }
-            }
-            Self::Flag(flag) => Some(Value::from(*flag)),
-            Self::BodyList(template) => match (template.single_name(), &input.call) {
-                (Some(Name::Endpoint(EndpointName::Body(name, _))), Some(call)) => {
-                    call.body.get(&**name).cloned()
-                }
-                (Some(_) | None, _) => None,
-            },
-            Self::List(templates) => {
-                let texts: Vec<Value> =
-                    templates.iter().filter_map(|t| t.render_if_complete(input)).map(Value::from).collect();
-                (!texts.is_empty()).then(|| texts.into())
-            }
-            Self::Map(templates) => {
-                let named = templates
-                    .iter()
-                    .filter_map(|(n, t)| Some((n.to_string(), t.render_if_complete(input)?.into())));
-                let named: serde_json::Map<String, Value> = named.collect();
-                (!named.is_empty()).then(|| named.into())
-            }
-        }
     }
 }
 

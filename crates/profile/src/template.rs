@@ -11,6 +11,9 @@ pub(crate) use name::{EndpointName, Name, RenderInput};
 
 use filter::Filter;
 
+use crate::contract::FieldType;
+use crate::endpoint::Flaw;
+
 /// Most bytes of a header's value. A longer one is left out: servers refuse it, and a part of it could mean something
 /// else.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
@@ -50,15 +53,31 @@ impl Template {
         parse::template(text, names).map(|segments| Self { segments })
     }
 
-    /// Renders the template without escaping; returns `None` if one of its values is empty.
-    pub(crate) fn render_if_complete(&self, input: &RenderInput<'_>) -> Option<String> {
-        let mut out = String::new();
+    /// Renders the template without escaping; returns `None` if one of its values is absent.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first value that the request has and that cannot be used.
+    pub(crate) fn render_field(&self, input: &RenderInput<'_>) -> Result<Option<String>, FieldFlaw<'_>> {
+        let (mut out, mut complete) = (String::new(), true);
         for segment in &self.segments {
-            if segment.write(input, Escape::None, &mut out) == 0 {
-                return None;
-            }
+            complete &= segment.write_field(input, &mut out)?;
         }
-        Some(out)
+        Ok(complete.then_some(out))
+    }
+
+    /// Returns the field and the literal text, if the template is a number of the body and a text after it.
+    pub(crate) fn number_and_suffix(&self) -> Option<(&str, &str)> {
+        let (first, suffix) = match self.segments.as_slice() {
+            [first] => (first, ""),
+            [first, Segment::Literal(suffix)] => (first, &**suffix),
+            [] | [_, ..] => return None,
+        };
+        let Segment::Value(names, filters) = first else { return None };
+        match (&names[..], &filters[..]) {
+            ([Name::Endpoint(EndpointName::Body(name, FieldType::Number))], []) => Some((name, suffix)),
+            _ => None,
+        }
     }
 
     /// Returns the name if the template consists of a single name without filters.
@@ -168,6 +187,16 @@ impl Template {
     }
 }
 
+/// Value of a request that a template cannot use.
+pub(crate) struct FieldFlaw<'t> {
+    /// Name of the value.
+    pub(crate) name: &'t Name,
+    /// Flaw of the value.
+    pub(crate) flaw: Flaw,
+    /// Text that the template removes from the beginning of the value, if it removes one.
+    pub(crate) prefix: Option<&'t str>,
+}
+
 /// Further names of some templates, with their list for messages.
 pub(crate) struct NameResolver<'n> {
     pub(crate) resolve: &'n dyn Fn(&str) -> Option<Name>,
@@ -175,6 +204,34 @@ pub(crate) struct NameResolver<'n> {
 }
 
 impl Segment {
+    /// Appends the segment without escaping; returns false if its value is absent.
+    ///
+    /// # Errors
+    ///
+    /// Returns the value that the request has and that cannot be used.
+    fn write_field(&self, input: &RenderInput<'_>, out: &mut String) -> Result<bool, FieldFlaw<'_>> {
+        let begin = out.len();
+        let Self::Value(names, filters) = self else { return Ok(self.write(input, Escape::None, out) > 0) };
+        let mut present = None;
+        for name in names {
+            let flawed = |flaw| FieldFlaw { name, flaw, prefix: None };
+            name.flaw(input).map_or(Ok(()), |flaw| Err(flawed(flaw)))?;
+            name.write(input, out);
+            if out.len() > begin {
+                present = Some(name);
+                break;
+            }
+        }
+        let list = present.or(names.last()).is_some_and(Name::is_list);
+        filter::apply(filters, list, out, begin);
+        match present {
+            Some(name) if out.len() == begin => {
+                Err(FieldFlaw { name, flaw: Flaw::Form, prefix: filter::removed_prefix(filters) })
+            }
+            Some(_) | None => Ok(out.len() > begin),
+        }
+    }
+
     /// Appends the segment; returns the number of bytes.
     fn write(&self, input: &RenderInput<'_>, escape: Escape, out: &mut String) -> usize {
         let begin = out.len();

@@ -55,7 +55,7 @@ pub(super) fn body(fields: &[BodyField], others: &OtherFields, bytes: &[u8]) -> 
         match (read.remove(&*field.name), field.field_type) {
             (None | Some(Value::Null), _) if !field.required => {}
             (None | Some(Value::Null), _) => problems.push(format!("{} is required.", field.name)),
-            (Some(Value::String(text)), FieldType::Text) if text.is_empty() && field.required => {
+            (Some(Value::String(text)), FieldType::Text) if text.is_empty() => {
                 problems.push(format!("{} must not be empty.", field.name));
             }
             (Some(value), field_type) if has_type(&value, field_type) => {
@@ -161,6 +161,7 @@ mod tests {
             field("days", FieldType::Number, false),
             field("list", FieldType::TextList, false),
             field("all", FieldType::Flag, false),
+            field("shop", FieldType::Text, false),
         ];
         let others = OtherFields::Refuse { except: vec!["apiKey".into()] };
         let problems = |text: &str| body(&fields, &others, text.as_bytes()).unwrap_err().join(" ");
@@ -170,6 +171,9 @@ mod tests {
                    all must be true or false.";
         assert_eq!(problems(r#"{"days": 1.5, "list": [1], "all": "true"}"#), all);
         assert_eq!(problems(r#"{"name": ""}"#), "name must not be empty.");
+        // An optional field too: left out, it would let the call do more than its sender asked for.
+        assert_eq!(problems(r#"{"name": "a", "shop": ""}"#), "shop must not be empty.");
+        assert!(body(&fields, &others, br#"{"name": "a", "shop": null}"#).is_ok());
         assert_eq!(problems(r#"{"name": "a", "n\u0061me": "b"}"#), "name is there twice.");
         let text = br#"{"name": "{{ key }}", "apiKey": 1, "days": null}"#;
         assert_eq!(body(&fields, &others, text).unwrap().to_string(), r#"{"name":"{{ key }}"}"#);

@@ -1,9 +1,12 @@
 //! Values of an endpoint's call for its templates.
 
+use std::borrow::Cow;
+
 use latchkey_core::route::{Route, segment};
 use latchkey_core::time::LONGEST_DURATION;
 use serde_json::Value;
 
+use super::flaw::{Flaw, label};
 use crate::contract::FieldType;
 use crate::request::Request;
 use crate::source::{Source, SourceReader, SourceValue};
@@ -22,25 +25,38 @@ pub(crate) struct EndpointValues<'a> {
     pub(crate) items: &'a str,
     pub(crate) code: &'a str,
     pub(crate) message: &'a str,
+    pub(crate) status: u16,
 }
 
 /// An HTTP request as a source of values, without the request's lifetimes.
 pub(crate) trait RequestSource {
-    /// Writes the value of a source; writes nothing unless it is exactly one text.
-    fn write(&self, source: &Source, out: &mut String);
+    /// Writes the value of a source; writes nothing if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Returns the flaw of a value that is there and is not exactly one text.
+    fn write(&self, source: &Source, out: &mut String) -> Result<(), Flaw>;
 }
 
 impl RequestSource for Request<'_> {
-    fn write(&self, source: &Source, out: &mut String) {
-        if let SourceValue::Text(text) = SourceReader::new(self).value(source) {
-            out.push_str(text);
+    fn write(&self, source: &Source, out: &mut String) -> Result<(), Flaw> {
+        match SourceReader::new(self).value(source) {
+            SourceValue::Text(text) => out.push_str(text),
+            SourceValue::Absent => {}
+            SourceValue::Empty => return Err(Flaw::Empty),
+            SourceValue::Multiple => return Err(Flaw::Multiple),
+            SourceValue::NotText => return Err(Flaw::NotText),
+            SourceValue::Unreadable => return Err(Flaw::Unreadable),
         }
+        Ok(())
     }
 }
 
 /// An absent request.
 impl RequestSource for () {
-    fn write(&self, _: &Source, _: &mut String) {}
+    fn write(&self, _: &Source, _: &mut String) -> Result<(), Flaw> {
+        Ok(())
+    }
 }
 
 static NULL: Value = Value::Null;
@@ -48,21 +64,62 @@ static NULL: Value = Value::Null;
 impl<'a> EndpointValues<'a> {
     pub(crate) fn new(request: &'a dyn RequestSource, path: &'a str, body: &'a Value) -> Self {
         let (answer, item, items, code, message) = (&NULL, None, "", "", "");
-        Self { request, path, route: None, resources: &[], body, answer, item, items, code, message }
+        Self {
+            request,
+            path,
+            route: None,
+            resources: &[],
+            body,
+            answer,
+            item,
+            items,
+            code,
+            message,
+            status: 0,
+        }
     }
 
-    /// Writes the value of a name; writes nothing if there is none.
+    /// Returns the source in the request that a name stands for, if it stands for one.
+    fn source(&self, name: &EndpointName) -> Option<Cow<'a, Source>> {
+        match name {
+            EndpointName::Query(name) => Some(Cow::Owned(Source::Query(name.clone()))),
+            EndpointName::Header(name) => Some(Cow::Owned(Source::Header(name.clone()))),
+            EndpointName::Resource(name) => {
+                let (_, source) = self.resources.iter().find(|(n, _)| n == name)?;
+                Some(Cow::Borrowed(source))
+            }
+            EndpointName::Path(_)
+            | EndpointName::Body(..)
+            | EndpointName::Answer(..)
+            | EndpointName::Item(..)
+            | EndpointName::Items
+            | EndpointName::Code
+            | EndpointName::Message
+            | EndpointName::Status
+            | EndpointName::Now => None,
+        }
+    }
+
+    /// Returns the flaw of the value in the request that a name stands for, if it has one.
+    pub(crate) fn flaw(&self, name: &EndpointName) -> Option<Flaw> {
+        self.request.write(&*self.source(name)?, &mut String::new()).err()
+    }
+
+    /// Returns the part of the HTTP request that a name stands for, in words for its sender.
+    pub(crate) fn label(&self, name: &EndpointName) -> String {
+        label(name, self.resources)
+    }
+
+    /// Writes the value of a name; writes nothing if there is none, or none that is exactly one text.
     pub(crate) fn write(&self, name: &EndpointName, input: &RenderInput<'_>, out: &mut String) {
         match name {
             EndpointName::Path(name) => {
                 let index = self.route.and_then(|route| route.pattern.segment_index(name));
                 out.push_str(index.and_then(|index| segment(self.path, index)).unwrap_or_default());
             }
-            EndpointName::Query(name) => self.request.write(&Source::Query(name.clone()), out),
-            EndpointName::Header(name) => self.request.write(&Source::Header(name.clone()), out),
-            EndpointName::Resource(name) => {
-                if let Some((_, source)) = self.resources.iter().find(|(n, _)| n == name) {
-                    self.request.write(source, out);
+            EndpointName::Query(_) | EndpointName::Header(_) | EndpointName::Resource(_) => {
+                if let Some(source) = self.source(name) {
+                    let _ = self.request.write(&source, out);
                 }
             }
             EndpointName::Body(name, field_type) => push_value(self.body.get(&**name), *field_type, out),
@@ -75,6 +132,7 @@ impl<'a> EndpointValues<'a> {
             EndpointName::Items => out.push_str(self.items),
             EndpointName::Code => out.push_str(self.code),
             EndpointName::Message => out.push_str(self.message),
+            EndpointName::Status => out.push_str(&self.status.to_string()),
             EndpointName::Now => out.push_str(&rfc3339_millis(&input.template_context.now.to_string())),
         }
     }
@@ -126,14 +184,19 @@ pub(crate) fn is_too_long(text: &str) -> bool {
 fn count_and_unit(text: &str) -> Option<(&str, u64)> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (count, unit) = text.split_at(digits);
-    let unit = match unit {
-        "s" | "" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return None,
-    };
+    let unit = unit_seconds(unit)?;
     (!count.is_empty()).then_some((count, unit))
+}
+
+/// Returns the seconds of a duration's unit.
+pub(super) fn unit_seconds(unit: &str) -> Option<u64> {
+    match unit {
+        "s" | "" => Some(1),
+        "m" => Some(60),
+        "h" => Some(3_600),
+        "d" => Some(86_400),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -47,6 +47,14 @@ pub(super) fn has_default(filters: &[Filter]) -> bool {
     filters.iter().any(|filter| matches!(filter, Filter::Default(_) | Filter::JsonOrNull))
 }
 
+/// Returns the text that the filters remove from the beginning of a value, if they remove one.
+pub(super) fn removed_prefix(filters: &[Filter]) -> Option<&str> {
+    filters.iter().find_map(|filter| match filter {
+        Filter::RemovePrefix(prefix) => Some(&**prefix),
+        _ => None,
+    })
+}
+
 impl Filter {
     /// Returns the filter of a name.
     ///

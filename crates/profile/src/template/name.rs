@@ -8,7 +8,7 @@ use latchkey_core::principal::Principal;
 use latchkey_core::time::Timestamp;
 
 use crate::contract::FieldType;
-use crate::endpoint::EndpointValues;
+use crate::endpoint::{EndpointValues, Flaw};
 use crate::rate_limit_view::{RateLimitView, UnknownLimits};
 use crate::template_context::TemplateContext;
 
@@ -49,6 +49,8 @@ pub(crate) enum EndpointName {
     Items,
     Code,
     Message,
+    /// The HTTP status of an error.
+    Status,
     Now,
 }
 
@@ -158,6 +160,14 @@ impl Name {
     /// Returns true if the value is already rendered and escaped.
     pub(super) fn is_rendered(&self) -> bool {
         matches!(self, Self::Endpoint(EndpointName::Items))
+    }
+
+    /// Returns the flaw of the value in an endpoint's request, if it has one.
+    pub(super) fn flaw(&self, input: &RenderInput<'_>) -> Option<Flaw> {
+        match self {
+            Self::Endpoint(name) => input.call.as_ref()?.flaw(name),
+            Self::Standard(_) | Self::Text(_) | Self::Binding(_) | Self::Metadata(_) => None,
+        }
     }
 
     /// Writes the value; writes nothing if there is none.

@@ -5,6 +5,7 @@
 mod catalog;
 mod diff;
 mod documents;
+mod endpoint_values;
 mod endpoints;
 mod examples;
 mod imports;

@@ -84,9 +84,10 @@ pub(super) fn error_template(text: &Text<'_>) -> Option<Template> {
     let resolve = |word: &str| match word {
         "code" => Some(Name::Endpoint(EndpointName::Code)),
         "message" => Some(Name::Endpoint(EndpointName::Message)),
+        "status" => Some(Name::Endpoint(EndpointName::Status)),
         _ => None,
     };
-    template(text, &resolve, "code, message, ")
+    template(text, &resolve, "code, message, status, ")
 }
 
 /// Returns path and type of a field, or of an entry of a map.
