@@ -100,10 +100,23 @@ impl Profile {
         message: &str,
         template_context: &TemplateContext<'_>,
     ) -> EndpointResponse<'_> {
+        self.error_response_with_status(code, None, message, template_context)
+    }
+
+    /// Renders the response to an error as [`Profile::error_response`] does. `sent` is the status that the client gets,
+    /// if another server than Latchkey chooses it.
+    pub(crate) fn error_response_with_status(
+        &self,
+        code: ErrorCode,
+        sent: Option<u16>,
+        message: &str,
+        template_context: &TemplateContext<'_>,
+    ) -> EndpointResponse<'_> {
         if let Some(own) = self.rules.endpoints.errors.of(code) {
             let nothing = serde_json::Value::Null;
-            let call =
-                EndpointValues { code: code.name(), message, ..EndpointValues::new(&(), "", &nothing) };
+            let status = sent.or(own.status).unwrap_or_else(|| code.status());
+            let values = EndpointValues::new(&(), "", &nothing);
+            let call = EndpointValues { code: code.name(), message, status, ..values };
             let input = RenderInput {
                 policy: &self.policy,
                 template_context,
@@ -113,12 +126,13 @@ impl Profile {
             };
             let mut body = String::new();
             own.body.render(&input, own.escape, &mut body);
-            let status = own.status.unwrap_or_else(|| code.status());
             return EndpointResponse { status, headers: headers(&own.headers, &input), body };
         }
         let reason = match code {
             ErrorCode::Unauthenticated | ErrorCode::InvalidLogin => Reason::InvalidCredential,
-            ErrorCode::PermissionDenied => Reason::RouteNotAllowed,
+            // The route is open to the caller, and what it asked for is more than it has. A document may answer
+            // ROUTE_NOT_ALLOWED with 404, which would hide the endpoint.
+            ErrorCode::PermissionDenied => Reason::InsufficientScope,
             ErrorCode::InvalidArgument
             | ErrorCode::NotFound
             | ErrorCode::MethodNotAllowed

@@ -93,6 +93,20 @@ body = "{{ answer.id }}"
 }
 
 #[test]
+fn a_path_that_the_port_answers_itself_is_refused() {
+    let compile = |path: &str| {
+        let document = DOCUMENT.replace("path = \"/keys\"", &format!("path = {path:?}"));
+        Profile::compile(&document, 1).map(|_| ()).map_err(|errors| errors.0)
+    };
+    for path in ["/livez", "/readyz", "/metrics", "/metrics/", "/.well-known/jwks.json"] {
+        let errors = compile(path).unwrap_err();
+        assert_eq!(errors[0].field, "endpoints[1].path", "{path}");
+        assert!(errors[0].message.contains("answers"), "{}", errors[0].message);
+    }
+    assert!(compile("/v1/metrics").is_ok() && compile("/livez/{id}").is_ok());
+}
+
+#[test]
 fn a_constant_duration_has_at_most_10_000_years() {
     let compile = |ttl: &str| {
         let document = DOCUMENT.replace(r#"ttl = "{{ body.days }}d""#, &format!("ttl = {ttl:?}"));
@@ -149,6 +163,11 @@ fn absent_values_are_omitted_and_errors_are_rendered() {
     assert_eq!((gone.status, gone.body.as_str()), (410, r#"{"c":"NOT_FOUND","m":"no \"such\" key"}"#));
     let denied = profile.error_response(ErrorCode::Unauthenticated, "", &template_context);
     assert_eq!(denied.status, 401);
+    // The route is open to the caller: a 404 for ROUTE_NOT_ALLOWED must not hide the endpoint.
+    let hides = format!("{DOCUMENT}[[denials]]\nreasons = [\"ROUTE_NOT_ALLOWED\"]\nstatus = 404\n");
+    let hides = self::profile(&hides);
+    let refused = hides.error_response(ErrorCode::PermissionDenied, "no shop", &template_context);
+    assert_eq!(refused.status, 403);
     let problem = profile.error_response(ErrorCode::AlreadyExists, "twice", &template_context);
     assert!(problem.status == 409 && problem.body.contains("\"detail\":\"twice\""));
 }
