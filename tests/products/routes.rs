@@ -96,6 +96,18 @@ async fn a_users_token_is_for_keys_users_and_settings_and_a_key_beside_it_decide
     assert!(echo.all("authorization").is_empty() && echo.all("x-api-key").is_empty());
     assert_eq!(echo.all("x-auxvault-environment"), ["live"]);
     assert_eq!(auxvault.send("GET /api/v1/users", &both).status, 403, "the key decides");
+    // Users and settings are for users, whatever a key may do.
+    let mut manager = auxvault_key("erp", &["api_keys.manage"]);
+    manager.all_scopes = true;
+    let (_, value) = auxvault.operator.key(manager).await;
+    for call in ["DELETE /api/v1/users/1", "PUT /api/v1/settings", "GET /api/v1/users"] {
+        assert_eq!(auxvault.send(call, &[("x-api-key", &value), tenant]).status, 403, "{call}");
+    }
+    let _ = Echo::of(&auxvault.send("GET /api/v1/api-keys", &[("x-api-key", &value), tenant]));
+    for scope in ["users.manage", "settings.manage"] {
+        let refused = auxvault.operator.try_key(auxvault_key("secret", &[scope])).await;
+        assert!(refused.is_err(), "no key has {scope}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
