@@ -3,7 +3,9 @@
 
 mod conflict;
 mod denial_headers;
+mod error_format;
 mod methods;
+mod placeholders;
 mod requirements;
 mod route_overlap;
 
@@ -33,6 +35,7 @@ pub fn lint(text: &str) -> Result<(Profile, Vec<DocumentError>), Errors> {
     let mut root = reader.root(&table);
     unenforced_profile(&mut root);
     methods::unknown(&mut root);
+    placeholders::lint(&mut root);
     methods::preflights(&mut root, &profile);
     requirements::lint(&mut root, &profile.policy);
     route_overlap::lint(&mut root);
@@ -41,6 +44,7 @@ pub fn lint(text: &str) -> Result<(Profile, Vec<DocumentError>), Errors> {
     hosts(&mut root);
     denials(&mut root);
     denial_headers::lint(&mut root, &profile);
+    error_format::lint(&mut root, &profile);
     let warnings = reader.finish().err().map(|Errors(all)| all).unwrap_or_default();
     Ok((profile, warnings))
 }

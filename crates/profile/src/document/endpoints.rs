@@ -24,6 +24,9 @@ const RESPONSE_STATUSES: std::ops::RangeInclusive<u64> = 200..=299;
 /// HTTP statuses that an error may have.
 const ERROR_STATUSES: std::ops::RangeInclusive<u64> = 400..=599;
 
+/// Paths that Latchkey's HTTP port answers itself, before it looks for an endpoint.
+const OWN_PATHS: [&str; 4] = ["/livez", "/readyz", "/metrics", "/.well-known/jwks.json"];
+
 /// Reads the endpoints and the errors.
 pub(super) fn read(
     root: &mut Section<'_>,
@@ -54,7 +57,7 @@ fn endpoint(
         text.report(format!("\"{}\" is not a method", text.value));
     }
     let path = section.required_text("path");
-    let pattern = path.and_then(|p| Pattern::parse(&p).map_err(|bad| p.report(bad.to_string())).ok());
+    let pattern = path.and_then(|path| pattern(&path));
     let rpc = section.required_text("rpc").and_then(|text| rpc(&text));
     let body = body(section);
     let other_fields = other_fields(section, resources, other_sources);
@@ -87,6 +90,16 @@ fn endpoint(
         route,
         Endpoint { rpc, body, other_fields, fields, status: status?, headers, escape, answer, item },
     ))
+}
+
+fn pattern(path: &Text<'_>) -> Option<Pattern> {
+    if OWN_PATHS.contains(&path.value) {
+        path.report(format!(
+            "Latchkey's HTTP port answers {} itself, so that no call would reach this endpoint; choose another path",
+            path.value
+        ));
+    }
+    Pattern::parse(path).map_err(|bad| path.report(bad.to_string())).ok()
 }
 
 fn rpc(text: &Text<'_>) -> Option<&'static Rpc> {

@@ -84,7 +84,8 @@ pub(super) fn empty_scopes(name: &str, rpc: &Rpc, message: &Value, policy: &Poli
     let empty = message["scopes"].as_array().is_some_and(Vec::is_empty);
     let grants = match rpc.name {
         "CreateKey" => {
-            let kind = message["kind"].as_str().map_or_else(|| policy.default_kind(), |kind| policy.kind(kind));
+            let kind =
+                message["kind"].as_str().map_or_else(|| policy.default_kind(), |kind| policy.kind(kind));
             kind.is_some_and(|kind| !kind.default_scopes.is_empty())
         }
         "IssueJwt" | "RefreshJwt" => true,

@@ -1,10 +1,10 @@
-//! Warnings about methods of routes: names that no standard knows, which are mostly misspelt, and preflights of browsers
+//! Warnings about methods of routes and endpoints: names that no standard knows, which are mostly misspelt, and preflights of browsers
 //! (CORS) that no route answers.
 
 use latchkey_core::choices::distance;
 
 use crate::profile::Profile;
-use crate::reader::Section;
+use crate::reader::{Section, Text};
 use crate::source::Source;
 
 /// Methods of the IANA registry, and PURGE and QUERY, which are in wide use or about to be.
@@ -52,22 +52,28 @@ const METHODS: [&str; 41] = [
     "VERSION-CONTROL",
 ];
 
-/// Warns of methods that are not registered, with the nearest one that is.
+/// Warns of methods of routes and endpoints that are not registered, with the nearest one that is.
 pub(super) fn unknown(root: &mut Section<'_>) {
-    for mut section in root.sections("routes") {
-        for method in section.texts("methods") {
-            let name = method.to_ascii_uppercase();
-            if METHODS.contains(&&*name) {
-                continue;
-            }
-            let nearest = METHODS.into_iter().min_by_key(|known| distance(&name, known)).unwrap_or("GET");
-            method.report(format!(
-                "\"{}\" is no registered HTTP method, so that calls of the method that is meant are denied; the nearest is \
-                 {nearest}",
-                method.value
-            ));
-        }
+    let routes = root.sections("routes").into_iter();
+    for method in routes.flat_map(|mut section| section.texts("methods")) {
+        report_unknown(&method, "calls of the method that is meant are denied");
     }
+    let endpoints = root.sections("endpoints").into_iter();
+    for method in endpoints.filter_map(|mut section| section.text("method")) {
+        report_unknown(&method, "calls of the method that is meant do not reach the endpoint");
+    }
+}
+
+fn report_unknown(method: &Text<'_>, consequence: &str) {
+    let name = method.to_ascii_uppercase();
+    if METHODS.contains(&&*name) {
+        return;
+    }
+    let nearest = METHODS.into_iter().min_by_key(|known| distance(&name, known)).unwrap_or("GET");
+    method.report(format!(
+        "\"{}\" is no registered HTTP method, so that {consequence}; the nearest is {nearest}",
+        method.value
+    ));
 }
 
 /// Warns of preflights that are denied, if a part of the document shows that browsers call the product: a cookie, a

@@ -36,6 +36,35 @@ fn an_unknown_method_is_named_with_the_nearest() {
 }
 
 #[test]
+fn an_unknown_method_of_an_endpoint_is_named_too() {
+    let endpoint = |method: &str| {
+        format!("[[endpoints]]\nmethod = \"{method}\"\npath = \"/x\"\nrpc = \"ListKeys\"\nanswer = \"\"\n")
+    };
+    one(&endpoint("GTE"), "do not reach the endpoint; the nearest is GET");
+    assert_eq!(warnings(&endpoint("get")), Vec::<String>::new());
+}
+
+#[test]
+fn a_placeholder_of_another_framework_is_named() {
+    let route = |segment: &str| format!("[[routes]]\npath = \"/a/{segment}/b\"\n");
+    for segment in [":id", "<id>", "<int:id>", "(id)", "[id]", "[...id]"] {
+        one(&route(segment), &format!("\"{segment}\" matches this text alone; write \"{{id}}\""));
+    }
+    for segment in ["{id}", "id", "x:id", "id:cancel", "$batch", "items(1)", ":"] {
+        assert_eq!(warnings(&route(segment)), Vec::<String>::new(), "{segment}");
+    }
+}
+
+#[test]
+fn denials_in_a_format_that_other_errors_do_not_have_are_named() {
+    let denial = "[[denials]]\nreasons = [\"TENANT_SUSPENDED\"]\nstatus = 403\nbody = '{}'\n";
+    one(denial, "add [[errors]] with a body in the same format");
+    assert_eq!(warnings(&format!("{denial}[[errors]]\nbody = '{{}}'\n")), Vec::<String>::new());
+    let status = "[[denials]]\nreasons = [\"TENANT_SUSPENDED\"]\nstatus = 403\n";
+    assert_eq!(warnings(status), Vec::<String>::new());
+}
+
+#[test]
 fn a_route_of_which_earlier_ones_take_all_or_some_calls_is_named() {
     let route = |methods: &str, path: &str| format!("[[routes]]\nmethods = [{methods}]\npath = \"{path}\"\n");
     let both = route("\"GET\", \"POST\"", "/x/{id}");
