@@ -32,6 +32,11 @@ pub(crate) const LIMITS: ConnectionLimits =
     ConnectionLimits { open: 256, max_idle: Some(Duration::from_secs(60)), send_buffer: 32 * 1024 };
 /// Timeout for the headers of a request and for an idle connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Largest size of a request's line and headers. It is above the 60 KiB that Envoy lets in and what a Check adds, so that
+/// each request that was allowed is read. A connection holds this much at most, and there are at most 256 of them.
+const MAX_HEAD_BYTES: usize = 128 * 1024;
+/// Most headers of a request: above the limit of the recommended Envoy, which counts those that a Check adds.
+const MAX_HEADERS: usize = 256;
 
 /// Handler of products' endpoints, given a request and the address of the client; `None` if no profile declares the
 /// endpoint.
@@ -113,7 +118,10 @@ pub(crate) async fn serve(
 
 fn http1_builder() -> http1::Builder {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(16 * 1024);
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .max_headers(MAX_HEADERS);
     http
 }
 
