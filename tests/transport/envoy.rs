@@ -19,13 +19,13 @@ item = '"{{ item.name }}"'
 answer = '{"keys":[{{ items }}]}'
 "#;
 
-fn document() -> String {
+pub(crate) fn document() -> String {
     let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/profiles/demo.toml");
     std::fs::read_to_string(demo).expect("a profile") + ENDPOINT
 }
 
-struct Front {
-    port: u16,
+pub(crate) struct Front {
+    pub(crate) port: u16,
     config: String,
     upstream: Upstream,
     _envoy: Process,
@@ -35,11 +35,18 @@ struct Front {
 impl Front {
     /// Starts an Envoy with the printed configuration.
     fn start(words: &[&str]) -> Self {
+        Self::of(&document(), None, words)
+    }
+
+    /// Starts an Envoy with the configuration that is printed for a profile, in front of an own service or of one that
+    /// shows what reaches it.
+    pub(crate) fn of(document: &str, service: Option<u16>, words: &[&str]) -> Self {
         let (folder, port, upstream) = (Folder::new("envoy-printed"), free_port(), Upstream::start());
-        let profile = folder.write("demo.toml", &document()).display().to_string();
+        let profile = folder.write("demo.toml", document).display().to_string();
+        let service = service.unwrap_or_else(|| upstream.port());
         let printed = Command::new(program())
             .args(["envoy-config", &profile, "--listen", &format!("127.0.0.1:{port}"), "--admin", "none"])
-            .args(["--upstream", &format!("127.0.0.1:{}", upstream.port())])
+            .args(["--upstream", &format!("127.0.0.1:{service}")])
             .args(words)
             .output()
             .expect("the program starts");
@@ -60,12 +67,12 @@ impl Front {
         Self { port, config: config.display().to_string(), upstream, _envoy: envoy, folder }
     }
 
-    fn get(&self, path: &str, key: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str, key: &str) -> Answer {
         Request::get("api.example", path).header("x-api-key", key).send(self.port)
     }
 
     /// What the doctor says about the configuration.
-    fn doctor(&self) -> String {
+    pub(crate) fn doctor(&self) -> String {
         let profile = self.folder.path().join("demo.toml").display().to_string();
         let words = ["doctor", "--envoy-only", "--envoy", &self.config, "--profile", &profile];
         let output = Command::new(program()).args(words).output().expect("the program starts");
@@ -74,7 +81,7 @@ impl Front {
 }
 
 /// A key that may read things and list keys.
-fn key(latchkey: &Latchkey, server: &str) -> String {
+pub(crate) fn key(latchkey: &Latchkey, server: &str) -> String {
     let cli = |words: &[&str]| {
         let mut command = Command::new(program());
         command.args(["--server", server]).args(words).env("LATCHKEY_API_KEY", latchkey_testing::ROOT_KEY);

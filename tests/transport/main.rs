@@ -2,4 +2,6 @@
 
 mod compression;
 mod envoy;
+mod handshakes;
+mod heads;
 mod unix_sockets;

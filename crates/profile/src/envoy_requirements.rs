@@ -32,6 +32,8 @@ pub struct EnvoyRequirements {
     pub hosts: Vec<(String, Option<String>)>,
     /// True if a route takes paths with encoded slashes.
     pub encoded_slashes: bool,
+    /// True if the profile reads values from handshakes of WebSocket.
+    pub websocket: bool,
     /// Number of trusted proxies in front of Envoy.
     pub trusted_hops: usize,
     /// True if the credential is forwarded to the upstream.
@@ -108,6 +110,7 @@ impl Profile {
                 requirements.headers.insert(header.to_owned());
             }
             requirements.body |= matches!(source, Source::Body(_));
+            requirements.websocket |= matches!(source, Source::Subprotocol(_));
         }
         let in_body = rules.resources.iter().filter(|(_, source)| matches!(source, Source::Body(_)));
         requirements.body_resources = in_body.map(|(name, _)| name.to_string()).collect();
@@ -242,6 +245,10 @@ mod tests {
             ]
         );
         assert!(requirements.body && requirements.trusted_hops == 2 && !requirements.forwards_credential);
+        assert!(!requirements.websocket);
+        let websocket = document.replace("'cookie:k'", "'websocket:bearer'");
+        let profile = Profile::compile(&websocket, 1).unwrap_or_else(|e| panic!("{e}"));
+        assert!(profile.envoy_requirements().websocket);
     }
 
     #[test]

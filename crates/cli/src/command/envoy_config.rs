@@ -58,6 +58,10 @@ fn render(
         ("$LISTEN_PORT", json!(args.listen.port)),
         ("$TRUSTED_HOPS", json!(requirements.trusted_hops)),
         ("$ENCODED_SLASHES", json!(slashes)),
+        (
+            "$UPGRADES",
+            if requirements.websocket { json!([{ "upgrade_type": "websocket" }]) } else { json!([]) },
+        ),
         ("$REPLIES", replies.iter().map(mapper).collect()),
         ("$VIRTUAL_HOSTS", virtual_hosts(profile, requirements)),
         ("$HEADERS", json!({ "patterns": headers })),
@@ -85,12 +89,23 @@ fn render(
 /// A response of Envoy's own in the format of the product.
 fn mapper(reply: &EnvoyReply) -> Value {
     let value = json!({ "default_value": reply.status, "runtime_key": "latchkey.local_reply" });
-    json!({
-        "filter": { "status_code_filter": { "comparison": { "op": "EQ", "value": value } } },
+    let status = json!({ "status_code_filter": { "comparison": { "op": "EQ", "value": value } } });
+    let filter = match reply.flag {
+        None => status,
+        Some(flag) => {
+            json!({ "and_filter": { "filters": [status, { "response_flag_filter": { "flags": [flag] } }] } })
+        }
+    };
+    let mut mapper = json!({
+        "filter": filter,
         "body_format_override": {
             "text_format_source": { "inline_string": reply.format }, "content_type": reply.content_type,
         },
-    })
+    });
+    if reply.sent_status != reply.status {
+        mapper["status_code"] = json!(reply.sent_status);
+    }
+    mapper
 }
 
 /// Hosts with the context extensions of each. Where hosts decide the environment, Envoy names it for each of them, so
@@ -150,7 +165,13 @@ mod tests {
     }
 
     fn configuration(words: &[&str], requirements: &EnvoyRequirements) -> Value {
-        let reply = EnvoyReply { status: 413, content_type: "a/b".to_owned(), format: "%REQ(X)%".to_owned() };
+        let reply = EnvoyReply {
+            status: 413,
+            flag: None,
+            sent_status: 413,
+            content_type: "a/b".to_owned(),
+            format: "%REQ(X)%".to_owned(),
+        };
         let text = render(&args(words), "p", requirements, &[reply]).unwrap();
         let left: Vec<&str> =
             text.lines().filter(|line| !line.trim_start().starts_with('#') && line.contains('$')).collect();

@@ -29,6 +29,11 @@ impl RequestIds {
         Self { prefix, ..Self::default() }
     }
 
+    /// Returns the prefix of every identifier; `None` if the caller's own identifier is used.
+    pub(crate) fn prefix(&self) -> Option<&str> {
+        self.prefix.as_deref()
+    }
+
     /// Returns the identifier of a request.
     pub(crate) fn of<'a>(&self, request: &'a Request<'_>) -> Cow<'a, str> {
         match &self.prefix {

@@ -15,6 +15,7 @@ mod route;
 mod route_match;
 mod runtime;
 mod source;
+mod upgrades;
 mod walk;
 
 use std::time::Duration;

@@ -8,7 +8,7 @@ use latchkey_server::profile_test::EnvoyRequirements;
 use serde_json::Value;
 
 use super::walk::{at, find, on, text, typed};
-use super::{FILTER, discovery, doubtful, endpoints, order, wrong};
+use super::{FILTER, discovery, doubtful, endpoints, order, upgrades, wrong};
 
 /// Extension that reads the client's address from x-forwarded-for.
 const XFF: &str = "envoy.extensions.http.original_ip_detection.xff.v3.XffConfig";
@@ -33,6 +33,7 @@ pub(super) fn examine(
         }
         Err(unread) => found.push(unread),
     }
+    found.extend(upgrades::examine(manager, name, requirements));
     found.extend(paths(manager, name, requirements));
     found.extend(hosts(manager, name, requirements));
     if !matches!(underscores(manager), "REJECT_REQUEST" | "DROP_HEADER") {
