@@ -137,6 +137,27 @@ async fn a_file_that_was_removed_is_noticed_as_well() {
     nothing_is_decided_any_more(&latchkey, &operator, &value).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_was_removed_is_noticed_and_what_was_written_before_is_saved() {
+    let (latchkey, operator) = open().await;
+    let (revoked, value) = operator.plain_key("acme", "live").await;
+    let _ = operator.revoke(&revoked.id).await;
+    let (other, kept) = operator.plain_key("acme", "live").await;
+    for suffix in ["-wal", "-shm"] {
+        let path = format!("{}{suffix}", file(&latchkey).display());
+        std::fs::remove_file(path).expect("the file is there");
+    }
+    let revocation = RevokeKeyRequest { id: other.id, reason: String::new() };
+    assert!(operator.keys().revoke_key(revocation).await.is_err(), "the write would be lost");
+    nothing_is_decided_any_more(&latchkey, &operator, &kept).await;
+    latchkey.signal(Signal::TERM);
+    let _ = latchkey.wait();
+    latchkey.restart();
+    let operator = latchkey.operator();
+    assert_eq!(admits(&operator, &value).await, Ok(false), "the key stays revoked");
+    assert_eq!(admits(&operator, &kept).await, Ok(true));
+}
+
 /// A volume that is not mounted must not look like a first start.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_file_beside_its_master_key_is_refused() {

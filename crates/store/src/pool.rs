@@ -40,6 +40,7 @@ mod postgres;
 mod postgres_url;
 mod raw_connection;
 mod session;
+mod sqlite_file;
 mod statement;
 mod target;
 
@@ -69,6 +70,7 @@ use failures::{FailedStep, Failures};
 use open_error::OpenError;
 use opening::{Opened, Openings};
 use pool_entry::PoolEntry;
+use raw_connection::RawConnection;
 
 /// Time limit for opening a connection to one host. It suffices for TLS and a password at a distance of 100 ms each
 /// way, which takes up to ten round trips. A permit is lost for this time to a database that does not respond.
@@ -93,7 +95,10 @@ pub(crate) struct Pool {
     open: Arc<AtomicUsize>,
     /// True if the server does not have, or does not permit, the functions that name its timeline.
     without_timeline: AtomicBool,
-    /// The file of a SQLite database, once it is locked. After the idle connections, so that it is closed last.
+    /// Connection that keeps the write-ahead log of a locked SQLite database open: SQLite removes the log when the last
+    /// connection is closed, and would create another one.
+    log_keeper: tokio::sync::Mutex<Option<RawConnection>>,
+    /// The file of a SQLite database, once it is locked. After the connections, so that it is closed last.
     file: Mutex<Option<DatabaseFile>>,
 }
 
@@ -124,6 +129,7 @@ impl Pool {
             openings: Mutex::default(),
             open: Arc::default(),
             without_timeline: AtomicBool::new(false),
+            log_keeper: tokio::sync::Mutex::default(),
             file: Mutex::default(),
         })
     }
@@ -151,28 +157,8 @@ impl Pool {
     /// Returns a connection with an open transaction, for one write.
     pub(crate) async fn begin(self: &Arc<Self>) -> Result<PooledConnection, DbErr> {
         let write_permit = acquire_permit(&self.writers).await?;
-        self.check_file()?;
+        self.check_file_content()?;
         self.acquire().await?.begin(write_permit).await
-    }
-
-    /// Locks the file of a SQLite database for this process, and creates it if it does not exist. Does nothing
-    /// on PostgreSQL, or if the file is locked already. Blocks for the time of a few system calls.
-    ///
-    /// Must be called before the first connection is opened, by a process that writes: a failure closes a
-    /// descriptor of the file, which would release SQLite's own locks.
-    pub(crate) fn lock_file(&self) -> Result<(), DatabaseFileError> {
-        let Some(path) = self.target.file() else { return Ok(()) };
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if file.is_none() {
-            *file = Some(DatabaseFile::open(path)?);
-        }
-        Ok(())
-    }
-
-    /// Checks that the file that was locked is still the one that the path names. Succeeds if none was locked.
-    pub(crate) fn check_file(&self) -> Result<(), DatabaseFileError> {
-        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.as_ref().map_or(Ok(()), DatabaseFile::check)
     }
 
     /// Returns why the database can't be used, as far as it is known from the last connections and statements.
@@ -219,6 +205,9 @@ impl Pool {
         for entry in idle {
             // A database that does not respond needs no orderly goodbye.
             let _ = timeout(END_TIMEOUT, entry.close()).await;
+        }
+        if let Some(keeper) = self.log_keeper.lock().await.take() {
+            let _ = timeout(END_TIMEOUT, keeper.close()).await;
         }
     }
 

@@ -1,9 +1,10 @@
-//! The file of a SQLite database, which belongs to one process. The process holds it open and locked, and
-//! notices when another file takes its place: SQLite itself would go on writing to the old one.
+//! The files of a SQLite database, which belong to one process. The process holds the database's file open and locked,
+//! and notices when another file takes its place or that of the write-ahead log: SQLite itself would go on writing to
+//! the old one. It also notices a file that was cut off or overwritten with other content.
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use sea_orm::{DbErr, RuntimeErr};
@@ -29,6 +30,20 @@ pub enum DatabaseFileError {
         path = .0.display()
     )]
     Replaced(PathBuf),
+    /// File of the write-ahead log that is not the one that SQLite has open.
+    #[error(
+        "the file {path} was replaced (or removed) while latchkey runs, so that later writes would be lost: stop \
+         latchkey with SIGTERM, which saves what it wrote, and start it again",
+        path = .0.display()
+    )]
+    LogReplaced(PathBuf),
+    /// Database file with content that SQLite did not write.
+    #[error(
+        "the file {path} was overwritten while latchkey runs: stop latchkey, restore the file from a backup, and start \
+         it again",
+        path = .0.display()
+    )]
+    Overwritten(PathBuf),
 }
 
 impl From<DatabaseFileError> for DbErr {
@@ -37,6 +52,17 @@ impl From<DatabaseFileError> for DbErr {
     }
 }
 
+/// Device and inode of a file.
+type Identity = (u64, u64);
+
+/// Size in bytes of the part of a SQLite file's header that is compared (the header is described in section 1.3 of the
+/// SQLite file format).
+const HEADER_BYTES: usize = 28;
+/// First bytes of every SQLite file.
+const MAGIC: &[u8] = b"SQLite format 3\0";
+/// Position of the number of changes in the header.
+const CHANGES: std::ops::Range<usize> = 24..28;
+
 /// A SQLite database's file, locked by this process.
 ///
 /// The lock is `flock`'s, which does not meet the `fcntl` locks that SQLite takes on the same file. The
@@ -44,10 +70,15 @@ impl From<DatabaseFileError> for DbErr {
 /// it, those of SQLite among them.
 #[derive(Debug)]
 pub(super) struct DatabaseFile {
-    _file: File,
+    file: File,
     path: PathBuf,
-    /// Device and inode.
-    identity: (u64, u64),
+    identity: Identity,
+    /// The write-ahead log and its index, once SQLite has them open.
+    log: Vec<(PathBuf, Identity)>,
+    /// Number of changes in the header when it was last read; `None` as long as SQLite has written none.
+    changes: Option<u32>,
+    /// True after the content was found to be another one: what SQLite holds and the file do not fit together any more.
+    overwritten: bool,
 }
 
 impl DatabaseFile {
@@ -69,27 +100,104 @@ impl DatabaseFile {
             Err(TryLockError::WouldBlock) => return Err(DatabaseFileError::InUse(path.to_owned())),
             Err(TryLockError::Error(error)) => return Err(io_error(error)),
         }
-        let metadata = file.metadata().map_err(io_error)?;
-        let opened = Self { _file: file, path: path.to_owned(), identity: (metadata.dev(), metadata.ino()) };
+        let identity = identity(&file.metadata().map_err(io_error)?);
+        let (path_buf, log) = (path.to_owned(), Vec::new());
+        let opened = Self { file, path: path_buf, identity, log, changes: None, overwritten: false };
         opened.check()?;
-        for suffix in ["", "-wal", "-shm"] {
-            let mut name = path.as_os_str().to_owned();
-            name.push(suffix);
-            narrow_mode(Path::new(&name));
+        for path in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
+            narrow_mode(&path);
         }
         Ok(opened)
     }
 
-    /// Checks that the path still names the file that was opened.
-    pub(super) fn check(&self) -> Result<(), DatabaseFileError> {
-        match fs::metadata(&self.path) {
-            Ok(found) if (found.dev(), found.ino()) == self.identity => Ok(()),
-            Ok(_) => Err(DatabaseFileError::Replaced(self.path.clone())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(DatabaseFileError::Replaced(self.path.clone()))
+    /// Records the files of the write-ahead log. SQLite must have them open, and keep them open as long as they are
+    /// compared.
+    pub(super) fn record_log(&mut self) -> Result<(), DatabaseFileError> {
+        let mut log = Vec::with_capacity(2);
+        for path in [beside(&self.path, "-wal"), beside(&self.path, "-shm")] {
+            match fs::metadata(&path) {
+                Ok(metadata) => log.push((path, identity(&metadata))),
+                Err(error) => return Err(DatabaseFileError::Io(path, error)),
             }
-            Err(error) => Err(DatabaseFileError::Io(self.path.clone(), error)),
         }
+        self.log = log;
+        Ok(())
+    }
+
+    /// Checks that the paths still name the file that was opened and the log that SQLite has open, and that no check of
+    /// the content has failed.
+    pub(super) fn check(&self) -> Result<(), DatabaseFileError> {
+        check_identity(&self.path, self.identity, DatabaseFileError::Replaced)?;
+        if self.overwritten {
+            return Err(DatabaseFileError::Overwritten(self.path.clone()));
+        }
+        self.log
+            .iter()
+            .try_for_each(|(path, identity)| check_identity(path, *identity, DatabaseFileError::LogReplaced))
+    }
+
+    /// Checks what [`DatabaseFile::check`] does, and that the file begins as a SQLite file does and has no fewer changes
+    /// than before. The number of changes only grows, whichever process writes by the rules of SQLite; a file that was
+    /// cut off, or an older or another database that was copied over this one, mostly shows by it. Must not run during
+    /// a write of this process.
+    pub(super) fn check_content(&mut self) -> Result<(), DatabaseFileError> {
+        self.check()?;
+        if self.log.is_empty() {
+            return Ok(());
+        }
+        // A second look, in case that SQLite was just writing the header.
+        self.overwritten = self.has_other_content()? && self.has_other_content()?;
+        self.check()
+    }
+
+    /// Returns whether the header is not one that SQLite can have written since the last look.
+    fn has_other_content(&mut self) -> Result<bool, DatabaseFileError> {
+        let mut header = [0; HEADER_BYTES];
+        let now = match self.file.read_exact_at(&mut header, 0) {
+            Ok(()) => header.starts_with(MAGIC).then(|| changes(&header)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => None,
+            Err(error) => return Err(DatabaseFileError::Io(self.path.clone(), error)),
+        };
+        // The number wraps around.
+        let grew = |before: u32, now: u32| now.wrapping_sub(before) <= u32::MAX / 2;
+        match (self.changes, now) {
+            (None, None) => Ok(false),
+            (Some(_), None) => Ok(true),
+            (Some(before), Some(now)) if !grew(before, now) => Ok(true),
+            (None | Some(_), Some(_)) => {
+                self.changes = now;
+                Ok(false)
+            }
+        }
+    }
+}
+
+/// Returns the number of changes in a header.
+fn changes(header: &[u8; HEADER_BYTES]) -> u32 {
+    header[CHANGES].iter().fold(0, |number, byte| number << 8 | u32::from(*byte))
+}
+
+fn identity(metadata: &fs::Metadata) -> Identity {
+    (metadata.dev(), metadata.ino())
+}
+
+/// Returns the path of a file that SQLite keeps beside a database.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn check_identity(
+    path: &Path,
+    expected: Identity,
+    replaced: fn(PathBuf) -> DatabaseFileError,
+) -> Result<(), DatabaseFileError> {
+    match fs::metadata(path) {
+        Ok(found) if identity(&found) == expected => Ok(()),
+        Ok(_) => Err(replaced(path.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(replaced(path.to_owned())),
+        Err(error) => Err(DatabaseFileError::Io(path.to_owned(), error)),
     }
 }
 

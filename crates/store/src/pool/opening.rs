@@ -102,6 +102,7 @@ impl Pool {
     async fn open_entry(&self) -> Result<PoolEntry, OpenError> {
         let generation = self.generation.load(Ordering::SeqCst);
         self.check_file()?;
+        self.keep_log().await?;
         let raw = self.target.open().await?;
         self.check_file()?;
         Ok(PoolEntry::new(raw, generation, Arc::clone(&self.open), Instant::now()))

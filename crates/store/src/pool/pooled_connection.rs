@@ -78,11 +78,11 @@ impl PooledConnection {
     }
 
     /// Commits the transaction. After an error, it is unknown whether the transaction was committed. A commit
-    /// into a SQLite file that has been replaced is an error, since that file will not be read again.
+    /// into a SQLite file that has been replaced or overwritten is an error, since it will not be read again.
     pub(crate) async fn commit(self) -> Result<(), DbErr> {
-        self.pool.check_file()?;
+        self.pool.check_file_content()?;
         self.run(SqlCommand::Commit).await?;
-        Ok(self.pool.check_file()?)
+        Ok(self.pool.check_file_content()?)
     }
 
     async fn run(&self, command: SqlCommand) -> Result<SqlOutcome, DbErr> {

@@ -173,3 +173,88 @@ async fn a_file_that_another_pool_has_locked_is_refused() {
     drop(first);
     second.lock_file().unwrap();
 }
+
+/// Opens a locked pool with a table that has one row.
+async fn locked_pool() -> (tempfile::TempDir, Arc<Pool>) {
+    let (folder, pool) = pool();
+    pool.lock_file().unwrap();
+    pool.acquire().await.unwrap().execute_unprepared("CREATE TABLE t (n)").await.unwrap();
+    write(&pool).await.unwrap();
+    (folder, pool)
+}
+
+async fn write(pool: &Arc<Pool>) -> Result<(), DbErr> {
+    let write = pool.begin().await?;
+    write.execute_unprepared("INSERT INTO t VALUES (1)").await?;
+    write.commit().await
+}
+
+#[tokio::test]
+async fn a_write_after_the_log_was_removed_is_refused_and_an_orderly_end_saves_the_earlier_ones() {
+    for removed in [&["-wal", "-shm"][..], &["-wal"], &["-shm"]] {
+        let (folder, pool) = locked_pool().await;
+        let open = pool.begin().await.unwrap();
+        for suffix in removed {
+            std::fs::remove_file(folder.path().join(format!("keys.db{suffix}"))).unwrap();
+        }
+        let error = open.commit().await.unwrap_err().to_string();
+        assert!(error.contains(removed[0]) && error.contains("SIGTERM"), "{error}");
+        until(|| pool.writers.available_permits() == 1).await;
+        assert!(write(&pool).await.is_err() && pool.check_file().is_err(), "{removed:?}");
+        pool.replace_all();
+        assert!(pool.acquire().await.is_err(), "no connection with another log is opened");
+        pool.close().await;
+        drop(pool);
+        let target = format!("sqlite:{}", folder.path().join("keys.db").display());
+        let target = DatabaseTarget::parse(&target, Duration::from_secs(30), Pooler::Session).unwrap();
+        let pool = Pool::new(target, 4);
+        let rows = pool.acquire().await.unwrap().execute_unprepared("DELETE FROM t").await.unwrap();
+        assert_eq!(rows.rows_affected(), 1, "{removed:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_log_stays_the_same_when_all_connections_were_closed_for_a_while() {
+    let (_folder, pool) = locked_pool().await;
+    for _ in 0..3 {
+        pool.replace_all();
+        until(|| pool.open.load(Ordering::SeqCst) == 0).await;
+        write(&pool).await.unwrap();
+    }
+    pool.check_file().unwrap();
+}
+
+#[tokio::test]
+async fn a_write_into_a_file_that_was_overwritten_in_place_is_refused() {
+    let (folder, pool) = locked_pool().await;
+    let path = folder.path().join("keys.db");
+    let checkpoint = async || {
+        let connection = pool.acquire().await.unwrap();
+        connection.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await.unwrap();
+    };
+    checkpoint().await;
+    let earlier = std::fs::read(&path).unwrap();
+    for number in 0..3 {
+        // A connection counts its changes when it reads those of others.
+        pool.replace_all();
+        let create = format!("CREATE TABLE t{number} (n)");
+        pool.acquire().await.unwrap().execute_unprepared(&create).await.unwrap();
+        write(&pool).await.unwrap();
+        checkpoint().await;
+        write(&pool).await.expect("a checkpoint is no such change");
+    }
+    let open = pool.begin().await.unwrap();
+    std::fs::write(&path, &earlier).unwrap();
+    let error = open.commit().await.unwrap_err().to_string();
+    assert!(error.contains("was overwritten") && error.contains("keys.db"), "{error}");
+    until(|| pool.writers.available_permits() == 1).await;
+    assert!(write(&pool).await.is_err() && pool.check_file().is_err());
+}
+
+#[tokio::test]
+async fn a_write_into_a_file_that_was_cut_off_is_refused() {
+    let (folder, pool) = locked_pool().await;
+    std::fs::write(folder.path().join("keys.db"), b"").unwrap();
+    let error = write(&pool).await.unwrap_err().to_string();
+    assert!(error.contains("was overwritten"), "{error}");
+}
