@@ -20,6 +20,7 @@ on_both!(
     a_rotation_without_overlap_stops_the_old_key,
     a_revocation_is_for_good,
     a_publishable_value_can_be_read_again_and_a_secret_never,
+    a_publishable_value_of_an_earlier_form_is_not_given_out,
 );
 
 async fn get(caller: &Caller, id: &str) -> Key {
@@ -165,4 +166,22 @@ async fn a_publishable_value_can_be_read_again_and_a_secret_never(database: Data
     assert_eq!(get(&shop.operator, &secret.id).await.value, "");
     let too_much = CreateKeyRequest { scopes: vec!["orders.write".to_owned()], ..publishable() };
     assert_eq!(refused(shop.operator.try_key(too_much).await), Code::InvalidArgument);
+}
+
+async fn a_publishable_value_of_an_earlier_form_is_not_given_out(database: Database) {
+    let shop = Shop::open(database).await;
+    let publishable = || CreateKeyRequest { kind: "publishable".to_owned(), ..key("acme", "live") };
+    let ask = GetPublishableKeyRequest {
+        tenant: "acme".to_owned(),
+        environment: "live".to_owned(),
+        ..GetPublishableKeyRequest::default()
+    };
+    let (_, value) = shop.operator.key(publishable()).await;
+    let changed = crate::SHOP.replace("base62:24", "base62:26");
+    let _ = shop.operator.force_apply(&changed).await.expect("applied");
+    assert!(!shop.admits(&value).await);
+    assert_eq!(refused(shop.operator.keys().get_publishable_key(ask.clone()).await), Code::NotFound);
+    let (_, value) = shop.operator.key(publishable()).await;
+    let output = shop.operator.keys().get_publishable_key(ask).await.expect("published").into_inner();
+    assert_eq!(output.value, value);
 }

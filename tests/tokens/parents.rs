@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use latchkey_proto::v1::{self, Reason};
 
-use latchkey_testing::{eventually_async, field_mask, on_both, with_key};
+use latchkey_testing::{SHOP, eventually_async, field_mask, key, on_both, with_key};
 
 use crate::{PASSWORD, Shop, with_password};
 
@@ -22,6 +22,8 @@ on_both!(
     a_changed_confinement_ends_tokens,
     a_user_who_is_switched_on_again_signs_in_anew,
     a_withdrawn_signing_key_ends_what_it_signed,
+    a_prefix_that_is_no_longer_taken_ends_the_tokens_of_its_keys,
+    a_role_that_is_gone_ends_its_users_tokens,
 );
 
 async fn a_revoked_key_ends_its_tokens(shop: Shop) {
@@ -138,6 +140,34 @@ async fn a_disabled_user_and_a_changed_password_end_tokens(shop: Shop) {
     let _ = shop.operator.tenants().disable_user(v1::DisableUserRequest { id: user.id }).await.expect("off");
     assert_eq!(shop.reason(&second.access_token).await, Reason::Disabled);
     assert!(shop.issue(with_password(fresh)).await.is_err());
+}
+
+async fn a_prefix_that_is_no_longer_taken_ends_the_tokens_of_its_keys(shop: Shop) {
+    let (_, value) = shop.operator.scoped_key("acme", &["items.read", "api_keys.manage"]).await;
+    let issued = shop.issue(with_key(&value)).await.expect("issued");
+    assert!(shop.passes(&issued.access_token).await);
+    let manager = shop.latchkey.caller(&issued.access_token);
+    let _ = manager.try_key(key("acme", "live")).await.expect("it manages keys");
+    let changed = SHOP.replace("sk_live_", "pk_live_");
+    let _ = shop.operator.force_apply(&changed).await.expect("applied");
+    assert_eq!(shop.reason(&value).await, Reason::InvalidCredential);
+    assert_eq!(shop.reason(&issued.access_token).await, Reason::InvalidCredential);
+    assert!(shop.renew(&issued.refresh_token).await.is_err());
+    assert!(manager.try_key(key("acme", "live")).await.is_err());
+    let _ = shop.operator.force_apply(SHOP).await.expect("applied");
+    assert!(shop.passes(&issued.access_token).await);
+}
+
+async fn a_role_that_is_gone_ends_its_users_tokens(shop: Shop) {
+    let _ = shop.user("clerk").await;
+    let issued = shop.issue(with_password(PASSWORD)).await.expect("issued");
+    assert!(shop.passes(&issued.access_token).await);
+    let without = SHOP.replace("[[roles]]\nname = \"clerk\"\nscopes = [\"items.read\"]\n", "");
+    assert_ne!(without, SHOP);
+    let _ = shop.operator.force_apply(&without).await.expect("applied");
+    assert_eq!(shop.reason(&issued.access_token).await, Reason::InvalidCredential);
+    assert!(shop.renew(&issued.refresh_token).await.is_err());
+    assert!(shop.issue(with_password(PASSWORD)).await.is_err());
 }
 
 async fn a_changed_role_ends_tokens(shop: Shop) {

@@ -18,6 +18,10 @@ pub enum NotInForce {
     KindRemoved,
     /// The profile no longer has the environment of the key or the user.
     EnvironmentRemoved,
+    /// The profile no longer has a kind whose values begin as the key's does.
+    PrefixRemoved,
+    /// The profile no longer has the user's role.
+    RoleRemoved,
     /// The key is revoked.
     Revoked,
     /// The key or the user is disabled.
@@ -60,8 +64,15 @@ impl Principal {
                     KeyState::Disabled => return Err(NotInForce::Disabled),
                     KeyState::Expired => return Err(NotInForce::Expired),
                 }
+                // The format of a key that was sent itself is compared as a whole, before it is looked up.
+                if self.token.is_some() && !policy.may_begin_with(&key.record.shared.prefix) {
+                    return Err(NotInForce::PrefixRemoved);
+                }
             }
             Subject::User(user) if user.record.disabled => return Err(NotInForce::Disabled),
+            Subject::User(user) if !policy.roles.contains_key(&user.record.role) => {
+                return Err(NotInForce::RoleRemoved);
+            }
             Subject::User(_) => {}
         }
         if self.environment().is_none_or(has_environment) {
@@ -89,5 +100,111 @@ impl Principal {
         let networks = self.networks();
         let inside = |address: IpAddr| networks.iter().any(|n| n.contains(&address.to_canonical()));
         networks.is_empty() || address.is_some_and(inside)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::cache::Cached;
+    use crate::gate::tests::fixture::policy;
+    use crate::id::{FamilyId, UserId};
+    use crate::key_kind::pattern::KeyPattern;
+    use crate::key_kind::{ImportRules, Prefixes};
+    use crate::record::fixture::records;
+    use crate::token::claims::TokenIds;
+    use crate::token::{Claims, TokenSubject, VerifiedClaims};
+    use crate::user::UserRecord;
+
+    const NOW: Timestamp = Timestamp(5);
+
+    /// Returns the principal of a key with this prefix, by a token that was issued to the key.
+    fn by_token(prefix: &str) -> Principal {
+        let (mut key, tenant) = records();
+        key.prefix = prefix.into();
+        let mut random = rand::rng();
+        let ids = TokenIds {
+            parent: TokenSubject::Key(key.id),
+            family: FamilyId::new(NOW, &mut random),
+            tenant: tenant.id,
+        };
+        let claims = Claims {
+            iss: String::new(),
+            aud: String::new(),
+            sub: key.id.to_string(),
+            exp: 10,
+            iat: 0,
+            nbf: 0,
+            jti: String::new(),
+            client_id: String::new(),
+            sid: String::new(),
+            tid: tenant.id.to_string(),
+            env: None,
+            scope: String::new(),
+            role: None,
+            bindings: BTreeMap::new(),
+        };
+        let claims = VerifiedClaims { kid: "1".into(), profile: "p".into(), claims, ids };
+        let key = Cached::key(key, &tenant);
+        Principal { token: Some(Arc::new(claims)), ..Principal::from_key(Arc::new(tenant), key, None) }
+    }
+
+    fn with_prefix(prefix: &str) -> Policy {
+        let mut policy = policy();
+        policy.kinds[0].prefixes = Prefixes::Shared(prefix.into());
+        policy
+    }
+
+    #[test]
+    fn a_token_ends_with_the_prefix_of_its_key() {
+        let principal = by_token("sk_live_");
+        assert_eq!(principal.in_force(&policy(), None, NOW), Ok(()));
+        assert_eq!(principal.in_force(&with_prefix("sk_"), None, NOW), Ok(()));
+        let ended = principal.in_force(&with_prefix("pk_live_"), None, NOW);
+        assert_eq!(ended, Err(NotInForce::PrefixRemoved));
+        let mut test_alone = policy();
+        test_alone.kinds[0].prefixes = Prefixes::PerEnvironment(vec![("test".into(), "sk_test_".into())]);
+        assert_eq!(principal.in_force(&test_alone, None, NOW), Err(NotInForce::PrefixRemoved));
+    }
+
+    #[test]
+    fn a_token_of_an_imported_key_passes_as_long_as_a_pattern_can_match_the_key() {
+        let mut policy = with_prefix("pk_live_");
+        let pattern = KeyPattern::new("old-[0-9a-f]{32}", 36..=36).ok();
+        policy.kinds[0].imports = ImportRules { pattern, only: true, hashes: Vec::new() };
+        for (prefix, expected) in [
+            ("old-", Ok(())),
+            ("old-00", Ok(())),
+            ("", Ok(())),
+            ("new-", Err(NotInForce::PrefixRemoved)),
+            ("pk_live_", Err(NotInForce::PrefixRemoved)),
+        ] {
+            assert_eq!(by_token(prefix).in_force(&policy, None, NOW), expected, "{prefix:?}");
+        }
+    }
+
+    #[test]
+    fn a_user_without_a_role_of_the_profile_is_not_in_force() {
+        let (_, tenant) = records();
+        let user = UserRecord {
+            id: UserId::new(NOW, &mut rand::rng()),
+            tenant: tenant.id,
+            email: "ada@example.dev".into(),
+            role: "clerk".into(),
+            bindings: BTreeMap::new(),
+            environment: None,
+            disabled: false,
+            generation: 1,
+            created: NOW,
+            revision: 1,
+        };
+        let mut policy = policy();
+        let principal = Principal::from_user(Arc::new(tenant), Cached::user(user), &policy);
+        assert_eq!(principal.in_force(&policy, None, NOW), Err(NotInForce::RoleRemoved));
+        let _ = policy.roles.insert("clerk".into(), policy.scopes.all());
+        assert_eq!(principal.in_force(&policy, None, NOW), Ok(()));
     }
 }

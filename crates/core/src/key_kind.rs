@@ -169,6 +169,14 @@ impl KeyKind {
         self.own_prefixes().any(|prefix| self.format().matches_after_prefix(prefix, value))
     }
 
+    /// Returns whether a value that begins with `prefix`, which may be shorter or longer than a prefix of the kind, may
+    /// have the format of this kind. Allocates nothing.
+    #[must_use]
+    pub fn may_begin_with(&self, prefix: &str) -> bool {
+        self.own_prefixes().any(|own| own.starts_with(prefix) || prefix.starts_with(own))
+            || self.imports.pattern.as_ref().is_some_and(|pattern| pattern.may_begin_with(prefix))
+    }
+
     /// Returns whether `value` has the format of another system whose keys are of this kind.
     #[must_use]
     pub fn matches_pattern(&self, value: &str) -> bool {

@@ -97,6 +97,13 @@ impl Policy {
         self.kinds.iter().any(|kind| kind.matches_format(value))
     }
 
+    /// Returns whether a value that begins with `prefix` may have the format of one of the kinds. An empty prefix says
+    /// nothing about a value.
+    #[must_use]
+    pub fn may_begin_with(&self, prefix: &str) -> bool {
+        prefix.is_empty() || self.kinds.iter().any(|kind| kind.may_begin_with(prefix))
+    }
+
     /// Returns the hashes, besides SHA-256, by which a key of this value may be stored. There are none unless a kind
     /// declares hashes of another system.
     #[must_use]

@@ -44,7 +44,8 @@ const BATCH: u32 = 200;
 const MAX_BATCHES: u32 = 50;
 
 impl ManagementService {
-    /// Returns the newest active key of a retrievable kind that the caller could grant, with its value.
+    /// Returns the newest active key of a retrievable kind that the caller could grant and whose value has a form that
+    /// the profile takes, with its value.
     pub async fn publishable_key(
         &self,
         caller: &Caller,
@@ -90,7 +91,7 @@ impl ManagementService {
         Ok(PublishableKeyValue { key, value })
     }
 
-    /// Returns the newest key of a filter that the caller could grant as a whole.
+    /// Returns the newest key of a filter that the caller could grant as a whole, with a form that the profile takes.
     async fn newest_that_can_be_granted(
         &self,
         caller: &Caller,
@@ -109,7 +110,11 @@ impl ManagementService {
         for _ in 0..MAX_BATCHES {
             let part = self.parts.store.keys(&filter, &range).await?;
             let grantable = |key: &KeyRecord| self.check_grants(caller, tenant, policy, key).is_ok();
-            if let Some(key) = part.items.into_iter().find(grantable) {
+            // A key of an earlier form is refused by Check. A value that cannot be opened is an error of its own.
+            let accepted = |key: &KeyRecord| {
+                self.unseal_value(key).map_or(true, |value| policy.matches_key_format(value.reveal()))
+            };
+            if let Some(key) = part.items.into_iter().find(|key| grantable(key) && accepted(key)) {
                 return Ok(Some(key));
             }
             if part.next.is_none() {

@@ -10,7 +10,7 @@ use crate::policy::Policy;
 use crate::record::KeyRecord;
 use crate::scope::ScopeSet;
 
-/// Kind, environment and scopes, as many keys of a profile have them in common.
+/// Kind, environment, prefix and scopes, as many keys of a profile have them in common.
 #[derive(Debug)]
 pub struct SharedKeyAttributes {
     profile: Box<str>,
@@ -18,6 +18,8 @@ pub struct SharedKeyAttributes {
     pub kind: Box<str>,
     /// An environment of the profile.
     pub environment: Box<str>,
+    /// Prefix of the value, as far as it is known.
+    pub prefix: Box<str>,
     scopes: Box<[Box<str>]>,
     /// The scopes, as a version of the profile numbers them.
     granted: ArcSwap<(u64, ScopeSet)>,
@@ -30,6 +32,7 @@ impl SharedKeyAttributes {
             profile: profile.into(),
             kind: record.kind.clone(),
             environment: record.environment.clone(),
+            prefix: record.prefix.clone(),
             scopes: record.scopes.clone().into(),
             // Profiles have no version 0.
             granted: ArcSwap::from_pointee((0, ScopeSet::default())),
@@ -54,8 +57,8 @@ impl SharedKeyAttributes {
     /// Returns the bytes of the value itself and of its heap blocks.
     pub(crate) fn heap_size(&self) -> usize {
         let scopes: usize = self.scopes.iter().map(|scope| heap_size::text(scope)).sum();
-        let texts =
-            heap_size::text(&self.profile) + heap_size::text(&self.kind) + heap_size::text(&self.environment);
+        let texts = [&self.profile, &self.kind, &self.environment, &self.prefix];
+        let texts: usize = texts.into_iter().map(|text| heap_size::text(text)).sum();
         let granted = heap_size::shared(size_of::<(u64, ScopeSet)>()) + self.granted.load().1.heap_size();
         heap_size::shared(size_of::<Self>())
             + texts
@@ -67,8 +70,8 @@ impl SharedKeyAttributes {
 
 impl SharedKeyAttributes {
     /// Returns the fields that decide about equality: all but the derived set of scopes.
-    fn identity(&self) -> (&str, &str, &str, &[Box<str>]) {
-        (&self.profile, &self.kind, &self.environment, &self.scopes)
+    fn identity(&self) -> (&str, &str, &str, &str, &[Box<str>]) {
+        (&self.profile, &self.kind, &self.environment, &self.prefix, &self.scopes)
     }
 }
 

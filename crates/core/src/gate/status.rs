@@ -55,6 +55,12 @@ fn denial(eval: &mut EvalContext<'_, '_>, principal: &Principal, cause: NotInFor
             let name = principal.environment().unwrap_or_default();
             (invalid_credential(), format!("the profile no longer has the environment {name:?}"))
         }
+        NotInForce::PrefixRemoved => {
+            (invalid_credential(), "the profile no longer has keys with the prefix of this one".to_owned())
+        }
+        NotInForce::RoleRemoved => {
+            (invalid_credential(), format!("the profile no longer has the role {:?}", principal.role()))
+        }
         NotInForce::Revoked => {
             let at = principal.key().and_then(CachedKey::revoked).unwrap_or_default();
             (Denial::new(Reason::Revoked), format!("{id} was revoked at {at}"))

@@ -162,6 +162,13 @@ impl KeyPattern {
         prefix.len() <= self.0.longest && walk::can_begin_with(self, prefix)
     }
 
+    /// Returns false if no value with this format begins with `prefix`. It does less than
+    /// [`KeyPattern::can_begin_with`], allocates nothing, and can return true for some other prefixes.
+    #[must_use]
+    pub fn may_begin_with(&self, prefix: &str) -> bool {
+        prefix.len() <= self.0.longest && walk::state_after(self, prefix).is_some()
+    }
+
     /// Returns whether a value may have this format and that of `other`. Where the two ranges of lengths overlap, it
     /// compares the formats without their lengths.
     #[must_use]

@@ -60,6 +60,10 @@ impl TokenIssuer {
         }
         let key = Cached::key(key, &owner);
         let holder = self.holder(owner, |owner, policy| Principal::from_key(owner, key, Some(policy)))?;
+        // A key whose value is not known here must still be one that the profile takes.
+        if !holder.principal.key().is_some_and(|key| holder.policy.may_begin_with(&key.shared.prefix)) {
+            return Err(INVALID_CREDENTIAL.into());
+        }
         self.in_force(holder)
     }
 

@@ -1,5 +1,5 @@
 //! Walks through the table of a pattern: the number of its values, an example, and what it shares with another one.
-//! They run when a profile is compiled or keys are imported, and never for a Check.
+//! They run when a profile is compiled or keys are imported; only [`state_after`] runs for a Check.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -97,16 +97,19 @@ fn value_to(end: StateID, origins: &[Origins]) -> String {
     bytes.into_iter().rev().collect()
 }
 
+/// Returns the state after `prefix`; `None` if the table accepts no value that begins with it. Allocates nothing.
+pub(super) fn state_after(pattern: &KeyPattern, prefix: &str) -> Option<StateID> {
+    let compiled = &*pattern.0;
+    prefix.bytes().try_fold(compiled.start, |state, byte| {
+        let next = compiled.table.next_state(state, byte);
+        (is_key_byte(byte) && !compiled.table.is_dead_state(next)).then_some(next)
+    })
+}
+
 /// Returns whether a value that the table accepts begins with `prefix`, whatever its length.
 pub(super) fn can_begin_with(pattern: &KeyPattern, prefix: &str) -> bool {
+    let Some(state) = state_after(pattern, prefix) else { return false };
     let compiled = &*pattern.0;
-    let mut state = compiled.start;
-    for byte in prefix.bytes() {
-        state = compiled.table.next_state(state, byte);
-        if compiled.table.is_dead_state(state) || !is_key_byte(byte) {
-            return false;
-        }
-    }
     let mut edges = Edges::new(compiled);
     let (mut seen, mut waiting) = (HashSet::from([state]), vec![state]);
     while let Some(state) = waiting.pop() {
