@@ -71,3 +71,5 @@ mod timing;
 mod tokens;
 #[path = "ports/usage.rs"]
 mod usage;
+#[path = "ports/workers.rs"]
+mod workers;

@@ -13,6 +13,7 @@ use latchkey_core::secret::KeyHash;
 use latchkey_core::user::{UserRecord, canonical_email};
 
 use super::holder::{Holder, generation};
+use super::login_slots::LoginSlot;
 use super::{TokenIssuer, delete_batches};
 use crate::CallContext;
 use crate::password::requirements::MAX_BYTES;
@@ -49,7 +50,7 @@ impl TokenIssuer {
         }
         let account = self.login_account(email, tenant).await?;
         let compared = match self.logins.begin(call.address, self.parts.blocking.capacity().div_ceil(2)) {
-            Ok(_slot) => self.compare(password, account.user.as_ref()).await,
+            Ok(slot) => self.compare(password, account.user.as_ref(), slot).await,
             Err(busy) => Err(busy.into()),
         };
         let (correct, renewed) = match compared {
@@ -113,15 +114,18 @@ impl TokenIssuer {
     }
 
     /// Compares a password with a user's, in the same time without a user. Returns if it is right, and a new hash if
-    /// the stored one is outdated.
+    /// the stored one is outdated. The login counts as one of its address until the job has ended or was discarded, also
+    /// if the caller gives up.
     async fn compare(
         &self,
         password: PlainPassword,
         user: Option<&LoginUser>,
+        slot: LoginSlot,
     ) -> Result<(bool, Option<PasswordHash>), ManagementError> {
         let kept = user.map(|user| user.password.clone());
         let salt = password::salt(&mut (self.shared().random)());
         run_blocking(&*self.parts.blocking, move || {
+            let _slot = slot;
             let Comparison { correct, outdated } = password::verify(&password, kept.as_ref());
             let renewed = (correct && outdated).then(|| password::hash(&password, &salt));
             (correct, renewed)

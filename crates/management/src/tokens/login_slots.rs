@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use latchkey_core::error::RequestError;
 
@@ -11,18 +11,19 @@ const BUSY: RequestError =
     RequestError::ResourceExhausted("too many passwords from this address are being checked; try again soon");
 
 /// Numbers of logins in progress by address. A login without an address counts as one of its own address.
-#[derive(Debug, Default)]
-pub(super) struct LoginSlots(Mutex<HashMap<Option<IpAddr>, usize>>);
+#[derive(Clone, Debug, Default)]
+pub(super) struct LoginSlots(Arc<Mutex<HashMap<Option<IpAddr>, usize>>>);
 
-/// Login in progress; it ends when this is dropped.
-pub(super) struct LoginSlot<'a> {
-    slots: &'a LoginSlots,
+/// Login in progress; it ends when this is dropped. The job that hashes the password holds it, since the job goes on when
+/// the caller gives up.
+pub(super) struct LoginSlot {
+    slots: LoginSlots,
     address: Option<IpAddr>,
 }
 
 impl LoginSlots {
     /// Begins a login from an address, of which at most `most` run at a time.
-    pub(super) fn begin(&self, address: Option<IpAddr>, most: usize) -> Result<LoginSlot<'_>, RequestError> {
+    pub(super) fn begin(&self, address: Option<IpAddr>, most: usize) -> Result<LoginSlot, RequestError> {
         let address = address.map(network);
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let of_address = running.entry(address).or_default();
@@ -30,11 +31,11 @@ impl LoginSlots {
             return Err(BUSY);
         }
         *of_address += 1;
-        Ok(LoginSlot { slots: self, address })
+        Ok(LoginSlot { slots: self.clone(), address })
     }
 }
 
-impl Drop for LoginSlot<'_> {
+impl Drop for LoginSlot {
     fn drop(&mut self) {
         let mut running = self.slots.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(of_address) = running.get_mut(&self.address) {

@@ -1,14 +1,14 @@
 //! Token issuer, management service and gate on a test's database, with a clock that the test moves. Changes
 //! reach the cache as in the program: by the feed, before the call that made them returns.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use latchkey_core::cache::ReplicaCache;
 use latchkey_core::check_input::{CheckInput, Path, PresentedCredential};
-use latchkey_core::error::{ManagementError, RequestError, SystemError};
+use latchkey_core::error::{ManagementError, SystemError};
 use latchkey_core::gate::{Gate, GateParts};
 use latchkey_core::id::{FamilyId, UserId};
 use latchkey_core::limit::local::LocalLimiter;
@@ -23,7 +23,6 @@ use latchkey_core::user::UserRecord;
 use latchkey_management::password::PlainPassword;
 use latchkey_management::ports::Propagation;
 use latchkey_management::ports::audit::{AuditFilter, AuditLog as _};
-use latchkey_management::ports::tokens::{BlockingExecutor, Job};
 use latchkey_management::{
     Authority, CallContext, Caller, CreateKey, CreateUser, IssueJwt, IssuedTokens, ManagementService,
     ManagementServiceParts, RefreshJwt, TokenGrant, TokenIssuer, TokenIssuerParts, reload_signing_keys,
@@ -34,6 +33,7 @@ use latchkey_testing::ProfileBuilder;
 use rand::SeedableRng;
 
 use crate::database::TestDatabase;
+use crate::workers::CountingWorkers;
 
 const DOCUMENT: &str = r#"
 name = "paykore"
@@ -79,22 +79,6 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Moment {
         Moment { wall: Timestamp(self.0.load(Ordering::SeqCst)), monotonic: MonotonicInstant(1) }
-    }
-}
-
-/// Runs work in place and counts it; refuses it while busy.
-#[derive(Default)]
-pub(crate) struct CountingWorkers(pub(crate) AtomicUsize, pub(crate) AtomicBool);
-
-#[async_trait]
-impl BlockingExecutor for CountingWorkers {
-    async fn run(&self, job: Job) -> Result<(), RequestError> {
-        if self.1.load(Ordering::SeqCst) {
-            return Err(RequestError::ResourceExhausted("busy"));
-        }
-        self.0.fetch_add(1, Ordering::SeqCst);
-        job();
-        Ok(())
     }
 }
 

@@ -23,6 +23,7 @@ on_both!(
     failures_of_a_stranger_lock_the_strangers_address_alone,
     a_login_that_is_refused_as_busy_is_no_failure,
     failures_at_once_are_all_counted,
+    logins_that_were_given_up_count_until_their_work_ends,
     a_new_password_ends_a_lock,
     a_password_of_an_earlier_version_is_hashed_again,
     histories_that_say_nothing_are_deleted,
@@ -69,6 +70,31 @@ async fn exhaust_from(harness: &Harness, from: Option<IpAddr>) {
 
 async fn exhaust(harness: &Harness) {
     exhaust_from(harness, None).await;
+}
+
+async fn logins_that_were_given_up_count_until_their_work_ends(database: TestDatabase) {
+    let harness = Harness::new(database, "EdDSA").await;
+    let _ = harness.user().await;
+    let kept = &harness.workers.2;
+    *kept.jobs.lock().unwrap() = Some(Vec::new());
+    // Begins a login and gives it up when its work waits; returns the error of one that is refused.
+    let attempt = async |host: u8| {
+        let grant = TokenGrant::Password(EMAIL.to_owned(), PlainPassword::new(WRONG.to_owned()));
+        let context = CallContext { address: Some(IpAddr::from([192, 0, 2, host])), ..call() };
+        let ask = IssueJwt { tenant: "acme".to_owned(), ..asking(grant) };
+        tokio::select! {
+            refused = harness.tokens.issue(ask, &context) => Some(refused.unwrap_err()),
+            () = kept.added.notified() => None,
+        }
+    };
+    assert_eq!((attempt(1).await, attempt(1).await), (None, None));
+    let refused = attempt(1).await;
+    let busy = matches!(refused, Some(ManagementError::Request(RequestError::ResourceExhausted(_))));
+    assert!(busy, "the address has its part of the room: {refused:?}");
+    assert_eq!(attempt(2).await, None, "another address has room");
+    let jobs = std::mem::take(kept.jobs.lock().unwrap().as_mut().unwrap());
+    drop(jobs);
+    assert_eq!(attempt(1).await, None, "the work was discarded");
 }
 
 async fn every_failed_login_costs_the_same_and_returns_the_same_error(database: TestDatabase) {
