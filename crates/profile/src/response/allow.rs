@@ -25,6 +25,16 @@ pub(crate) struct RemovalPlan {
     queries: Vec<Box<str>>,
     cookies: Vec<Box<str>>,
     subprotocols: Vec<Box<str>>,
+    /// Headers with too many spellings to list: those that a request has are removed.
+    long: Vec<LongName>,
+}
+
+/// Name of a header with more than [`MAX_SEPARATORS`] separators.
+#[derive(Debug)]
+struct LongName {
+    name: Box<str>,
+    /// True if the header carries the credential, and is removed in the document's own spelling too.
+    is_credential: bool,
 }
 
 impl RemovalPlan {
@@ -39,14 +49,16 @@ impl RemovalPlan {
         for header in upstream {
             headers.extend(separator_variants(&header.name));
         }
-        for name in others.filter_map(Source::header) {
-            headers.extend(separator_variants(name).filter(|variant| **variant != *name));
-        }
         let (mut removals, mut credentials) = (Self::default(), Vec::new());
         let sources = if credential.forward { [].as_slice() } else { &credential.sources };
+        for name in others.filter_map(Source::header) {
+            removals.add_long(name, false);
+            headers.extend(separator_variants(name).filter(|variant| **variant != *name));
+        }
         for source in sources {
             match source {
                 Source::Header(name) | Source::Scheme(name, _) => {
+                    removals.add_long(name, true);
                     let variants = separator_variants(name).filter(|variant| headers.insert(variant.clone()));
                     credentials.extend(variants);
                 }
@@ -73,14 +85,37 @@ impl RemovalPlan {
         removals.headers = headers.into_iter().collect::<Vec<_>>().into();
         removals
     }
+
+    /// Adds a header of a source, if it has too many spellings to list.
+    fn add_long(&mut self, name: &str, is_credential: bool) {
+        if separators(name).count() > MAX_SEPARATORS {
+            self.long.push(LongName { name: name.into(), is_credential });
+        }
+    }
+
+    /// Returns the headers of a request that are spellings of a name that has too many of them to list.
+    fn long_spellings<'h>(
+        &self,
+        headers: &'h [Header<'h>],
+        is_endpoint: bool,
+    ) -> impl Iterator<Item = &'h str> {
+        let removed = self.long.iter().filter(move |long| !(is_endpoint && long.is_credential));
+        removed.flat_map(move |long| {
+            let name = long.name.as_bytes();
+            let spelled = headers.iter().filter(move |header| is_spelling(header.name, name));
+            let others = spelled.filter(move |header| long.is_credential || *header.name != *name);
+            others.filter_map(|header| std::str::from_utf8(header.name).ok())
+        })
+    }
 }
 
 /// Returns all spellings of a header's name with hyphens and underscores. CGI, WSGI and similar interfaces treat them
-/// as the same name.
+/// as the same name. A name with more than [`MAX_SEPARATORS`] separators is returned alone.
 fn separator_variants(name: &str) -> impl Iterator<Item = Box<str>> {
-    let mut separators: Vec<usize> =
-        name.bytes().enumerate().filter(|(_, b)| is_separator(*b)).map(|(at, _)| at).collect();
-    separators.truncate(MAX_SEPARATORS);
+    let mut separators: Vec<usize> = separators(name).collect();
+    if separators.len() > MAX_SEPARATORS {
+        separators.clear();
+    }
     (0u32..1 << separators.len()).map(move |choice| {
         let bit =
             |at: usize| separators.iter().position(|p| *p == at).is_some_and(|n| choice & (1 << n) != 0);
@@ -91,6 +126,11 @@ fn separator_variants(name: &str) -> impl Iterator<Item = Box<str>> {
         });
         written.collect::<String>().into()
     })
+}
+
+/// Returns the positions of the separators in a name.
+fn separators(name: &str) -> impl Iterator<Item = usize> {
+    name.bytes().enumerate().filter(|(_, byte)| is_separator(*byte)).map(|(at, _)| at)
 }
 
 /// Maximum number of separators with all their spellings: each one doubles the number of spellings.
@@ -116,6 +156,9 @@ impl Profile {
         } else {
             allow.remove.static_names = Some(&removals.headers);
             allow.path = without_parameters(template_context.path, &removals.queries);
+        }
+        for name in removals.long_spellings(template_context.headers, is_endpoint) {
+            allow.remove.add(name);
         }
         for header in &self.rules.upstream {
             if !allow.set.render(header, &input) {
@@ -167,6 +210,7 @@ mod tests {
         let expected = ["x-tenant-id", "x-tenant_id", "x_tenant-id", "x_tenant_id"];
         assert_eq!(all.iter().map(|v| &**v).collect::<Vec<_>>(), expected);
         assert_eq!(separator_variants("a-b-c-d-e-f").count(), 32);
+        assert_eq!(separator_variants("a-b-c-d-e-f-g").collect::<Vec<_>>(), [Box::from("a-b-c-d-e-f-g")]);
         assert_eq!(separator_variants("tenant").collect::<Vec<_>>(), [Box::from("tenant")]);
     }
 }

@@ -96,6 +96,33 @@ fn the_credential_is_removed_from_every_source() {
 }
 
 #[test]
+fn a_header_with_many_hyphens_is_removed_in_the_spellings_that_a_request_has() {
+    let profile = profile(
+        "name = \"p\"\n[credential]\nsources = [\"header:x-acme-shop-api-access-key-v2\"]\n\
+         [tenant]\nsource = \"header:x-acme-shop-api-tenant-slug-v2\"\n\
+         [resource]\nshop = \"header:x-acme-shop-api-access-shop-v2\"",
+    );
+    let sent = [
+        ("x_acme_shop_api_access_key_v2", "k"),
+        ("x-acme-shop-api-access-key_v2", "k"),
+        ("x_acme-shop-api-tenant-slug-v2", "acme"),
+        ("x-acme-shop-api-tenant-slug-v2", "acme"),
+        ("x-acme-shop_api-access-shop-v2", "s_1"),
+        ("x-acme-shop-api-access-shop-v3", "s_1"),
+    ];
+    let mut removed = allow(&profile, &request("/", &sent), &DecisionContext::default()).remove;
+    removed.sort_unstable();
+    let expected = [
+        "x-acme-shop-api-access-key-v2",
+        "x-acme-shop-api-access-key_v2",
+        "x-acme-shop_api-access-shop-v2",
+        "x_acme-shop-api-tenant-slug-v2",
+        "x_acme_shop_api_access_key_v2",
+    ];
+    assert_eq!(removed, expected);
+}
+
+#[test]
 fn a_cookie_header_with_nothing_left_is_removed() {
     let profile = profile(DOCUMENT);
     let only = allow(&profile, &request("/", &[("cookie", "session=k")]), &DecisionContext::default());
