@@ -121,6 +121,9 @@ pub struct CheckInput<'a> {
     pub credential: PresentedCredential<'a>,
     /// The tenant that the request names, by identifier or slug.
     pub tenant: Option<&'a str>,
+    /// True if the caller of Check itself names the tenant and the resources; false if a client's request does, which can
+    /// name what it likes.
+    pub named_by_caller: bool,
     /// The environment that the request goes to.
     pub environment: RequestedEnvironment<'a>,
     /// The HTTP method; empty if the caller gave none.
@@ -158,6 +161,7 @@ impl Default for CheckInput<'_> {
         Self {
             credential: PresentedCredential::Missing,
             tenant: None,
+            named_by_caller: false,
             environment: RequestedEnvironment::Any,
             method: "",
             path: Path::Absent,

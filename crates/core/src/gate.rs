@@ -200,7 +200,7 @@ impl<L: Limiter> Gate<L> {
             return Ok(Err(denial));
         }
         if let Some(policy) = &given
-            && let Some(route) = route(eval, policy).filter(|r| r.public && !asks_for_scopes(eval.input))
+            && let Some(route) = route(eval, policy).filter(|r| r.public && !asks_for_more(eval.input))
         {
             eval.explain.pass("route", || format!("{} is public", route.pattern.text()));
             return self.charge(eval, policy, Some(route)).await;
@@ -235,10 +235,12 @@ impl<L: Limiter> Gate<L> {
     }
 }
 
-/// Returns whether the caller of Check asks for scopes, which only a credential can have. A public route is public where
-/// nothing else is asked.
-fn asks_for_scopes(input: &CheckInput<'_>) -> bool {
-    input.route_scopes.is_some() || !input.scopes.is_empty()
+/// Returns whether Envoy's route or the caller of Check asks for scopes, resources or a tenant, which only a credential can
+/// have. A public route is public where nothing else is asked.
+fn asks_for_more(input: &CheckInput<'_>) -> bool {
+    let scopes = input.route_scopes.is_some() || !input.scopes.is_empty();
+    let named = input.named_by_caller && (input.tenant.is_some() || !input.resource.is_empty());
+    scopes || named || !input.route_resource.is_empty()
 }
 
 /// Returns the route of a call, if there is one.

@@ -195,7 +195,7 @@ type CheckRequest struct {
 	Credential string `protobuf:"bytes,1,opt,name=credential,proto3" json:"credential,omitempty"`
 	// The profile to judge by; empty: the credential's tenant's profile.
 	Profile string `protobuf:"bytes,2,opt,name=profile,proto3" json:"profile,omitempty"`
-	// The tenant that the caller claims, by id or slug. Must own the credential.
+	// The tenant that the caller claims, by id or slug. Must own the credential, which a public route needs then.
 	Tenant string `protobuf:"bytes,3,opt,name=tenant,proto3" json:"tenant,omitempty"`
 	// The environment of the resource being called ("live", "test"), where the caller knows it.
 	Environment string `protobuf:"bytes,4,opt,name=environment,proto3" json:"environment,omitempty"`
@@ -207,7 +207,8 @@ type CheckRequest struct {
 	Path string `protobuf:"bytes,6,opt,name=path,proto3" json:"path,omitempty"`
 	// Scopes required on top of what the route requires. A public route that is asked for scopes needs a credential.
 	Scopes []string `protobuf:"bytes,7,rep,name=scopes,proto3" json:"scopes,omitempty"`
-	// The resource being touched ("merchant" -> "m_1"), matched against the key's bindings.
+	// The resource being touched ("merchant" -> "m_1"), matched against the key's bindings. A public route needs a
+	// credential then.
 	Resource map[string]string `protobuf:"bytes,8,rep,name=resource,proto3" json:"resource,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// The rate-limit class, where no route decides it.
 	RateClass string `protobuf:"bytes,9,opt,name=rate_class,json=rateClass,proto3" json:"rate_class,omitempty"`

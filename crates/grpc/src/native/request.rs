@@ -61,6 +61,7 @@ fn access(request: &CheckRequest, address: Option<IpAddr>) -> CheckInput<'_> {
     CheckInput {
         credential: PresentedCredential::of(&request.credential),
         tenant: non_empty(&request.tenant),
+        named_by_caller: true,
         environment: non_empty(&request.environment)
             .map_or(RequestedEnvironment::Any, RequestedEnvironment::Named),
         method: &request.method,

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::fixture::GateFixture;
 use super::{denial_reason, get_request, reason};
-use crate::check_input::{CheckInput, Path, PresentedCredential, RateClassSelector};
+use crate::check_input::{CheckInput, Path, PresentedCredential, RateClassSelector, Resources};
 use crate::decision::DecisionSource;
 use crate::error::SystemError;
 use crate::ports::{Change, ChangeSubject};
@@ -142,6 +142,28 @@ async fn without_a_profile_the_profile_of_the_tenant_decides() {
     assert_eq!(reason(&verdict), Some(Reason::InsufficientScope));
     let verdict = fixture.gate.check(None, &get_request("", "/open")).await.unwrap();
     assert_eq!(reason(&verdict), Some(Reason::MissingCredential));
+}
+
+#[tokio::test]
+async fn a_public_route_is_public_where_nothing_else_is_asked() {
+    let fixture = GateFixture::new(|_, _| {});
+    let open = get_request("", "/open");
+    let merchant = || [("merchant", "m_1")].into_iter().collect::<Resources<'_>>();
+    // A client can send what it likes in its headers.
+    let sent = CheckInput { tenant: Some("nosuch"), resource: merchant(), ..open.clone() };
+    assert_eq!(denial_reason(&fixture, &open).await, None);
+    assert_eq!(denial_reason(&fixture, &CheckInput { named_by_caller: true, ..open.clone() }).await, None);
+    assert_eq!(denial_reason(&fixture, &sent).await, None);
+    for asked in [
+        CheckInput { named_by_caller: true, tenant: Some("acme"), ..open.clone() },
+        CheckInput { named_by_caller: true, resource: merchant(), ..open.clone() },
+        CheckInput { route_resource: merchant(), ..open.clone() },
+    ] {
+        let denied = denial_reason(&fixture, &asked).await;
+        assert_eq!(denied, Some(Reason::MissingCredential), "{asked:?}");
+    }
+    let with_key = CheckInput { named_by_caller: true, tenant: Some("nosuch"), ..get_request(GOOD, "/open") };
+    assert_eq!(denial_reason(&fixture, &with_key).await, Some(Reason::TenantMismatch));
 }
 
 #[tokio::test]
