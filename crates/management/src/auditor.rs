@@ -66,6 +66,12 @@ pub enum AuditBreak {
         /// Sequence number of the first missing event.
         at: u64,
     },
+    /// The head is not one that this service can have written, so that the end of the log is unknown.
+    #[error(
+        "the head of the log was modified: its number of events is below 0, or its hash has not 32 bytes. Writes are \
+         refused until the head has the sequence and the hash of the last event again"
+    )]
+    AlteredHead,
     /// Events that an anchor covers are missing at the end.
     #[error("the log was truncated before event {at}: an anchor covers event {anchored}")]
     Truncated {
@@ -99,7 +105,8 @@ pub enum AuditBreak {
 }
 
 impl AuditBreak {
-    /// Returns the sequence number of the first event that is known to be wrong; 0 for a negative one.
+    /// Returns the sequence number of the first event that is known to be wrong; 0 for a negative one and for an altered
+    /// head.
     #[must_use]
     pub fn at(self) -> u64 {
         match self {
@@ -108,6 +115,7 @@ impl AuditBreak {
             | Self::Truncated { at, .. }
             | Self::Rewritten { at, .. } => at,
             Self::Outside { at, .. } => u64::try_from(at).unwrap_or_default(),
+            Self::AlteredHead => 0,
         }
     }
 }
@@ -145,7 +153,10 @@ async fn verify(
 ) -> Result<AuditReport, SystemError> {
     // The extent is read before the head, so that the head is not older than any anchor that is compared.
     let extent = anchors.extent().await?;
-    let head = log.head().await?;
+    let Some(head) = log.head().await? else {
+        let first_break = Some(AuditBreak::AlteredHead);
+        return Ok(AuditReport { events: 0, anchors: 0, head: Anchor::START, first_break });
+    };
     let mut comparison = AnchorComparison::new(anchors, extent, own);
     let mut valid = Anchor::START;
     let mut first_break = None;

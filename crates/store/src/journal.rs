@@ -25,6 +25,9 @@ use crate::row::{RowContext, json_map, number};
 /// Maximum number of rows in one statement; SQLite takes 32766 values in one.
 pub(crate) const ROWS: usize = 500;
 
+/// Number of bytes of an event's hash.
+const HASH_BYTES: usize = 32;
+
 /// Locks the head row. [`append_changes`] does it; a write calls it earlier only if it must see the whole
 /// database unchanged.
 pub(crate) async fn lock_head(connection: &PooledConnection) -> Result<head::Model, StoreError> {
@@ -67,6 +70,7 @@ pub(crate) async fn append(
         return Ok(Vec::new());
     }
     let mut head = lock_head(connection).await?;
+    check_head(&head)?;
     let mut next = number::to_u64(RowContext::new("head", &head.id), "revision", head.revision)? + 1;
     let first_event = head.audit_sequence + 1;
     let (mut rows, mut events, mut places) = (Vec::new(), Vec::new(), Vec::new());
@@ -109,11 +113,33 @@ fn foreign_event(error: DbErr, first: i64) -> StoreError {
     if !matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) {
         return error.into();
     }
-    let text = format!(
-        "the audit log has an event behind its end, at sequence {first} or later, that this service did not write: \
-         nothing can be changed until it is removed from the table audit_events (`latchkey audit verify` names it)"
+    let what = format!("the audit log has an event behind its end, at sequence {first} or later");
+    tracing::error!(
+        target: "latchkey::internal",
+        "failed to append to the audit log: {what}; writes are refused. Either something else wrote the event, which is \
+         then removed from the table audit_events, or the end of the log was put back in the table head, and the event \
+         is genuine: compare with a backup or an anchor first (`latchkey audit verify` names the event)"
     );
-    tracing::error!("failed to append to the audit log: {text}; the write is refused");
+    refused(&what)
+}
+
+/// Refuses to append to a head that this program cannot have written: its event would be outside of the log.
+fn check_head(head: &head::Model) -> Result<(), StoreError> {
+    if head.audit_sequence >= 0 && head.audit_hash.len() == HASH_BYTES {
+        return Ok(());
+    }
+    let what = "the end of the audit log was modified";
+    tracing::error!(
+        target: "latchkey::internal", sequence = head.audit_sequence, hash_bytes = head.audit_hash.len(),
+        "failed to append to the audit log: {what}; writes are refused until the row of the table head has the sequence \
+         and the hash of the last event in audit_events again"
+    );
+    Err(refused(what))
+}
+
+/// Returns the error of a write to a damaged log. Callers of a tenant get it too, so it names no table.
+fn refused(what: &str) -> StoreError {
+    let text = format!("{what}: nothing can be changed until an operator has repaired the log");
     RequestError::FailedPrecondition(text).into()
 }
 

@@ -53,8 +53,8 @@ impl AuditLog for FakeStore {
         Ok(None)
     }
 
-    async fn head(&self) -> Result<Anchor, SystemError> {
-        Ok(anchor(self.audit.lock().unwrap().len() as u64))
+    async fn head(&self) -> Result<Option<Anchor>, SystemError> {
+        Ok(Some(anchor(self.audit.lock().unwrap().len() as u64)))
     }
 
     async fn check(&self, after: Anchor, until: u64) -> Result<AuditCheck, SystemError> {

@@ -56,8 +56,8 @@ impl AuditLog for Log {
         Ok(self.outside)
     }
 
-    async fn head(&self) -> Result<Anchor, SystemError> {
-        Ok(self.head.unwrap_or_else(|| self.anchor(self.hashes.len() as u64)))
+    async fn head(&self) -> Result<Option<Anchor>, SystemError> {
+        Ok(Some(self.head.unwrap_or_else(|| self.anchor(self.hashes.len() as u64))))
     }
 
     /// Checks three events at a time.

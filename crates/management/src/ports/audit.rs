@@ -119,8 +119,8 @@ pub trait AuditLog: Send + Sync {
     /// Returns the sequence number of the first row outside of the log (before event 1 or after the head) and the
     /// number of such rows; `None` if there are none.
     async fn outside(&self) -> Result<Option<(i64, u64)>, SystemError>;
-    /// Reads the head, as the log itself records it.
-    async fn head(&self) -> Result<Anchor, SystemError>;
+    /// Reads the head, as the log itself records it; `None` if this service cannot have written it.
+    async fn head(&self) -> Result<Option<Anchor>, SystemError>;
     /// Checks a batch of events after a valid one, up to a sequence number. An empty result without a broken event
     /// means that the log ends before `until`.
     async fn check(&self, after: Anchor, until: u64) -> Result<AuditCheck, SystemError>;

@@ -26,8 +26,8 @@ impl AuditLog for FakeLog {
         Ok(None)
     }
 
-    async fn head(&self) -> Result<Anchor, SystemError> {
-        Ok(*self.0.lock().unwrap())
+    async fn head(&self) -> Result<Option<Anchor>, SystemError> {
+        Ok(Some(*self.0.lock().unwrap()))
     }
 
     async fn check(&self, _: Anchor, _: u64) -> Result<AuditCheck, SystemError> {

@@ -1,13 +1,15 @@
 //! Reads and verifies the audit log.
 
+use std::collections::BTreeMap;
+
 use latchkey_core::id::{KeyId, TenantId, UserId};
 use latchkey_core::time::Timestamp;
 use latchkey_management::ports::audit::{
     ActionFilter, Anchor, AuditCheck, AuditEvent, AuditFilter, AuditPage, EventSubjects,
 };
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{ExprTrait, Func, LikeExpr, Query};
-use sea_orm::{FromQueryResult, QueryOrder, QuerySelect, QueryTrait};
+use sea_orm::sea_query::{CaseStatement, ExprTrait, Func, LikeExpr, Query, SelectStatement};
+use sea_orm::{FromQueryResult, QueryOrder, QueryResult, QuerySelect, QueryTrait, TryGetable};
 
 use super::Page;
 use crate::entity::audit_event::{Column, Entity, Model};
@@ -37,7 +39,7 @@ pub(crate) async fn page(
         filter.until.map(|at| Column::Time.lt(at.0)),
         page.before.map(|sequence| Column::Sequence.lt(number::to_i64(sequence))),
         Some(Column::Sequence.gte(1)),
-        Some(Expr::col(Column::Sequence).lte(end())),
+        Some(Expr::col(Column::Sequence).lte(readable_end())),
         (!filter.pruned).then(|| Column::Actor.ne("")),
     ];
     // The most selective condition comes first.
@@ -66,13 +68,15 @@ pub(crate) async fn page(
     }
     let within = next.map(|sequence| Column::Sequence.gte(sequence));
     let query = rest.into_iter().chain(within).fold(query, QueryFilter::filter);
-    let rows = query.limit(u64::from(page.limit) + 1).all(connection).await?;
+    let query = query.limit(u64::from(page.limit) + 1);
+    let rows = connection.query_all(query.as_query()).await?;
+    let mut events = rows.iter().map(event).collect::<Result<Vec<_>, _>>()?;
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-    if rows.len() > limit {
-        next = limit.checked_sub(1).and_then(|last| rows.get(last)).map(|row| row.sequence);
+    let mut next = next.and_then(|sequence| u64::try_from(sequence).ok());
+    if events.len() > limit {
+        events.truncate(limit);
+        next = events.last().map(|event| event.sequence);
     }
-    let next = next.and_then(|sequence| u64::try_from(sequence).ok());
-    let events = rows.into_iter().take(limit).map(record).collect::<Result<_, _>>()?;
     Ok(AuditPage { events, next })
 }
 
@@ -90,14 +94,24 @@ pub(crate) async fn newest(
     let inside = Column::Sequence.gte(1).and(Expr::col(Column::Sequence).lte(end()));
     let query =
         Entity::find().filter(Column::Time.gte(since.0)).filter(Column::Action.eq(action)).filter(inside);
-    query.order_by_desc(Column::Sequence).one(connection).await?.map(record).transpose()
+    let query = query.order_by_desc(Column::Sequence).limit(1);
+    connection.query_all(query.as_query()).await?.first().map(event).transpose()
+}
+
+/// Returns the sequence number of the last event for a list: no end, if the head was altered to a number that it cannot
+/// have, so that the events are listed anyway.
+fn readable_end() -> Expr {
+    let sequence = Expr::SubQuery(None, Box::new(head_sequence().into()));
+    CaseStatement::new().case(sequence.clone().lt(0), i64::MAX).finally(sequence).into()
 }
 
 /// Returns the sequence number of the last event, as an expression.
 fn end() -> Expr {
-    let mut head = Query::select();
-    head.column(head::Column::AuditSequence).from(head::Entity);
-    Expr::SubQuery(None, Box::new(head.into()))
+    Expr::SubQuery(None, Box::new(head_sequence().into()))
+}
+
+fn head_sequence() -> SelectStatement {
+    Query::select().column(head::Column::AuditSequence).from(head::Entity).take()
 }
 
 /// Returns the sequence number of a row outside of the log and the number of such rows, if there are any. Rows and head
@@ -126,29 +140,58 @@ pub(crate) async fn subjects(
     Ok(EventSubjects { keys, users })
 }
 
-fn record(row: Model) -> Result<AuditEvent, StoreError> {
-    let context = RowContext::new("audit_events", &row.sequence);
+/// Detail of an event that names the columns that cannot be read.
+const UNREADABLE: &str = "unreadable_columns";
+
+/// Returns the event of a row. A column that cannot be read is empty, and named in the details: a corrupt event must not
+/// hide the others from a list; verification reports it.
+fn event(row: &QueryResult) -> Result<AuditEvent, StoreError> {
+    let sequence: i64 = row.try_get_by("sequence")?;
+    let mut unreadable = Vec::new();
+    let time = readable(row, "time", &mut unreadable);
+    let tenant: Option<Uuid> = readable(row, "tenant_id", &mut unreadable);
+    let mut text = |column| readable::<String>(row, column, &mut unreadable);
+    let [actor, action, target, request_id, details] =
+        ["actor", "action", "target", "request_id", "details"].map(&mut text);
+    let mut details: BTreeMap<String, String> = serde_json::from_str(&details).unwrap_or_default();
+    let hash = readable(row, "hash", &mut unreadable);
+    if !unreadable.is_empty() {
+        let _ = details.insert(UNREADABLE.to_owned(), unreadable.join(", "));
+    }
     Ok(AuditEvent {
-        sequence: number::to_u64(context, "sequence", row.sequence)?,
-        time: Timestamp(row.time),
-        tenant: row.tenant_id.map(TenantId),
-        // A corrupt event must not hide the others from a listing; verification reports it.
-        details: serde_json::from_str(&row.details).unwrap_or_default(),
-        actor: row.actor,
-        action: row.action,
-        target: row.target,
-        request_id: row.request_id,
-        hash: row.hash,
+        sequence: number::to_u64(RowContext::new("audit_events", &sequence), "sequence", sequence)?,
+        time: Timestamp(time),
+        tenant: tenant.map(TenantId),
+        details,
+        actor,
+        action,
+        target,
+        request_id,
+        hash,
     })
 }
 
-/// Returns the last event's sequence and hash as recorded in the head.
-pub(crate) async fn last(connection: &PooledConnection) -> Result<Anchor, StoreError> {
-    let head = super::feed::head(connection).await?;
-    let context = RowContext::new("head", &head.id);
-    let sequence = number::to_u64(context, "audit_sequence", head.audit_sequence)?;
-    let hash = head.audit_hash.try_into().map_err(|_| context.corrupt("audit_hash"))?;
-    Ok(Anchor { sequence, hash })
+/// Returns the value of a column; the default of its type if it cannot be read.
+fn readable<T: TryGetable + Default>(
+    row: &QueryResult,
+    column: &'static str,
+    unreadable: &mut Vec<&'static str>,
+) -> T {
+    row.try_get("", column).unwrap_or_else(|_| {
+        unreadable.push(column);
+        T::default()
+    })
+}
+
+/// Returns the last event's sequence and hash as recorded in the head; `None` if this service cannot have written the
+/// head: it is missing or cannot be read, its sequence is negative, or its hash has another length.
+pub(crate) async fn last(connection: &PooledConnection) -> Result<Option<Anchor>, StoreError> {
+    let rows = connection.query_all(head::Entity::find().as_query()).await?;
+    let head = rows.first().and_then(|row| head::Model::from_query_result(row, "").ok());
+    Ok(head.and_then(|head| {
+        let hash = head.audit_hash.try_into().ok()?;
+        Some(Anchor { sequence: u64::try_from(head.audit_sequence).ok()?, hash })
+    }))
 }
 
 /// Returns the row as the next anchor if it continues the chain.

@@ -57,7 +57,7 @@ impl AuditLog for Store {
         .await
     }
 
-    async fn head(&self) -> Result<Anchor, SystemError> {
+    async fn head(&self) -> Result<Option<Anchor>, SystemError> {
         self.with_deadline(QueryKind::Audit, async { query::audit::last(&self.pool.acquire().await?).await })
             .await
     }

@@ -18,6 +18,7 @@ on_both![
     exchanged_events_are_found,
     a_log_cut_off_at_its_end_is_found,
     an_event_written_by_hand_is_found,
+    an_altered_head_refuses_writes_and_hides_no_event,
 ];
 
 /// Appends six events.
@@ -153,4 +154,38 @@ async fn a_line_that_can_not_be_read_is_found_and_hides_no_other(database: TestD
     let events = database.store.events(&AuditFilter::default(), None, 10).await.unwrap().events;
     assert_eq!(events.len(), 6);
     assert_eq!(database.verify().await, Err(5));
+}
+
+#[tokio::test]
+async fn an_event_with_a_value_of_another_type_is_listed_and_hides_no_other() {
+    let database = TestDatabase::sqlite().await;
+    six(&database).await;
+    for (column, value) in [("time", "'x'"), ("tenant_id", "x'01'"), ("actor", "CAST(x'ff' AS TEXT)")] {
+        database.sql(&format!("UPDATE audit_events SET {column} = {value} WHERE sequence = 5")).await;
+        let events = database.store.events(&AuditFilter::default(), None, 10).await.unwrap().events;
+        let sequences: Vec<u64> = events.iter().map(|event| event.sequence).collect();
+        assert_eq!(sequences, [6, 5, 4, 3, 2, 1], "{column}");
+        assert!(events[1].details["unreadable_columns"].contains(column), "{column}: {:?}", events[1]);
+        assert_eq!(database.verify().await, Err(5), "{column}");
+    }
+}
+
+async fn an_altered_head_refuses_writes_and_hides_no_event(database: TestDatabase) {
+    six(&database).await;
+    let bytes = if database.is_sqlite() { "x'00'" } else { "'\\x00'" };
+    for alteration in ["audit_sequence = -5".to_owned(), format!("audit_hash = {bytes}")] {
+        database.sql("CREATE TABLE kept AS SELECT * FROM head").await;
+        database.sql(&format!("UPDATE head SET {alteration}")).await;
+        assert_eq!(database.store.head().await, Ok(None), "{alteration}");
+        let new = vec![new(key(&database, 9))];
+        let refused = database.store.create_keys(new, audit("key.create")).await.unwrap_err();
+        assert!(refused.to_string().contains("audit log"), "{alteration}: {refused}");
+        let events = database.store.events(&AuditFilter::default(), None, 10).await.unwrap().events;
+        assert_eq!(events.len(), 6, "{alteration}");
+        let columns =
+            "audit_sequence = (SELECT audit_sequence FROM kept), audit_hash = (SELECT audit_hash FROM kept)";
+        database.sql(&format!("UPDATE head SET {columns}")).await;
+        database.sql("DROP TABLE kept").await;
+        assert_eq!(database.verify().await, Ok(6));
+    }
 }

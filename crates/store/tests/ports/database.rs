@@ -98,7 +98,7 @@ impl TestDatabase {
 
     /// Returns the number of valid events in the audit log, or the sequence of the first invalid one.
     pub(crate) async fn verify(&self) -> Result<u64, u64> {
-        let head = self.store.head().await.unwrap();
+        let head = self.store.head().await.unwrap().expect("a head");
         let mut good = Anchor::START;
         while good.sequence < head.sequence {
             let checked = self.store.check(good, head.sequence).await.unwrap();
@@ -119,9 +119,14 @@ impl TestDatabase {
         key.clone()
     }
 
+    /// Returns whether the database is SQLite.
+    pub(crate) fn is_sqlite(&self) -> bool {
+        self.url.starts_with("sqlite")
+    }
+
     /// Returns a key's identifier as an SQL literal.
     pub(crate) fn sql_id(&self, id: KeyId) -> String {
-        if self.url.starts_with("sqlite") { format!("x'{}'", id.0.simple()) } else { format!("'{}'", id.0) }
+        if self.is_sqlite() { format!("x'{}'", id.0.simple()) } else { format!("'{}'", id.0) }
     }
 }
 
