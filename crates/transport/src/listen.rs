@@ -107,7 +107,6 @@ impl Listener {
 
     /// Returns the next connection for which there is room. It may be dropped at any time.
     async fn accept_stream(&self) -> Option<(Stream, PeerAddress, ConnectionSlot)> {
-        let mut logged = false;
         loop {
             let waiting = self.waiting().len();
             tokio::select! {
@@ -129,9 +128,12 @@ impl Listener {
                     },
                     Ok((stream, peer)) => self.wait_for_room(stream, peer),
                     Err(error) => {
-                        if !logged && !is_client_error(&error) {
-                            tracing::warn!(%error, "failed to accept a connection; trying again every 50 ms");
-                            logged = true;
+                        if !is_client_error(&error) {
+                            // A peer can hold the process at its limit of open files, so the target is a bounded one.
+                            tracing::warn!(
+                                target: "latchkey::peers", %error,
+                                "failed to accept a connection; trying again every 50 ms"
+                            );
                         }
                         tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
                     }

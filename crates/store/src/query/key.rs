@@ -142,7 +142,7 @@ fn walk(filter: &KeyFilter, range: &ListRange<KeyOrder>, with_keys: bool) -> Wal
 
 fn valid_or_logged((_, id, key): KeyRow<'_>) -> Option<KeyRecord> {
     key.inspect_err(
-        |error| tracing::error!(key = %KeyId(id), ?error, "a key's row is corrupt; the list omits the key"),
+        |error| tracing::error!(target: "latchkey::internal", key = %KeyId(id), ?error, "a key's row is corrupt; the list omits the key"),
     )
     .ok()
 }

@@ -136,6 +136,6 @@ fn condition(filter: &TenantFilter) -> Condition {
 fn valid_or_logged(row: crate::entity::tenant::Model) -> Option<TenantRecord> {
     let record = row::tenant::record(row);
     record
-        .inspect_err(|error| tracing::error!(?error, "a tenant's row is corrupt; the list omits the tenant"))
+        .inspect_err(|error| tracing::error!(target: "latchkey::internal", ?error, "a tenant's row is corrupt; the list omits the tenant"))
         .ok()
 }

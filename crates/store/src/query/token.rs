@@ -153,7 +153,7 @@ pub(crate) async fn signing_keys(connection: &PooledConnection) -> Result<Signin
     let rows = signing_key::Entity::find().all(connection).await?;
     let valid_or_logged = |row| {
         let key = row::token::signing_key(row);
-        key.inspect_err(|error| tracing::error!(?error, "a signing key's row is corrupt; it is ignored")).ok()
+        key.inspect_err(|error| tracing::error!(target: "latchkey::internal", ?error, "a signing key's row is corrupt; it is ignored")).ok()
     };
     Ok(SigningKeys { keys: rows.into_iter().filter_map(valid_or_logged).collect(), revision })
 }

@@ -81,7 +81,7 @@ pub(crate) async fn by_ids(
     let valid_or_logged = |row| {
         let record = row::user::record(row);
         record
-            .inspect_err(|error| tracing::error!(?error, "a user's row is corrupt; the list omits the user"))
+            .inspect_err(|error| tracing::error!(target: "latchkey::internal", ?error, "a user's row is corrupt; the list omits the user"))
             .ok()
     };
     Ok(query.all(connection).await?.into_iter().filter_map(valid_or_logged).collect())
