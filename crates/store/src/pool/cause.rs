@@ -57,13 +57,43 @@ pub(super) fn describe(error: &SqlxError) -> Option<String> {
     }
 }
 
-/// Returns the code of an error whose words could repeat values.
+/// Returns the code of an error whose words could repeat values, with SQLite's fixed text of the code.
 fn without_values(error: &SqlxError) -> String {
     let SqlxError::Database(error) = error else { return error.to_string() };
     let code = error.code().unwrap_or_default();
+    if let Some(missing) = missing_in_schema(&code, error.message()) {
+        return format!("{missing} (SQLite code {code}): run `latchkey migrate up`, or restore a backup");
+    }
     let table = error.table().unwrap_or("unknown");
     let constraint = error.constraint().unwrap_or("none");
-    format!("the database refused with {code} (table {table}, constraint {constraint})")
+    let text = sqlite_text(&code).map(|text| format!("{text}; ")).unwrap_or_default();
+    format!("the database refused with {code} ({text}table {table}, constraint {constraint})")
+}
+
+/// Returns SQLite's words about a table or column that the schema does not have. They name it as this crate's own
+/// statements do, and never a value.
+fn missing_in_schema<'m>(code: &str, message: &'m str) -> Option<&'m str> {
+    let named = ["no such table: ", "no such column: "].iter().any(|words| message.starts_with(words));
+    (code == "1" && named).then_some(message)
+}
+
+/// Returns SQLite's text of a result code (`sqlite3_errstr`), for those that [`is_about_the_database`] leaves out.
+fn sqlite_text(code: &str) -> Option<&'static str> {
+    if code.len() == 5 {
+        return None;
+    }
+    Some(match code.parse::<u32>().ok()? & 0xff {
+        1 => "SQL logic error",
+        2 => "internal logic error",
+        4 => "query aborted",
+        17 => "database schema has changed",
+        18 => "string or blob too big",
+        19 => "constraint failed",
+        20 => "datatype mismatch",
+        21 => "bad parameter or other API misuse",
+        25 => "column index out of range",
+        _ => return None,
+    })
 }
 
 /// Classes and codes of PostgreSQL that describe the connection, resources, permissions or the server's state:
@@ -119,6 +149,16 @@ fn postgres_remedy(code: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_code_of_sqlite_has_its_text_and_what_the_schema_lacks_is_named() {
+        assert_eq!(sqlite_text("1"), Some("SQL logic error"));
+        assert_eq!(sqlite_text("2067"), Some("constraint failed"));
+        assert_eq!((sqlite_text("23505"), sqlite_text("")), (None, None));
+        assert_eq!(missing_in_schema("1", "no such table: keys"), Some("no such table: keys"));
+        assert_eq!(missing_in_schema("1", "malformed JSON: secret"), None);
+        assert_eq!(missing_in_schema("19", "no such table: keys"), None);
+    }
 
     #[test]
     fn only_messages_about_the_database_itself_are_repeated() {
