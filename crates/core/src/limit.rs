@@ -1,6 +1,7 @@
 //! Rate limits: their text form (`300/min burst 50`), the buckets that apply to a call, and the levels of
 //! buckets. Counting is a port ([`crate::ports::Limiter`]); [`local`] counts in this process.
 
+mod comparison;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod level;
@@ -12,6 +13,7 @@ mod properties;
 mod rule_id;
 mod rules;
 
+pub use comparison::CountedLimit;
 pub use level::{Level, Levels, Waits, capacity, fraction_unit, parts_per_token, size, sort_tightest_first};
 pub use mode::CountingMode;
 pub use parse::{LimitParseError, parse_key_limit, parse_rate, parse_tenant_limits};

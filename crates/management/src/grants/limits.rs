@@ -2,7 +2,7 @@
 
 use latchkey_core::error::RequestError;
 use latchkey_core::limit::{
-    BucketOwner, ChargeCondition, Limit, LimitOverrides, LimitSubjects, bucket_charges,
+    BucketOwner, ChargeCondition, CountedLimit, Limit, LimitOverrides, LimitSubjects, bucket_charges,
 };
 
 use super::widening::admits_more;
@@ -23,10 +23,14 @@ impl Grants<'_> {
                 "the caller has a limit of its own for {class}, and can't lift it"
             )));
         }
-        for (class, requested) in &limits.0 {
-            let requested: Vec<Limit> = requested.iter().map(|(_, limit)| *limit).collect();
-            if admits_more(&requested, &self.limits_of(class, self.principal.limits())) {
-                return Err(forbidden(format!("the caller's own limit for {class} is lower")));
+        for class in limits.0.keys() {
+            let own = self.limits_of(class, self.principal.limits());
+            if admits_more(&self.limits_of(class, Some(limits)), &own) {
+                let own: Vec<String> = own.iter().map(|own| own.limit.to_string()).collect();
+                return Err(forbidden(format!(
+                    "the caller's own limit for {class} is {}, and a key's must not admit more in any span of time",
+                    own.join(" and ")
+                )));
             }
         }
         Ok(())
@@ -35,17 +39,20 @@ impl Grants<'_> {
     /// Returns the limits of a key of the caller's tenant in a rate class, with these limits of its own, which replace
     /// all others of the class. A limit of its own counts also where the class has no bucket for keys now: a later
     /// version of the profile may have one.
-    pub(super) fn limits_of(&self, class: &str, own: Option<&LimitOverrides>) -> Vec<Limit> {
-        if let Some(limit) = own.and_then(|own| own.of(class, BucketOwner::Key)) {
-            return vec![limit];
-        }
+    pub(super) fn limits_of(&self, class: &str, own: Option<&LimitOverrides>) -> Vec<CountedLimit> {
         let tenant = &*self.principal.tenant;
         let plan = tenant.plan.as_ref().and_then(|name| self.policy.plans.get(name));
         let subject = Some((self.principal.bucket_subject(), own));
         let subjects = LimitSubjects { subject, tenant: Some((tenant, plan)), address: None };
-        let Some(class) = self.policy.classes.find(class) else { return Vec::new() };
-        let all = bucket_charges(&self.policy.classes, class, ChargeCondition::Allowed, &subjects);
+        let Some(id) = self.policy.classes.find(class) else {
+            return own
+                .and_then(|own| own.of(class, BucketOwner::Key))
+                .map(CountedLimit::from)
+                .into_iter()
+                .collect();
+        };
+        let all = bucket_charges(&self.policy.classes, id, ChargeCondition::Allowed, &subjects);
         let of_key = all.iter().filter(|charge| charge.bucket.per == BucketOwner::Key);
-        of_key.map(|charge| charge.limit).collect()
+        of_key.map(|charge| CountedLimit { limit: charge.limit, algorithm: charge.algorithm }).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! Comparison of a key before and after a change: whether it can do more afterwards in any respect.
 
 use ipnet::IpNet;
-use latchkey_core::limit::Limit;
+use latchkey_core::limit::CountedLimit;
 use latchkey_core::record::{KeyLifecycle, KeyRecord};
 use latchkey_core::time::Timestamp;
 
@@ -11,7 +11,7 @@ use latchkey_core::time::Timestamp;
 pub(super) fn is_wider(
     before: &KeyRecord,
     after: &KeyRecord,
-    limits_of: impl Fn(&str, &KeyRecord) -> Vec<Limit>,
+    limits_of: impl Fn(&str, &KeyRecord) -> Vec<CountedLimit>,
 ) -> bool {
     let KeyRecord {
         id,
@@ -61,23 +61,8 @@ pub(super) fn networks_within(networks: &[IpNet], others: &[IpNet]) -> bool {
 }
 
 /// Returns whether limits admit more than others: each of the others must be kept by one of them.
-pub(super) fn admits_more(requested: &[Limit], own: &[Limit]) -> bool {
-    own.iter().any(|own| requested.iter().all(|requested| exceeds(*requested, *own)))
-}
-
-/// Returns whether a limit admits more than another, for any length of time. A limit without a burst admits at most its
-/// tokens in any period; one with a burst admits the burst at once, and the rate in addition.
-fn exceeds(requested: Limit, own: Limit) -> bool {
-    let at_once = |limit: Limit| u128::from(limit.burst.unwrap_or(limit.tokens));
-    let rate = |limit: Limit, other: Limit| u128::from(limit.tokens) * other.period.as_nanos();
-    let exceeds_period = match (requested.burst, own.burst) {
-        (Some(burst), None) => {
-            let period = requested.period.as_nanos();
-            u128::from(burst) * period + rate(requested, own) > u128::from(own.tokens) * period
-        }
-        (Some(_) | None, _) => false,
-    };
-    exceeds_period || at_once(requested) > at_once(own) || rate(requested, own) > rate(own, requested)
+pub(super) fn admits_more(requested: &[CountedLimit], own: &[CountedLimit]) -> bool {
+    own.iter().any(|own| requested.iter().all(|requested| requested.can_exceed(*own)))
 }
 
 /// Returns the rank of a lifecycle: the higher, the more the key can be used.

@@ -16,6 +16,23 @@ fn limits_only_shrink() {
 }
 
 #[test]
+fn a_smaller_rate_with_another_period_is_no_smaller_limit() {
+    let limit = |text: &'static str| move |key: &mut KeyRecord| own_limit(key, text);
+    assert!(!can_create(limit("6/6s"), limit("5/5s")), "10 calls within six seconds");
+    assert!(can_create(limit("6/6s"), limit("3/3s")) && can_create(limit("6/6s"), limit("6/min")));
+    assert!(!can_create(|_| {}, limit("9/59s")), "the class has 10/min");
+    let narrowed = |from, to| {
+        let before = move |key: &mut KeyRecord| {
+            with_admin(key);
+            own_limit(key, from);
+        };
+        change(|_| {}, before, limit(to))
+    };
+    assert!(is_denied(&narrowed("10/10s", "6/6s")) && is_denied(&narrowed("60/min", "59/59s")));
+    assert_eq!(narrowed("60/min", "30/30s"), Ok(()));
+}
+
+#[test]
 fn a_limit_that_replaces_several_keeps_all_of_them() {
     let limit = |text: &'static str| {
         move |key: &mut KeyRecord| {
