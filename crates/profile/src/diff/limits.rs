@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use latchkey_core::limit::{BucketOwner, BucketRule, ChargeCondition, Limit, Plan, RateClasses};
+use latchkey_core::limit::{
+    BucketAlgorithm, BucketOwner, BucketRule, ChargeCondition, CountedLimit, Plan, RateClasses,
+};
 use latchkey_core::profile_change::{Affected, ChangeEffect, ProfileChange};
 
 use super::Versions;
@@ -102,8 +104,8 @@ fn effective(classes: &RateClasses, plan: &Plan, class: &str) -> Vec<BucketRule>
 pub(super) struct LimitChange {
     pub(super) effect: ChangeEffect,
     counted: Counted,
-    before: Option<Limit>,
-    after: Option<Limit>,
+    before: Option<CountedLimit>,
+    after: Option<CountedLimit>,
 }
 
 impl LimitChange {
@@ -116,11 +118,19 @@ impl LimitChange {
         let text = match (self.effect, self.before, self.after) {
             (_, Some(_), None) => format!("{whose} has no limit per {per}{attempts} any more"),
             (_, None, _) => format!("{whose} has a limit per {per}{attempts}"),
+            (_, Some(before), Some(after)) if before.limit == after.limit => {
+                format!("{whose} counts differently per {per}{attempts}")
+            }
+            (_, Some(before), Some(after)) if before.can_exceed(after) && after.can_exceed(before) => {
+                format!(
+                    "{whose} has another limit per {per}{attempts}: it admits more in some spans of time, and less in others"
+                )
+            }
             (ChangeEffect::LimitLowered, ..) => format!("{whose} has a lower limit per {per}{attempts}"),
             (ChangeEffect::LimitRaised, ..) => format!("{whose} has a higher limit per {per}{attempts}"),
             (_, Some(_), Some(_)) => format!("{whose} counts differently per {per}{attempts}"),
         };
-        let written = |limit: Option<Limit>| limit.map(|limit| limit.to_string()).unwrap_or_default();
+        let written = |counted: Option<CountedLimit>| counted.map(written).unwrap_or_default();
         ProfileChange::new(self.effect, field, text).values(written(self.before), written(self.after))
     }
 }
@@ -144,8 +154,8 @@ pub(super) fn compare(old: &[BucketRule], new: &[BucketRule]) -> Vec<LimitChange
             changes.extend(effect.map(|effect| LimitChange {
                 effect,
                 counted: key,
-                before: before.map(|rule| rule.limit),
-                after: after.map(|rule| rule.limit),
+                before: before.map(as_counted),
+                after: after.map(as_counted),
             }));
         }
     }
@@ -164,15 +174,79 @@ fn counted(rules: &[BucketRule]) -> BTreeMap<Counted, Vec<BucketRule>> {
     groups
 }
 
+/// Returns the effect of a changed limit. One that can admit more in a span of some length is raised, even if it admits
+/// less in others: what it protects must bear more.
 fn effect_of(before: &BucketRule, after: &BucketRule) -> Option<ChangeEffect> {
-    let rate = |a: Limit, b: Limit| u128::from(a.tokens) * b.period.as_nanos();
-    let (old, new) = (before.limit, after.limit);
-    let size = |limit: Limit| (limit.burst.unwrap_or(limit.tokens), limit.tokens);
-    let order = rate(new, old).cmp(&rate(old, new)).then_with(|| size(new).cmp(&size(old)));
-    match order {
-        std::cmp::Ordering::Less => Some(ChangeEffect::LimitLowered),
-        std::cmp::Ordering::Greater => Some(ChangeEffect::LimitRaised),
-        std::cmp::Ordering::Equal if before == after => None,
-        std::cmp::Ordering::Equal => Some(ChangeEffect::Other),
+    if before == after {
+        return None;
+    }
+    let (old, new) = (as_counted(before), as_counted(after));
+    Some(if new.can_exceed(old) {
+        ChangeEffect::LimitRaised
+    } else if old.can_exceed(new) {
+        ChangeEffect::LimitLowered
+    } else {
+        ChangeEffect::Other
+    })
+}
+
+fn as_counted(rule: &BucketRule) -> CountedLimit {
+    CountedLimit { limit: rule.limit, algorithm: rule.algorithm.with_limit(rule.limit) }
+}
+
+/// Returns a limit as it is declared; the algorithm is named if it is no part of the limit.
+fn written(counted: CountedLimit) -> String {
+    let fixed = if counted.algorithm == BucketAlgorithm::FixedWindow { " (fixed window)" } else { "" };
+    format!("{}{fixed}", counted.limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use latchkey_core::limit::parse_key_limit;
+
+    use super::*;
+
+    fn rule(text: &str) -> BucketRule {
+        BucketRule {
+            per: BucketOwner::Key,
+            limit: parse_key_limit(text).unwrap(),
+            algorithm: BucketAlgorithm::default(),
+            when: ChargeCondition::Allowed,
+            mode: None,
+        }
+    }
+
+    #[test]
+    fn a_limit_that_can_admit_more_is_raised_whatever_its_rate() {
+        let effect = |before: &str, after: &str| effect_of(&rule(before), &rule(after));
+        for (before, after) in [
+            ("20/5s", "10000/h"),
+            ("60/min", "3000/h"),
+            ("20/5s", "60/min"),
+            ("20/5s", "15/5s burst 15"),
+            ("20/5s", "16/4s"),
+            ("60/min", "61/min"),
+            ("60/min burst 5", "60/min burst 6"),
+        ] {
+            assert_eq!(effect(before, after), Some(ChangeEffect::LimitRaised), "{before} {after}");
+        }
+        for (before, after) in [("60/min", "59/min"), ("60/min", "60/h"), ("20/5s", "10/5s burst 10")] {
+            assert_eq!(effect(before, after), Some(ChangeEffect::LimitLowered), "{before} {after}");
+        }
+        assert_eq!(effect("60/min", "60/min"), None);
+    }
+
+    #[test]
+    fn a_limit_that_admits_more_at_once_and_less_in_the_long_run_is_described_as_such() {
+        let change = compare(&[rule("20/5s")], &[rule("60/min")]).pop().unwrap();
+        let change = change.of("rate_limits.default", "the rate class `default`");
+        assert_eq!(
+            change.description,
+            "the rate class `default` has another limit per key: it admits more in some spans of time, and less in others"
+        );
+        assert_eq!((&*change.before, &*change.after), ("20/5s", "60/min"));
+        let fixed = BucketRule { algorithm: BucketAlgorithm::FixedWindow, ..rule("60/min") };
+        let change = compare(&[rule("60/min")], &[fixed]).pop().unwrap().of("rate_limits.default", "x");
+        assert_eq!((&*change.before, &*change.after), ("60/min", "60/min (fixed window)"));
     }
 }

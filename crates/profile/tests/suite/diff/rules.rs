@@ -171,7 +171,7 @@ fn limits_are_lower_higher_or_gone() {
         ("rate = \"1/s\"", lower, "lower"),
         ("rate = \"200/min\"", ChangeEffect::LimitRaised, "higher"),
         ("rate = \"100/min\", burst = 500", ChangeEffect::LimitRaised, "higher"),
-        ("rate = \"100/min\", algorithm = \"fixed_window\"", ChangeEffect::Other, "counts differently"),
+        ("rate = \"100/min\", algorithm = \"fixed_window\"", ChangeEffect::LimitRaised, "counts differently"),
     ] {
         let change = one("rate = \"100/min\"", to, effect, words);
         assert!(change.before == "100/min" && !change.after.is_empty(), "{change:#?}");
