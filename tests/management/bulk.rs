@@ -16,6 +16,7 @@ on_both!(
     named_keys_are_revoked_and_a_repeated_call_changes_nothing,
     an_unknown_id_is_named_and_no_key_is_revoked,
     a_filter_selects_by_kind_environment_creator_and_use,
+    a_name_that_no_key_can_have_is_refused_with_the_nearest_one,
     a_dry_run_counts_and_changes_nothing,
     a_request_that_could_mean_everything_is_refused,
     a_manager_reaches_its_own_keys_alone,
@@ -100,6 +101,43 @@ async fn a_filter_selects_by_kind_environment_creator_and_use(database: Database
     let done = revoke(&shop.operator, by_filter(both)).await.expect("revoked");
     assert_eq!(done.revoked, 2, "the live key and the manager's own");
     assert!(shop.admits(&foreign).await, "the keys of another tenant");
+}
+
+async fn a_name_that_no_key_can_have_is_refused_with_the_nearest_one(database: Database) {
+    let shop = Shop::open(database).await;
+    let (one, value) = shop.operator.plain_key("acme", "live").await;
+    let manager = shop.manager("acme", |_| ()).await;
+    for (caller, tenant) in [(&shop.operator, "acme"), (&manager, "")] {
+        for (field, wrong, text) in [
+            ("kind", KeysFilter { kind: "secrt".to_owned(), ..filter(tenant) }, "did you mean secret?"),
+            (
+                "environment",
+                KeysFilter { environment: "Live".to_owned(), ..filter(tenant) },
+                "did you mean live?",
+            ),
+            ("created_by", KeysFilter { created_by: "ada".to_owned(), ..filter(tenant) }, "the id of a key"),
+        ] {
+            let disable = DisableKeysRequest { filter: Some(wrong.clone()), ..DisableKeysRequest::default() };
+            let dry = RevokeKeysRequest { dry_run: true, ..by_filter(wrong.clone()) };
+            let refusals = [
+                revoke(caller, by_filter(wrong)).await.expect_err(field),
+                revoke(caller, dry).await.expect_err(field),
+                caller.keys().disable_keys(disable).await.expect_err(field),
+            ];
+            for status in refusals {
+                assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+                let message = status.message();
+                assert!(
+                    message.starts_with(&format!("filter.{field}: ")) && message.contains(text),
+                    "{message}"
+                );
+            }
+        }
+    }
+    assert!(shop.admits(&value).await);
+    let known = KeysFilter { kind: "secret".to_owned(), created_by: one.id, ..filter("acme") };
+    let none = revoke(&shop.operator, by_filter(known)).await.expect("names that keys can have");
+    assert_eq!((none.matched, none.revoked), (0, 0));
 }
 
 async fn a_dry_run_counts_and_changes_nothing(database: Database) {

@@ -2,6 +2,7 @@
 //! filter. Keys are changed in batches. Each key has an audit event, and the call one that sums up. The call waits once,
 //! until every replica has applied the last batch.
 
+mod names;
 mod selection;
 
 use std::collections::BTreeMap;

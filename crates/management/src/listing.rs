@@ -3,6 +3,7 @@
 //! see.
 
 mod keys;
+pub(super) mod names;
 mod tenants;
 mod users;
 
@@ -56,19 +57,6 @@ fn range(fields: &mut FieldValidator<'_>, name: &str, range: TimeRange) {
 fn optional(fields: &mut FieldValidator<'_>, field: &str, text: &str, most: usize) -> Option<String> {
     fields.text(field, text, 0..=most);
     (!text.is_empty()).then(|| text.to_owned())
-}
-
-/// Rejects the name of something that the profile does not have.
-fn unknown<'n>(
-    fields: &mut FieldValidator<'_>,
-    (field, what): (&str, &str),
-    name: &str,
-    known: impl Iterator<Item = &'n str>,
-) {
-    let known: Vec<&str> = known.collect();
-    if !name.is_empty() && !known.contains(&name) {
-        fields.reject(field, format!("the profile has no such {what}: {}", not_one_of(name, known)));
-    }
 }
 
 fn encode_range(encoder: Encoder, range: TimeRange) -> Encoder {

@@ -45,13 +45,16 @@ impl UsageReader {
             name => Some(self.management().any_tenant(name).await?.id.0),
         };
         let which = ShadowFilter {
-            profile: (!request.profile.is_empty()).then(|| request.profile.into()),
+            profile: (!request.profile.is_empty()).then(|| request.profile.as_str().into()),
             tenant,
             from: request.from.map(Hour::of),
             limit: size + 1,
             offset,
         };
         let mut items = self.store().shadows(&which).await?;
+        if items.is_empty() && offset == 0 {
+            self.management().check_profile(caller, &request.profile).await?;
+        }
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         let more = items.len() > size;
         items.truncate(size);

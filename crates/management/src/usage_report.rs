@@ -73,6 +73,9 @@ impl UsageReader {
         for line in &hours {
             total.add(&line.counts);
         }
+        if hours.is_empty() {
+            self.management().check_profile(caller, &request.profile).await?;
+        }
         let lines = match request.group {
             None => Vec::new(),
             Some(UsageGroup::Hour) => hours,

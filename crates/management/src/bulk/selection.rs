@@ -44,6 +44,7 @@ impl BulkChanges {
         }
         let tenant = management.managed_tenant(caller, &request.tenant).await?;
         caller.require_reach(&tenant)?;
+        self.check_names(caller, &tenant, request).await?;
         let some = |text: &String| (!text.is_empty()).then(|| text.clone());
         let unused = TimeRange { until: request.unused_since, ..TimeRange::default() };
         let filter = KeyFilter {

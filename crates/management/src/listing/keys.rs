@@ -1,12 +1,14 @@
 //! List of keys.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use latchkey_core::error::{ManagementError, RequestError};
 use latchkey_core::policy::Policy;
 use latchkey_core::record::{KeyRecord, KeyState, TenantRecord};
 
-use super::{OrderNames, encode_event, encode_range, optional, order, range, unknown};
+use super::names::{KeyNames, check_key_names, unknown};
+use super::{OrderNames, encode_event, encode_range, optional, order, range};
 use crate::encoding::Encoder;
 use crate::field_validator::FieldValidator;
 use crate::grants::Grants;
@@ -86,12 +88,12 @@ impl ManagementService {
             Some(filter) => self.parts.store.keys(&filter, &range).await?,
             None => ListPart { items: Vec::new(), next: None },
         };
-        if let Some(Ok(policy)) = &policy
-            && first
+        if first
             && part.items.is_empty()
             && part.next.is_none()
+            && let Ok(policies) = self.policies_of(tenant.as_ref()).await
         {
-            check_names(&request, policy)?;
+            check_names(&request, &policies)?;
         }
         Ok(self.page(part, &list)?)
     }
@@ -191,17 +193,15 @@ fn with_canonical_scopes(mut filter: KeyFilter, policy: Option<&Policy>) -> KeyF
     filter
 }
 
-/// Checks names of a request that selected no key. A key can have a kind, an environment or a scope that its profile does
-/// not have any more, so a name is wrong only if no key has it either.
-fn check_names(request: &ListKeys, policy: &Policy) -> Result<(), RequestError> {
+/// Checks names of a request that selected no key.
+fn check_names(request: &ListKeys, policies: &[Arc<Policy>]) -> Result<(), RequestError> {
     let mut fields = FieldValidator::new("");
-    unknown(&mut fields, ("kind", "kind"), &request.kind, policy.kinds.iter().map(|kind| &*kind.name));
-    let environments = policy.environments.iter().map(|name| &**name);
-    unknown(&mut fields, ("environment", "environment"), &request.environment, environments);
-    for (n, scope) in request.scopes.iter().enumerate().filter(|(_, name)| policy.scopes.find(name).is_none())
-    {
-        let all = policy.scopes.all();
-        unknown(&mut fields, (&format!("scopes[{n}]"), "scope"), scope, policy.scopes.names(&all));
+    let ListKeys { kind, environment, created_by, .. } = request;
+    check_key_names(&mut fields, KeyNames { kind, environment, created_by }, policies);
+    let is_known = |name: &str| policies.iter().any(|policy| policy.scopes.find(name).is_some());
+    for (n, scope) in request.scopes.iter().enumerate().filter(|(_, name)| !is_known(name)) {
+        let all = policies.iter().flat_map(|policy| policy.scopes.entries()).map(|entry| &*entry.name);
+        unknown(&mut fields, (&format!("scopes[{n}]"), "scope"), scope, all);
     }
     fields.finish()
 }

@@ -4,6 +4,7 @@ use latchkey_core::error::ManagementError;
 use latchkey_core::operator::{self, OperatorRole};
 use latchkey_core::record::TenantRecord;
 
+use super::names::unknown;
 use super::{OrderNames, encode_range, optional, order, range};
 use crate::encoding::Encoder;
 use crate::field_validator::FieldValidator;
@@ -62,8 +63,19 @@ impl ManagementService {
         let limit = fields.collect(page::size(request.page_size)).unwrap_or_default();
         let after = fields.collect(self.position(&request.page_token, &list)).flatten();
         fields.finish()?;
+        let first = after.is_none();
         let range = ListRange { order, descending, after, limit };
-        Ok(self.page(self.parts.store.tenants(&filter, &range).await?, &list)?)
+        let part = self.parts.store.tenants(&filter, &range).await?;
+        if first && part.items.is_empty() && part.next.is_none() {
+            self.check_profile(caller, &request.profile).await?;
+            let mut policies = self.policies_of(None).await?;
+            policies.retain(|policy| request.profile.is_empty() || *policy.name == *request.profile);
+            let plans = policies.iter().flat_map(|policy| policy.plans.keys()).map(|name| &**name);
+            let mut fields = FieldValidator::new("");
+            unknown(&mut fields, ("plan", "plan"), &request.plan, plans);
+            fields.finish()?;
+        }
+        Ok(self.page(part, &list)?)
     }
 }
 

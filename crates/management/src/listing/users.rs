@@ -5,7 +5,8 @@ use latchkey_core::principal::Principal;
 use latchkey_core::record::TenantRecord;
 use latchkey_core::user::UserRecord;
 
-use super::{OrderNames, encode_range, optional, order, range, unknown};
+use super::names::{environment, unknown};
+use super::{OrderNames, encode_range, optional, order, range};
 use crate::encoding::Encoder;
 use crate::field_validator::FieldValidator;
 use crate::page::{self, Page};
@@ -78,23 +79,23 @@ impl TokenIssuer {
             (Some(own), Some(tenant)) => self.users_in_reach(own, tenant, &filter, range).await?,
             (_, _) => self.parts.store.users(&filter, &range).await?,
         };
-        if let Some(tenant) = &tenant
-            && first
-            && part.items.is_empty()
-            && part.next.is_none()
-        {
-            self.check_names(&request, tenant)?;
+        if first && part.items.is_empty() && part.next.is_none() {
+            self.check_names(&request, tenant.as_ref()).await?;
         }
         Ok(management.page(part, &list)?)
     }
 
     /// Checks names of a request that selected no user.
-    fn check_names(&self, request: &ListUsers, tenant: &TenantRecord) -> Result<(), ManagementError> {
-        let policy = self.parts.management.policy_of(tenant)?;
+    async fn check_names(
+        &self,
+        request: &ListUsers,
+        tenant: Option<&TenantRecord>,
+    ) -> Result<(), ManagementError> {
+        let policies = self.parts.management.policies_of(tenant).await?;
         let mut fields = FieldValidator::new("");
-        unknown(&mut fields, ("role", "role"), &request.role, policy.roles.keys().map(|name| &**name));
-        let environments = policy.environments.iter().map(|name| &**name);
-        unknown(&mut fields, ("environment", "environment"), &request.environment, environments);
+        let roles = policies.iter().flat_map(|policy| policy.roles.keys()).map(|name| &**name);
+        unknown(&mut fields, ("role", "role"), &request.role, roles);
+        environment(&mut fields, &request.environment, &policies);
         Ok(fields.finish()?)
     }
 

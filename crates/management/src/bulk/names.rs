@@ -1,0 +1,65 @@
+//! Names in the filter of a bulk call. A misspelt one would select no key, and the call would look as if it had changed
+//! them all.
+
+use latchkey_core::error::ManagementError;
+use latchkey_core::record::TenantRecord;
+
+use super::{BulkChanges, KeysFilter};
+use crate::Caller;
+use crate::field_validator::FieldValidator;
+use crate::grants::Grants;
+use crate::listing::names::{KeyNames, check_key_names};
+use crate::ports::{KeyFilter, ListRange};
+
+impl BulkChanges {
+    /// Rejects each name that the profile does not have and that no key has either, whatever its state is.
+    pub(super) async fn check_names(
+        &self,
+        caller: &Caller,
+        tenant: &TenantRecord,
+        request: &KeysFilter,
+    ) -> Result<(), ManagementError> {
+        let policies = self.management.policies_of(Some(tenant)).await?;
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let mut fields = FieldValidator::new("");
+        let KeysFilter { kind, environment, created_by, .. } = request;
+        for names in [
+            KeyNames { kind, ..KeyNames::default() },
+            KeyNames { environment, ..KeyNames::default() },
+            KeyNames { created_by, ..KeyNames::default() },
+        ] {
+            let mut found = FieldValidator::new("filter.");
+            check_key_names(&mut found, names, &policies);
+            let checked = found.finish();
+            if checked.is_err() {
+                let filter = KeyFilter {
+                    tenant: Some(tenant.id),
+                    kind: some(names.kind),
+                    environments: some(names.environment).into_iter().collect(),
+                    created_by: some(names.created_by),
+                    ..KeyFilter::default()
+                };
+                if !self.selects(caller, tenant, filter).await? {
+                    fields.collect(checked);
+                }
+            }
+        }
+        Ok(fields.finish()?)
+    }
+
+    /// Returns whether a filter selects a key that the caller manages.
+    async fn selects(
+        &self,
+        caller: &Caller,
+        tenant: &TenantRecord,
+        filter: KeyFilter,
+    ) -> Result<bool, ManagementError> {
+        let filter = match caller.bounded_in(tenant) {
+            None => Some(filter),
+            Some(own) => Grants::of(own, &*self.management.policy_of(tenant)?).confine(filter),
+        };
+        let Some(filter) = filter else { return Ok(false) };
+        let part = self.management.parts.store.keys(&filter, &ListRange::newest(None, 1)).await?;
+        Ok(!part.items.is_empty() || part.next.is_some())
+    }
+}

@@ -1,0 +1,126 @@
+//! Names in a filter that selected nothing. A key can have a kind, an environment or a scope that its profile does not have
+//! any more, so a name is wrong only if there is nothing with it either.
+
+use std::sync::Arc;
+
+use latchkey_core::choices::not_one_of;
+use latchkey_core::error::ManagementError;
+use latchkey_core::id::{KeyId, UserId};
+use latchkey_core::operator;
+use latchkey_core::policy::Policy;
+use latchkey_core::record::TenantRecord;
+
+use crate::field_validator::FieldValidator;
+use crate::{Caller, ManagementService};
+
+/// Names in a filter of keys; empty ones select every key.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct KeyNames<'r> {
+    /// Kind.
+    pub(crate) kind: &'r str,
+    /// Environment.
+    pub(crate) environment: &'r str,
+    /// Subject that created the keys.
+    pub(crate) created_by: &'r str,
+}
+
+/// Subject of keys that a server created when it started.
+const SYSTEM: &str = "latchkey";
+/// Beginning of subjects that are client certificates.
+const CERTIFICATE: &str = "certificate ";
+
+/// Rejects the name of something that no profile has.
+pub(super) fn unknown<'n>(
+    fields: &mut FieldValidator<'_>,
+    (field, what): (&str, &str),
+    name: &str,
+    known: impl Iterator<Item = &'n str>,
+) {
+    let mut known: Vec<&str> = known.collect();
+    known.sort_unstable();
+    known.dedup();
+    if !name.is_empty() && !known.contains(&name) {
+        fields.reject(field, format!("the profile has no such {what}: {}", not_one_of(name, known)));
+    }
+}
+
+/// Rejects an environment that none of the policies has.
+pub(super) fn environment(fields: &mut FieldValidator<'_>, name: &str, policies: &[Arc<Policy>]) {
+    let known = policies.iter().flat_map(|policy| &policy.environments).map(|name| &**name);
+    unknown(fields, ("environment", "environment"), name, known);
+}
+
+/// Rejects names of keys that none of the policies has, and a creator that can be no subject.
+pub(crate) fn check_key_names(
+    fields: &mut FieldValidator<'_>,
+    names: KeyNames<'_>,
+    policies: &[Arc<Policy>],
+) {
+    let kinds = policies.iter().flat_map(|policy| &policy.kinds).map(|kind| &*kind.name);
+    unknown(fields, ("kind", "kind"), names.kind, kinds);
+    environment(fields, names.environment, policies);
+    let subject = names.created_by;
+    let is_id = subject.parse::<KeyId>().is_ok() || subject.parse::<UserId>().is_ok();
+    if !(subject.is_empty() || is_id || subject == SYSTEM || subject.starts_with(CERTIFICATE)) {
+        fields.reject(
+            "created_by",
+            "no key was created by it: it must be the id of a key (key_…) or of a user (user_…)",
+        );
+    }
+}
+
+impl ManagementService {
+    /// Returns the policy of a tenant; without a tenant, those of all.
+    pub(crate) async fn policies_of(
+        &self,
+        tenant: Option<&TenantRecord>,
+    ) -> Result<Vec<Arc<Policy>>, ManagementError> {
+        if let Some(tenant) = tenant {
+            return Ok(vec![self.policy_of(tenant)?]);
+        }
+        let profiles = self.parts.store.profiles().await?;
+        let in_force = profiles.iter().filter_map(|profile| self.parts.policies.named(&profile.name));
+        Ok(in_force.chain([operator::policy()]).collect())
+    }
+
+    /// Rejects the name of a profile that does not exist. A caller of a tenant learns of its own profile alone.
+    pub(crate) async fn check_profile(&self, caller: &Caller, name: &str) -> Result<(), ManagementError> {
+        if name.is_empty() || name == operator::SLUG {
+            return Ok(());
+        }
+        let known: Vec<Box<str>> = match caller.principal() {
+            Some(own) => vec![own.tenant.profile.clone()],
+            None => {
+                let profiles = self.parts.store.profiles().await?;
+                profiles.into_iter().map(|profile| profile.name).collect()
+            }
+        };
+        let mut fields = FieldValidator::new("");
+        if !known.iter().any(|known| **known == *name) {
+            let choices = not_one_of(name, known.iter().map(|name| &**name));
+            fields.reject("profile", format!("there is no such profile: {choices}"));
+        }
+        Ok(fields.finish()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_creator_is_the_identifier_of_a_subject() {
+        let problems = |created_by: &str| {
+            let mut fields = FieldValidator::new("");
+            check_key_names(&mut fields, KeyNames { created_by, ..KeyNames::default() }, &[]);
+            fields.into_violations().len()
+        };
+        let id = "00000000000070008000000000000000";
+        for subject in [&format!("key_{id}"), &format!("user_{id}"), "certificate ops", "latchkey", ""] {
+            assert_eq!(problems(subject), 0, "{subject}");
+        }
+        for wrong in ["ada", "key_1", "user", id] {
+            assert_eq!(problems(wrong), 1, "{wrong}");
+        }
+    }
+}
