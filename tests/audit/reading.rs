@@ -15,6 +15,7 @@ on_both!(
     a_page_token_holds_for_its_own_tenant_and_span_alone,
     a_span_of_time_chooses,
     everything_that_is_wrong_is_named,
+    an_action_that_no_event_can_have_is_refused,
 );
 
 fn of(tenant: &str) -> ListAuditEventsRequest {
@@ -142,4 +143,28 @@ async fn everything_that_is_wrong_is_named(shop: Shop) {
     let ask = VerifyAuditLogRequest { anchors: vec![short.clone(); 1_001] };
     let refusal = shop.operator.audit().verify_audit_log(ask).await.expect_err("wrong");
     assert_eq!(fields(&refusal)[..2], ["anchors", "anchors[0].hash"]);
+}
+
+async fn an_action_that_no_event_can_have_is_refused(shop: Shop) {
+    let (_, acme) = shop.manager("acme").await;
+    let by = |action: &str| ListAuditEventsRequest { action: action.to_owned(), ..of("") };
+    let from = |prefix: &str| ListAuditEventsRequest { action_prefix: prefix.to_owned(), ..of("") };
+    for caller in [&shop.operator, &acme] {
+        for (ask, field, words) in [
+            (by("kye.create"), "action", "did you mean key.create?"),
+            (by("key.*x"), "action", "there is no such action"),
+            (by("*.create"), "action", "there is no such action"),
+            (from("kye."), "action_prefix", "did you mean key.?"),
+        ] {
+            let status = refused(caller, ask).await;
+            assert_eq!((status.code(), fields(&status)), (Code::InvalidArgument, vec![field.to_owned()]));
+            assert!(status.message().contains(words), "{status:?}");
+        }
+        for ask in [by("master_key.rewrap"), from("signing_key.wi"), by("key.delete")] {
+            assert_eq!(page(caller, ask).await.0.len(), 0, "an action that can be and was not");
+        }
+    }
+    for event in shop.events().await {
+        assert!(!page(&shop.operator, by(&event.action)).await.0.is_empty(), "{}", event.action);
+    }
 }

@@ -1,6 +1,7 @@
 //! Listing of the audit log for operators and key managers, and its verification for operators: link by link, and
 //! against anchors that are kept out of reach of anyone who can write to the database.
 
+mod actions;
 mod anchor_comparison;
 mod listing;
 

@@ -13,7 +13,7 @@ use latchkey_core::record::{TenantRecord, TenantRef};
 use latchkey_core::time::Timestamp;
 use uuid::Uuid;
 
-use super::{Auditor, ListAuditEvents};
+use super::{Auditor, ListAuditEvents, actions};
 use crate::Caller;
 use crate::encoding::Encoder;
 use crate::field_validator::FieldValidator;
@@ -70,7 +70,17 @@ impl Auditor {
             (Some(own), Some((_, Some(tenant)))) => View::of(caller, own, self.management.policy_of(tenant)?),
             (_, _) => View::Everything,
         };
+        let first = before.is_none();
         let (items, next) = self.visible_events(&view, &filter, before, size).await?;
+        if first
+            && items.is_empty()
+            && next.is_none()
+            && let Some(action) = &filter.action
+        {
+            let mut fields = FieldValidator::new("");
+            actions::check(action, &mut fields);
+            fields.finish()?;
+        }
         let next = next.map(|sequence| page::token(Uuid::from_u64_pair(0, sequence), &list));
         Ok(Page { items, next: next.unwrap_or_default() })
     }
