@@ -35,13 +35,41 @@ pub fn listed(names: &[&str]) -> String {
 
 /// Returns the name that differs from a misspelt one by letter case, punctuation, or at most two characters.
 fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
-    let plain = |text: &str| -> String {
-        text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).take(64).collect()
-    };
     let name = plain(name);
     let far = |other: &str| distance(&name, &plain(other));
     let near = known.iter().map(|other| (far(other), *other)).min()?;
     (near.0 <= 2.min(name.len().saturating_sub(1))).then_some(near.1)
+}
+
+/// Returns the known name of which another name is a misspelling: it has other letter cases or punctuation, one character
+/// too many, too few or another one, or two neighbours swapped. Names of up to three characters must have the same
+/// characters.
+///
+/// ```
+/// use latchkey_core::choices::misspelt;
+///
+/// assert_eq!(misspelt("shpo", &["shop", "merchant"]), Some("shop"));
+/// assert_eq!(misspelt("step", &["shop", "merchant"]), None);
+/// ```
+#[must_use]
+pub fn misspelt<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
+    let name = plain(name);
+    let is_swapped = |other: &[char], one: &[char]| {
+        let differ: Vec<usize> = (0..one.len()).filter(|at| one[*at] != other[*at]).collect();
+        matches!(differ[..], [a, b] if b == a + 1 && one[a] == other[b] && one[b] == other[a])
+    };
+    let is_near = |other: &str| {
+        let (one, two): (Vec<char>, Vec<char>) = (name.chars().collect(), other.chars().collect());
+        name == other
+            || (one.len().min(two.len()) > 3 && distance(&name, other) == 1)
+            || (one.len() == two.len() && is_swapped(&two, &one))
+    };
+    known.iter().copied().find(|other| is_near(&plain(other)))
+}
+
+/// Returns the letters and digits of a name in lower case, as far as they are compared.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).take(64).collect()
 }
 
 /// Returns the number of characters to insert, delete or replace (Levenshtein).

@@ -120,6 +120,7 @@ static POLICY: LazyLock<Arc<Policy>> = LazyLock::new(|| {
         tokens: None,
         roles: HashMap::new(),
         min_password_length: DEFAULT_PASSWORD_LENGTH,
+        resources: Vec::new(),
     })
 });
 

@@ -70,9 +70,29 @@ pub struct Policy {
     pub roles: HashMap<Box<str>, ScopeSet>,
     /// Least length of a user's password in characters.
     pub min_password_length: usize,
+    /// Names of the resources that sources of a request have, besides those in the paths of routes.
+    pub resources: Vec<Box<str>>,
 }
 
 impl Policy {
+    /// Returns the names of bindings that the profile reads: those that its kinds require, and those that resources of
+    /// requests are compared with. Sorted, each once.
+    #[must_use]
+    pub fn binding_names(&self) -> Vec<&str> {
+        let of_kinds = self.kinds.iter().flat_map(|kind| &kind.bindings);
+        let mut names: Vec<&str> = of_kinds.map(|name| &**name).chain(self.resource_names()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Returns the names of the resources of requests, in sources and in the paths of routes.
+    pub fn resource_names(&self) -> impl Iterator<Item = &str> {
+        let routes = (0..).map_while(|number| self.routes.get(number));
+        let in_paths = routes.flat_map(|route| &route.resource).map(|(name, _)| &**name);
+        self.resources.iter().map(|name| &**name).chain(in_paths)
+    }
+
     /// Returns the kind of this name.
     #[must_use]
     pub fn kind(&self, name: &str) -> Option<&KeyKind> {

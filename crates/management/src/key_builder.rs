@@ -17,7 +17,7 @@ use rand::Rng;
 
 use super::encoding::Encoder;
 use super::field_validator::FieldValidator;
-use super::lifetime;
+use super::{bindings, lifetime};
 
 /// Expiry of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,7 +136,8 @@ impl<'p> KeyBuilder<'p> {
             if request.environment.is_empty() { DEFAULT_ENVIRONMENT } else { &request.environment };
         self.environment(environment, kind, fields);
         let named_scopes = self.scopes(&request.scopes, kind, fields);
-        bindings(&request.bindings, kind, fields);
+        bindings::check(fields, "bindings", &request.bindings, self.policy);
+        required_bindings(&request.bindings, kind, fields);
         let kind = kind?;
         let implied_scopes = match (request.all_scopes, request.scopes.is_empty()) {
             (true, _) => self.policy.scopes.without_management(&kind.max_scopes),
@@ -252,8 +253,11 @@ impl<'p> KeyBuilder<'p> {
     }
 }
 
-fn bindings(bindings: &BTreeMap<String, String>, kind: Option<&KeyKind>, fields: &mut FieldValidator<'_>) {
-    fields.labels("bindings", bindings);
+fn required_bindings(
+    bindings: &BTreeMap<String, String>,
+    kind: Option<&KeyKind>,
+    fields: &mut FieldValidator<'_>,
+) {
     for name in kind.into_iter().flat_map(|k| &k.bindings) {
         if !bindings.contains_key(&**name) {
             fields.reject("bindings", format!("a key of this kind must be bound to a {name}"));

@@ -4,6 +4,7 @@
 
 mod audit;
 mod auditor;
+mod bindings;
 mod bulk;
 mod caller;
 mod certificates;

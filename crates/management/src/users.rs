@@ -21,6 +21,7 @@ use super::field_validator::FieldValidator;
 use super::missing::Named;
 use super::tokens::TokenIssuer;
 use super::{CallContext, Caller};
+use crate::bindings;
 use crate::password::requirements::{self, WeakPassword};
 use crate::password::{self, PasswordHash, PlainPassword};
 use crate::ports::tokens::run_blocking;
@@ -69,7 +70,7 @@ impl TokenIssuer {
             fields.reject("email", text);
         }
         role(&mut fields, "role", &request.role, &policy);
-        fields.labels("bindings", &request.bindings);
+        bindings::check(&mut fields, "bindings", &request.bindings, &policy);
         let environment = environment(&mut fields, "environment", &request.environment, &policy);
         let email = email.unwrap_or_default();
         check_password(&mut fields, &request.password, &policy, &email);

@@ -94,6 +94,7 @@ fn profile(mut root: Section<'_>, version: u64) -> Profile {
         tokens,
         roles,
         min_password_length,
+        resources: resources.iter().map(|(name, _)| name.clone()).collect(),
     };
     let other_sources: Vec<&Source> = credential.sources.iter().chain(&tenant).collect();
     let endpoints = endpoints::read(&mut root, &resources, &other_sources);

@@ -9,6 +9,7 @@ use latchkey_core::policy::Policy;
 use latchkey_core::user::UserRecord;
 
 use super::{check_covers, environment, role, with_next_generation};
+use crate::bindings;
 use crate::field_validator::FieldValidator;
 use crate::tokens::TokenIssuer;
 use crate::{CallContext, Caller};
@@ -74,7 +75,7 @@ fn change(
                 new.role = request.role.as_str().into();
             }
             "bindings" => {
-                fields.labels("user.bindings", &request.bindings);
+                bindings::check(&mut fields, "user.bindings", &request.bindings, policy);
                 new.bindings.clone_from(&request.bindings);
             }
             "environment" => {

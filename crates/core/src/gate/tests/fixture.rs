@@ -211,6 +211,7 @@ pub(crate) fn policy() -> Policy {
         tokens: None,
         roles: HashMap::new(),
         min_password_length: 15,
+        resources: Vec::new(),
     }
 }
 
