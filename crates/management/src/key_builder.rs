@@ -8,6 +8,7 @@ use latchkey_core::choices::{listed, not_one_of};
 use latchkey_core::excerpt::Quoted;
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::key_kind::KeyKind;
+use latchkey_core::operator::{self, OperatorRole};
 use latchkey_core::policy::Policy;
 use latchkey_core::record::{KeyLifecycle, KeyRecord};
 use latchkey_core::scope::ScopeSet;
@@ -138,6 +139,9 @@ impl<'p> KeyBuilder<'p> {
         let named_scopes = self.scopes(&request.scopes, kind, fields);
         bindings::check(fields, "bindings", &request.bindings, self.policy);
         required_bindings(&request.bindings, kind, fields);
+        if *self.policy.name == *operator::SLUG {
+            check_operator_key(request, fields);
+        }
         let kind = kind?;
         let implied_scopes = match (request.all_scopes, request.scopes.is_empty()) {
             (true, _) => self.policy.scopes.without_management(&kind.max_scopes),
@@ -262,6 +266,20 @@ fn required_bindings(
         if !bindings.contains_key(&**name) {
             fields.reject("bindings", format!("a key of this kind must be bound to a {name}"));
         }
+    }
+}
+
+/// Checks a key of the operators' tenant: it has a role, and acts in every tenant, so that no binding confines it.
+fn check_operator_key(request: &CreateKey, fields: &mut FieldValidator<'_>) {
+    if request.scopes.is_empty() && !request.all_scopes {
+        let roles = OperatorRole::ALL.map(OperatorRole::scope);
+        fields.reject(
+            "scopes",
+            format!("must name the role of an operators' key: one of {}", roles.join(", ")),
+        );
+    }
+    if !request.bindings.is_empty() {
+        fields.reject("bindings", "must be empty: nothing confines an operators' key to bindings");
     }
 }
 

@@ -1,4 +1,8 @@
-//! Tests of the fingerprints of requests for keys, which are stored.
+//! Tests of requests for keys: what an operators' key needs, and fingerprints, which are stored.
+
+use latchkey_core::id::TenantId;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 
 use super::*;
 use crate::encoding::hex;
@@ -70,4 +74,36 @@ fn every_other_field_changes_the_fingerprint() {
     for other in others {
         assert_ne!(other.fingerprint(), request().fingerprint(), "{other:?}");
     }
+}
+
+#[test]
+fn an_operators_key_has_a_role_and_no_bindings() {
+    let problems = |scopes: &[&str], bindings: &[(&str, &str)]| {
+        let now = Timestamp(1_763_000_000_000);
+        let tenant = TenantId::new(now, &mut StdRng::from_seed([1; 32]));
+        let policy = operator::policy();
+        let builder = KeyBuilder {
+            policy: &policy,
+            tenant,
+            now,
+            earliest_expiry: now,
+            created_by: "",
+            created: now,
+            caller_expires: None,
+        };
+        let name = "ops".to_owned();
+        let request =
+            CreateKey { name, scopes: texts(scopes), bindings: map(bindings), ..CreateKey::default() };
+        let mut fields = FieldValidator::new("");
+        builder.build(&request, &mut fields, &mut StdRng::from_seed([2; 32]));
+        let violations = fields.into_violations().into_iter();
+        violations
+            .map(|violation| format!("{}: {}", violation.field, violation.description))
+            .collect::<Vec<_>>()
+    };
+    let expected = "scopes: must name the role of an operators' key: one of latchkey.read, latchkey.support, latchkey.admin";
+    assert_eq!(problems(&[], &[]), [expected]);
+    let bound = problems(&["latchkey.admin"], &[("merchant", "m_1")]);
+    assert_eq!(bound, ["bindings: must be empty: nothing confines an operators' key to bindings"]);
+    assert_eq!(problems(&["latchkey.read"], &[]), [""; 0]);
 }
