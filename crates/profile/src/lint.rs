@@ -1,6 +1,7 @@
 //! Warnings about parts of a document that are valid but probably a mistake: routes that no call reaches, scopes that
 //! no route requires, aliases in place of names, answers without headers that clients need. Each warning has a location, like a mistake.
 
+mod bindings;
 mod conflict;
 mod denial_headers;
 mod error_format;
@@ -41,6 +42,7 @@ pub fn lint(text: &str) -> Result<(Profile, Vec<DocumentError>), Errors> {
     route_overlap::lint(&mut root);
     scopes(&mut root, &profile.policy);
     kinds(&mut root, &profile.policy);
+    bindings::lint(&mut root, &profile.policy, text);
     hosts(&mut root);
     denials(&mut root);
     denial_headers::lint(&mut root, &profile);

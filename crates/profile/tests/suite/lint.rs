@@ -178,3 +178,23 @@ fn a_route_is_usable_without_scopes_in_shadow() {
         assert_eq!(named, !usable, "{fields}: {found:#?}");
     }
 }
+
+#[test]
+fn a_binding_that_no_request_is_compared_with_is_named() {
+    let kind = |name: &str| format!("[[kinds]]\nname = \"k\"\nprefix = \"k_\"\nbindings = [\"{name}\"]\n");
+    let route = "[[routes]]\npath = \"/shops/{shop}\"\nresource = { shop = \"{shop}\" }\n";
+    let source = "[resource]\nmerchant = \"header:x-merchant\"\n";
+    one(&(route.to_owned() + &kind("shpo")), "did you mean \"shop\"?");
+    one(
+        &(source.to_owned() + route + &kind("store")),
+        "nothing compares the binding \"store\" with a request",
+    );
+    for good in [
+        route.to_owned() + &kind("shop"),
+        source.to_owned() + route + &kind("merchant"),
+        route.to_owned() + &kind("region") + "[upstream_headers]\nx-region = \"{{ bindings.region }}\"\n",
+        kind("store"),
+    ] {
+        assert_eq!(warnings(&good), Vec::<String>::new(), "{good}");
+    }
+}
