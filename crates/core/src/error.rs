@@ -10,10 +10,12 @@ use crate::excerpt::Quoted;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SystemError {
     /// A dependency gave no answer, or not in time. A later attempt may succeed.
-    #[error("{dependency} did not answer")]
+    #[error("{dependency} {problem}")]
     Unavailable {
         /// Name of the dependency, for the log and the caller ("the database").
         dependency: &'static str,
+        /// Problem of the dependency, as the rest of a sentence: [`SystemError::NO_ANSWER`], or why it refused the call.
+        problem: &'static str,
         /// Time to wait before the next attempt.
         retry_after: Duration,
     },
@@ -23,10 +25,26 @@ pub enum SystemError {
 }
 
 impl SystemError {
+    /// Problem of a dependency whose answer is missing: the call may or may not have had its effect.
+    pub const NO_ANSWER: &'static str = "did not answer";
+
+    /// Returns the error of a dependency that gave no answer.
+    #[must_use]
+    pub fn no_answer(dependency: &'static str, retry_after: Duration) -> Self {
+        Self::Unavailable { dependency, problem: Self::NO_ANSWER, retry_after }
+    }
+
     /// Returns the error of a database that gave no answer.
     #[must_use]
     pub fn database() -> Self {
-        Self::Unavailable { dependency: "the database", retry_after: Duration::from_secs(1) }
+        Self::no_answer("the database", Duration::from_secs(1))
+    }
+
+    /// Returns the error of a database that refused the call, which then had no effect. The problem is the rest of a
+    /// sentence about the database.
+    #[must_use]
+    pub fn database_refused(problem: &'static str) -> Self {
+        Self::Unavailable { dependency: "the database", problem, retry_after: Duration::from_secs(1) }
     }
 }
 

@@ -66,8 +66,7 @@ pub(crate) async fn with_timeout<T>(
     if let Poll::Ready(result) = first {
         return result;
     }
-    let timeout_error =
-        SystemError::Unavailable { dependency: "a store", retry_after: Duration::from_secs(1) };
+    let timeout_error = SystemError::no_answer("a store", Duration::from_secs(1));
     tokio::time::timeout(limit(), work).await.unwrap_or(Err(timeout_error))
 }
 

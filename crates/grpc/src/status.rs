@@ -69,10 +69,10 @@ pub(crate) fn request_error_to_status(error: &RequestError) -> Status {
 /// Returns the status of an error of the service. The text of an internal error is logged and never sent.
 pub(crate) fn system_error_to_status(error: SystemError) -> Status {
     match error {
-        SystemError::Unavailable { dependency, retry_after } => {
+        SystemError::Unavailable { dependency, problem, retry_after } => {
             let mut details = error_details("UNAVAILABLE", &[("what", dependency)]);
             details.set_retry_info(Some(retry_after));
-            status_with(Code::Unavailable, format!("{dependency} did not answer"), details)
+            status_with(Code::Unavailable, format!("{dependency} {problem}"), details)
         }
         SystemError::Internal(text) => {
             tracing::error!(
@@ -185,6 +185,14 @@ mod tests {
         assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "UNAVAILABLE"));
         let details = status.get_error_details();
         assert_eq!(details.retry_info().unwrap().retry_delay, Some(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_database_that_refuses_a_call_is_not_said_to_be_silent() {
+        let status =
+            system_error_to_status(SystemError::database_refused("refused the call: its disk is full"));
+        assert_eq!(status.message(), "the database refused the call: its disk is full");
+        assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "UNAVAILABLE"));
     }
 
     #[test]

@@ -136,7 +136,7 @@ fn classify_error(error: &DbErr) -> SystemError {
         | DbErr::Query(RuntimeErr::SqlxError(e))
             if is_outage(e) =>
         {
-            SystemError::database()
+            refusal(e).map_or_else(SystemError::database, SystemError::database_refused)
         }
         DbErr::Conn(RuntimeErr::SqlxError(_))
         | DbErr::Exec(RuntimeErr::SqlxError(_))
@@ -150,6 +150,40 @@ fn is_outage(error: &SqlxError) -> bool {
         SqlxError::Database(database) => is_transient(&database.code().unwrap_or_default()),
         other => breaks_connection(other),
     }
+}
+
+/// Returns why the database refused a statement or a session, which then had no effect; `None` if the effect is unknown.
+fn refusal(error: &SqlxError) -> Option<&'static str> {
+    let SqlxError::Database(database) = error else { return None };
+    problem_of(&database.code()?)
+}
+
+/// Returns the sort of a refusal by its code, in this program's words. A session that the server ended, and a statement
+/// that it cancelled, may have been committed before.
+fn problem_of(code: &str) -> Option<&'static str> {
+    if code.len() != 5 {
+        return Some(match code.parse::<u32>().ok()? & 0xff {
+            3 | 23 => "refused the call: a permission of its file is missing",
+            5 | 6 => "refused the call: another process has locked it",
+            7 => "refused the call: it is out of memory",
+            8 => "refused the call: it accepts no writes",
+            13 => "refused the call: its disk is full",
+            _ => return None,
+        });
+    }
+    Some(match code {
+        "25006" => "refused the call: it accepts no writes",
+        "40001" | "40P01" => "refused the call: another one changed the same rows",
+        "42501" => "refused the call: the role lacks a permission",
+        "53100" => "refused the call: its disk is full",
+        "53200" => "refused the call: it is out of memory",
+        "53300" => "refused the call: it accepts no more connections",
+        "55P03" => "refused the call: another one holds a lock",
+        code if code.starts_with("28") => "refused the call: it does not accept the role or its password",
+        code if code.starts_with("3D") => "refused the call: it has no database of this name",
+        code if code.starts_with("53") => "refused the call: it lacks resources",
+        _ => return None,
+    })
 }
 
 /// Returns whether a database's error code describes the state of the database and not an error in the
@@ -174,6 +208,27 @@ mod tests {
         for code in ["57014", "57P01", "40P01", "42501", "53300", "25006", "0A000", "5", "13", "1032", "266"]
         {
             assert!(is_transient(code), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_named_and_a_session_that_ended_is_none() {
+        for (code, words) in [
+            ("42501", "lacks a permission"),
+            ("53300", "no more connections"),
+            ("53100", "disk is full"),
+            ("13", "disk is full"),
+            ("25006", "no writes"),
+            ("1544", "no writes"),
+            ("28P01", "role or its password"),
+        ] {
+            assert!(
+                is_transient(code) && problem_of(code).is_some_and(|text| text.contains(words)),
+                "{code}"
+            );
+        }
+        for code in ["57P01", "57014", "08006", "40003", "58030", "10", "1290", "14", ""] {
+            assert_eq!(problem_of(code), None, "{code}");
         }
     }
 

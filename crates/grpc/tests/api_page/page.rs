@@ -40,7 +40,7 @@ reason and the domain `latchkey`.
 | UNAUTHENTICATED | `INVALID_LOGIN` | The tenant, the e-mail address or the password of a login is wrong. |
 | PERMISSION_DENIED | `PERMISSION_DENIED` | The caller is authenticated but not allowed to do this. |
 | RESOURCE_EXHAUSTED | `BUSY` | The service is busy. `google.rpc.RetryInfo` says when to retry. |
-| UNAVAILABLE | `UNAVAILABLE` | A store did not answer, and nothing was decided. `RetryInfo` says when to retry. |
+| UNAVAILABLE | `UNAVAILABLE` | A store did not answer, or refused the call, and nothing was decided. `RetryInfo` says when to retry. |
 | UNAVAILABLE | `NOT_READY` | The replica is starting. `RetryInfo` says when to retry. |
 | UNIMPLEMENTED | `UNIMPLEMENTED` | There is no such RPC. |
 | INTERNAL | | An internal error. Only the log contains its cause. |

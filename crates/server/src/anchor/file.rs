@@ -111,7 +111,7 @@ impl AnchorStore for AnchorFile {
 
 fn unavailable(error: &io::Error) -> SystemError {
     tracing::error!(%error, "failed to read the file of anchors of the audit log; the verification is aborted");
-    SystemError::Unavailable { dependency: "the file of anchors", retry_after: Duration::from_secs(1) }
+    SystemError::no_answer("the file of anchors", Duration::from_secs(1))
 }
 
 fn parse_line(line: &str) -> Option<Anchor> {

@@ -69,16 +69,13 @@ impl Propagation for Follower {
         loop {
             let now = clock.monotonic();
             if self.has_lost(&wait) {
-                return Err(SystemError::Unavailable {
-                    dependency: COMMITS_LOST,
-                    retry_after: RETRY_UNKNOWN,
-                });
+                return Err(SystemError::no_answer(COMMITS_LOST, RETRY_UNKNOWN));
             }
             let Some(until) = self.pending(&wait, now) else { return Ok(()) };
             let round_done = self.has_round_since(&wait);
             if now >= end {
                 let retry_after = if round_done { until.since(now) } else { RETRY_UNKNOWN };
-                return Err(SystemError::Unavailable { dependency: PROPAGATION_PENDING, retry_after });
+                return Err(SystemError::no_answer(PROPAGATION_PENDING, retry_after));
             }
             let bounded = |pause: Duration| {
                 pause.min(until.since(now)).min(end.since(now)).max(Duration::from_millis(1))

@@ -50,7 +50,7 @@ async fn a_retry_that_changes_nothing_waits_for_the_same_holder() {
     assert!(written.changed);
     one.follower.poll(false).await.unwrap();
     let late = wait_one_second(&one.follower, &pair.clock, written.revision).await;
-    let Err(SystemError::Unavailable { dependency, retry_after }) = late else { panic!("{late:?}") };
+    let Err(SystemError::Unavailable { dependency, retry_after, .. }) = late else { panic!("{late:?}") };
     assert!(dependency.contains("committed and not yet applied everywhere"), "{dependency}");
     assert_eq!(retry_after.as_millis(), 19_312, "until the end of the holder's lease");
     let again = pair.write_revocation(id).await;
