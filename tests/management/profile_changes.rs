@@ -153,7 +153,9 @@ async fn a_diff_against_an_older_version_shows_the_changes_since(database: Datab
     let back = self::diff(&shop, ask("shop", 2, 3)).await.expect("a diff");
     let _ = only(&back, ProfileChangeEffect::LimitLowered);
     assert_eq!(refused(self::diff(&shop, ask("shop", 9, 1)).await), Code::NotFound);
-    assert_eq!(refused(self::diff(&shop, ask("shop", 0, 9)).await), Code::NotFound);
+    let status = self::diff(&shop, ask("shop", 0, 9)).await.expect_err("no such version");
+    assert_eq!(status.code(), Code::NotFound);
+    assert_eq!(status.message(), "version 9 of the profile \"shop\" was not found: the newest is 3");
 }
 
 async fn versions_are_kept_with_author_and_comment(database: Database) {

@@ -74,6 +74,8 @@ pub enum MissingName {
     Malformed(&'static str),
     /// No name: the request has none, or it may be a credential.
     Withheld,
+    /// Text of the error, which names the object and what there is in its place.
+    Described(String),
 }
 
 /// Reason why a management call was rejected. Its sender can correct each of them.
@@ -133,6 +135,7 @@ fn describe_missing(what: &str, name: &MissingName) -> String {
         MissingName::Written(name) => format!("{what} {} was not found", Quoted(name)),
         MissingName::Malformed(form) => format!("no such {what}: the text is not {form}"),
         MissingName::Withheld => format!("no such {what}"),
+        MissingName::Described(text) => text.clone(),
     }
 }
 

@@ -38,7 +38,9 @@ pub(crate) fn request_error_to_status(error: &RequestError) -> Status {
             let mut details = error_details("NOT_FOUND", &[("resource", what)]);
             let name = match name {
                 MissingName::Written(name) => shortened(name, MAX_FIELD_BYTES),
-                MissingName::Malformed(_) | MissingName::Withheld => String::new(),
+                MissingName::Malformed(_) | MissingName::Withheld | MissingName::Described(_) => {
+                    String::new()
+                }
             };
             details.set_resource_info(*what, name, "", message.clone());
             status_with(Code::NotFound, message, details)

@@ -1,7 +1,7 @@
 //! Calls by which operators apply and read profiles. The profile crate validates a document, and finds its changes,
 //! before it gets here.
 
-use latchkey_core::error::{ManagementError, RequestError};
+use latchkey_core::error::{ManagementError, MissingName, RequestError};
 use latchkey_core::operator::OperatorRole;
 use latchkey_core::profile_change::ProfileChange;
 use latchkey_core::record::ProfileRecord;
@@ -86,9 +86,14 @@ impl ManagementService {
         if name.chars().any(char::is_control) {
             return Err(self.not_found(Named::Profile, name).into());
         }
-        let version = (version > 0).then_some(version);
-        let found = self.parts.store.profile(name, version).await?;
-        Ok(found.ok_or_else(|| self.not_found(Named::Profile, name))?)
+        let number = (version > 0).then_some(version);
+        if let Some(found) = self.parts.store.profile(name, number).await? {
+            return Ok(found);
+        }
+        let newest = if number.is_some() { self.parts.store.profile(name, None).await? } else { None };
+        Err(newest
+            .map_or_else(|| self.not_found(Named::Profile, name), |newest| no_version(version, &newest))
+            .into())
     }
 
     /// Lists the newest version of each profile.
@@ -127,4 +132,13 @@ impl ManagementService {
         let last = items.last().filter(|_| more).map(|last| last.version);
         Ok(page::Page { items, next: last.map(page::offset_token).unwrap_or_default() })
     }
+}
+
+/// Returns the error of a version that a profile does not have.
+fn no_version(version: u64, newest: &ProfileRecord) -> RequestError {
+    let text = format!(
+        "version {version} of the profile \"{}\" was not found: the newest is {}",
+        newest.name, newest.version
+    );
+    RequestError::NotFound { what: "version of the profile", name: MissingName::Described(text) }
 }
