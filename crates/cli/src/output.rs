@@ -23,6 +23,7 @@ use crate::exit::CliError;
 pub(crate) use colour::{Tone, init_style};
 pub(crate) use json::{NamedMessage, from_json};
 pub(crate) use operator::operator_table;
+pub(crate) use profile::diff_from_server;
 pub(crate) use table::{fields, rows};
 pub(crate) use text::{TextOutput, key_table, pairs, pluralize, sanitize, successor, timestamp, words};
 pub(crate) use usage::{replaces, still_in_use};

@@ -12,7 +12,7 @@ use super::{profile_document, profile_secret};
 use crate::args::{Globals, ProfileCommand};
 use crate::call::{Server, read_text};
 use crate::exit::CliError;
-use crate::output::show;
+use crate::output::{Format, diff_from_server, print, show};
 
 pub(super) async fn run(globals: &Globals, command: ProfileCommand) -> Result<(), CliError> {
     match command {
@@ -69,7 +69,11 @@ async fn diff(globals: &Globals, files: &[PathBuf], against: u64) -> Result<(), 
                 against_version: against,
                 ..v1::DiffProfileRequest::default()
             };
-            show(globals.output, profiles.diff_profile(ask).await?.get_ref())
+            let diff = profiles.diff_profile(ask).await?.into_inner();
+            match globals.output {
+                Format::Json => show(globals.output, &diff),
+                Format::Text => print(&diff_from_server(&diff)),
+            }
         }
         [_, _] if against > 0 => Err(CliError::Usage(
             "--against names a version on the server: write one file with it, or two files without it"

@@ -9,7 +9,7 @@ use tonic::Status;
 use crate::args::ChangeArgs;
 use crate::call::AuthenticatedChannel;
 use crate::exit::CliError;
-use crate::output::{Format, TextOutput as _, note, print, sanitize, show};
+use crate::output::{Format, diff_from_server, note, print, sanitize, show};
 
 /// Source of the document that becomes the newest version.
 pub(super) enum NewVersion {
@@ -34,12 +34,12 @@ pub(super) async fn run(
     if args.dry_run {
         return match format {
             Format::Json => show(format, &preview),
-            Format::Text => print(&format!("{name} is valid\n{}", diff.text())),
+            Format::Text => print(&format!("{name} is valid\n{}", diff_from_server(&diff))),
         };
     }
     let changes = diff.from_version > 0 && !diff.changes.is_empty();
     if changes || !diff.warnings.is_empty() {
-        note(&diff.text());
+        note(&diff_from_server(&diff));
     }
     if diff.requires_force && !args.force {
         return Err(needs_force(&name));

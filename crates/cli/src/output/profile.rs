@@ -42,6 +42,16 @@ impl TextOutput for v1::ListProfileVersionsResponse {
     }
 }
 
+/// Returns the text of a comparison with a version on the server, which may have none of the profile.
+pub(crate) fn diff_from_server(diff: &v1::ProfileDiff) -> String {
+    let text = diff.text();
+    if diff.from_version > 0 {
+        return text;
+    }
+    let heading = text.find('\n').unwrap_or(text.len());
+    format!("{}: a new profile, which the server does not have yet{}", sanitize(&diff.name), &text[heading..])
+}
+
 impl TextOutput for v1::ProfileDiff {
     fn text(&self) -> String {
         let name = sanitize(&self.name);
@@ -128,6 +138,16 @@ mod tests {
     fn numbers_have_commas() {
         let written = [0, 12, 999, 1_204, 100_000, 1_000_000].map(thousands);
         assert_eq!(written, ["0", "12", "999", "1,204", "100,000", "1,000,000"]);
+    }
+
+    #[test]
+    fn a_profile_that_the_server_does_not_have_is_new() {
+        let warnings = vec!["line 1: x".into()];
+        let diff = v1::ProfileDiff { name: "shop".into(), warnings, ..v1::ProfileDiff::default() };
+        let expected = "shop: a new profile, which the server does not have yet\n\nwarning: line 1: x";
+        assert_eq!(diff_from_server(&diff), expected);
+        let known = v1::ProfileDiff { from_version: 3, ..diff };
+        assert!(diff_from_server(&known).starts_with("shop: no change of what version 3 means"));
     }
 
     #[test]
