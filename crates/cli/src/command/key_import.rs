@@ -132,6 +132,8 @@ async fn check(
             let before = format!("keys[{}]", finding.index);
             let rest = finding.field.strip_prefix(&before).unwrap_or(&finding.field).to_owned();
             finding.field = format!("keys[{number}]{rest}");
+            let of_file = |n: usize| Some(format!("keys[{}]", piece.numbers.get(n)?));
+            finding.description = with_keys(&finding.description, of_file);
             finding.index = i32::try_from(number).unwrap_or(i32::MAX);
             finding
         };
@@ -151,7 +153,26 @@ fn at_place(finding: &v1::ImportFinding, places: &[String]) -> String {
     let field = field.trim_start_matches('.');
     let field = field.strip_prefix("key.").unwrap_or(field);
     let colon = if field.is_empty() { "" } else { ": " };
-    format!("{place}: {field}{colon}{}", finding.description)
+    format!("{place}: {field}{colon}{}", in_file(&finding.description, places))
+}
+
+/// Returns a text with the places in the file of the keys that it names as `keys[0]`.
+fn in_file(text: &str, places: &[String]) -> String {
+    with_keys(text, |number| places.get(number).cloned())
+}
+
+/// Replaces the name `keys[N]` of each key, unless there is nothing to put in its place.
+fn with_keys(text: &str, name: impl Fn(usize) -> Option<String>) -> String {
+    let mut parts = text.split("keys[");
+    let mut all = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let named = part.split_once(']').and_then(|(number, rest)| Some((name(number.parse().ok()?)?, rest)));
+        match named {
+            Some((name, rest)) => all.extend([&*name, rest]),
+            None => all.extend(["keys[", part]),
+        }
+    }
+    all
 }
 
 /// Shows every error. Nothing was imported.
@@ -238,4 +259,20 @@ fn progress(all: usize) -> ProgressBar {
     }
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} keys, {eta} left");
     ProgressBar::new(all as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_names_other_keys_by_their_places_too() {
+        let places = ["line 2", "line 3"].map(str::to_owned);
+        let finding = v1::ImportFinding {
+            index: 1,
+            field: "keys[1].key.name".to_owned(),
+            description: "has the value of keys[0], and keys[9] has not".to_owned(),
+        };
+        assert_eq!(at_place(&finding, &places), "line 3: name: has the value of line 2, and keys[9] has not");
+    }
 }

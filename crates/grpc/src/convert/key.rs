@@ -111,9 +111,11 @@ pub(crate) fn imported(result: &ImportedKeys, validate_only: bool, now: Timestam
         field: finding.field.clone(),
         description: finding.description.clone(),
     };
-    let key = |key: &KeyRecord| match to_proto(key, now) {
-        shown if validate_only => v1::Key { id: String::new(), ..shown },
-        shown => shown,
+    let key = |key: &KeyRecord| {
+        let shown = to_proto(key, now);
+        // No call has used a scope of a key that did not exist.
+        let shown = v1::Key { unused_scopes: shown.scopes.clone(), ..shown };
+        if validate_only { v1::Key { id: String::new(), ..shown } } else { shown }
     };
     v1::ImportKeysResponse {
         keys: result.keys.iter().map(key).collect(),

@@ -118,17 +118,22 @@ impl Findings {
     }
 }
 
-/// Returns the formats of a kind's values in an environment, as the end of a sentence about keys that have one.
+/// Returns the formats of a kind's values in an environment, or in all if it has no keys in this one, as the end of a sentence about keys that have one.
 pub(super) fn formats(kind: &KeyKind, environment: &str) -> String {
     let mut formats = Vec::new();
     if !kind.imports.only {
         let sum = if kind.checksum { " and a checksum of 6" } else { "" };
-        let prefix = match &kind.prefixes {
-            Prefixes::Shared(prefix) => prefix,
-            Prefixes::PerEnvironment(_) => kind.prefixes.of(environment).unwrap_or_default(),
+        let prefixes: Vec<&str> = match &kind.prefixes {
+            Prefixes::Shared(prefix) => vec![prefix],
+            Prefixes::PerEnvironment(all) => match kind.prefixes.of(environment) {
+                Some(prefix) => vec![prefix],
+                None => all.iter().map(|(_, prefix)| &**prefix).collect(),
+            },
         };
+        let prefixes: Vec<String> = prefixes.iter().map(|prefix| format!("{prefix:?}")).collect();
+        let prefix = prefixes.join(" or ");
         let (characters, encoding) = (kind.characters, kind.encoding.name());
-        formats.push(format!("are {prefix:?} and {characters} {encoding} characters{sum}"));
+        formats.push(format!("are {prefix} and {characters} {encoding} characters{sum}"));
     }
     if let Some(pattern) = &kind.imports.pattern {
         let (min, max) = (pattern.lengths().start().to_owned(), pattern.lengths().end().to_owned());
