@@ -24,6 +24,7 @@ local LONGEST = 315360000000000 -- ten years, in microseconds
 local UNBOUNDED = 4503599627370496
 local WORDS = 10
 local SLOTS, MAX_SLOTS = 32, 40
+local MAX_WINDOWS = 3
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
@@ -48,7 +49,8 @@ local function share(a, b, m, most)
 end
 
 -- n: spent tokens, f: fraction of a spent token; at: the time that these refer to; left: time from `at` on until they
--- count no longer, or the window ends; p: for a sliding window, the longest period that its slots are kept for.
+-- count no longer, or the window ends; p: for a sliding window, the longest period that its slots are kept for. A slot of
+-- a fixed window is a window of another period than p, which it lasts: it begins at `first` and ends at `last`.
 local FIELDS = { 'a', 'n', 'f', 'at', 'left', 't', 'p', 'made', 'e', 'o1', 'o0' }
 
 local function fresh(ask)
@@ -89,8 +91,15 @@ local function add(s, ask, tokens)
     s.n = s.n + tokens
     s.left = math.max(s.left, settled_in(s))
   elseif s.a == FIXED then
-    if s.left == 0 then s.left = ask.p end
+    if s.left == 0 then s.left = s.p end
     s.n = s.n + tokens
+    for _, window in ipairs(s.slots) do
+      if window.last > s.at then
+        window.n = window.n + tokens
+      else
+        window.first, window.last, window.n = s.at, s.at + window.last - window.first, tokens
+      end
+    end
   else
     local newest, width = s.slots[#s.slots], math.max(math.floor(ask.p / SLOTS), 1)
     if newest and s.at - newest.first < width then
@@ -105,6 +114,14 @@ local function add(s, ask, tokens)
   end
 end
 
+-- Returns whether a window of another period than the present one has not ended.
+local function has_others(s)
+  for _, window in ipairs(s.slots) do
+    if window.last > s.at then return true end
+  end
+  return false
+end
+
 local function fill(s, moment)
   local passed = moment - s.at
   if passed <= 0 then return end
@@ -116,7 +133,8 @@ local function fill(s, moment)
   s.left = s.left - passed
   if s.left <= 0 then
     s.n, s.f, s.left = 0, 0, 0
-    if s.a == FIXED then s.made, s.o1, s.o0 = moment, 0, 0 end
+    -- Leases end with the last window.
+    if s.a == FIXED and not has_others(s) then s.made, s.o1, s.o0, s.slots = moment, 0, 0, {} end
   elseif s.a == TOKEN then
     local whole, rest = share(s.t, passed, s.p, s.n + 1)
     if whole > s.n or (whole == s.n and rest >= s.f) then
@@ -157,10 +175,53 @@ end
 
 -- Returns all tokens that are spent, and the time until none of them counts.
 local function total(s)
-  if s.a ~= SLIDING then return s.n + (s.f > 0 and 1 or 0), s.left end
+  if s.a == FIXED then
+    local tokens, left = s.left > 0 and s.n or 0, s.left
+    for _, window in ipairs(s.slots) do
+      if window.last > s.at then
+        tokens, left = math.max(tokens, window.n), math.max(left, window.last - s.at)
+      end
+    end
+    return tokens, left
+  end
+  if s.a == TOKEN then return s.n + (s.f > 0 and 1 or 0), s.left end
   local tokens, newest = 0, s.slots[#s.slots]
   for _, slot in ipairs(s.slots) do tokens = tokens + slot.n end
   return tokens, newest and newest.last + s.p - s.at or 0
+end
+
+-- Makes the window of a period the present one. A new one begins when the open one of the next longer period does, or
+-- the one of the longest.
+local function adopt_window(s, p)
+  if s.left == 0 and not s.slots[1] then return end
+  table.insert(s.slots, { first = s.at + s.left - s.p, last = s.at + s.left, n = s.n })
+  local known, longer, longest
+  for place, window in ipairs(s.slots) do
+    local length = window.last - window.first
+    if length == p then known = place end
+    if window.last > s.at then
+      if length > p and (not longer or length < longer.last - longer.first) then longer = window end
+      if not longest or length > longest.last - longest.first then longest = window end
+    end
+  end
+  local ends, tokens = 0, 0
+  if known then
+    local window = table.remove(s.slots, known)
+    ends, tokens = window.last, window.n
+  elseif longest then
+    local window = longer or longest
+    ends, tokens = window.first + p, window.n
+  end
+  s.n, s.left = 0, 0
+  if ends > s.at then s.n, s.left = tokens, ends - s.at end
+  if #s.slots > MAX_WINDOWS then
+    local shortest = 1
+    for place, window in ipairs(s.slots) do
+      local other = s.slots[shortest]
+      if window.last - window.first < other.last - other.first then shortest = place end
+    end
+    table.remove(s.slots, shortest)
+  end
 end
 
 -- Applies the limit of this call. What is spent stays spent; if the algorithm changes, leases count as spent too.
@@ -182,6 +243,9 @@ local function adopt(s, ask)
     local whole, rest = share(s.f, ask.p, s.p, ask.p)
     s.f = whole + (rest > 0 and 1 or 0)
     if s.f >= ask.p then s.n, s.f = s.n + 1, 0 end
+    s.t, s.p = ask.t, ask.p
+  elseif s.a == FIXED then
+    if s.p ~= ask.p then adopt_window(s, ask.p) end
     s.t, s.p = ask.t, ask.p
   elseif s.a == SLIDING and s.slots[1] then
     s.p = math.max(s.p, ask.p)
@@ -264,7 +328,7 @@ local function undo(s, ask)
       slot.n, tokens = slot.n - back, tokens - back
       if slot.n == 0 then table.remove(s.slots, place) end
     end
-  elseif s.a == TOKEN or s.made == ask.made then
+  elseif s.a == TOKEN or (s.made == ask.made and not s.slots[1]) then
     s.n = s.n - cost
     if s.n < 0 or (s.n == 0 and s.f == 0) then s.n, s.f, s.left = 0, 0, s.a == FIXED and s.left or 0 end
   end

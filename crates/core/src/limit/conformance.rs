@@ -11,8 +11,8 @@ use std::time::Duration;
 
 pub use changes::{
     a_cost_that_no_bucket_holds_is_impossible, a_limit_that_is_narrowed_and_widened_refills_nothing,
-    a_sliding_window_admits_its_tokens_in_any_period, failed_attempts_and_calls_share_no_bucket,
-    no_change_of_a_limit_forgets_what_was_spent,
+    a_sliding_window_admits_its_tokens_in_any_period, a_window_ends_by_the_period_that_applies_now,
+    failed_attempts_and_calls_share_no_bucket, no_change_of_a_limit_forgets_what_was_spent,
 };
 
 use super::{
@@ -217,7 +217,7 @@ macro_rules! limiter_conformance_tests {
             parallel_calls_admit_the_burst_exactly
             a_sliding_window_admits_its_tokens_in_any_period no_change_of_a_limit_forgets_what_was_spent
             a_limit_that_is_narrowed_and_widened_refills_nothing failed_attempts_and_calls_share_no_bucket
-            a_cost_that_no_bucket_holds_is_impossible
+            a_cost_that_no_bucket_holds_is_impossible a_window_ends_by_the_period_that_applies_now
         }
     };
     ($harness:expr => $($promise:ident)+) => {

@@ -112,3 +112,28 @@ pub async fn a_cost_that_no_bucket_holds_is_impossible(harness: impl LimiterHarn
         assert!(!denied.granted && !denied.levels[0].never_fits(), "a wait helps: {denied:?}");
     }
 }
+
+/// Checks that a fixed window ends by the period of the present limit, and that the window of the period before goes on
+/// counting.
+pub async fn a_window_ends_by_the_period_that_applies_now(harness: impl LimiterHarness) {
+    let limit = |tokens, seconds| {
+        let mut bucket = bucket_charge(&harness, BucketOwner::Key, (tokens, seconds, tokens));
+        bucket.algorithm = BucketAlgorithm::FixedWindow;
+        [bucket]
+    };
+    assert!(charge(&harness, &limit(30, 100 * HOUR), 6).await.granted);
+    let denied = charge(&harness, &limit(5, 2), 1).await;
+    let wait = denied.levels[0].retry_after.expect("the cost fits");
+    assert!(!denied.granted && wait <= Duration::from_secs(2), "{denied:?}");
+    harness.advance(Duration::from_millis(2_100)).await;
+    assert_eq!(remaining(&harness, limit(30, 100 * HOUR)[0]).await, 24);
+    assert!(charge(&harness, &limit(5, 2), 5).await.granted, "the window has ended");
+    assert!(!charge(&harness, &limit(5, 2), 1).await.granted);
+    assert_eq!(remaining(&harness, limit(30, 100 * HOUR)[0]).await, 19);
+    assert!(charge(&harness, &limit(30, 100 * HOUR), 19).await.granted);
+    assert!(!charge(&harness, &limit(30, 100 * HOUR), 1).await.granted);
+    harness.advance(Duration::from_millis(2_100)).await;
+    assert!(charge(&harness, &limit(5, 2), 1).await.granted);
+    assert!(!charge(&harness, &limit(30, 100 * HOUR), 1).await.granted, "nothing is forgotten");
+    assert_eq!(remaining(&harness, limit(40, 50 * HOUR)[0]).await, 9, "a new period counts what was spent");
+}

@@ -2,11 +2,13 @@
 //! limit of each call, so that a change of the limit forgets nothing. The arithmetic is that of [`Level`], in whole
 //! parts of a token; `charge.lua` of the Redis limiter computes the same.
 
+mod fixed;
 mod sliding;
 mod token;
 
 use std::time::Duration;
 
+use self::fixed::FixedWindows;
 use self::sliding::SlidingWindow;
 use self::token::TokenDebt;
 use crate::limit::{BucketAlgorithm, BucketCharge, Level, Limit, Waits, capacity, parts_per_token};
@@ -23,15 +25,8 @@ pub(super) struct Bucket {
 #[derive(Clone, Debug)]
 enum Spent {
     Token(TokenDebt),
-    Fixed(FixedWindow),
+    Fixed(FixedWindows),
     Sliding(SlidingWindow),
-}
-
-/// A window; it begins with its first charge.
-#[derive(Clone, Copy, Debug)]
-struct FixedWindow {
-    used: u64,
-    ends: MonotonicInstant,
 }
 
 /// Whole tokens that are spent, and the time from which on none of them counts.
@@ -51,8 +46,7 @@ impl Bucket {
     pub(super) fn refill(&mut self, charge: &BucketCharge, now: MonotonicInstant) {
         match &mut self.spent {
             Spent::Token(debt) => debt.advance(self.limit, now),
-            Spent::Fixed(window) if now >= window.ends => window.used = 0,
-            Spent::Fixed(_) => {}
+            Spent::Fixed(windows) => windows.advance(now),
             Spent::Sliding(window) => window.advance(now),
         }
         if self.algorithm() != charge.algorithm {
@@ -61,7 +55,8 @@ impl Bucket {
         }
         match &mut self.spent {
             Spent::Token(debt) if self.limit != charge.limit => debt.change_limit(self.limit, charge.limit),
-            Spent::Token(_) | Spent::Fixed(_) => {}
+            Spent::Token(_) => {}
+            Spent::Fixed(windows) => windows.adopt(nanos(charge.limit.period), now),
             Spent::Sliding(window) => window.cover(nanos(charge.limit.period)),
         }
         self.limit = charge.limit;
@@ -77,12 +72,7 @@ impl Bucket {
         }
         match &mut self.spent {
             Spent::Token(debt) => debt.charge(self.limit, u128::from(tokens) * parts_per_token(self.limit)),
-            Spent::Fixed(window) => {
-                if window.used == 0 {
-                    window.ends = now.plus(self.limit.period);
-                }
-                window.used = window.used.saturating_add(tokens);
-            }
+            Spent::Fixed(windows) => windows.charge(tokens, now),
             Spent::Sliding(window) => window.charge(tokens, nanos(self.limit.period), now),
         }
     }
@@ -105,7 +95,7 @@ impl Bucket {
     pub(super) fn is_full(&self, now: MonotonicInstant) -> bool {
         match &self.spent {
             Spent::Token(debt) => debt.is_settled(self.limit, now),
-            Spent::Fixed(window) => window.used == 0 || now >= window.ends,
+            Spent::Fixed(windows) => windows.is_empty(now),
             Spent::Sliding(window) => window.is_empty(now),
         }
     }
@@ -114,7 +104,7 @@ impl Bucket {
         let same = |wait: Duration| Waits { reset: wait, retry: wait };
         let waits = match &self.spent {
             Spent::Token(debt) => same(debt.settled_after()),
-            Spent::Fixed(window) => same(window.ends.since(now)),
+            Spent::Fixed(windows) => same(windows.ends().since(now)),
             Spent::Sliding(window) => window.waits(self.limit, cost, now),
         };
         Level::of(charge, self.room(charge, now), waits, cost)
@@ -124,7 +114,7 @@ impl Bucket {
     fn room(&self, charge: &BucketCharge, now: MonotonicInstant) -> i128 {
         let spent = match &self.spent {
             Spent::Token(debt) => debt.parts(),
-            Spent::Fixed(window) => u128::from(window.used) * parts_per_token(self.limit),
+            Spent::Fixed(windows) => u128::from(windows.used()) * parts_per_token(self.limit),
             Spent::Sliding(window) => {
                 u128::from(window.spent(nanos(self.limit.period), now)) * parts_per_token(self.limit)
             }
@@ -135,7 +125,7 @@ impl Bucket {
     fn total(&self, now: MonotonicInstant) -> SpentTotal {
         match &self.spent {
             Spent::Token(debt) => debt.total(self.limit),
-            Spent::Fixed(window) => SpentTotal { tokens: window.used, until: window.ends },
+            Spent::Fixed(windows) => windows.total(now),
             Spent::Sliding(window) => window.total(now),
         }
     }
@@ -155,9 +145,7 @@ impl Spent {
         let total = if total.until > now { total } else { SpentTotal { tokens: 0, until: now } };
         match charge.algorithm {
             BucketAlgorithm::TokenBucket => Self::Token(TokenDebt::of(charge.limit, total, now)),
-            BucketAlgorithm::FixedWindow => {
-                Self::Fixed(FixedWindow { used: total.tokens, ends: total.until })
-            }
+            BucketAlgorithm::FixedWindow => Self::Fixed(FixedWindows::of(nanos(charge.limit.period), total)),
             BucketAlgorithm::SlidingWindow => {
                 Self::Sliding(SlidingWindow::of(nanos(charge.limit.period), total, now))
             }
