@@ -27,6 +27,8 @@ mod token;
 mod usage;
 mod user;
 
+use latchkey_config::check_variables;
+
 use crate::args::{Cli, Command, Globals};
 use crate::call::explained;
 use crate::exit::CliError;
@@ -47,7 +49,12 @@ pub(crate) async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Health(args) => return health::run(args, format).await,
         Command::Completions { shell } => return manual::completions(shell),
         Command::Man { folder } => return manual::pages(&folder),
-        command => (cli.globals.resolve()?, command),
+        // Its findings name the variables.
+        command @ Command::Doctor(_) => (cli.globals.resolve()?, command),
+        command => {
+            check_variables(std::env::vars_os()).map_err(|errors| CliError::Usage(errors.to_string()))?;
+            (cli.globals.resolve()?, command)
+        }
     };
     match calling(&globals.0, globals.1).await {
         Ok(()) => Ok(()),

@@ -49,7 +49,7 @@ pub use otlp::{OtlpProtocol, OtlpSettings, SamplerSettings};
 pub use redis::Redis;
 pub use root_key::RootKey;
 pub use secret_files::SecretFile;
-pub use sources::{CONFIG_VARIABLE, ConfigSources};
+pub use sources::{CONFIG_VARIABLE, ConfigSources, check_variables};
 pub use supervisor::notify_socket;
 pub use tls::TlsSettings;
 pub use unix_socket::UnixSocketSettings;

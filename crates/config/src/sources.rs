@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::definitions::{ALL, Name, Setting};
-use super::error::ConfigError;
+use super::error::{ConfigError, ConfigErrors};
 use super::unknown;
 
 /// Value and its origin.
@@ -62,14 +62,9 @@ impl ConfigSources {
         flags: BTreeMap<String, String>,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Self {
-        let environment: BTreeMap<String, String> = environment
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .filter(|(_, value)| !value.is_empty())
-            .collect();
+        let (environment, errors) = variables(environment);
         let config =
             config.map(Path::to_owned).or_else(|| environment.get(CONFIG_VARIABLE).map(PathBuf::from));
-        let errors = environment.keys().filter_map(|name| unknown::variable(name)).collect();
         let mut sources = Self { flags, environment, errors, ..Self::default() };
         if let Some(path) = config {
             match super::file::read(&path) {
@@ -159,6 +154,33 @@ impl ConfigSources {
     }
 }
 
+/// Returns the variables that are not empty, and an error for each misspelt or unreadable one of this program.
+fn variables(
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> (BTreeMap<String, String>, Vec<ConfigError>) {
+    let (mut variables, mut errors) = (BTreeMap::new(), Vec::new());
+    for (name, value) in environment {
+        match (name.into_string(), value.into_string()) {
+            (Ok(_), Ok(value)) if value.is_empty() => {}
+            (Ok(name), Ok(value)) => {
+                errors.extend(unknown::variable(&name, &value));
+                variables.insert(name, value);
+            }
+            (Ok(name), Err(_)) => errors.extend(unknown::unreadable_value(&name)),
+            (Err(name), _) => errors.extend(unknown::unreadable_name(&name)),
+        }
+    }
+    (variables, errors)
+}
+
+/// Checks that no variable of an environment is a misspelt or unreadable one of this program.
+pub fn check_variables(
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<(), ConfigErrors> {
+    let (_, errors) = variables(environment);
+    if errors.is_empty() { Ok(()) } else { Err(ConfigErrors(errors)) }
+}
+
 /// Reads a value from a file, without trailing line ends.
 fn from_file(setting: &Setting, path: &str, place: String) -> Result<RawValue, ConfigError> {
     match std::fs::read_to_string(path) {
@@ -174,6 +196,8 @@ pub(crate) fn known_keys() -> impl Iterator<Item = String> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStringExt as _;
+
     use super::*;
 
     /// Returns a setting's value when its default is given by these names at each of the three places.
@@ -216,6 +240,24 @@ mod tests {
                 assert!(names.iter().all(is_named), "{problem}");
             }
         }
+    }
+
+    #[test]
+    fn a_variable_that_is_not_utf_8_is_an_error_that_names_it_and_not_its_value() {
+        let latin = |text: &str| OsString::from_vec(text.bytes().chain([0xe4]).collect());
+        for (name, value, named) in [
+            (OsString::from("LATCHKEY_DATABASE_URL"), latin("postgres://canary"), "LATCHKEY_DATABASE_URL"),
+            (OsString::from("OTEL_SERVICE_NAME"), latin("canary"), "OTEL_SERVICE_NAME"),
+            (OsString::from("RUST_LOG"), latin("canary"), "RUST_LOG"),
+            (OsString::from(CONFIG_VARIABLE), latin("/canary"), CONFIG_VARIABLE),
+            (latin("LATCHKEY_DATABASE_URL"), OsString::from("canary"), "LATCHKEY_DATABASE_URL"),
+        ] {
+            let error = check_variables([(name, value)]).unwrap_err().to_string();
+            assert!(error.contains(named) && error.contains("UTF-8"), "{error}");
+            assert!(!error.contains("canary"), "{error}");
+        }
+        let others = [(OsString::from("PS1"), latin("x")), (latin("PS1"), OsString::new())];
+        assert_eq!(check_variables(others), Ok(()));
     }
 
     #[test]

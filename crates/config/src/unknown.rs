@@ -1,5 +1,7 @@
 //! Names that are no settings: misspelt ones are refused with the nearest name.
 
+use std::ffi::OsStr;
+
 use latchkey_core::choices::distance;
 
 use super::definitions::{ALL, Setting};
@@ -21,17 +23,39 @@ const OTHER_VARIABLES: [&str; 8] = [
 ];
 
 /// Returns an error for a variable that has the prefix of this program and is none of its variables.
-pub(super) fn variable(name: &str) -> Option<ConfigError> {
+pub(super) fn variable(name: &str, value: &str) -> Option<ConfigError> {
     let rest = name.strip_prefix(PREFIX)?;
-    let known = || {
-        let settings = ALL.iter().flat_map(Setting::names).map(|name| name.variable);
-        settings.chain(OTHER_VARIABLES.map(str::to_owned))
-    };
-    if known().any(|known| known == name) || is_service_link(rest) {
+    if known().any(|known| known == name) || is_service_link(rest, value) {
         return None;
     }
-    let remedy = format!("there is no such variable{}", nearest(name, known()));
+    // A port is a part of an address here.
+    let address = name.strip_suffix("_PORT").map(|place| format!("{place}_ADDR"));
+    let near = match address.filter(|address| known().any(|known| known == *address)) {
+        Some(address) => format!("; the nearest is {address}"),
+        None => nearest(name, known()),
+    };
+    let remedy = format!("there is no such variable{near}");
     Some(ConfigError::new(name, "environment", remedy))
+}
+
+/// Returns all variables of the program.
+fn known() -> impl Iterator<Item = String> {
+    let settings = ALL.iter().flat_map(Setting::names).map(|name| name.variable);
+    settings.chain(OTHER_VARIABLES.map(str::to_owned))
+}
+
+/// Returns an error for a variable of this program whose value is not UTF-8.
+pub(super) fn unreadable_value(name: &str) -> Option<ConfigError> {
+    let is_read = name.starts_with(PREFIX) || known().any(|known| known == name);
+    let remedy = "its value is not UTF-8, and can't be read: write it in UTF-8, or unset the variable";
+    is_read.then(|| ConfigError::new(name, "environment", remedy))
+}
+
+/// Returns an error for a name that has the prefix of this program and is not UTF-8.
+pub(super) fn unreadable_name(name: &OsStr) -> Option<ConfigError> {
+    let name = name.to_string_lossy();
+    let remedy = "the name is not UTF-8, and there is no such variable: correct or unset it";
+    name.starts_with(PREFIX).then(|| ConfigError::new(&name, "environment", remedy))
 }
 
 /// Returns the words that name the nearest of the known names.
@@ -41,7 +65,7 @@ pub(super) fn nearest(name: &str, known: impl Iterator<Item = String>) -> String
 }
 
 /// Returns whether Kubernetes sets a variable for a service whose name begins with `latchkey` (service links).
-fn is_service_link(rest: &str) -> bool {
+fn is_service_link(rest: &str, value: &str) -> bool {
     if rest.ends_with("SERVICE_HOST") || rest.contains("SERVICE_PORT") {
         return true;
     }
@@ -50,7 +74,8 @@ fn is_service_link(rest: &str) -> bool {
     let of_a_port = |words: &[&str]| {
         words[0] == "PORT" && words[1].parse::<u16>().is_ok() && ["TCP", "UDP", "SCTP"].contains(&words[2])
     };
-    words.last() == Some(&"PORT") || words.windows(3).any(of_a_port)
+    let is_address = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
+    (words.last() == Some(&"PORT") && is_address) || words.windows(3).any(of_a_port)
 }
 
 #[cfg(test)]
@@ -64,8 +89,11 @@ mod tests {
             ("LATCHKEY_DATABASE_URL_FIEL", "LATCHKEY_DATABASE_URL_FILE"),
             ("LATCHKEY_ROOTKEY", "LATCHKEY_ROOT_KEY"),
             ("LATCHKEY_GRPC_ADR", "LATCHKEY_GRPC_ADDR"),
+            ("LATCHKEY_HTTP_PORT", "LATCHKEY_HTTP_ADDR"),
+            ("LATCHKEY_GRPC_PORT", "LATCHKEY_GRPC_ADDR"),
+            ("LATCHKEY_SERVR", "LATCHKEY_SERVER"),
         ] {
-            let error = variable(name).unwrap().to_string();
+            let error = variable(name, "9999").unwrap().to_string();
             assert!(error.contains(name) && error.ends_with(&format!("the nearest is {near}")), "{error}");
         }
     }
@@ -90,10 +118,10 @@ mod tests {
             "LATCHKEY",
             "HOME",
         ] {
-            assert!(variable(name).is_none(), "{name}");
+            assert!(variable(name, "tcp://10.0.0.1:50051").is_none(), "{name}");
         }
         for name in ["LATCHKEY_EXPORT_X", "LATCHKEY_EXPORT_5", "LATCHKEY_PORT_X", "LATCHKEY_IMPORT"] {
-            assert!(variable(name).is_some(), "{name}");
+            assert!(variable(name, "tcp://10.0.0.1:50051").is_some(), "{name}");
         }
     }
 }

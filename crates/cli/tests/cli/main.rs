@@ -7,6 +7,7 @@ mod help;
 mod json;
 mod operators;
 mod profile_changes;
+mod variables;
 mod words;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
