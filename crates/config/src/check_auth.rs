@@ -45,7 +45,14 @@ impl CheckKeys {
             }
             Ok(KeyHash::of(key))
         };
-        (1..).zip(keys).map(read).collect::<Result<_, _>>().map(Self)
+        let keys: Vec<KeyHash> = (1..).zip(keys).map(read).collect::<Result<_, _>>()?;
+        if keys.is_empty() {
+            return Err(format!(
+                "there is no key in it, so that every Check would be denied: give at least one of at least \
+                 {SHORTEST_KEY} characters, for example the output of `openssl rand -hex 32`"
+            ));
+        }
+        Ok(Self(keys))
     }
 
     /// Returns whether a value is one of the keys. The time that it takes says nothing about them, since hashes are

@@ -33,8 +33,11 @@ pub(super) fn read(path: &Path) -> Result<FileContents, ConfigError> {
     for (key, value) in table {
         if let (operators::KEY, toml::Value::Table(table)) = (key.as_str(), &value) {
             *operators = Some(table.clone());
+        } else if key == operators::KEY {
+            let remedy = "it is a table: write [operators], and in it \"NAME\" = { tenant = \"SLUG\", scopes = [\"SCOPE\"] }";
+            errors.push(ConfigError::new(&key, place.clone(), remedy));
         } else if !known_keys().any(|known| known == key) {
-            let near = unknown::nearest(&key, known_keys());
+            let near = unknown::nearest(&key, known_keys().chain([operators::KEY.to_owned()]));
             let remedy =
                 format!("there is no such setting{near}; `latchkey serve --help` lists all settings");
             errors.push(ConfigError::new(&key, place.clone(), remedy));
@@ -48,20 +51,32 @@ pub(super) fn read(path: &Path) -> Result<FileContents, ConfigError> {
     Ok(contents)
 }
 
+/// Returns the place of an error and the form of a line. The parser's own message is not used, since it can quote a value.
 fn syntax(text: &str, error: &toml::de::Error) -> String {
-    let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-    format!("line {line} is not TOML: {}", error.message())
+    let start = error.span().map_or(0, |span| span.start.min(text.len()));
+    let line = text[..start].matches('\n').count();
+    let key = text.lines().nth(line).and_then(|line| line.split_once('=')).map(|(key, _)| key.trim());
+    let key = key.filter(|key| known_keys().any(|known| known == *key));
+    let key = key.map(|key| format!(" ({key})")).unwrap_or_default();
+    let what = if error.message().starts_with("duplicate key") {
+        "has a key or a table that is there before: remove one of the two"
+    } else {
+        "is not TOML: write KEY = \"VALUE\", with quotes around a text; numbers, true and false have none, and a list is \
+         [\"A\", \"B\"]"
+    };
+    format!("line {}{key} {what}", line + 1)
 }
 
 fn plain(value: &toml::Value) -> Option<String> {
     match value {
         toml::Value::String(text) => Some(text.clone()),
         toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Float(number) => Some(number.to_string()),
         toml::Value::Boolean(on) => Some(on.to_string()),
         toml::Value::Array(items) => {
             let texts: Option<Vec<&str>> = items.iter().map(toml::Value::as_str).collect();
             texts.map(|texts| texts.join(","))
         }
-        toml::Value::Float(_) | toml::Value::Datetime(_) | toml::Value::Table(_) => None,
+        toml::Value::Datetime(_) | toml::Value::Table(_) => None,
     }
 }

@@ -178,6 +178,54 @@ fn a_broken_file_is_not_quoted() {
     fs::write(&path, "cache_lease = '5s'\nroot_key = 'canary\n").unwrap();
     let error = Settings::load(&sources(Some(&path), &[], &[]), &Unchecked).unwrap_err().to_string();
     assert!(error.contains("line 2") && !error.contains("canary"), "{error}");
+    for (value, part) in [
+        ("11112222333344445555666677778888", "1111"),
+        ("0x11112222333344445555666677778888", "1111"),
+        ("canary-canary-canary-canary-canary", "canary"),
+        ("1979-13-41canary", "1979"),
+        ("\"canary\\q\"", "canary"),
+        ("inline", "inline"),
+        ("{ canary = 1, canary = 2 }", "canary"),
+    ] {
+        fs::write(&path, format!("cache_lease = '5s'\nroot_key = {value}\n")).unwrap();
+        let error = Settings::load(&sources(Some(&path), &[], &[]), &Unchecked).unwrap_err().to_string();
+        assert!(error.contains("line 2 (root_key)") && !error.contains(part), "{error}");
+    }
+    fs::write(&path, "migrate = true\nmigrate = false\n").unwrap();
+    let error = Settings::load(&sources(Some(&path), &[], &[]), &Unchecked).unwrap_err().to_string();
+    assert!(error.contains("line 2 (migrate) has a key or a table that is there before"), "{error}");
+}
+
+#[test]
+fn a_ratio_may_be_a_float_and_operators_are_a_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("latchkey.toml");
+    let load = |text: &str| {
+        fs::write(&path, text).unwrap();
+        Settings::load(&sources(Some(&path), &[], &[]), &Unchecked)
+    };
+    let ratios =
+        load("decision_log_denied_ratio = 0.5\ndecision_log_allowed_ratio = 1e-3\n").unwrap().decisions;
+    assert_eq!((ratios.denied, ratios.allowed), (0.5, 0.001));
+    for text in ["operators = 'x'", "[[operators]]\nname = 'x'\n"] {
+        let error = load(text).unwrap_err().to_string();
+        assert!(error.contains("operators (") && error.contains("write [operators]"), "{error}");
+    }
+    let error = load("[operator]\n").unwrap_err().to_string();
+    assert!(error.contains("the nearest is operators"), "{error}");
+}
+
+#[test]
+fn an_empty_list_of_check_keys_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys");
+    for text in ["", "\n", ",,,\n"] {
+        fs::write(&path, text).unwrap();
+        let file = [("LATCHKEY_CHECK_KEYS_FILE", path.to_str().unwrap()), ("LATCHKEY_CHECK_AUTH", "key")];
+        let error = load(&[], &file).unwrap_err().to_string();
+        assert!(error.contains("check_keys (LATCHKEY_CHECK_KEYS_FILE): there is no key in it"), "{error}");
+    }
+    assert!(load(&[("check_auth", "key"), ("check_keys", ",,")], &[]).is_err());
 }
 
 #[test]

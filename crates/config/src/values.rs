@@ -121,6 +121,11 @@ pub(super) fn audit_anchor(text: &str) -> ParseResult<AuditAnchorSettings> {
                     "{text:?} is ambiguous: write log, the path of a file, both separated by a comma, or none alone"
                 ));
             }
+            path if !path.contains('/') => {
+                return Err(format!(
+                    "{path:?} is neither log nor none, nor a path: write ./{path} for a file in the working directory"
+                ));
+            }
             path if anchor.file.is_none() => anchor.file = Some(PathBuf::from(path)),
             _ => return Err(format!("{text:?} names two files: give only one")),
         }
@@ -186,7 +191,7 @@ mod tests {
         assert_eq!(read("log"), Ok((true, None)));
         assert_eq!(read("none"), Ok((false, None)));
         assert_eq!(read("log, /var/lib/anchors"), Ok((true, Some("/var/lib/anchors".into()))));
-        for bad in ["", "log,", "a,b", "none,log"] {
+        for bad in ["", "log,", "./a,./b", "none,log", "logs", "Log", "anchors"] {
             assert!(audit_anchor(bad).is_err(), "{bad:?}");
         }
     }
