@@ -133,7 +133,28 @@ fn seeds(scheme: &str, rest: &str) -> Result<Vec<ConnectionInfo>, InvalidUrl> {
     hosts.split(',').map(|host| node(&format!("{scheme}://{user}{}", host.trim()))).collect()
 }
 
+/// Parameters of the URL of a server, and of the URL of a Unix socket.
+const PARAMETERS: [&str; 1] = ["protocol"];
+const UNIX_PARAMETERS: [&str; 4] = ["protocol", "db", "user", "pass"];
+
+/// Checks that a URL has no parameter and no fragment without an effect.
+fn check_parameters(url: &str) -> Result<(), InvalidUrl> {
+    let (rest, fragment) = url.split_once('#').unwrap_or((url, ""));
+    let is_unix = url.starts_with("unix:") || url.starts_with("redis+unix:");
+    let known = if is_unix { &UNIX_PARAMETERS[..] } else { &PARAMETERS };
+    let (_, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let mut names = query.split('&').filter(|pair| !pair.is_empty());
+    let is_known = |pair: &str| known.contains(&pair.split_once('=').unwrap_or((pair, "")).0);
+    match (fragment, names.all(is_known)) {
+        ("insecure", true) => Err(InvalidUrl::Insecure),
+        ("", true) => Ok(()),
+        _ if is_unix => Err(InvalidUrl::UnixParameter),
+        _ => Err(InvalidUrl::Parameter),
+    }
+}
+
 fn node(url: &str) -> Result<ConnectionInfo, InvalidUrl> {
+    check_parameters(url)?;
     let node = url.into_connection_info().map_err(|_| InvalidUrl::Unknown)?;
     match node.addr() {
         ConnectionAddr::TcpTls { insecure: true, .. } => Err(InvalidUrl::Insecure),
@@ -163,6 +184,8 @@ mod tests {
             ("redis://latchkey:hunter2@cache:6379/3", 1, false),
             ("rediss://cache", 1, false),
             ("unix:///run/redis.sock", 1, false),
+            ("unix:///run/redis.sock?db=2&user=ada&pass=hunter2", 1, false),
+            ("redis://cache?protocol=resp3", 1, false),
             ("redis+cluster://a:7000", 1, true),
             ("rediss+cluster://latchkey:hunter2@a:7000,b:7000, c/", 3, true),
         ] {
@@ -193,6 +216,12 @@ mod tests {
             ("redis+cluster://ada:can?ary@cache,b", None, InvalidUrl::Unescaped('?', "%3F")),
             ("redis+cluster://a:7000/2", None, InvalidUrl::Numbered),
             ("rediss://cache:6379/#insecure", None, InvalidUrl::Insecure),
+            ("redis://cache?ssl=true", None, InvalidUrl::Parameter),
+            ("redis://cache?password=canary", None, InvalidUrl::Parameter),
+            ("redis://cache/?db=3", None, InvalidUrl::Parameter),
+            ("redis://cache/3#frag", None, InvalidUrl::Parameter),
+            ("rediss+cluster://a:7000,b:7000?ssl=true", None, InvalidUrl::Parameter),
+            ("unix:///run/redis.sock?password=canary", None, InvalidUrl::UnixParameter),
             ("redis://cache", not_pem(), InvalidUrl::NoTls),
             ("rediss://cache", not_pem(), InvalidUrl::BadCa),
             ("rediss://cache", Some(Vec::new()), InvalidUrl::BadCa),

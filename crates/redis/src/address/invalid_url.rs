@@ -28,6 +28,18 @@ pub enum InvalidUrl {
          Sentinels' own credentials"
     )]
     SentinelParameter,
+    /// Parameter or fragment of a URL that has no meaning.
+    #[error(
+        "a parameter or a fragment of the URL has no meaning: write redis://[USER:PASSWORD@]HOST:PORT/NUMBER with the number \
+         of the database, and rediss:// for TLS; the only parameter is ?protocol=resp2 or resp3"
+    )]
+    Parameter,
+    /// Parameter or fragment of the URL of a Unix socket that has no meaning.
+    #[error(
+        "a parameter or a fragment of the URL has no meaning: a Unix socket has ?db=NUMBER&user=USER&pass=PASSWORD and \
+         protocol=resp2 or resp3"
+    )]
+    UnixParameter,
     /// Number of a database that is not a number.
     #[error(
         "the number of the database is not a number: write redis+sentinel://HOST:PORT/NAME/NUMBER, or leave /NUMBER out"
