@@ -104,6 +104,20 @@ fn what_is_not_there_is_told_without_a_password() {
 }
 
 #[test]
+fn a_file_that_a_start_cannot_make_is_found() {
+    for (words, area, message) in [
+        (["--database-url", "sqlite://none.db?mode=ro"], "database", "mode=ro creates nothing"),
+        (["--decision-log", "none/log"], "settings", "decision_log: there is no folder"),
+        (["--audit-anchor", "none/anchors"], "settings", "audit_anchor: there is no folder"),
+        (["--grpc-addr", "unix:/none/here/grpc.sock"], "settings", "grpc_addr: there is no folder"),
+    ] {
+        let (found, code) = doctor(&words);
+        has(&found, area, "error", message);
+        assert_ne!(code, 0, "{found:?}");
+    }
+}
+
+#[test]
 fn a_redis_that_evicts_is_found() {
     let redis = Redis::start();
     let url = redis.url();

@@ -58,6 +58,14 @@ impl DatabaseUrl {
         &self.url
     }
 
+    /// Returns whether the URL opens an embedded database for reading alone. Its file is then never created.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        let query = self.url.split_once('?').map_or("", |(_, query)| query);
+        let mode = query.split('&').filter_map(|pair| pair.strip_prefix("mode=")).next_back();
+        self.embedded.is_some() && mode == Some("ro")
+    }
+
     /// Returns the file of the embedded database, or `None` for PostgreSQL.
     #[must_use]
     pub fn embedded(&self) -> Option<&Path> {
@@ -268,6 +276,8 @@ mod tests {
         let url = DatabaseUrl::parse("sqlite://latchkey.db?mode=rwc").unwrap();
         assert_eq!(url.embedded(), Some(Path::new("latchkey.db")));
         assert_eq!(url.to_string(), "sqlite://latchkey.db?mode=rwc");
+        let read_only = DatabaseUrl::parse("sqlite:latchkey.db?mode=ro").unwrap().is_read_only();
+        assert!(read_only && !url.is_read_only());
         assert_eq!(DatabaseUrl::parse("postgres://h/d").unwrap().embedded(), None);
     }
 

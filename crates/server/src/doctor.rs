@@ -2,6 +2,7 @@
 //! Changes nothing, serves nothing and shows no secrets.
 
 mod database;
+mod folders;
 pub(crate) mod redis;
 mod unix_sockets;
 
@@ -160,6 +161,7 @@ fn check_settings(settings: &Settings) -> Vec<Finding> {
             found.push(warning(&what, "back it up, separately from the database"));
         }
     }
+    found.extend(folders::examine(settings));
     found.extend(host_checks::examine_settings(settings, SystemClock.now().wall));
     if found.is_empty() {
         found.push(Finding::new(Area::Settings, Severity::Ok, "the settings are valid", ""));

@@ -44,6 +44,15 @@ pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
     }
     // Opening the file would change it.
     if settings.database.is_absent_or_empty() {
+        if settings.database.url.is_read_only() {
+            let what =
+                format!("{} does not exist, or is empty, and mode=ro creates nothing", settings.database.url);
+            return vec![finding(
+                Severity::Error,
+                what,
+                "write ?mode=rwc in database_url, or correct the path",
+            )];
+        }
         let what =
             format!("{} does not exist yet, or is empty: the first start creates it", settings.database.url);
         return vec![finding(Severity::Warning, what, "no action is needed before a first start")];
