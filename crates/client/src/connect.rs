@@ -113,11 +113,11 @@ impl Connect {
     }
 
     fn endpoint(&self) -> Result<Endpoint, ConnectError> {
-        let invalid_address = || ConnectError::Address(self.address.clone());
+        let invalid_address = || ConnectError::Address(without_user(&self.address));
         let encrypted = match self.address.split_once("://") {
             _ if self.unix_path().is_some_and(|path| !path.is_empty()) => false,
-            Some(("https", _)) => true,
-            Some(("http", _)) => false,
+            Some(("https", place)) if is_host_and_port(place) => true,
+            Some(("http", place)) if is_host_and_port(place) => false,
             _ => return Err(invalid_address()),
         };
         let endpoint = Endpoint::from_shared(self.address.clone()).map_err(|_| invalid_address())?;
@@ -140,6 +140,30 @@ impl Connect {
             None => tls,
         };
         endpoint.tls_config(tls).map_err(|_| ConnectError::Tls)
+    }
+}
+
+/// Returns whether a text is a host with a port from 1 to 65535 or without one. A slash may be at its end.
+fn is_host_and_port(place: &str) -> bool {
+    let place = place.strip_suffix('/').unwrap_or(place);
+    let (host, port) = match place.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (place, None),
+    };
+    let is_port = |port: &str| {
+        port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
+    };
+    let is_ipv6 = host.starts_with('[') && host.ends_with(']');
+    let is_host =
+        !host.is_empty() && !host.contains(['/', '?', '#', '@', '\\']) && (is_ipv6 || !host.contains(':'));
+    is_host && port.is_none_or(is_port)
+}
+
+/// Returns an address without the user and the password in it.
+fn without_user(address: &str) -> String {
+    match (address.split_once("://"), address.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, place))) => format!("{scheme}://***@{place}"),
+        _ => address.to_owned(),
     }
 }
 
@@ -201,6 +225,35 @@ mod tests {
         assert!(matches!(plain.connect_lazy(), Err(ConnectError::PlainText(_))));
         let shown = format!("{:?}", Connect::to("https://x:1").identity("canary", "canary"));
         assert!(!shown.contains("canary"), "{shown}");
+    }
+
+    #[tokio::test]
+    async fn an_address_is_a_host_and_a_port_alone() {
+        for good in [
+            "https://x",
+            "http://x:1/",
+            "x:65535",
+            "http://[::1]:50051",
+            "http://[::1]",
+            "http://a-b.example.com:50051",
+        ] {
+            assert!(Connect::to(good).connect_lazy().is_ok(), "{good}");
+        }
+        for bad in [
+            "http://127.0.0.1:99999",
+            "127.0.0.1:0",
+            "http://x:",
+            "http://x:+1",
+            "http://x:46051/foo",
+            "http://x:46051?x=1",
+            "http://x:46051#x",
+            "http://user:canary@x:46051",
+            "http://::1:50051",
+        ] {
+            let error = Connect::to(bad).connect_lazy().unwrap_err();
+            assert!(matches!(error, ConnectError::Address(_)), "{bad}: {error}");
+            assert!(!error.to_string().contains("canary"), "{error}");
+        }
     }
 
     #[test]
