@@ -35,7 +35,7 @@ pub(crate) use bulk::{RevokeKeysArgs, SelectionArgs};
 pub(crate) use check::CheckArgs;
 pub(crate) use dev::DevArgs;
 #[cfg(test)]
-pub(crate) use envoy::Timeout;
+pub(crate) use envoy::{Admin, Timeout};
 pub(crate) use envoy::{DoctorArgs, EnvoyConfigArgs, HostPort, Place};
 pub(crate) use globals::{GlobalArgs, Globals};
 pub(crate) use health::HealthArgs;

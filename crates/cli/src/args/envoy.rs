@@ -29,7 +29,7 @@ pub(crate) struct EnvoyConfigArgs {
     /// The profile: a document on this machine, or the name of one that a running server has
     pub(crate) profile: String,
     /// Address that Envoy listens on
-    #[arg(long, default_value = "0.0.0.0:8080", value_name = "HOST:PORT")]
+    #[arg(long, default_value = "0.0.0.0:8080", value_name = "IP:PORT", value_parser = own_address)]
     pub(crate) listen: HostPort,
     /// The service behind it
     #[arg(long, default_value = "127.0.0.1:8000", value_name = "HOST:PORT")]
@@ -47,7 +47,7 @@ pub(crate) struct EnvoyConfigArgs {
     /// Time that Envoy waits for a Check: 50ms more than the server's `check_deadline`
     #[arg(long, default_value = "0.2s", value_name = "DURATION")]
     pub(crate) timeout: Timeout,
-    /// Address of Envoy's admin interface, HOST:PORT or unix:PATH; "none" leaves it out
+    /// Address of Envoy's admin interface, IP:PORT or unix:PATH; "none" leaves it out
     #[arg(long, default_value = "127.0.0.1:9901", value_name = "ADDRESS")]
     pub(crate) admin: Admin,
     /// Latchkey is served by TLS: the CA of its certificate, as a path on Envoy's machine
@@ -118,9 +118,19 @@ impl std::str::FromStr for Admin {
         if text == "none" {
             return Ok(Self(None));
         }
-        let place = text.parse().map_err(|remedy: String| format!("{remedy}, or none"))?;
-        Ok(Self(Some(place)))
+        let remedy = || "write IP:PORT, such as 127.0.0.1:9901, or unix:PATH, or none".to_owned();
+        let place = text.parse().map_err(|_: String| remedy())?;
+        match &place {
+            Place::Tcp(one) if !one.is_ip() => Err(remedy()),
+            Place::Tcp(_) | Place::Unix(_) => Ok(Self(Some(place))),
+        }
     }
+}
+
+/// Parses an address that Envoy listens on, which it does not look up: an IP address and a port.
+fn own_address(text: &str) -> Result<HostPort, String> {
+    let place = text.parse::<HostPort>().ok().filter(HostPort::is_ip);
+    place.ok_or_else(|| "write IP:PORT, such as 127.0.0.1:8080, or 0.0.0.0:8080 for every address".to_owned())
 }
 
 /// A host and a port.
@@ -128,6 +138,13 @@ impl std::str::FromStr for Admin {
 pub(crate) struct HostPort {
     pub(crate) host: String,
     pub(crate) port: u16,
+}
+
+impl HostPort {
+    /// Returns whether the host is an IP address.
+    fn is_ip(&self) -> bool {
+        self.host.parse::<std::net::IpAddr>().is_ok()
+    }
 }
 
 impl std::str::FromStr for HostPort {

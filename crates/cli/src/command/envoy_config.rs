@@ -20,7 +20,7 @@ const TEXT: &str = include_str!("envoy_config/envoy.yaml");
 const MAX_BODY_BYTES: u32 = 64 * 1024;
 
 pub(super) async fn run(globals: &Globals, args: EnvoyConfigArgs) -> Result<(), CliError> {
-    let document = if Path::new(&args.profile).exists() {
+    let document = if is_file(&args.profile) {
         read_text(args.profile.as_ref())?
     } else {
         let ask = v1::GetProfileRequest { name: args.profile.clone(), version: 0 };
@@ -30,6 +30,12 @@ pub(super) async fn run(globals: &Globals, args: EnvoyConfigArgs) -> Result<(), 
         .map_err(|errors| CliError::Usage(format!("{}:\n{errors}", args.profile)))?;
     let replies = profile.envoy_replies(MAX_BODY_BYTES);
     print(&render(&args, profile.name(), &profile.envoy_requirements(), &replies)?)
+}
+
+/// Returns whether an argument is a document on this machine. A name of a profile has neither a slash nor a dot.
+fn is_file(profile: &str) -> bool {
+    let path = Path::new(profile);
+    profile.contains('/') || path.extension().is_some_and(|extension| extension == "toml") || path.exists()
 }
 
 fn render(
@@ -265,5 +271,9 @@ mod tests {
         assert!(refused(&["--latchkey", "unix:/run/lk.sock", "--latchkey-ca", "/ca.pem"]));
         assert!(refused(&["--latchkey", "unix:/run/lk.sock", "--latchkey", "lk:50051"]));
         assert!(refused(&["--admin", "0.0.0.0:8080"]), "the address of --listen");
+        assert!(
+            "localhost:9901".parse::<crate::args::Admin>().is_err()
+                && "[::1]:9901".parse::<crate::args::Admin>().is_ok()
+        );
     }
 }
