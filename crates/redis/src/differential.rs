@@ -234,3 +234,27 @@ fn leases_of_several_replicas_admit_no_more_than_one_bucket() {
         })
         .unwrap();
 }
+
+#[test]
+fn a_fixed_window_that_an_earlier_version_wrote_goes_on() {
+    let server = Server::start();
+    let subject = server.subject();
+    let window = |tokens, seconds| {
+        let limit = Limit { tokens, period: Duration::from_secs(seconds), burst: None };
+        charge(subject, 0, (limit, BucketAlgorithm::FixedWindow), CountingMode::Exact)
+    };
+    let (day, second, epoch) = (window(30, 86_400), 1_000_000, BEGIN / 2_000_000);
+    let written = format!("1 6 0 {BEGIN} 86400000000 30 86400000000 {BEGIN} {epoch} 0 0");
+    let mut set = redis::cmd("SET");
+    let set = set.arg(crate::key::of(&day)).arg(written);
+    server.runtime.block_on(set.exec_async(&mut server.connection.clone())).expect("it is stored");
+    let left = |bucket: BucketCharge, cost, now| {
+        let reply = server.run(&[(bucket, BucketOp::Exact)], cost, false, now);
+        reply.granted.then(|| reply.states[0].level(&bucket, 0, cost.into()).remaining)
+    };
+    assert_eq!(left(day, 1, BEGIN + second), Some(23));
+    assert_eq!(left(window(5, 5), 1, BEGIN + 2 * second), None, "the window of five seconds has seven calls");
+    assert_eq!(left(window(5, 5), 2, BEGIN + 5 * second), Some(3));
+    assert_eq!(left(day, 0, BEGIN + 5 * second), Some(21));
+    assert_eq!(left(day, 30, BEGIN + 86_400 * second), Some(0), "the day is over");
+}
