@@ -64,7 +64,15 @@ async fn an_operator_names_the_tenant_and_the_scope(database: Database) {
     assert_eq!(refused(shop.operator.keys().import_keys(import).await), Code::InvalidArgument);
     let user = CreateUserRequest { email: "a@b.example".to_owned(), ..CreateUserRequest::default() };
     assert_eq!(refused(shop.operator.tenants().create_user(user).await), Code::InvalidArgument);
-    let (powerless, value) = shop.operator.key(key("latchkey", "live")).await;
+    let status = shop.operator.try_key(key("latchkey", "live")).await.expect_err("no role is named");
+    assert!(
+        status.message().starts_with("scopes: ") && status.message().contains("latchkey.read"),
+        "{status:?}"
+    );
+    let (made, value) = shop.operator.key(scoped("latchkey", &["latchkey.read"])).await;
+    let none = Key { scopes: Vec::new(), ..made };
+    let ask = UpdateKeyRequest { key: Some(none), update_mask: Some(field_mask(&["scopes"])) };
+    let powerless = shop.operator.keys().update_key(ask).await.expect("less is granted").into_inner();
     assert!(powerless.scopes.is_empty());
     let caller = shop.latchkey.caller(&value);
     assert_eq!(
