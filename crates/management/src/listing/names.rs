@@ -64,7 +64,8 @@ pub(crate) fn check_key_names(
     if !(subject.is_empty() || is_id || subject == SYSTEM || subject.starts_with(CERTIFICATE)) {
         fields.reject(
             "created_by",
-            "no key was created by it: it must be the id of a key (key_…) or of a user (user_…)",
+            "no key was created by it: it must be the id of a key (key_…) or of a user (user_…), or \
+             \"certificate NAME\"",
         );
     }
 }
