@@ -1,8 +1,8 @@
 //! Keys, tenants and users are found by their properties, in each order, and within the caller's own bounds alone.
 
 use latchkey_proto::v1::{
-    CheckRequest, CreateKeyRequest, CreateTenantRequest, GetShadowReportRequest, GetUsageReportRequest, Key,
-    KeyState, ListKeysRequest, ListTenantsRequest, ListUsersRequest, TenantState, UserState,
+    CheckRequest, CreateKeyRequest, CreateTenantRequest, Key, KeyState, ListKeysRequest, ListTenantsRequest,
+    ListUsersRequest, TenantState, UserState,
 };
 use latchkey_testing::{Caller, Database, eventually_async, key, on_both};
 use prost_types::Timestamp;
@@ -20,7 +20,6 @@ on_both!(
     a_key_that_was_used_is_no_longer_among_the_unused,
     imported_keys_stand_where_they_were_created,
     tenants_are_found,
-    the_name_of_no_profile_is_refused_with_the_nearest_one,
 );
 
 fn list(tenant: &str) -> ListKeysRequest {
@@ -298,29 +297,4 @@ async fn tenants_are_found(database: Database) {
     };
     let status = shop.operator.tenants().list_users(users).await.expect_err("no such role");
     assert_eq!(violations(&status)[0].0, "role");
-}
-
-async fn the_name_of_no_profile_is_refused_with_the_nearest_one(database: Database) {
-    let shop = Shop::open(database).await;
-    let operator = &shop.operator;
-    for (profile, plan, field) in [("shpo", "", "profile"), ("shop", "bgi", "plan"), ("", "bgi", "plan")] {
-        let (profile, plan) = (profile.to_owned(), plan.to_owned());
-        let ask = ListTenantsRequest { profile, plan, ..ListTenantsRequest::default() };
-        let status = operator.tenants().list_tenants(ask).await.expect_err("no such name");
-        assert_eq!(violations(&status)[0].0, field);
-    }
-    let profile = || "shpo".to_owned();
-    let usage = GetUsageReportRequest { profile: profile(), ..GetUsageReportRequest::default() };
-    let shadow = GetShadowReportRequest { profile: profile(), ..GetShadowReportRequest::default() };
-    for status in [
-        operator.usage().get_usage_report(usage).await.expect_err("no such profile"),
-        operator.shadow().get_shadow_report(shadow).await.expect_err("no such profile"),
-    ] {
-        assert_eq!((status.code(), violations(&status)[0].0.as_str()), (Code::InvalidArgument, "profile"));
-        assert!(status.message().contains("did you mean shop?"), "{status:?}");
-    }
-    let usage = GetUsageReportRequest { profile: "shop".to_owned(), ..GetUsageReportRequest::default() };
-    assert!(
-        operator.usage().get_usage_report(usage).await.expect("no calls yet").into_inner().lines.is_empty()
-    );
 }

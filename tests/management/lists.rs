@@ -1,6 +1,9 @@
 //! Lists come in pages, newest first, and a page token belongs to its own list.
 
-use latchkey_proto::v1::{CreateKeyRequest, KeyState, ListKeysRequest, ListTenantsRequest};
+use latchkey_proto::v1::{
+    CreateKeyRequest, GetShadowReportRequest, GetUsageReportRequest, KeyState, ListKeysRequest,
+    ListTenantsRequest,
+};
 use latchkey_testing::{Caller, Database, key, on_both};
 use tonic::Code;
 
@@ -11,6 +14,7 @@ on_both!(
     a_token_holds_for_its_own_tenant_and_filter_alone,
     filters_choose,
     tenants_come_in_pages_too,
+    the_name_of_no_profile_is_refused_with_the_nearest_one,
 );
 
 fn list(tenant: &str) -> ListKeysRequest {
@@ -120,4 +124,30 @@ async fn tenants_come_in_pages_too(database: Database) {
     assert_eq!(slugs, ["bank", "acme"]);
     assert_eq!(second.next_page_token, "");
     assert_eq!(refused(shop.operator.tenants().list_tenants(ask("x")).await), Code::InvalidArgument);
+}
+
+async fn the_name_of_no_profile_is_refused_with_the_nearest_one(database: Database) {
+    let shop = Shop::open(database).await;
+    let operator = &shop.operator;
+    for (profile, plan, field) in [("shpo", "", "profile"), ("shop", "bgi", "plan"), ("", "bgi", "plan")] {
+        let (profile, plan) = (profile.to_owned(), plan.to_owned());
+        let ask = ListTenantsRequest { profile, plan, ..ListTenantsRequest::default() };
+        let status = operator.tenants().list_tenants(ask).await.expect_err("no such name");
+        assert!(status.message().starts_with(&format!("{field}: ")), "{status:?}");
+    }
+    let profile = || "shpo".to_owned();
+    let usage = GetUsageReportRequest { profile: profile(), ..GetUsageReportRequest::default() };
+    let shadow = GetShadowReportRequest { profile: profile(), ..GetShadowReportRequest::default() };
+    for status in [
+        operator.usage().get_usage_report(usage).await.expect_err("no such profile"),
+        operator.shadow().get_shadow_report(shadow).await.expect_err("no such profile"),
+    ] {
+        assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+        let message = status.message();
+        assert!(message.starts_with("profile: ") && message.contains("did you mean shop?"), "{message}");
+    }
+    let usage = GetUsageReportRequest { profile: "shop".to_owned(), ..GetUsageReportRequest::default() };
+    assert!(
+        operator.usage().get_usage_report(usage).await.expect("no calls yet").into_inner().lines.is_empty()
+    );
 }
