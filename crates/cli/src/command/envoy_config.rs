@@ -15,6 +15,10 @@ use crate::exit::CliError;
 use crate::output::print;
 
 const TEXT: &str = include_str!("envoy_config/envoy.yaml");
+/// Lines for a profile that reads its credential from handshakes of WebSocket.
+const UPGRADES: &str = "                # Handshakes of WebSocket, from which the profile reads.
+                upgrade_configs: [{ upgrade_type: websocket }]
+";
 /// Largest body in bytes, where the profile reads bodies. Envoy answers a larger one with 413: a body without its end
 /// names no resource for certain.
 const MAX_BODY_BYTES: u32 = 64 * 1024;
@@ -64,10 +68,6 @@ fn render(
         ("$LISTEN_PORT", json!(args.listen.port)),
         ("$TRUSTED_HOPS", json!(requirements.trusted_hops)),
         ("$ENCODED_SLASHES", json!(slashes)),
-        (
-            "$UPGRADES",
-            if requirements.websocket { json!([{ "upgrade_type": "websocket" }]) } else { json!([]) },
-        ),
         ("$REPLIES", replies.iter().map(mapper).collect()),
         ("$VIRTUAL_HOSTS", virtual_hosts(profile, requirements)),
         ("$HEADERS", json!({ "patterns": headers })),
@@ -87,8 +87,12 @@ fn render(
             latchkey::http_cluster(args)?
         ),
     };
+    let upgrades = if requirements.websocket { UPGRADES } else { "" };
     let timeout = format!("{}s", args.timeout.0.as_secs_f64());
-    let text = TEXT.replace("$HTTP_CLUSTER", &http_cluster).replace("$TIMEOUT", &timeout);
+    let text = TEXT
+        .replace("$HTTP_CLUSTER", &http_cluster)
+        .replace("$UPGRADES", upgrades)
+        .replace("$TIMEOUT", &timeout);
     Ok(words.iter().fold(text, |text, (word, value)| text.replace(word, &value.to_string())))
 }
 
@@ -168,6 +172,18 @@ mod tests {
             args: EnvoyConfigArgs,
         }
         <Line as clap::Parser>::parse_from([&["envoy-config", "p"], words].concat()).args
+    }
+
+    #[test]
+    fn handshakes_of_websocket_pass_where_the_profile_reads_them() {
+        for websocket in [true, false] {
+            let requirements = EnvoyRequirements { websocket, ..EnvoyRequirements::default() };
+            let yaml = configuration(&[], &requirements);
+            let manager =
+                &yaml["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
+            let expected = if websocket { json!([{ "upgrade_type": "websocket" }]) } else { Value::Null };
+            assert_eq!(manager["upgrade_configs"], expected);
+        }
     }
 
     fn configuration(words: &[&str], requirements: &EnvoyRequirements) -> Value {
