@@ -37,10 +37,10 @@ fn service() -> (u16, Receiver<String>) {
             let (mut stream, sender) = (stream.expect("a connection"), sender.clone());
             std::thread::spawn(move || {
                 let mut buffer = [0; 16 * 1024];
-                let (mut upgraded, mut first) = (false, true);
+                let mut upgraded = false;
                 while let Ok(length @ 1..) = stream.read(&mut buffer) {
                     let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
-                    let answer = match (upgraded, first && text.starts_with("GET /ws")) {
+                    let answer = match (upgraded, text.starts_with("GET /ws")) {
                         (true, _) => text.clone(),
                         (false, true) => {
                             upgraded = true;
@@ -48,7 +48,6 @@ fn service() -> (u16, Receiver<String>) {
                         }
                         (false, false) => "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_owned(),
                     };
-                    first = false;
                     // What a client sends before the answer would reach the service by now.
                     std::thread::sleep(Duration::from_millis(200));
                     let _ = sender.send(text);
