@@ -66,6 +66,11 @@ impl Template {
         Ok(complete.then_some(out))
     }
 
+    /// Returns true if the filters leave nothing of a value that the request has.
+    pub(crate) fn is_misformed(&self, input: &RenderInput<'_>) -> bool {
+        self.render_field(input).is_err_and(|flawed| flawed.flaw == Flaw::Form)
+    }
+
     /// Returns the field and the literal text, if the template is a number of the body and a text after it.
     pub(crate) fn number_and_suffix(&self) -> Option<(&str, &str)> {
         let (first, suffix) = match self.segments.as_slice() {

@@ -33,7 +33,14 @@ impl FieldTemplate {
     ) -> Option<Value> {
         match self {
             Self::Single(template, field_type) => {
-                let text = render(template, input, mistakes)?;
+                let before = mistakes.len();
+                let Some(text) = render(template, input, mistakes) else {
+                    // A text in another form is the identifier of nothing, and the RPC finds nothing without one.
+                    if field == "id" && template.is_misformed(input) {
+                        mistakes.truncate(before);
+                    }
+                    return None;
+                };
                 match field_type {
                     // An invalid duration is sent unchanged, so that the RPC rejects it. Without a duration, the
                     // result would never expire.

@@ -133,6 +133,29 @@ fn a_value_of_which_the_filters_leave_nothing_refuses_the_call() {
 }
 
 #[test]
+fn an_identifier_in_another_form_is_the_identifier_of_nothing() {
+    let profile = profile(
+        r#"
+name = "p"
+[[kinds]]
+name = "k"
+prefix = "k_"
+[[endpoints]]
+method = "DELETE"
+path = "/keys/{id}"
+rpc = "RevokeKey"
+fields = { id = 'key_{{ path.id | removeprefix("apk_") }}', reason = '{{ query.why | removeprefix("because_") }}' }
+answer = "{}"
+"#,
+    );
+    let delete = |path: &'static str| Request { method: "DELETE", ..request(path, &[]) };
+    assert_eq!(ask(&profile, &delete("/keys/apk_1")).unwrap(), json!({ "id": "key_1" }));
+    assert_eq!(ask(&profile, &delete("/keys/key_1")).unwrap(), json!({}), "the RPC finds nothing");
+    let refused = ask(&profile, &delete("/keys/apk_1?why=so")).unwrap_err();
+    assert_eq!(refused, "query parameter why must have the form because_…");
+}
+
+#[test]
 fn an_empty_text_or_list_of_the_body_is_not_an_absent_one() {
     let profile = document("{{ query.shop }}");
     let refused = |body: &str| ask(&profile, &post("/keys/1", &[], body)).unwrap_err();
