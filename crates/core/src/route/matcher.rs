@@ -22,6 +22,10 @@ use crate::check_input::Path;
 
 /// Routes of a profile, prepared for matching.
 #[derive(Clone, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the document, or a fact about the routes"
+)]
 pub struct Routes {
     declared: Vec<Route>,
     tree: Tree,

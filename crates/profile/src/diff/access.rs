@@ -3,6 +3,7 @@
 
 use latchkey_core::policy::UnmatchedRoute;
 use latchkey_core::profile_change::{Affected, AffectedKeys, ChangeEffect, ProfileChange};
+use latchkey_core::route::Routes;
 
 use super::document::texts;
 use super::{Versions, list};
@@ -51,27 +52,6 @@ fn switches(versions: &Versions<'_>) -> Vec<ProfileChange> {
             closed: "calls that match no route are denied",
         },
         Switch {
-            field: "paths",
-            open: (old.routes.is_case_sensitive(), new.routes.is_case_sensitive()),
-            values: ("unambiguous", "case_sensitive"),
-            opened: "paths that match a route only in another letter case are not denied for it any more",
-            closed: "paths that match a route only in another letter case are denied",
-        },
-        Switch {
-            field: "trailing_slash",
-            open: (old.routes.ignores_last_slash(), new.routes.ignores_last_slash()),
-            values: ("unambiguous", "ignore"),
-            opened: "paths that end with a slash are the paths without it, also where another route would take them",
-            closed: "paths that end with a slash are denied where another route would take them",
-        },
-        Switch {
-            field: "format_suffix",
-            open: (old.routes.distinguishes_suffix(), new.routes.distinguishes_suffix()),
-            values: ("unambiguous", "distinct"),
-            opened: "paths that match a narrower route but for a suffix such as `.json` are not denied for it any more",
-            closed: "paths that match a narrower route but for a suffix such as `.json` are denied",
-        },
-        Switch {
             field: "tenant.required",
             open: (!old.tenant_required, !new.tenant_required),
             values: ("true", "false"),
@@ -93,7 +73,34 @@ fn switches(versions: &Versions<'_>) -> Vec<ProfileChange> {
             closed: "the credential is not forwarded to the upstream",
         },
     ];
-    all.iter().filter_map(switch).collect()
+    all.iter().chain(&path_switches(&old.routes, &new.routes)).filter_map(switch).collect()
+}
+
+/// Returns the switches of how paths are compared with routes.
+fn path_switches(old: &Routes, new: &Routes) -> [Switch; 3] {
+    [
+        Switch {
+            field: "paths",
+            open: (old.is_case_sensitive(), new.is_case_sensitive()),
+            values: ("unambiguous", "case_sensitive"),
+            opened: "paths that match a route only in another letter case are not denied for it any more",
+            closed: "paths that match a route only in another letter case are denied",
+        },
+        Switch {
+            field: "trailing_slash",
+            open: (old.ignores_last_slash(), new.ignores_last_slash()),
+            values: ("unambiguous", "ignore"),
+            opened: "paths that end with a slash are the paths without it, also where another route would take them",
+            closed: "paths that end with a slash are denied where another route would take them",
+        },
+        Switch {
+            field: "format_suffix",
+            open: (old.distinguishes_suffix(), new.distinguishes_suffix()),
+            values: ("unambiguous", "distinct"),
+            opened: "paths that match a narrower route but for a suffix such as `.json` are not denied for it any more",
+            closed: "paths that match a narrower route but for a suffix such as `.json` are denied",
+        },
+    ]
 }
 
 fn switch(Switch { field, open, values, opened, closed }: &Switch) -> Option<ProfileChange> {

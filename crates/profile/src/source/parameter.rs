@@ -42,7 +42,7 @@ pub(super) fn compare(spelling: &[u8], name: &str) -> Match {
 }
 
 fn is_spelling(spelling: &[u8], name: &str) -> bool {
-    spelling.len() == name.len() && spelling.iter().map(plain).eq(name.as_bytes().iter().map(plain))
+    spelling.len() == name.len() && spelling.iter().copied().map(plain).eq(name.bytes().map(plain))
 }
 
 /// Returns true if PHP reads a name with a bracket that is not closed as this name: `p[x` is `p_x` to it.
@@ -51,13 +51,13 @@ fn is_open_spelling(spelling: &[u8], name: &str) -> bool {
         let bracket = text.iter().position(|b| *b == b'[');
         bracket.is_some_and(|at| !text[at..].contains(&b']'))
     };
-    let underscored = |byte: &u8| if *byte == b'[' { b'_' } else { plain(byte) };
+    let underscored = |byte: u8| if byte == b'[' { b'_' } else { plain(byte) };
     spelling.len() == name.len()
         && is_open(spelling)
-        && spelling.iter().map(underscored).eq(name.as_bytes().iter().map(underscored))
+        && spelling.iter().copied().map(underscored).eq(name.bytes().map(underscored))
 }
 
-fn plain(byte: &u8) -> u8 {
+fn plain(byte: u8) -> u8 {
     match byte {
         b'.' | b' ' => b'_',
         other => other.to_ascii_lowercase(),
