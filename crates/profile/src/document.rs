@@ -77,14 +77,13 @@ fn profile(mut root: Section<'_>, version: u64) -> Profile {
     let roles = tokens::roles(&mut root, &scopes);
     let min_password_length = tokens::min_password_length(&mut root);
     let upstream = headers::upstream(&mut root);
-    let environments = environments.into_iter().map(|(name, _)| name).collect();
     let policy = Policy {
         name,
         version,
         enforce,
         accepts,
         tenant_required,
-        environments,
+        environments: environments.into_iter().map(|(name, _)| name).collect(),
         kinds,
         scopes,
         routes,

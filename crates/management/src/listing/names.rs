@@ -89,12 +89,11 @@ impl ManagementService {
         if name.is_empty() || name == operator::SLUG {
             return Ok(());
         }
-        let known: Vec<Box<str>> = match caller.principal() {
-            Some(own) => vec![own.tenant.profile.clone()],
-            None => {
-                let profiles = self.parts.store.profiles().await?;
-                profiles.into_iter().map(|profile| profile.name).collect()
-            }
+        let known: Vec<Box<str>> = if let Some(own) = caller.principal() {
+            vec![own.tenant.profile.clone()]
+        } else {
+            let profiles = self.parts.store.profiles().await?;
+            profiles.into_iter().map(|profile| profile.name).collect()
         };
         let mut fields = FieldValidator::new("");
         if !known.iter().any(|known| **known == *name) {
