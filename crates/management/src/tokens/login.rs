@@ -125,9 +125,9 @@ impl TokenIssuer {
         let kept = user.map(|user| user.password.clone());
         let salt = password::salt(&mut (self.shared().random)());
         run_blocking(&*self.parts.blocking, move || {
-            let _slot = slot;
             let Comparison { correct, outdated } = password::verify(&password, kept.as_ref());
             let renewed = (correct && outdated).then(|| password::hash(&password, &salt));
+            drop(slot);
             (correct, renewed)
         })
         .await

@@ -111,12 +111,13 @@ impl DatabaseFile {
     }
 
     /// Records the files of the write-ahead log. SQLite must have them open, and keep them open as long as they are
-    /// compared.
+    /// compared. On a file system where SQLite can't keep such a log, there are none.
     pub(super) fn record_log(&mut self) -> Result<(), DatabaseFileError> {
         let mut log = Vec::with_capacity(2);
         for path in [beside(&self.path, "-wal"), beside(&self.path, "-shm")] {
             match fs::metadata(&path) {
                 Ok(metadata) => log.push((path, identity(&metadata))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(DatabaseFileError::Io(path, error)),
             }
         }
