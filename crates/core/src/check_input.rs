@@ -114,6 +114,15 @@ pub type ScopeNames<'a> = SmallVec<[&'a str; 4]>;
 /// A few resources, each with the identifier that the call uses.
 pub type Resources<'a> = SmallVec<[(&'a str, &'a str); 2]>;
 
+/// Source of the tenant and of the resources of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamedBy {
+    /// The client's request, which can name what it likes.
+    Client,
+    /// The caller of Check itself.
+    CheckCaller,
+}
+
 /// Input of one decision, from one request.
 #[derive(Clone, Debug)]
 pub struct CheckInput<'a> {
@@ -121,9 +130,8 @@ pub struct CheckInput<'a> {
     pub credential: PresentedCredential<'a>,
     /// The tenant that the request names, by identifier or slug.
     pub tenant: Option<&'a str>,
-    /// True if the caller of Check itself names the tenant and the resources; false if a client's request does, which can
-    /// name what it likes.
-    pub named_by_caller: bool,
+    /// Source of the tenant and of the resources.
+    pub named_by: NamedBy,
     /// The environment that the request goes to.
     pub environment: RequestedEnvironment<'a>,
     /// The HTTP method; empty if the caller gave none.
@@ -161,7 +169,7 @@ impl Default for CheckInput<'_> {
         Self {
             credential: PresentedCredential::Missing,
             tenant: None,
-            named_by_caller: false,
+            named_by: NamedBy::Client,
             environment: RequestedEnvironment::Any,
             method: "",
             path: Path::Absent,

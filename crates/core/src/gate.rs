@@ -21,7 +21,7 @@ use std::sync::Arc;
 use self::authenticate::AuthenticatedCaller;
 use self::explain::ExplainLog;
 use crate::cache::ReplicaCache;
-use crate::check_input::{CheckInput, Path, RequestedEnvironment};
+use crate::check_input::{CheckInput, NamedBy, Path, RequestedEnvironment};
 use crate::decision::{Decision, DecisionContext, Denial, Verdict};
 use crate::error::SystemError;
 use crate::policy::Policy;
@@ -239,7 +239,8 @@ impl<L: Limiter> Gate<L> {
 /// have. A public route is public where nothing else is asked.
 fn asks_for_more(input: &CheckInput<'_>) -> bool {
     let scopes = input.route_scopes.is_some() || !input.scopes.is_empty();
-    let named = input.named_by_caller && (input.tenant.is_some() || !input.resource.is_empty());
+    let named =
+        input.named_by == NamedBy::CheckCaller && (input.tenant.is_some() || !input.resource.is_empty());
     scopes || named || !input.route_resource.is_empty()
 }
 

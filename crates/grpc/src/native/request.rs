@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use latchkey_core::check_input::{
-    CheckInput, Path, PresentedCredential, RateClassSelector, RequestedEnvironment,
+    CheckInput, NamedBy, Path, PresentedCredential, RateClassSelector, RequestedEnvironment,
 };
 use latchkey_core::error::FieldViolation;
 use latchkey_core::excerpt::Quoted;
@@ -61,7 +61,7 @@ fn access(request: &CheckRequest, address: Option<IpAddr>) -> CheckInput<'_> {
     CheckInput {
         credential: PresentedCredential::of(&request.credential),
         tenant: non_empty(&request.tenant),
-        named_by_caller: true,
+        named_by: NamedBy::CheckCaller,
         environment: non_empty(&request.environment)
             .map_or(RequestedEnvironment::Any, RequestedEnvironment::Named),
         method: &request.method,

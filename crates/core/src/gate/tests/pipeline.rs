@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::fixture::GateFixture;
 use super::{denial_reason, get_request, reason};
-use crate::check_input::{CheckInput, Path, PresentedCredential, RateClassSelector, Resources};
+use crate::check_input::{CheckInput, NamedBy, Path, PresentedCredential, RateClassSelector, Resources};
 use crate::decision::DecisionSource;
 use crate::error::SystemError;
 use crate::ports::{Change, ChangeSubject};
@@ -152,17 +152,21 @@ async fn a_public_route_is_public_where_nothing_else_is_asked() {
     // A client can send what it likes in its headers.
     let sent = CheckInput { tenant: Some("nosuch"), resource: merchant(), ..open.clone() };
     assert_eq!(denial_reason(&fixture, &open).await, None);
-    assert_eq!(denial_reason(&fixture, &CheckInput { named_by_caller: true, ..open.clone() }).await, None);
+    assert_eq!(
+        denial_reason(&fixture, &CheckInput { named_by: NamedBy::CheckCaller, ..open.clone() }).await,
+        None
+    );
     assert_eq!(denial_reason(&fixture, &sent).await, None);
     for asked in [
-        CheckInput { named_by_caller: true, tenant: Some("acme"), ..open.clone() },
-        CheckInput { named_by_caller: true, resource: merchant(), ..open.clone() },
+        CheckInput { named_by: NamedBy::CheckCaller, tenant: Some("acme"), ..open.clone() },
+        CheckInput { named_by: NamedBy::CheckCaller, resource: merchant(), ..open.clone() },
         CheckInput { route_resource: merchant(), ..open.clone() },
     ] {
         let denied = denial_reason(&fixture, &asked).await;
         assert_eq!(denied, Some(Reason::MissingCredential), "{asked:?}");
     }
-    let with_key = CheckInput { named_by_caller: true, tenant: Some("nosuch"), ..get_request(GOOD, "/open") };
+    let with_key =
+        CheckInput { named_by: NamedBy::CheckCaller, tenant: Some("nosuch"), ..get_request(GOOD, "/open") };
     assert_eq!(denial_reason(&fixture, &with_key).await, Some(Reason::TenantMismatch));
 }
 
