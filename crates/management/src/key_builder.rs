@@ -211,12 +211,10 @@ impl<'p> KeyBuilder<'p> {
         let implied = |kind: &KeyKind| kind.lifetime.implied(self.created, self.now, self.caller_expires);
         let (field, expires) = match expiry {
             None => ("ttl", kind.and_then(implied)),
-            Some(Expiry::At(at)) => {
-                fields.expiry("expire_time", at, self.earliest_expiry);
-                ("expire_time", Some(at))
+            Some(expiry) => {
+                let (field, at) = lifetime::resolve(expiry, self.now, self.earliest_expiry, fields)?;
+                (field, Some(at))
             }
-            // A lifetime that is too long for any time is reported already.
-            Some(Expiry::After(ttl)) => ("ttl", Some(fields.lifetime("ttl", ttl, self.now)?)),
         };
         if let Some(kind) = kind {
             lifetime::check(kind, self.created, (field, expires), fields);

@@ -14,16 +14,26 @@ pub(super) fn requested(
     now: Timestamp,
     fields: &mut FieldValidator<'_>,
 ) -> Option<Timestamp> {
-    let (field, expires) = match expiry {
-        Expiry::At(at) => {
-            fields.expiry("expire_time", at, now);
-            ("expire_time", at)
-        }
-        // A lifetime that is too long for any time is reported already.
-        Expiry::After(ttl) => ("ttl", fields.lifetime("ttl", ttl, now)?),
-    };
+    let (field, expires) = resolve(expiry, now, now, fields)?;
     check(kind, now, (field, Some(expires)), fields);
     Some(expires)
+}
+
+/// Returns the time that an expiry means at `now`, and the field of the request it is from. It must be after `earliest`, or
+/// after `now` for a lifetime. `None` if a lifetime is too long for any time, which is reported.
+pub(super) fn resolve(
+    expiry: Expiry,
+    now: Timestamp,
+    earliest: Timestamp,
+    fields: &mut FieldValidator<'_>,
+) -> Option<(&'static str, Timestamp)> {
+    match expiry {
+        Expiry::At(at) => {
+            fields.expiry("expire_time", at, earliest);
+            Some(("expire_time", at))
+        }
+        Expiry::After(ttl) => Some(("ttl", fields.lifetime("ttl", ttl, now)?)),
+    }
 }
 
 /// Checks the expiry of a key that was created at `created`. `field` is the field that the request set it by.

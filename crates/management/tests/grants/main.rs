@@ -24,7 +24,8 @@ use crate::world::{NOW, Shape, World, limit_texts, shape};
 enum Action {
     Create(Shape),
     Update(usize, Vec<&'static str>, Shape),
-    Rotate(usize),
+    /// With the milliseconds until the successor expires, if the request names an expiry.
+    Rotate(usize, Option<i64>),
     Revoke(usize),
     Disclose(Shape),
     Import(Shape),
@@ -35,10 +36,11 @@ fn action() -> impl Strategy<Value = Action> {
     let fields =
         vec!["name", "scopes", "allowed_networks", "rate_limits", "metadata", "expire_time", "disabled"];
     let some = prop::sample::subsequence(fields, 1..=3);
+    let expiry = prop::sample::select(vec![None, Some(-5), Some(500), Some(1_500), Some(3_000)]);
     prop_oneof![
         1 => shape().prop_map(Action::Create),
         4 => (0..3_usize, some, shape()).prop_map(|(key, fields, to)| Action::Update(key, fields, to)),
-        2 => (0..3_usize).prop_map(Action::Rotate),
+        2 => (0..3_usize, expiry).prop_map(|(key, expiry)| Action::Rotate(key, expiry)),
         1 => (0..3_usize).prop_map(Action::Revoke),
         2 => shape().prop_map(Action::Disclose),
         1 => shape().prop_map(Action::Import),
@@ -131,10 +133,11 @@ async fn check(world: &World, action: Action) {
             }
         }
         Action::Update(index, fields, shape) => update(world, index, &fields, &shape).await,
-        Action::Rotate(index) => {
+        Action::Rotate(index, expiry) => {
             let old = world.stored(index);
+            let expiry = expiry.map(|after| Expiry::At(Timestamp(NOW.0 + after)));
             let overlap = std::time::Duration::from_secs(60);
-            let request = RotateKey { id: old.id.to_string(), overlap, expiry: None };
+            let request = RotateKey { id: old.id.to_string(), overlap, expiry };
             if let Ok(rotated) = service.rotate_key(caller, request, &call).await {
                 assert!(in_reach(world, &old) && narrows(&old, &rotated.replaced));
                 assert!(can_create(world, &rotated.key).await, "the successor is wider than the caller");
