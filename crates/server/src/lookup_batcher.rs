@@ -1,5 +1,6 @@
-//! Batching of lookups of keys, users and token families, so that many lookups of one type become one query. Without
-//! a valid lease each Check reads the database; a busy key must not cause a stampede of queries then.
+//! Batching of lookups of keys, users, token families and refresh tokens, so that many lookups of one type become one
+//! query. Without a valid lease each Check reads the database; a busy key must not cause a stampede of queries then. The
+//! lookups of calls that issue and refresh tokens are batched as well.
 
 mod batcher;
 
@@ -10,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use latchkey_core::error::SystemError;
 use latchkey_core::id::{FamilyId, UserId};
-use latchkey_core::ports::{FamilyLookup, KeyStore, LookupResult};
+use latchkey_core::ports::{FamilyLookup, KeyStore, LookupResult, RefreshTokenLookup};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::user::UserRecord;
 use tokio::runtime::Handle;
@@ -25,13 +26,14 @@ pub(crate) struct BatchingKeyStore {
     keys: Batcher<KeyHash, LookupResult>,
     users: Batcher<UserId, LookupResult<UserRecord>>,
     families: Batcher<FamilyKey, FamilyLookup>,
+    refresh_tokens: Batcher<KeyHash, RefreshTokenLookup>,
 }
 
 impl BatchingKeyStore {
     /// Makes a batching store. Queries run as tasks of `runtime`, on which the store's connections live. A lookup fails
     /// after the timeout.
     pub(crate) fn new(store: Arc<dyn KeyStore>, runtime: &Handle, timeout: Duration) -> Self {
-        let (keys, users, families) = (Arc::clone(&store), Arc::clone(&store), store);
+        let (keys, users, families) = (Arc::clone(&store), Arc::clone(&store), Arc::clone(&store));
         Self {
             keys: Batcher::new((runtime.clone(), timeout), move |hashes: Vec<KeyHash>| {
                 let store = Arc::clone(&keys);
@@ -44,6 +46,10 @@ impl BatchingKeyStore {
             families: Batcher::new((runtime.clone(), timeout), move |lookups| {
                 let store = Arc::clone(&families);
                 async move { families_by_signing_key(&*store, lookups).await }
+            }),
+            refresh_tokens: Batcher::new((runtime.clone(), timeout), move |hashes: Vec<KeyHash>| {
+                let store = Arc::clone(&store);
+                async move { store.refresh_tokens(&hashes).await }
             }),
         }
     }
@@ -82,6 +88,10 @@ impl KeyStore for BatchingKeyStore {
 
     async fn family(&self, id: FamilyId, signing_key: &str) -> Result<FamilyLookup, SystemError> {
         self.families.look_up((id, signing_key.into())).await
+    }
+
+    async fn refresh_token(&self, hash: &KeyHash) -> Result<RefreshTokenLookup, SystemError> {
+        self.refresh_tokens.look_up(*hash).await
     }
 }
 

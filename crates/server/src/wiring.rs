@@ -6,7 +6,7 @@ mod telemetry;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use latchkey_config::{CheckDeadlines, FollowerSettings, Settings, UsageSettings, sealer};
+use latchkey_config::{DatabaseDeadlines, FollowerSettings, Settings, UsageSettings, sealer};
 use latchkey_core::cache::ReplicaCache;
 use latchkey_core::limit::local::LocalLimiter;
 use latchkey_core::observer::CheckObserver;
@@ -69,7 +69,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     random: Randomness,
     limiter: RateLimiter,
-    check_deadlines: CheckDeadlines,
+    deadlines: DatabaseDeadlines,
     sealer: Arc<Sealer>,
     blocking_pool: Arc<BlockingPool>,
     usage: Arc<UsageTracker>,
@@ -186,7 +186,7 @@ fn shared(settings: &Settings, random: Randomness, parts: &TelemetryParts) -> Re
         usage: Arc::new(UsageTracker::new(random_id(&random).into())),
         random,
         limiter: rate_limiter(settings)?,
-        check_deadlines: settings.database.deadlines.check,
+        deadlines: settings.database.deadlines,
         sealer: Arc::new(sealer(&settings.master_key, &settings.previous_master_keys)?),
         blocking_pool: Arc::new(BlockingPool::start().map_err(ServeError::ThreadSpawn)?),
         operators: settings.operators.clone(),

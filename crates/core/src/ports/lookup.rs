@@ -3,11 +3,12 @@
 
 use async_trait::async_trait;
 
-use super::FamilyLookup;
+use super::{FamilyLookup, TokenFamily};
 use crate::error::SystemError;
 use crate::id::{FamilyId, UserId};
 use crate::record::{KeyRecord, TenantRecord};
 use crate::secret::KeyHash;
+use crate::token::refresh::RefreshRecord;
 use crate::user::UserRecord;
 
 /// Result of the lookup of a key (or user), read at one revision.
@@ -19,7 +20,10 @@ pub struct LookupResult<R = KeyRecord> {
     pub revision: u64,
 }
 
-/// Lookups of the gate. A store without tokens has no users and no families.
+/// Refresh token with its family.
+pub type RefreshTokenLookup = Option<(RefreshRecord, TokenFamily)>;
+
+/// Lookups of credentials. A store without tokens has no users, no families and no refresh tokens.
 ///
 /// The results of a lookup of many are in the order of the arguments, each with an error of its own: a
 /// corrupt row fails its own key, while an unavailable database fails all of them.
@@ -36,6 +40,11 @@ pub trait KeyStore: Send + Sync {
     /// Returns the family with this identifier, and whether the signing key is in force. It makes one query.
     async fn family(&self, _id: FamilyId, _signing_key: &str) -> Result<FamilyLookup, SystemError> {
         Ok(FamilyLookup { entry: None, signing_key_in_force: false, revision: 0 })
+    }
+
+    /// Returns the refresh token with this hash. It makes one query.
+    async fn refresh_token(&self, _hash: &KeyHash) -> Result<RefreshTokenLookup, SystemError> {
+        Ok(None)
     }
 
     /// Returns the keys with these hashes, by one query if the store is able to.
@@ -62,6 +71,15 @@ pub trait KeyStore: Send + Sync {
         let mut results = Vec::with_capacity(ids.len());
         for id in ids {
             results.push(self.family(*id, signing_key).await);
+        }
+        results
+    }
+
+    /// Returns the refresh tokens with these hashes, by one query if the store is able to.
+    async fn refresh_tokens(&self, hashes: &[KeyHash]) -> Vec<Result<RefreshTokenLookup, SystemError>> {
+        let mut results = Vec::with_capacity(hashes.len());
+        for hash in hashes {
+            results.push(self.refresh_token(hash).await);
         }
         results
     }

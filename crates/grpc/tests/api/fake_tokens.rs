@@ -128,10 +128,6 @@ impl TokenStore for NoTokens {
         Err(SystemError::database().into())
     }
 
-    async fn refresh_token(&self, _: &KeyHash) -> Result<Option<(RefreshRecord, TokenFamily)>, SystemError> {
-        Ok(None)
-    }
-
     async fn redeem_refresh_token(
         &self,
         _: &KeyHash,

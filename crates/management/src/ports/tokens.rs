@@ -103,11 +103,6 @@ pub trait TokenStore: Send + Sync {
         ended: Vec<FamilyId>,
         audit: AuditEntry,
     ) -> Result<(), ManagementError>;
-    /// Reads a refresh token by its hash, with its family.
-    async fn refresh_token(
-        &self,
-        hash: &KeyHash,
-    ) -> Result<Option<(RefreshRecord, TokenFamily)>, SystemError>;
     /// Redeems a refresh token and stores its successor, if the token is not redeemed yet and its family has not
     /// ended. One conditional statement, so that exactly one of several concurrent callers gets `true`.
     async fn redeem_refresh_token(

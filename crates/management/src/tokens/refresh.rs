@@ -56,7 +56,7 @@ impl TokenIssuer {
             return Err(INVALID_CREDENTIAL.into());
         }
         let hash = request.token.hash();
-        let (record, family) = self.parts.store.refresh_token(&hash).await?.ok_or(INVALID_CREDENTIAL)?;
+        let (record, family) = self.parts.keys.refresh_token(&hash).await?.ok_or(INVALID_CREDENTIAL)?;
         let now = self.now();
         if family.record.ended.is_some() || family.record.ends <= now {
             return Err(INVALID_CREDENTIAL.into());
@@ -94,7 +94,7 @@ impl TokenIssuer {
             return Ok(IssuedTokens::new(&holder, &family.record, access, next, &granted, now));
         }
         // Another call redeemed the token first, or ended the family.
-        let (record, family) = self.parts.store.refresh_token(&hash).await?.ok_or(INVALID_CREDENTIAL)?;
+        let (record, family) = self.parts.keys.refresh_token(&hash).await?.ok_or(INVALID_CREDENTIAL)?;
         match &record.spent {
             Some(spent) if family.record.ended.is_none() => {
                 self.resend_or_end(&record, spent, &request.scopes, &family, &holder, call).await
@@ -127,7 +127,7 @@ impl TokenIssuer {
         let now = self.now();
         let opened = self.shared().sealer.open(&spent.successor, &seal_owner(&record.hash));
         let successor = opened.map_err(|e| SystemError::Internal(format!("{}: {e}", family.record.id)))?;
-        let after = self.parts.store.refresh_token(&successor.hash()).await?;
+        let after = self.parts.keys.refresh_token(&successor.hash()).await?;
         let is_latest = after.is_some_and(|(successor, _)| successor.spent.is_none());
         if spent.at.plus(REUSE_GRACE) < now || !is_latest {
             self.emit(TokenEvent::Reuse);

@@ -21,7 +21,7 @@ impl TokenIssuer {
 
     async fn family_of(&self, token: &PlainKey) -> Result<Option<TokenFamily>, SystemError> {
         if refresh::matches_format(token.reveal()) {
-            let found = self.parts.store.refresh_token(&token.hash()).await?;
+            let found = self.parts.keys.refresh_token(&token.hash()).await?;
             return Ok(found.map(|(_, family)| family));
         }
         let key_ring = self.parts.cache.key_ring();

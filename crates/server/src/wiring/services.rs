@@ -30,7 +30,7 @@ pub(super) fn services(
         store: Arc::new(BatchingKeyStore::new(
             shared.store.clone(),
             &Handle::current(),
-            shared.check_deadlines.lookup(),
+            shared.deadlines.check.lookup(),
         )),
         policies: shared.catalog.clone(),
         limiter: shared.limiter.clone(),
@@ -51,7 +51,11 @@ pub(super) fn services(
     let tokens = TokenIssuer::new(TokenIssuerParts {
         management: management.clone(),
         store: shared.store.clone(),
-        keys: Arc::new(ManagementLookups(shared.store.clone())),
+        keys: Arc::new(BatchingKeyStore::new(
+            Arc::new(ManagementLookups(shared.store.clone())),
+            &Handle::current(),
+            shared.deadlines.management,
+        )),
         cache: shared.cache.clone(),
         blocking: shared.blocking_pool.clone(),
         observer: shared.observer.clone(),
@@ -73,7 +77,7 @@ pub(super) fn services(
         catalog: shared.catalog.clone(),
         clock: shared.clock.clone(),
         ready: readiness.accepting(),
-        check_deadline: shared.check_deadlines.total,
+        check_deadline: shared.deadlines.check.total,
         observer: shared.observer.clone(),
     }
 }

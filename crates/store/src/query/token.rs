@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use latchkey_core::error::SystemError;
 use latchkey_core::id::FamilyId;
 use latchkey_core::ports::tokens::SigningKeys;
-use latchkey_core::ports::{FamilyLookup, TokenFamily};
+use latchkey_core::ports::{FamilyLookup, RefreshTokenLookup, TokenFamily};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
 use latchkey_core::token::TokenSubject;
@@ -128,22 +128,32 @@ pub(crate) async fn oldest_families(
     Ok(ids.into_iter().map(FamilyId).collect())
 }
 
-/// Returns the refresh token with this hash, and its family.
-pub(crate) async fn refresh(
+/// Returns the refresh tokens with these hashes, each with its family. Each is found, absent or corrupt independently of the
+/// others.
+pub(crate) async fn refresh_tokens(
     connection: &PooledConnection,
-    hash: &KeyHash,
-) -> Result<Option<(RefreshRecord, TokenFamily)>, StoreError> {
+    hashes: &[KeyHash],
+) -> Result<Vec<Result<RefreshTokenLookup, SystemError>>, StoreError> {
     let mut query = Query::select();
     query.from_as(refresh::Entity, TOKEN);
     let of_token = Expr::col((FAMILY, family::Column::Id)).equals((TOKEN, refresh::Column::FamilyId));
     query.join_as(JoinType::InnerJoin, family::Entity, FAMILY, of_token);
     join_key(&mut query);
     select(&mut query, TOKEN, refresh::Column::iter());
-    query.and_where(Expr::col((TOKEN, refresh::Column::Hash)).eq(hash.0.to_vec()));
-    let Some(row) = connection.query_one(&query).await? else { return Ok(None) };
-    let token = row::token::refresh(refresh::Model::from_query_result(&row, &prefix(TOKEN))?)?;
-    let family = read(&row, token.family)?;
-    Ok(Some((token, family)))
+    let wanted = padded_in_values(hashes).map(|hash| hash.0.to_vec());
+    query.and_where(Expr::col((TOKEN, refresh::Column::Hash)).is_in(wanted));
+    let mut found = HashMap::with_capacity(hashes.len());
+    for row in connection.query_all(&query).await? {
+        let hash: Vec<u8> = row.try_get("", &column_alias(TOKEN, "hash"))?;
+        found.insert(hash, read_refresh_token(&row).map_err(SystemError::from));
+    }
+    Ok(hashes.iter().map(|hash| found.get(hash.0.as_slice()).cloned().transpose()).collect())
+}
+
+fn read_refresh_token(row: &QueryResult) -> Result<(RefreshRecord, TokenFamily), StoreError> {
+    let token = row::token::refresh(refresh::Model::from_query_result(row, &prefix(TOKEN))?)?;
+    let family = read(row, token.family)?;
+    Ok((token, family))
 }
 
 /// Returns every signing key. A corrupt one is logged and left out; the others stay usable. The revision is

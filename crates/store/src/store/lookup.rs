@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use latchkey_core::error::SystemError;
 use latchkey_core::id::{FamilyId, UserId};
 use latchkey_core::ports::timing::QueryKind;
-use latchkey_core::ports::{FamilyLookup, KeyStore, LookupResult};
+use latchkey_core::ports::{FamilyLookup, KeyStore, LookupResult, RefreshTokenLookup};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::user::UserRecord;
 
@@ -51,6 +51,15 @@ impl Store {
             up_to_date(&connection, required, found, |found| found.revision)
         };
         for_each_id(ids.len(), self.with_deadline_of(deadline, QueryKind::FindFamily, query)).await
+    }
+
+    async fn refresh_tokens_of(
+        &self,
+        hashes: &[KeyHash],
+        deadline: Duration,
+    ) -> Vec<Answer<RefreshTokenLookup>> {
+        let query = async { query::token::refresh_tokens(&self.pool.acquire().await?, hashes).await };
+        for_each_id(hashes.len(), self.with_deadline_of(deadline, QueryKind::Token, query)).await
     }
 }
 
@@ -125,6 +134,14 @@ impl KeyStore for Store {
     async fn families(&self, ids: &[FamilyId], signing_key: &str) -> Vec<Answer<FamilyLookup>> {
         self.families_of(ids, signing_key, self.check_deadline).await
     }
+
+    async fn refresh_token(&self, hash: &KeyHash) -> Answer<RefreshTokenLookup> {
+        single(self.refresh_tokens_of(&[*hash], self.check_deadline).await)
+    }
+
+    async fn refresh_tokens(&self, hashes: &[KeyHash]) -> Vec<Answer<RefreshTokenLookup>> {
+        self.refresh_tokens_of(hashes, self.check_deadline).await
+    }
 }
 
 /// A store whose look-ups have the deadline of management calls.
@@ -143,5 +160,25 @@ impl KeyStore for ManagementLookups {
 
     async fn family(&self, id: FamilyId, signing_key: &str) -> Answer<FamilyLookup> {
         single(self.0.families_of(&[id], signing_key, self.0.deadline).await)
+    }
+
+    async fn refresh_token(&self, hash: &KeyHash) -> Answer<RefreshTokenLookup> {
+        single(self.0.refresh_tokens_of(&[*hash], self.0.deadline).await)
+    }
+
+    async fn keys_by_hash(&self, hashes: &[KeyHash]) -> Vec<Answer<LookupResult>> {
+        self.0.keys(hashes, self.0.deadline).await
+    }
+
+    async fn users_by_id(&self, ids: &[UserId]) -> Vec<Answer<LookupResult<UserRecord>>> {
+        self.0.users(ids, self.0.deadline).await
+    }
+
+    async fn families(&self, ids: &[FamilyId], signing_key: &str) -> Vec<Answer<FamilyLookup>> {
+        self.0.families_of(ids, signing_key, self.0.deadline).await
+    }
+
+    async fn refresh_tokens(&self, hashes: &[KeyHash]) -> Vec<Answer<RefreshTokenLookup>> {
+        self.0.refresh_tokens_of(hashes, self.0.deadline).await
     }
 }

@@ -135,16 +135,6 @@ impl TokenStore for Store {
         self.with_deadline(QueryKind::Token, self.writes.write(start, SharedWrite::StartFamily)).await
     }
 
-    async fn refresh_token(
-        &self,
-        hash: &KeyHash,
-    ) -> Result<Option<(RefreshRecord, TokenFamily)>, SystemError> {
-        self.with_deadline(QueryKind::Token, async {
-            query::token::refresh(&self.pool.acquire().await?, hash).await
-        })
-        .await
-    }
-
     async fn redeem_refresh_token(
         &self,
         hash: &KeyHash,

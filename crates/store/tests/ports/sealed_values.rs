@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use latchkey_core::error::SystemError;
 use latchkey_core::imported_hash::HashSecret;
+use latchkey_core::ports::KeyStore;
 use latchkey_core::record::{KeyLifecycle, ProfileSecretRecord};
 use latchkey_core::seal::{Sealed, Sealer};
 use latchkey_core::time::{Clock, Timestamp};

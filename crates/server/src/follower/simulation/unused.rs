@@ -237,10 +237,6 @@ impl TokenStore for Link {
         unreachable!("a follower does not call this")
     }
 
-    async fn refresh_token(&self, _: &KeyHash) -> Result<Option<(RefreshRecord, TokenFamily)>, SystemError> {
-        unreachable!("a follower does not call this")
-    }
-
     async fn redeem_refresh_token(
         &self,
         _: &KeyHash,
