@@ -7,20 +7,22 @@
 //! waits for another transaction.
 
 pub(crate) mod chain;
+mod rows;
 
 use latchkey_core::error::RequestError;
+use latchkey_core::id::KeyId;
 use latchkey_core::ports::{HistoryHash, PendingChange};
 use latchkey_management::ports::{AuditEntry, WriteResult};
-use sea_orm::ActiveValue::{Set, Unchanged};
+use sea_orm::QuerySelect;
 use sea_orm::entity::prelude::*;
-use sea_orm::{IntoActiveModel, QuerySelect, SqlErr};
 
-use crate::entity::{audit_event, change, head};
+use self::rows::NewRows;
+use crate::entity::{audit_event, head};
 use crate::error::StoreError;
-use crate::notifications;
 use crate::pool::PooledConnection;
 use crate::query::feed;
 use crate::row::{RowContext, json_map, number};
+use crate::write::insert;
 
 /// Maximum number of rows in one statement; SQLite takes 32766 values in one.
 pub(crate) const ROWS: usize = 500;
@@ -51,12 +53,19 @@ pub(crate) struct JournalEntry<'a> {
     pub(crate) changes: &'a [PendingChange],
     /// The audit event.
     pub(crate) audit: &'a AuditEntry,
+    /// True if replicas are to apply the changes at once, and not at their next poll.
+    pub(crate) urgent: bool,
 }
 
 impl<'a> JournalEntry<'a> {
-    /// Returns the entry of a write that changes nothing that replicas cache.
-    pub(crate) fn unseen(audit: &'a AuditEntry) -> Self {
-        Self { changes: &[], audit }
+    /// Returns the entry of a write whose changes replicas apply at once.
+    pub(crate) fn new(changes: &'a [PendingChange], audit: &'a AuditEntry) -> Self {
+        Self { changes, audit, urgent: !changes.is_empty() }
+    }
+
+    /// Returns the entry of a write whose changes replicas need not know: they cache nothing that it changes.
+    pub(crate) fn deferred(changes: &'a [PendingChange], audit: &'a AuditEntry) -> Self {
+        Self { changes, audit, urgent: false }
     }
 }
 
@@ -66,15 +75,24 @@ pub(crate) async fn append(
     connection: &PooledConnection,
     entries: &[JournalEntry<'_>],
 ) -> Result<Vec<Appended>, StoreError> {
+    append_with_keys(connection, entries, &[]).await
+}
+
+/// Appends writes, and assigns the revisions of the first changes to keys that were just inserted.
+pub(crate) async fn append_with_keys(
+    connection: &PooledConnection,
+    entries: &[JournalEntry<'_>],
+    new_keys: &[KeyId],
+) -> Result<Vec<Appended>, StoreError> {
     if entries.is_empty() {
         return Ok(Vec::new());
     }
     let mut head = lock_head(connection).await?;
     check_head(&head)?;
     let mut next = number::to_u64(RowContext::new("head", &head.id), "revision", head.revision)? + 1;
-    let first_event = head.audit_sequence + 1;
+    let numbering = insert::numbering(new_keys, next);
     let (mut rows, mut events, mut places) = (Vec::new(), Vec::new(), Vec::new());
-    for JournalEntry { changes, audit } in entries {
+    for JournalEntry { changes, audit, .. } in entries {
         let event = event(&head, audit);
         places.push(Appended { first: next, history: event.hash.as_slice().try_into().ok() });
         for change in *changes {
@@ -85,42 +103,9 @@ pub(crate) async fn append(
         events.push(event);
     }
     head.revision = rows.last().map_or(head.revision, |row| row.revision);
-    for rows in rows.chunks(ROWS) {
-        let rows = rows.iter().cloned().map(IntoActiveModel::into_active_model);
-        change::Entity::insert_many(rows).exec_without_returning(connection).await?;
-    }
-    for events in events.chunks(ROWS) {
-        let events = events.iter().cloned().map(IntoActiveModel::into_active_model);
-        let inserted = audit_event::Entity::insert_many(events).exec_without_returning(connection).await;
-        inserted.map_err(|error| foreign_event(error, first_event))?;
-    }
-    let head = head::ActiveModel {
-        id: Unchanged(head.id),
-        revision: Set(head.revision),
-        audit_sequence: Set(head.audit_sequence),
-        audit_hash: Set(head.audit_hash),
-    };
-    head::Entity::update(head).exec_without_returning(connection).await?;
-    if !rows.is_empty() {
-        notifications::notify(connection).await?;
-    }
+    let notify = entries.iter().any(|entry| entry.urgent);
+    NewRows { changes: rows, events, numbering, head, notify }.write(connection).await?;
     Ok(places)
-}
-
-/// Returns the error of a write whose audit event cannot be inserted. The head is locked, so an event that is there
-/// already was not written by this program.
-fn foreign_event(error: DbErr, first: i64) -> StoreError {
-    if !matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) {
-        return error.into();
-    }
-    let what = format!("the audit log has an event behind its end, at sequence {first} or later");
-    tracing::error!(
-        target: "latchkey::internal",
-        "failed to append to the audit log: {what}; writes are refused. Either something else wrote the event, which is \
-         then removed from the table audit_events, or the end of the log was put back in the table head, and the event \
-         is genuine: compare with a backup or an anchor first (`latchkey audit verify` names the event)"
-    );
-    refused(&what)
 }
 
 /// Refuses to append to a head that this program cannot have written: its event would be outside of the log.
@@ -149,7 +134,11 @@ pub(crate) async fn append_changes(
     changes: &[PendingChange],
     audit: &AuditEntry,
 ) -> Result<Appended, StoreError> {
-    let places = append(connection, &[JournalEntry { changes, audit }]).await?;
+    single(append(connection, &[JournalEntry::new(changes, audit)]).await?)
+}
+
+/// Returns the place of the only write.
+pub(crate) fn single(places: Vec<Appended>) -> Result<Appended, StoreError> {
     let missing = || StoreError::Corrupt("a write without a place in the journal".to_owned());
     places.into_iter().next().ok_or_else(missing)
 }
@@ -159,7 +148,7 @@ pub(crate) async fn append_audit(
     connection: &PooledConnection,
     audit: &AuditEntry,
 ) -> Result<(), StoreError> {
-    append(connection, &[JournalEntry::unseen(audit)]).await.map(drop)
+    append(connection, &[JournalEntry::new(&[], audit)]).await.map(drop)
 }
 
 /// Returns the result of a write that finds nothing to change, where the row says which revision changed it last.

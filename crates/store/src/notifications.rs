@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use latchkey_core::ports::ChangeNotifications;
-use sea_orm::ConnectionTrait;
+use sea_orm::sea_query::{Expr, Func};
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sea_orm::sqlx::{self, Error as SqlxError};
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{sleep, timeout};
 
-use crate::error::StoreError;
 use crate::pool::{Dialect, PooledConnection, PostgresTarget};
 
 const CHANNEL: &str = "latchkey_changes";
@@ -27,13 +26,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Pause between two attempts to connect.
 const RECONNECT_DELAY: Duration = Duration::from_millis(200);
 
-/// Notifies listeners when this transaction commits. Does nothing on SQLite, where one process serves, and on servers
-/// that lack notifications.
-pub(crate) async fn notify(connection: &PooledConnection) -> Result<(), StoreError> {
-    if connection.dialect().is_some_and(Dialect::notifies) {
-        connection.execute_unprepared("NOTIFY latchkey_changes").await?;
-    }
-    Ok(())
+/// Returns the SQL expression that notifies listeners when its transaction commits. `None` on SQLite, where one process
+/// serves, and on servers that lack notifications.
+pub(crate) fn call(connection: &PooledConnection) -> Option<Expr> {
+    let notifies = connection.dialect().is_some_and(Dialect::notifies);
+    notifies.then(|| Func::cust("pg_notify").args([Expr::val(CHANNEL), Expr::val("")]).into())
 }
 
 /// A subscription to PostgreSQL's notifications.

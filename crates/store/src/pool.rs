@@ -95,6 +95,8 @@ pub(crate) struct Pool {
     open: Arc<AtomicUsize>,
     /// True if the server does not have, or does not permit, the functions that name its timeline.
     without_timeline: AtomicBool,
+    /// True if the server does not have advisory locks, or does not permit them.
+    without_advisory_locks: AtomicBool,
     /// Connection that keeps the write-ahead log of a locked SQLite database open: SQLite removes the log when the last
     /// connection is closed, and would create another one.
     log_keeper: tokio::sync::Mutex<Option<RawConnection>>,
@@ -129,6 +131,7 @@ impl Pool {
             openings: Mutex::default(),
             open: Arc::default(),
             without_timeline: AtomicBool::new(false),
+            without_advisory_locks: AtomicBool::new(false),
             log_keeper: tokio::sync::Mutex::default(),
             file: Mutex::default(),
         })

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::shared_write::{Answer, SharedWrite, Waiting};
-use super::transaction;
+use super::{transaction, turn};
 use crate::pool::Pool;
 
 /// Maximum number of writes in one transaction. It bounds how long a write of another kind waits for the head row.
@@ -75,13 +75,29 @@ impl WriteQueue {
     fn next(&self) -> Vec<SharedWrite> {
         let mut state = self.state();
         state.waiting.retain(|write| !write.is_abandoned());
-        let count = state.waiting.len().min(WRITES);
+        let count = batch_size(state.waiting.len());
         state.waiting.drain(..count).collect()
+    }
+
+    /// Returns whether no write waits whose caller is still there.
+    fn is_empty(&self) -> bool {
+        self.state().waiting.iter().all(SharedWrite::is_abandoned)
     }
 
     fn state(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Returns how many of the writes that wait share the next transaction: the largest of 1, 2, 3, 4, 6, 8, 12, 16, 24 and so
+/// on. The text of a statement depends on its number of rows, and a connection keeps a limited number of prepared
+/// statements.
+fn batch_size(waiting: usize) -> usize {
+    let waiting = waiting.min(WRITES);
+    let Some(exponent) = waiting.checked_ilog2() else { return 0 };
+    let power = 1 << exponent;
+    let middle = power + power / 2;
+    if middle <= waiting { middle } else { power }
 }
 
 /// The task, which runs one transaction after the other.
@@ -91,12 +107,11 @@ impl Writer {
     /// Runs transactions until no write waits. One that does not end in time is dropped, which closes its
     /// connection: its callers have given up by then.
     async fn run(self) {
-        loop {
+        while !self.0.is_empty() {
+            // Writes that arrive during the wait for the turn go along.
+            let Ok(turn) = timeout(self.0.deadline, turn::begin(&self.0.pool)).await else { continue };
             let writes = self.0.next();
-            if writes.is_empty() {
-                return;
-            }
-            let _ = timeout(self.0.deadline, transaction::run(&self.0.pool, writes)).await;
+            let _ = timeout(self.0.deadline, transaction::run(&self.0.pool, turn, writes)).await;
         }
     }
 }
@@ -107,5 +122,20 @@ impl Drop for Writer {
         let mut state = self.0.state();
         state.running = false;
         self.0.start(&mut state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_takes_most_of_the_writes_that_wait_in_one_of_few_sizes() {
+        let sizes: std::collections::BTreeSet<usize> = (1..=1_000).map(batch_size).collect();
+        assert_eq!(sizes.into_iter().collect::<Vec<_>>(), [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64]);
+        assert_eq!(batch_size(0), 0);
+        for waiting in 1..=WRITES {
+            assert!(batch_size(waiting) <= waiting && 3 * batch_size(waiting) >= 2 * waiting, "{waiting}");
+        }
     }
 }

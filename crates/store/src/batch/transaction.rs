@@ -5,9 +5,11 @@ use std::sync::Arc;
 use latchkey_core::id::KeyId;
 use latchkey_core::ports::{ChangeEffect, ChangeSubject, PendingChange};
 use latchkey_management::ports::{Created, NewKey, WriteResult};
+use sea_orm::DbErr;
 use tokio::task::JoinSet;
 
 use super::shared_write::{FamilyStart, KeyCreation, SharedWrite, TokenRedemption, Waiting};
+
 use crate::error::StoreError;
 use crate::journal::{self, JournalEntry};
 use crate::pool::{Pool, PooledConnection};
@@ -38,12 +40,18 @@ enum BatchFailure {
     Outage(StoreError),
 }
 
-/// Runs the writes in one transaction, and answers each. Writes that cannot share it run in their own ones.
-pub(super) async fn run(pool: &Arc<Pool>, writes: Vec<SharedWrite>) {
+/// Runs the writes in one transaction, and answers each. Writes that cannot share it run in their own ones. `turn` is the
+/// transaction that has begun for them, or the reason why none has.
+pub(super) async fn run(pool: &Arc<Pool>, turn: Result<PooledConnection, DbErr>, writes: Vec<SharedWrite>) {
     let mut batch = Batch::new(writes);
     let mut alone = Vec::new();
+    let mut begun = Some(turn);
     loop {
-        match batch.run(pool).await {
+        let connection = match begun.take() {
+            Some(connection) => connection,
+            None => pool.begin().await,
+        };
+        match batch.run(connection).await {
             Ok(results) => {
                 batch.answer(results);
                 break;
@@ -78,7 +86,7 @@ async fn run_alone(pool: &Arc<Pool>, write: SharedWrite) {
         }
         write @ (SharedWrite::StartFamily(_) | SharedWrite::RedeemToken(_)) => {
             let batch = Batch::new(vec![write]);
-            match batch.run(pool).await {
+            match batch.run(pool.begin().await).await {
                 Ok(results) => batch.answer(results),
                 Err(BatchFailure::Statement(error) | BatchFailure::Outage(error)) => {
                     batch.into_writes().into_iter().for_each(|write| write.fail(error.clone()));
@@ -138,11 +146,11 @@ impl Batch {
     }
 
     /// Does all writes, or none.
-    async fn run(&self, pool: &Arc<Pool>) -> Result<BatchResults, BatchFailure> {
+    async fn run(&self, connection: Result<PooledConnection, DbErr>) -> Result<BatchResults, BatchFailure> {
         if self.len() == 0 {
             return Ok(BatchResults::default());
         }
-        let connection = pool.begin().await.map_err(|error| BatchFailure::Outage(error.into()))?;
+        let connection = connection.map_err(|error| BatchFailure::Outage(error.into()))?;
         self.insert_keys(&connection).await?;
         let families: Vec<_> = self.families.iter().map(|waiting| &*waiting.write).collect();
         family::begin(&connection, &families).await?;
@@ -173,20 +181,17 @@ impl Batch {
         let changes: Vec<[PendingChange; 1]> =
             keys.iter().map(|creation| [ChangeSubject::Key(creation.key.record.hash).into()]).collect();
         let of_keys = changes.iter().zip(&keys);
-        let of_keys = of_keys.map(|(changes, creation)| JournalEntry { changes, audit: &creation.audit });
+        // No replica caches anything about a value that was not known before.
+        let of_keys = of_keys.map(|(changes, creation)| JournalEntry::deferred(changes, &creation.audit));
         let ended: Vec<Vec<PendingChange>> =
             self.families.iter().map(|family| ended(&family.write)).collect();
         let of_families = self.families.iter().zip(&ended);
-        let of_families =
-            of_families.map(|(waiting, ended)| JournalEntry { changes: ended, audit: &waiting.write.audit });
+        let of_families = of_families.map(|(waiting, ended)| JournalEntry::new(ended, &waiting.write.audit));
         let redemptions = self.redemptions.iter().zip(redeemed).filter(|(_, redeemed)| **redeemed);
-        let of_tokens = redemptions.map(|(waiting, _)| JournalEntry::unseen(&waiting.write.audit));
+        let of_tokens = redemptions.map(|(waiting, _)| JournalEntry::new(&[], &waiting.write.audit));
         let entries: Vec<_> = of_keys.chain(of_families).chain(of_tokens).collect();
-        let appended = journal::append(connection, &entries).await?;
-        if let Some(first) = appended.first().filter(|_| !keys.is_empty()) {
-            let ids: Vec<KeyId> = keys.iter().map(|creation| creation.key.record.id).collect();
-            insert::number_keys(connection, &ids, first.first).await?;
-        }
+        let ids: Vec<KeyId> = keys.iter().map(|creation| creation.key.record.id).collect();
+        let appended = journal::append_with_keys(connection, &entries, &ids).await?;
         let created = keys.iter().zip(appended).map(|(creation, appended)| {
             let mut record = creation.key.record.clone();
             record.revision = appended.first;

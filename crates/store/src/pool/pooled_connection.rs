@@ -68,6 +68,16 @@ impl PooledConnection {
         self.pool.without_timeline.store(true, Ordering::Relaxed);
     }
 
+    /// Returns whether the server has advisory locks, as far as that is known.
+    pub(crate) fn has_advisory_locks(&self) -> bool {
+        self.dialect() == Some(Dialect::Postgres) && !self.pool.without_advisory_locks.load(Ordering::Relaxed)
+    }
+
+    /// Records that the server does not have advisory locks, or does not permit them.
+    pub(crate) fn leave_advisory_locks_out(&self) {
+        self.pool.without_advisory_locks.store(true, Ordering::Relaxed);
+    }
+
     /// Begins a transaction.
     pub(super) async fn begin(mut self, write_permit: PoolPermit) -> Result<Self, DbErr> {
         if let Some(held) = &mut self.state.get_mut().held {

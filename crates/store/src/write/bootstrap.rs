@@ -57,7 +57,7 @@ pub(crate) async fn bootstrap_operator(
         tenant::write(&connection, tenant.id, &tenant).await?;
     }
     if wanted {
-        insert::number_keys(&connection, &[id], last).await?;
+        insert::number_key(&connection, id, last).await?;
     }
     connection.commit().await?;
     Ok(WriteResult::written(last, wanted).with_history(appended.history))

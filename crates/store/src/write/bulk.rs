@@ -47,7 +47,7 @@ pub(crate) async fn change(
     let changes: Vec<[PendingChange; 1]> = changed.iter().map(pending).collect();
     let events: Vec<AuditEntry> = changed.iter().map(|key| event(key, audit)).collect();
     let entries = changes.iter().zip(&events);
-    let entries: Vec<_> = entries.map(|(changes, audit)| JournalEntry { changes, audit }).collect();
+    let entries: Vec<_> = entries.map(|(changes, audit)| JournalEntry::new(changes, audit)).collect();
     let places = journal::append(&connection, &entries).await?;
     write(&connection, &changed, &places).await?;
     connection.commit().await?;

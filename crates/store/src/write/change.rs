@@ -57,7 +57,7 @@ pub(crate) async fn rotate(
     old.revision = appended.first;
     new.revision = old.revision + 1;
     write(&connection, &before, &old).await?;
-    insert::number_keys(&connection, &[new.id], new.revision).await?;
+    insert::number_key(&connection, new.id, new.revision).await?;
     connection.commit().await?;
     Ok(WriteResult::written(new.revision, (old, new)).with_history(appended.history))
 }

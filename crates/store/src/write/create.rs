@@ -12,7 +12,7 @@ use sea_orm::entity::prelude::*;
 use super::insert;
 use crate::entity::key::{Column, Entity};
 use crate::error::StoreError;
-use crate::journal;
+use crate::journal::{self, JournalEntry};
 use crate::pool::PooledConnection;
 use crate::query;
 use crate::row::RowContext;
@@ -71,9 +71,10 @@ async fn number(
         return Ok(Revisions::default());
     }
     let changes: Vec<PendingChange> = new.iter().map(|key| ChangeSubject::Key(key.hash).into()).collect();
-    let journal::Appended { first, history } = journal::append_changes(connection, &changes, audit).await?;
     let ids: Vec<KeyId> = new.iter().map(|key| key.id).collect();
-    insert::number_keys(connection, &ids, first).await?;
+    let entry = [JournalEntry::new(&changes, audit)];
+    let places = journal::append_with_keys(connection, &entry, &ids).await?;
+    let journal::Appended { first, history } = journal::single(places)?;
     Ok(Revisions { first, last: first + (changes.len() as u64) - 1, history })
 }
 

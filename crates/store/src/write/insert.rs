@@ -11,7 +11,7 @@ use latchkey_core::secret::KeyHash;
 use latchkey_management::ports::NewKey;
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{ExprTrait, OnConflict};
+use sea_orm::sea_query::{ExprTrait, OnConflict, Query, UpdateStatement};
 use sea_orm::{IntoActiveModel, SqlErr};
 
 use crate::entity::{grant, key, key_last_use, tenant};
@@ -80,17 +80,25 @@ async fn last_uses(
     Ok(())
 }
 
-/// Assigns the revisions from `first` on to keys that were just inserted, in their order.
-pub(crate) async fn number_keys(
-    connection: &PooledConnection,
-    ids: &[KeyId],
-    first: u64,
-) -> Result<(), StoreError> {
+/// Returns the statements that assign the revisions from `first` on to keys that were just inserted, in their order.
+pub(crate) fn numbering(ids: &[KeyId], first: u64) -> Vec<UpdateStatement> {
     let revision = Expr::col(key::Column::Revision).add(number::to_i64(first));
-    for ids in ids.chunks(ROWS) {
+    let update = |ids: &[KeyId]| {
         let those = key::Column::Id.is_in(ids.iter().map(|id| id.0));
-        let update = key::Entity::update_many().col_expr(key::Column::Revision, revision.clone());
-        update.filter(those).exec(connection).await?;
+        let mut update = Query::update();
+        update.table(key::Entity).value(key::Column::Revision, revision.clone()).and_where(those).take()
+    };
+    ids.chunks(ROWS).map(update).collect()
+}
+
+/// Assigns a revision to a key that was just inserted alone.
+pub(super) async fn number_key(
+    connection: &PooledConnection,
+    id: KeyId,
+    revision: u64,
+) -> Result<(), StoreError> {
+    for update in numbering(&[id], revision) {
+        connection.execute(&update).await?;
     }
     Ok(())
 }

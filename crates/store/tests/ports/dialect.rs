@@ -78,3 +78,23 @@ async fn a_server_that_does_not_name_its_timeline_is_used_without_it() {
     let database = TestDatabase::at(server.database(), None).await;
     assert!(database.store.list(0).await.unwrap().timeline.is_some(), "it is read where it can be");
 }
+
+/// As on a server that does not have advisory locks, or does not permit them: shared writes take no turns there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_without_advisory_locks_takes_writes_that_share_transactions() {
+    let server = Postgres::start();
+    let revoke = "REVOKE EXECUTE ON FUNCTION pg_advisory_xact_lock(bigint) FROM PUBLIC";
+    let rename = "ALTER FUNCTION pg_catalog.pg_advisory_xact_lock(bigint) RENAME TO no_lock";
+    for (number, sql) in [revoke, rename].into_iter().enumerate() {
+        let url = server.database();
+        let name = url.rsplit('/').next().unwrap();
+        let role = format!("writer_{number}");
+        server.create_role(&role, "");
+        server.sql(&url, &format!("ALTER DATABASE {name} OWNER TO {role}; {sql}"));
+        let database = TestDatabase::at(url.replace("//postgres@", &format!("//{role}:secret@")), None).await;
+        for number in 1..=3 {
+            database.make(key(&database, number)).await;
+        }
+        assert_eq!(database.verify().await, Ok(4));
+    }
+}

@@ -1,0 +1,34 @@
+//! Turns of shared transactions among replicas. Without them, each replica would insert its rows and then wait for the
+//! head row with the few writes that it had by then. A replica that waits for its turn first takes along every write
+//! that arrives meanwhile, so that several replicas write as much in one transaction as one does.
+//!
+//! A transaction that waits for its turn holds no lock, and only shared transactions take turns. Therefore no other
+//! transaction waits for one that waits for its turn, and no deadlock is possible.
+
+use std::sync::Arc;
+
+use sea_orm::{ConnectionTrait, DbErr};
+
+use crate::error::lacks_function;
+use crate::pool::{Pool, PooledConnection};
+
+/// Identifier of the advisory lock in PostgreSQL: "LK turns" in ASCII.
+const TURN: i64 = 0x4c4b_2074_7572_6e73;
+
+/// Begins a transaction, and waits for its turn, which ends with it. Where there are no turns, it begins at once: in
+/// SQLite, which one process uses, and on servers that lack advisory locks or do not permit them.
+pub(super) async fn begin(pool: &Arc<Pool>) -> Result<PooledConnection, DbErr> {
+    let connection = pool.begin().await?;
+    if !connection.has_advisory_locks() {
+        return Ok(connection);
+    }
+    match connection.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({TURN})")).await {
+        Ok(_) => Ok(connection),
+        Err(error) if lacks_function(&error) => {
+            connection.leave_advisory_locks_out();
+            drop(connection);
+            pool.begin().await
+        }
+        Err(error) => Err(error),
+    }
+}
