@@ -121,7 +121,8 @@ pub(super) fn audit_anchor(text: &str) -> ParseResult<AuditAnchorSettings> {
                     "{text:?} is ambiguous: write log, the path of a file, both separated by a comma, or none alone"
                 ));
             }
-            path if !path.contains('/') => {
+            // A word like these is more likely a misspelling than the name of a file.
+            path if path.len() <= 5 && path.bytes().all(|b| b.is_ascii_alphabetic()) => {
                 return Err(format!(
                     "{path:?} is neither log nor none, nor a path: write ./{path} for a file in the working directory"
                 ));
@@ -190,8 +191,9 @@ mod tests {
         let read = |text: &str| audit_anchor(text).map(|a| (a.log, a.file.map(|f| f.display().to_string())));
         assert_eq!(read("log"), Ok((true, None)));
         assert_eq!(read("none"), Ok((false, None)));
+        assert_eq!(read("anchors"), Ok((false, Some("anchors".into()))));
         assert_eq!(read("log, /var/lib/anchors"), Ok((true, Some("/var/lib/anchors".into()))));
-        for bad in ["", "log,", "./a,./b", "none,log", "logs", "Log", "anchors"] {
+        for bad in ["", "log,", "./a,./b", "none,log", "logs", "Log", "off"] {
             assert!(audit_anchor(bad).is_err(), "{bad:?}");
         }
     }
