@@ -49,14 +49,12 @@ impl ManagementService {
             .then(|| (request.idempotency_key.clone(), request.fingerprint()));
         let entry = self.audit_entry(caller, "key.create", call).for_tenant(tenant.id).on_target(&record.id);
         let entry = entry.with_detail("kind", &*record.kind).with_detail("scopes", record.scopes.join(" "));
-        let mut created = self
+        let created = self
             .parts
             .store
             .create_keys(vec![NewKey { record, idempotency, imported: false }], entry)
             .await?;
-        // No replica has to learn of the key before the answer: none can have cached that its random value is unknown, and
-        // each looks a value up that it has not cached.
-        match created.value.pop() {
+        match self.wait_until_applied(created, call).await?.value.pop() {
             Some(Created::New(key)) => {
                 let key = with_scopes_as_requested(key, &request.scopes, &policy);
                 Ok(CreatedKey { key, secret: Some(secret) })

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use latchkey_core::error::ManagementError;
-use latchkey_management::ports::{ManagementStore, NewKey};
+use latchkey_management::ports::ManagementStore;
 use latchkey_testing::{Postgres, Proxy, eventually_async};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
@@ -35,20 +34,13 @@ async fn a_commit_notifies_and_a_refused_write_does_not() {
     let (database, mut tasks) = (TestDatabase::postgres().await, JoinSet::new());
     let mut received = wakeups(&database.store, &mut tasks);
     once(&mut received).await;
-    import(&database, 1).await.unwrap();
+    let record = key(&database, 1);
+    database.store.create_keys(vec![new(record.clone())], audit("key.create")).await.unwrap();
     once(&mut received).await;
-    import(&database, 1).await.unwrap_err();
-    import(&database, 2).await.unwrap();
+    database.store.create_keys(vec![new(record)], audit("key.create")).await.unwrap_err();
+    database.make(key(&database, 2)).await;
     once(&mut received).await;
-    // No replica caches anything about a value that is new.
-    database.make(key(&database, 3)).await;
-    assert!(received.try_recv().is_err(), "a rolled-back write, or a new key, sent a notification");
-}
-
-/// Imports a key. Its value may be cached as unknown, so that replicas are notified.
-async fn import(database: &TestDatabase, number: u128) -> Result<(), ManagementError> {
-    let key = NewKey { imported: true, ..new(key(database, number)) };
-    database.store.create_keys(vec![key], audit("key.import")).await.map(drop)
+    assert!(received.try_recv().is_err(), "a rolled-back write sent a notification");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -69,10 +61,10 @@ async fn a_silent_or_broken_connection_is_replaced() {
     proxy.reset();
     proxy.black_hole(false);
     once(&mut received).await;
-    import(&database, 1).await.unwrap();
+    database.make(key(&database, 1)).await;
     once(&mut received).await;
     proxy.reset();
     once(&mut received).await;
-    import(&database, 2).await.unwrap();
+    database.make(key(&database, 2)).await;
     once(&mut received).await;
 }
