@@ -58,7 +58,8 @@ async fn calls_count_at_once_by_tenant_profile_and_hour(shop: Shop) {
         |profile: &str| GetUsageReportRequest { profile: profile.to_owned(), ..of("", UsageGroup::Profile) };
     let shops = report(&shop.operator, by_profile("shop")).await.expect("a report");
     assert_eq!((shops.allowed, &*shops.lines[0].profile, shops.lines[0].calls), (4, "shop", 5));
-    assert_eq!(report(&shop.operator, by_profile("other")).await.expect("a report").allowed, 0);
+    let unknown = report(&shop.operator, by_profile("other")).await.expect_err("no such profile");
+    assert_eq!(unknown.code(), Code::InvalidArgument, "{unknown:?}");
     let later = GetUsageReportRequest {
         start_time: Some(Timestamp { seconds: 4_000_000_000, nanos: 0 }),
         ..of("acme", UsageGroup::Hour)
