@@ -162,8 +162,11 @@ async fn the_report_tells_who_would_have_been_denied_and_why(database: Database)
         (&json["lines"][0]["calls"], &json["lines"][0]["route"]),
         (&"3".into(), &"POST /v1/exports".into())
     );
-    let none = fixture.latchkey.cli_text(&["shadow", "report", "--profile", "other"]);
+    let none = fixture.latchkey.cli_text(&["shadow", "report", "--tenant", "latchkey"]);
     assert_eq!(none.trim(), "nothing would have been denied");
+    let unknown = fixture.latchkey.cli(&["shadow", "report", "--profile", "other"]);
+    let error = String::from_utf8_lossy(&unknown.stderr);
+    assert!(error.contains("no such profile") && !unknown.status.success(), "{error}");
 }
 
 async fn a_revoked_key_passes_in_shadow_and_manages_nothing(database: Database) {
