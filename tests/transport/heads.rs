@@ -1,5 +1,5 @@
 //! Heads of requests near the limits of the Envoy that `latchkey envoy-config` configures: the response is the product's
-//! own, whoever of the two makes it.
+//! own, also where Envoy makes it.
 
 use latchkey_testing::{Answer, Request, Setup, eventually};
 use serde_json::Value;
