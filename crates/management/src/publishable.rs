@@ -112,7 +112,8 @@ impl ManagementService {
             let grantable = |key: &KeyRecord| self.check_grants(caller, tenant, policy, key).is_ok();
             // A key of an earlier form is refused by Check. A value that cannot be opened is an error of its own.
             let accepted = |key: &KeyRecord| {
-                self.unseal_value(key).map_or(true, |value| policy.matches_key_format(value.reveal()))
+                policy.may_begin_with(&key.prefix)
+                    && self.unseal_value(key).map_or(true, |value| policy.matches_key_format(value.reveal()))
             };
             if let Some(key) = part.items.into_iter().find(|key| grantable(key) && accepted(key)) {
                 return Ok(Some(key));
@@ -122,8 +123,8 @@ impl ManagementService {
             }
             range.after = part.next;
         }
-        let text =
-            "there are too many keys that the caller can't grant: name bindings to find one that it can";
+        let text = "there are too many keys that the caller can't grant or that the profile no longer accepts: name \
+                    bindings to find one";
         Err(RequestError::FailedPrecondition(text.into()).into())
     }
 

@@ -73,7 +73,9 @@ impl UsageReader {
         for line in &hours {
             total.add(&line.counts);
         }
-        if hours.is_empty() {
+        // A deleted profile has the usage of its time.
+        if hours.is_empty() && request.from.is_none() && request.until.is_none() && request.tenant.is_empty()
+        {
             self.management().check_profile(caller, &request.profile).await?;
         }
         let lines = match request.group {

@@ -1,5 +1,5 @@
 //! Names in a filter that selected nothing. A key can have a kind, an environment or a scope that its profile does not have
-//! any more, so a name is wrong only if there is nothing with it either.
+//! any more, so a name is refused only where nothing was selected.
 
 use std::sync::Arc;
 

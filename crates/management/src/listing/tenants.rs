@@ -66,7 +66,10 @@ impl ManagementService {
         let first = after.is_none();
         let range = ListRange { order, descending, after, limit };
         let part = self.parts.store.tenants(&filter, &range).await?;
-        if first && part.items.is_empty() && part.next.is_none() {
+        // With other conditions, an empty list is no sign of a misspelt name.
+        let names_alone =
+            TenantFilter { name: None, suspended: None, created: TimeRange::default(), ..filter.clone() };
+        if first && part.items.is_empty() && part.next.is_none() && filter == names_alone {
             self.check_profile(caller, &request.profile).await?;
             let mut policies = self.policies_of(None).await?;
             policies.retain(|policy| request.profile.is_empty() || *policy.name == *request.profile);
