@@ -1,5 +1,7 @@
 //! Parts of a request that Envoy must send for a profile, for the generation of Envoy's configuration.
 
+mod upstream;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::hosts::HostPattern;
@@ -44,6 +46,8 @@ pub struct EnvoyRequirements {
     pub credential_parameters: BTreeSet<String>,
     /// Paths that Latchkey's HTTP port serves.
     pub endpoints: Vec<EndpointPath>,
+    /// Requests that the service behind Envoy serves, one for each route that is no endpoint: method and path.
+    pub upstream_requests: Vec<(String, String)>,
     /// True if the product's denials leave the status 503 to Envoy's own responses.
     pub replies_to_outages: bool,
 }
@@ -75,6 +79,7 @@ impl Profile {
         let mut requirements = EnvoyRequirements {
             name: self.name().to_owned(),
             endpoints: self.endpoint_paths(),
+            upstream_requests: self.upstream_requests(),
             replies_to_outages: self.envoy_replies(0).iter().any(|reply| reply.status == 503),
             trusted_hops: rules.address.trusted_hops,
             forwards_credential: rules.credential.forward,

@@ -46,6 +46,8 @@ impl EnvoyRequirements {
             "rate_class" => missing("rate class", value, &self.rate_classes),
             "environment" if self.environments.is_empty() => None,
             "environment" => missing("environment", value, &self.environments),
+            // A profile that names no resource takes any.
+            _ if self.resources.is_empty() => None,
             _ => {
                 let resources: Vec<String> = self.resources.iter().cloned().collect();
                 missing("resource", name.strip_prefix(RESOURCE)?, &resources)

@@ -10,7 +10,7 @@ use super::{FILTER, doubtful};
 const LISTENERS: &str = "envoy.admin.v3.ListenersConfigDump";
 const ROUTES: &str = "envoy.config.route.v3.RouteConfiguration";
 /// Members of a connection manager that name routes elsewhere.
-const ELSEWHERE: [&str; 2] = ["rds", "scoped_routes"];
+pub(super) const ELSEWHERE: [&str; 2] = ["rds", "scoped_routes"];
 
 fn unread(what: String) -> Finding {
     doubtful(what, "give Envoy's admin address, which knows it")

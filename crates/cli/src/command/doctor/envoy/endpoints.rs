@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::destination::{OtherClusters, clusters, misroutes};
 use super::doubtful;
-use super::route_match::{Takes, takes};
+use super::route_match::{Takes, fits, takes};
 use super::walk::{at, find_all, list};
 
 /// Path of no endpoint.
@@ -26,15 +26,30 @@ pub(super) fn examine(
     let mut found = Vec::new();
     for requirements in requirements {
         for host in hosts.iter().filter(|host| serves(host, requirements)) {
-            let of_others = list(host, "routes")
-                .iter()
-                .filter(|route| takes(at(route, "match"), OTHER_PATH, "GET") != Takes::Never);
-            let others = OtherClusters { services: of_others.flat_map(clusters).collect(), grpc };
+            let others = OtherClusters { services: services(host, requirements), grpc };
             let faults = requirements.endpoints.iter();
             found.extend(faults.filter_map(|path| misrouted(path, name, host, routes, &others)));
         }
     }
     found
+}
+
+/// Returns the clusters that get requests which are no endpoint's: those of a path that no profile has, and of the
+/// profile's other routes.
+fn services<'h>(host: &'h Value, requirements: &EnvoyRequirements) -> BTreeSet<&'h str> {
+    let routes = list(host, "routes");
+    let of_other_path =
+        routes.iter().filter(|route| takes(at(route, "match"), OTHER_PATH, "GET") != Takes::Never);
+    let mut services: BTreeSet<&str> = of_other_path.flat_map(clusters).collect();
+    let is_endpoint = |path: &str| {
+        let mut endpoints = requirements.endpoints.iter();
+        endpoints.any(|endpoint| fits(&endpoint.regex, path) != Takes::Never)
+    };
+    for (method, path) in requirements.upstream_requests.iter().filter(|(_, path)| !is_endpoint(path)) {
+        let taken = |route: &&Value| takes(at(route, "match"), path, method) == Takes::Always;
+        services.extend(routes.iter().find(taken).into_iter().flat_map(clusters));
+    }
+    services
 }
 
 /// Returns whether a virtual host is one of the profile: it names the profile, or none.

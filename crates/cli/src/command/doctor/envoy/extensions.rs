@@ -47,13 +47,8 @@ fn fault(place: &str, key: &str, value: &str, profiles: &[&EnvoyRequirements]) -
         profiles.iter().filter_map(|profile| profile.unknown_in_route_value(key, value)).collect();
     let of_all = !profiles.is_empty() && faults.len() == profiles.len();
     let first = faults.into_iter().next().filter(|_| of_all)?;
-    let effect =
-        if key.starts_with("resource.") && profiles.iter().all(|profile| profile.resources.is_empty()) {
-            "names a resource that no key is bound to, so that it confines no key"
-        } else {
-            "denies every request of its route"
-        };
-    Some(wrong(what(&format!("{effect}: {first}")), "correct it: the profile has the names that count"))
+    let text = format!("denies every request of its route: {first}");
+    Some(wrong(what(&text), "correct it: the profile has the names that count"))
 }
 
 /// Reports the name of a profile that is none of the given ones.

@@ -1,6 +1,6 @@
 //! Match of a route: whether it takes a request for certain, perhaps, or never.
 
-use regex::RegexBuilder;
+use regex::Regex;
 use serde_json::Value;
 
 use super::walk::{at, is_named, list, on, text};
@@ -78,7 +78,8 @@ fn path_fits(rule: &Value, path: &str) -> Takes {
         );
     }
     if let Some(regex) = at(rule, "safe_regex/regex").as_str() {
-        return fits(regex, path, !sensitive);
+        // Envoy compares a regular expression with letter case, whatever `case_sensitive` says.
+        return fits(regex, path);
     }
     if let Some(template) = at(rule, "path_match_policy/typed_config/path_template").as_str() {
         return certain(segments_fit(template, path));
@@ -112,14 +113,14 @@ fn method_fits(header: &Value, method: &str) -> Takes {
     match (exact, regex) {
         (Some(exact), _) if on(matcher, "ignore_case") => certain(exact.eq_ignore_ascii_case(method)),
         (Some(exact), _) => certain(exact == method),
-        (None, Some(regex)) => fits(regex, method, false),
+        (None, Some(regex)) => fits(regex, method),
         (None, None) => Takes::Perhaps,
     }
 }
 
 /// Returns whether a regular expression matches a whole text, as Envoy's do.
-fn fits(regex: &str, text: &str, ignore_case: bool) -> Takes {
-    let regex = RegexBuilder::new(&format!("^(?:{regex})$")).case_insensitive(ignore_case).build();
+pub(super) fn fits(regex: &str, text: &str) -> Takes {
+    let regex = Regex::new(&format!("^(?:{regex})$"));
     regex.map_or(Takes::Perhaps, |regex| certain(regex.is_match(text)))
 }
 

@@ -4,17 +4,19 @@ use latchkey_server::doctor::Finding;
 use latchkey_server::profile_test::EnvoyRequirements;
 use serde_json::Value;
 
+use super::discovery::ELSEWHERE;
 use super::walk::{at, find, text};
 use super::wrong;
 
 /// Checks that handshakes pass, if a profile reads the credential from them. A route may permit them instead of the
-/// listener, and routes that are discovered (RDS) are not in this file.
+/// listener, and routes that are discovered are not in this file.
 pub(super) fn examine(manager: &Value, name: &str, requirements: &[EnvoyRequirements]) -> Option<Finding> {
     let needed = requirements.iter().find(|requirements| requirements.websocket)?;
     let permits = |value: &Value| {
         value.is_object() && text(value, "upgrade_type").eq_ignore_ascii_case("websocket") && !is_off(value)
     };
-    if !find(manager, permits).is_empty() || !at(manager, "rds").is_null() {
+    let elsewhere = ELSEWHERE.iter().any(|member| !at(manager, member).is_null());
+    if elsewhere || !find(manager, permits).is_empty() {
         return None;
     }
     Some(wrong(

@@ -58,6 +58,24 @@ fn an_endpoint_that_envoy_sends_to_the_service_is_found() {
     found_alone(&routed(elsewhere), &own, Severity::Warning, "no route takes it");
 }
 
+/// Also where no route takes every path, or the service of all other paths is another one.
+#[test]
+fn an_endpoint_that_goes_where_the_profiles_other_routes_go_is_found() {
+    let upstream_requests = vec![("GET".to_owned(), "/v1/orders/x".to_owned())];
+    let own = vec![EnvoyRequirements {
+        endpoints: vec![endpoint()],
+        upstream_requests,
+        ..requirements().remove(0)
+    }];
+    let to = |prefix: &str, cluster: &str| json!({ "match": { "prefix": prefix }, "route": { "cluster": cluster } });
+    for routes in [json!([to("/v1", "upstream")]), json!([to("/v1", "upstream"), to("/", "website")])] {
+        found_alone(&routed(routes), &own, Severity::Error, "is an endpoint of the profile");
+    }
+    let right = json!([to("/v1/keys", "http"), to("/v1", "upstream")]);
+    let found = output(&routed(right.clone()), &own);
+    assert_eq!(found[0].0, Severity::Ok, "{right}: {found:?}");
+}
+
 #[test]
 fn an_endpoint_has_one_cluster_that_gets_the_whole_request_unchanged() {
     let own = vec![EnvoyRequirements { endpoints: vec![endpoint()], ..requirements().remove(0) }];
