@@ -1,7 +1,7 @@
 //! Group commit. Every write needs the head row until its commit, and a commit waits for the disk. Writes that
 //! arrive while a transaction runs therefore share the next one: it writes the rows of all, takes the head row
 //! once, and gives each write its own revision, change-feed row and audit event, in the order of arrival. Replicas take
-//! turns, so that a transaction has all writes that arrived during the one before it.
+//! turns, so that a transaction has most of the writes that arrived during the one before it.
 //!
 //! A write is never delayed to wait for others. Each caller gets its own answer, and each write is done entirely
 //! or not at all: if a statement of a shared transaction fails, the transaction is rolled back and each of its

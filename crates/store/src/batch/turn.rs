@@ -1,6 +1,6 @@
 //! Turns of shared transactions among replicas. Without them, each replica would insert its rows and then wait for the
-//! head row with the few writes that it had by then. A replica that waits for its turn first takes along every write
-//! that arrives meanwhile, so that several replicas write as much in one transaction as one does.
+//! head row with the few writes that it had by then. A replica that waits for its turn first takes along most of the
+//! writes that arrive meanwhile, so that several replicas write as much in one transaction as one does.
 //!
 //! A transaction that waits for its turn holds no lock, and only shared transactions take turns. Therefore no other
 //! transaction waits for one that waits for its turn, and no deadlock is possible.

@@ -153,8 +153,13 @@ fn event(row: &QueryResult) -> Result<AuditEvent, StoreError> {
     let mut text = |column| readable::<String>(row, column, &mut unreadable);
     let [actor, action, target, request_id, details] =
         ["actor", "action", "target", "request_id", "details"].map(&mut text);
-    let mut details: BTreeMap<String, String> = serde_json::from_str(&details).unwrap_or_default();
     let hash = readable(row, "hash", &mut unreadable);
+    let read = serde_json::from_str(&details);
+    // An event whose content was deleted has a digest in place of its details, and no actor.
+    if read.is_err() && !actor.is_empty() && !unreadable.contains(&"details") {
+        unreadable.push("details");
+    }
+    let mut details: BTreeMap<String, String> = read.unwrap_or_default();
     if !unreadable.is_empty() {
         let _ = details.insert(UNREADABLE.to_owned(), unreadable.join(", "));
     }

@@ -58,7 +58,12 @@ impl Store {
         hashes: &[KeyHash],
         deadline: Duration,
     ) -> Vec<Answer<RefreshTokenLookup>> {
-        let query = async { query::token::refresh_tokens(&self.pool.acquire().await?, hashes).await };
+        let query = async {
+            let (connection, required) = (self.pool.acquire().await?, self.required_revision());
+            let found = query::token::refresh_tokens(&connection, hashes).await?;
+            require_up_to_date(&connection, required).await?;
+            Ok(found)
+        };
         for_each_id(hashes.len(), self.with_deadline_of(deadline, QueryKind::Token, query)).await
     }
 }
