@@ -82,10 +82,14 @@ pub(super) fn differences(
             grants(&format!("pass with {}; they were denied", needs(&versions.new.policy, new)))
         }
         (Route(old), AnyCredential) if old.public => loses("need a credential; they were public"),
-        (Route(old), AnyCredential) => grants(&format!(
-            "pass with any valid credential in place of {}",
-            needs(&versions.old.policy, old)
-        )),
+        (Route(old), AnyCredential) => {
+            let needs = needs(&versions.old.policy, old);
+            let mut found = grants(&format!("pass with any valid credential in place of {needs}"));
+            if old.encoded_slash {
+                found.extend(loses("are denied with encoded slashes in their path"));
+            }
+            found
+        }
         (AnyCredential, Route(new)) => {
             let needs = needs(&versions.new.policy, new);
             let mut found = loses(&format!("need {needs} in place of any valid credential"));

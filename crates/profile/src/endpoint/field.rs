@@ -75,10 +75,16 @@ impl FieldTemplate {
                 (!texts.is_empty()).then(|| texts.into())
             }
             Self::Map(templates) => {
-                let entry = |(name, template): &(Box<str>, Template)| {
-                    Some((name.to_string(), render(template, input, mistakes)?.into()))
-                };
-                let named: serde_json::Map<String, Value> = templates.iter().filter_map(entry).collect();
+                let (mut named, mut unusable) = (serde_json::Map::new(), Vec::new());
+                for (name, template) in templates {
+                    if let Some(text) = render(template, input, &mut unusable) {
+                        named.insert(name.to_string(), text.into());
+                    }
+                }
+                // Metadata restricts nothing, and headers such as user-agent often have commas.
+                if field != "metadata" {
+                    mistakes.append(&mut unusable);
+                }
                 (!named.is_empty()).then(|| named.into())
             }
         }

@@ -103,6 +103,10 @@ impl Pointer {
 /// spellings that the JSON form of Protocol Buffers permits (`merchant_id` and `merchantId`).
 fn is_spelling(name: &str, token: &str) -> bool {
     let name = name.split('\0').next().unwrap_or_default();
+    // `_id` is another field than `id`.
+    if name.starts_with(['_', '-']) && !token.starts_with(['_', '-']) {
+        return is_name(name, token);
+    }
     let plain = |text: &str| fold(text).replace(['_', '-'], "");
     if !name.is_ascii() || !token.is_ascii() {
         return plain(name) == plain(token);

@@ -60,6 +60,7 @@ fn a_member_in_another_spelling_of_its_name_is_not_absent() {
         ("/merchant_id", r#"{"merchant_id":"m_1"}"#, Some("m_1")),
         ("/merchant_id", r#"{"Merchant_ID":"m_1"}"#, Some("m_1")),
         ("/merchant_id", r#"{"merchantId":"m_2"}"#, Some(",")),
+        ("/id", r#"{"_id":"64f0","id":"m_1"}"#, Some("m_1")),
         ("/merchant_id", r#"{"merchant-id":"m_2"}"#, Some(",")),
         ("/merchant_id", r#"{"merchant_id":"m_1","merchantId":"m_2"}"#, Some(",")),
         ("/merchant_id", r#"{"merchantId":"m_2","merchant-id":"m_2"}"#, Some(",")),
