@@ -6,7 +6,8 @@
 --         a            0: token bucket; 1: fixed window; 2: sliding window
 --         t, p         t tokens in p microseconds
 --         cap          the capacity
---         and of the caller's lease: made (identifies the bucket), epoch, used, held; want (size of the next lease)
+--         and of the caller's lease: made (identifies the bucket), epoch, used, held; want (size of the next lease).
+--         For u, epoch is the time of the charge
 -- Returns granted, then for each bucket: tokens (below 0 if more is spent than the limit allows), fraction (in 1/p),
 -- microseconds until it is full at the latest and until it has room for the cost (of a window), and the lease: held,
 -- made, epoch, microseconds of its validity. The last integer is this server's time in microseconds.
@@ -238,6 +239,9 @@ local function adopt(s, ask)
       s.p, s.n, s.left = math.max(ask.p, left), 0, 0
       local at = s.at + left - s.p
       if tokens > 0 then s.slots[1] = { first = at, last = at, n = tokens } end
+    elseif s.a == FIXED and left > ask.p then
+      s.left = ask.p
+      s.slots[1] = { first = s.at, last = s.at + left, n = tokens }
     end
   elseif s.a == TOKEN and (s.t ~= ask.t or s.p ~= ask.p) then
     local whole, rest = share(s.f, ask.p, s.p, ask.p)
@@ -318,8 +322,9 @@ for n, key in ipairs(KEYS) do
   granted = granted and (ask.kind == 'u' or room(state, ask) >= cost)
 end
 
--- Takes back the cost of a call. A window that has ended since then takes no tokens back.
+-- Takes back the cost of a call that was charged at `charged`. A window that has begun since then did not count it.
 local function undo(s, ask)
+  local charged = ask.epoch
   if s.a == SLIDING then
     local tokens = cost
     for place = #s.slots, 1, -1 do
@@ -328,9 +333,14 @@ local function undo(s, ask)
       slot.n, tokens = slot.n - back, tokens - back
       if slot.n == 0 then table.remove(s.slots, place) end
     end
-  elseif s.a == TOKEN or (s.made == ask.made and not s.slots[1]) then
+  elseif s.a == TOKEN then
     s.n = s.n - cost
-    if s.n < 0 or (s.n == 0 and s.f == 0) then s.n, s.f, s.left = 0, 0, s.a == FIXED and s.left or 0 end
+    if s.n < 0 or (s.n == 0 and s.f == 0) then s.n, s.f, s.left = 0, 0, 0 end
+  elseif s.made == ask.made then
+    if s.left > 0 and s.at + s.left - s.p <= charged then s.n = math.max(s.n - cost, 0) end
+    for _, window in ipairs(s.slots) do
+      if window.last > s.at and window.first <= charged then window.n = math.max(window.n - cost, 0) end
+    end
   end
 end
 

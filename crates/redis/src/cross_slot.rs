@@ -35,9 +35,7 @@ pub(crate) async fn send(connection: &RedisConnection, request: BucketRequest<'_
             return reply;
         };
         if room && !look {
-            spent.extend(
-                operations.iter().zip(&reply).map(|(ask, state)| (ask.0, BucketOp::Undo(state.lease.made))),
-            );
+            spent.extend(operations.iter().zip(&reply).map(|(ask, state)| (ask.0, undo(state))));
         }
         granted &= room;
         for (index, state) in indexes.into_iter().zip(reply) {
@@ -49,6 +47,11 @@ pub(crate) async fn send(connection: &RedisConnection, request: BucketRequest<'_
     }
     let states: Option<Vec<BucketState>> = states.into_iter().collect();
     states.map(|states| (granted, states)).ok_or(crate::connection::Unavailable)
+}
+
+/// Returns the operation that takes back a charge that was answered with this state.
+fn undo(state: &BucketState) -> BucketOp {
+    BucketOp::Undo { made: state.lease.made, charged_at: state.at }
 }
 
 /// Returns tokens. If that fails, they count as used.

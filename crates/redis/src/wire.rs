@@ -20,8 +20,13 @@ pub(crate) enum BucketOp {
     Lease(LeasedTokens, u64),
     /// Returns a lease.
     Return(LeasedTokens),
-    /// Returns a call's charge to the bucket that was created at the given time.
-    Undo(u64),
+    /// Returns a call's charge.
+    Undo {
+        /// Creation time of the bucket.
+        made: u64,
+        /// Time of the charge, in microseconds since the Unix epoch.
+        charged_at: u64,
+    },
 }
 
 /// A lease as reported by its holder.
@@ -77,7 +82,9 @@ pub(crate) fn command(
             BucketOp::Exact => ("x", LeasedTokens::default(), 0),
             BucketOp::Lease(held, want) => ("l", *held, *want),
             BucketOp::Return(held) => ("g", *held, 0),
-            BucketOp::Undo(made) => ("u", LeasedTokens { made: *made, ..LeasedTokens::default() }, 0),
+            BucketOp::Undo { made, charged_at } => {
+                ("u", LeasedTokens { made: *made, epoch: *charged_at, ..LeasedTokens::default() }, 0)
+            }
         };
         let algorithm = match demand.algorithm {
             BucketAlgorithm::TokenBucket => 0u8,
@@ -124,6 +131,8 @@ pub(crate) struct BucketState {
     pub(crate) lease: LeasedTokens,
     /// Validity of the lease.
     pub(crate) life: Duration,
+    /// Time of the response by the server's clock, in microseconds since the Unix epoch.
+    pub(crate) at: u64,
 }
 
 impl BucketState {
@@ -164,12 +173,14 @@ pub(crate) fn parse_reply(operations: &[(BucketCharge, BucketOp)], numbers: &[i6
     if rest.len() != operations.len() * NUMBERS {
         return None;
     }
-    let states =
-        rest.chunks_exact(NUMBERS).zip(operations).map(|(numbers, (demand, _))| state(demand, numbers));
+    let states = rest
+        .chunks_exact(NUMBERS)
+        .zip(operations)
+        .map(|(numbers, (demand, _))| state(demand, numbers, *time));
     Some(Reply { granted: *granted == 1, states: states.collect(), time: *time })
 }
 
-fn state(demand: &BucketCharge, numbers: &[i64]) -> BucketState {
+fn state(demand: &BucketCharge, numbers: &[i64], time: i64) -> BucketState {
     let number = |place: usize| numbers.get(place).map_or(0, |n| u64::try_from(*n).unwrap_or(0));
     let tokens = i128::from(numbers.first().copied().unwrap_or(0));
     let fraction = signed(u128::from(number(1)) * Rate::of(demand).parts);
@@ -179,6 +190,7 @@ fn state(demand: &BucketCharge, numbers: &[i64]) -> BucketState {
         waits: Waits { reset: micros(2), retry: micros(3) },
         lease: LeasedTokens { left: number(4), made: number(5), epoch: number(6), used: 0 },
         life: micros(7),
+        at: u64::try_from(time).unwrap_or(0),
     }
 }
 

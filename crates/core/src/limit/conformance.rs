@@ -12,6 +12,7 @@ use std::time::Duration;
 pub use changes::{
     a_cost_that_no_bucket_holds_is_impossible, a_limit_that_is_narrowed_and_widened_refills_nothing,
     a_sliding_window_admits_its_tokens_in_any_period, a_window_ends_by_the_period_that_applies_now,
+    a_window_that_replaces_another_algorithm_ends_by_its_own_period,
     failed_attempts_and_calls_share_no_bucket, no_change_of_a_limit_forgets_what_was_spent,
 };
 
@@ -218,6 +219,7 @@ macro_rules! limiter_conformance_tests {
             a_sliding_window_admits_its_tokens_in_any_period no_change_of_a_limit_forgets_what_was_spent
             a_limit_that_is_narrowed_and_widened_refills_nothing failed_attempts_and_calls_share_no_bucket
             a_cost_that_no_bucket_holds_is_impossible a_window_ends_by_the_period_that_applies_now
+            a_window_that_replaces_another_algorithm_ends_by_its_own_period
         }
     };
     ($harness:expr => $($promise:ident)+) => {

@@ -71,6 +71,6 @@ impl Trial {
         raw: &mut RawConnection,
         script: &ScriptHandle,
     ) -> Result<(), RedisError> {
-        raw.run(script, &[(self.0, BucketOp::Undo(0))], 1, false).await.map(drop)
+        raw.run(script, &[(self.0, BucketOp::Undo { made: 0, charged_at: 0 })], 1, false).await.map(drop)
     }
 }

@@ -88,16 +88,24 @@ async fn buckets_in_different_slots_are_charged_together_or_not_at_all() {
 async fn a_window_gets_back_what_a_refused_call_took() {
     let cluster = RedisCluster::start();
     let bench = bench(&cluster, CountingMode::Exact).await;
-    let (one, other) = (on_node(&cluster, 0, 9_000), on_node(&cluster, 1, 9_000));
     let window = |owner, limit| {
         let of = of(bucket_charge(&bench, BucketOwner::Key, limit), owner);
         BucketCharge { algorithm: BucketAlgorithm::FixedWindow, ..of }
     };
-    let (scarce, plenty) = (window(other, (3, 3_600, 3)), window(one, (100, 3_600, 100)));
-    for _ in 0..9 {
-        let _ = charge(&bench, &[plenty, scarce], 1).await;
+    for (scarce, plenty) in [(0, 1), (1, 0)] {
+        let from = 9_000 + 2_000 * scarce as u128;
+        let (scarce, plenty) = (on_node(&cluster, scarce, from), on_node(&cluster, plenty, from));
+        let scarce = window(scarce, (3, 3_600, 3));
+        // The second limit has another period, so that the bucket keeps the window of the first one besides its own.
+        for limit in [(100, 3_600, 100), (100, 7_200, 100)] {
+            let plenty = window(plenty, limit);
+            for _ in 0..9 {
+                let _ = charge(&bench, &[plenty, scarce], 1).await;
+            }
+            assert_eq!((left(&bench, plenty).await, left(&bench, scarce).await), (97, 0), "{limit:?}");
+        }
+        assert_eq!(left(&bench, window(plenty, (100, 3_600, 100))).await, 97);
     }
-    assert_eq!((left(&bench, plenty).await, left(&bench, scarce).await), (97, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

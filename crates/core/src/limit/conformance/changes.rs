@@ -137,3 +137,26 @@ pub async fn a_window_ends_by_the_period_that_applies_now(harness: impl LimiterH
     assert!(!charge(&harness, &limit(30, 100 * HOUR), 1).await.granted, "nothing is forgotten");
     assert_eq!(remaining(&harness, limit(40, 50 * HOUR)[0]).await, 9, "a new period counts what was spent");
 }
+
+/// Checks that a fixed window that replaces another algorithm ends by its own period, and that a longer period goes on
+/// counting what was spent before.
+pub async fn a_window_that_replaces_another_algorithm_ends_by_its_own_period(harness: impl LimiterHarness) {
+    for before in [BucketAlgorithm::SlidingWindow, BucketAlgorithm::TokenBucket] {
+        let limit = |tokens, seconds, algorithm| {
+            let mut bucket = bucket_charge(&harness, BucketOwner::Key, (tokens, seconds, tokens));
+            (bucket.algorithm, bucket.bucket.rule) = (algorithm, RuleId(before as u32));
+            [bucket]
+        };
+        let (long, short) = (limit(30, 100 * HOUR, before), limit(5, 2, BucketAlgorithm::FixedWindow));
+        assert!(charge(&harness, &long, 6).await.granted);
+        let denied = charge(&harness, &short, 1).await;
+        let wait = denied.levels[0].retry_after.expect("the cost fits");
+        assert!(!denied.granted && wait <= Duration::from_secs(2), "{before:?}: {denied:?}");
+        harness.advance(Duration::from_millis(2_100)).await;
+        assert!(charge(&harness, &short, 5).await.granted, "{before:?}: the window has ended");
+        assert!(!charge(&harness, &short, 1).await.granted, "{before:?}");
+        let long = limit(30, 100 * HOUR, BucketAlgorithm::FixedWindow);
+        let left = remaining(&harness, long[0]).await;
+        assert!(left <= 19, "{before:?}: {left} of 30 are left after 11");
+    }
+}

@@ -145,7 +145,9 @@ impl Spent {
         let total = if total.until > now { total } else { SpentTotal { tokens: 0, until: now } };
         match charge.algorithm {
             BucketAlgorithm::TokenBucket => Self::Token(TokenDebt::of(charge.limit, total, now)),
-            BucketAlgorithm::FixedWindow => Self::Fixed(FixedWindows::of(nanos(charge.limit.period), total)),
+            BucketAlgorithm::FixedWindow => {
+                Self::Fixed(FixedWindows::of(nanos(charge.limit.period), total, now))
+            }
             BucketAlgorithm::SlidingWindow => {
                 Self::Sliding(SlidingWindow::of(nanos(charge.limit.period), total, now))
             }

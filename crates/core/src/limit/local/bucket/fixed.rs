@@ -43,9 +43,13 @@ pub(super) struct FixedWindows {
 }
 
 impl FixedWindows {
-    pub(super) fn of(period: u64, total: SpentTotal) -> Self {
-        let present = Window { period, ends: total.until.0, used: total.tokens };
-        Self { present, others: Vec::new() }
+    /// Returns windows that count what another algorithm counted. The window of this period ends after a period at the
+    /// latest; what counts longer is kept for changes to a longer period.
+    pub(super) fn of(period: u64, total: SpentTotal, now: MonotonicInstant) -> Self {
+        let left = total.until.0.saturating_sub(now.0);
+        let window = |period, left| Window { period, ends: now.0.saturating_add(left), used: total.tokens };
+        let longer = (left > period).then(|| window(left, left));
+        Self { present: window(period, left.min(period)), others: longer.into_iter().collect() }
     }
 
     pub(super) fn used(&self) -> u64 {
