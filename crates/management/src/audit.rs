@@ -6,16 +6,11 @@ use latchkey_core::id::TenantId;
 use latchkey_core::record::{KeyLifecycle, KeyRecord, KeyState};
 
 use super::{CallContext, Caller, ManagementService};
-use crate::ports::AuditEntry;
+use crate::ports::{AuditAction, AuditEntry};
 
 impl ManagementService {
     /// Returns an entry for an action that the caller performs now.
-    pub(super) fn audit_entry(
-        &self,
-        caller: &Caller,
-        action: &'static str,
-        call: &CallContext,
-    ) -> AuditEntry {
+    pub(super) fn audit_entry(&self, caller: &Caller, action: AuditAction, call: &CallContext) -> AuditEntry {
         AuditEntry {
             time: self.parts.clock.now().wall,
             tenant: None,
@@ -104,7 +99,7 @@ mod tests {
             time: Timestamp(1_000),
             tenant: None,
             actor: String::new(),
-            action: "key.update",
+            action: AuditAction::KeyUpdate,
             target: String::new(),
             request_id: String::new(),
             details: BTreeMap::new(),

@@ -19,6 +19,7 @@ use super::grants::{Before, Grants};
 use super::usage::UsageReader;
 use super::{CallContext, Caller, ManagementService};
 use crate::ports::WriteResult;
+use crate::ports::{AuditAction, WriteResult};
 use crate::ports::bulk::{BulkChange, BulkStore, ChangedKeys};
 
 /// Keys of a tenant; the fields are those of `latchkey.v1.KeysFilter`. Empty fields match every key.
@@ -185,8 +186,8 @@ impl BulkChanges {
             })
         };
         let (action, reason) = match &request.change {
-            BulkChange::Revoke { reason } => ("key.revoke", &**reason),
-            BulkChange::Disable => ("key.update", ""),
+            BulkChange::Revoke { reason } => (AuditAction::KeyRevoke, &**reason),
+            BulkChange::Disable => (AuditAction::KeyUpdate, ""),
         };
         let entry = self.management.audit_entry(caller, action, call).with_detail("reason", reason);
         let entry = entry.with_detail("selected_by", selected_by(request));
@@ -204,8 +205,8 @@ impl BulkChanges {
         call: &CallContext,
     ) -> Result<(), ManagementError> {
         let (action, reason) = match &request.change {
-            BulkChange::Revoke { reason } => ("keys.revoke", &**reason),
-            BulkChange::Disable => ("keys.disable", ""),
+            BulkChange::Revoke { reason } => (AuditAction::KeysRevoke, &**reason),
+            BulkChange::Disable => (AuditAction::KeysDisable, ""),
         };
         let mut entry = self.management.audit_entry(caller, action, call).on_target(&selected_by(request));
         if let Some(scope) = scope {

@@ -21,6 +21,7 @@ use super::missing::Named;
 use super::tokens::TokenIssuer;
 use super::{CallContext, Caller, ManagementService};
 use crate::ports::WriteResult;
+use crate::ports::{AuditAction, WriteResult};
 use crate::ports::deletion::{DeletedObject, Deletion, DeletionStore};
 
 /// Key to delete.
@@ -77,8 +78,10 @@ impl Deletions {
             }
             check_ended(key, key.state(now), request.force)
         };
-        let entry =
-            management.audit_entry(caller, "key.delete", call).for_tenant(tenant.id).on_target(&key.id);
+        let entry = management
+            .audit_entry(caller, AuditAction::KeyDelete, call)
+            .for_tenant(tenant.id)
+            .on_target(&key.id);
         let entry = entry.with_detail("force", if request.force { "true" } else { "" });
         match self.store.delete_key(id, &rule, entry).await {
             // Another call was faster.
@@ -113,8 +116,10 @@ impl Deletions {
             let reached = reached.is_none_or(|(own, policy)| crate::users::reach::reaches(own, user, policy));
             if reached { Ok(()) } else { Err(not_found()) }
         };
-        let entry =
-            management.audit_entry(caller, "user.delete", call).for_tenant(tenant.id).on_target(&user.id);
+        let entry = management
+            .audit_entry(caller, AuditAction::UserDelete, call)
+            .for_tenant(tenant.id)
+            .on_target(&user.id);
         match self.store.delete_user(user_id, &rule, entry).await {
             Err(missing @ ManagementError::Request(RequestError::NotFound { .. })) => {
                 self.deleted_before(caller, &DeletedObject::User(user_id), missing, call).await

@@ -17,7 +17,7 @@ use latchkey_core::time::Timestamp;
 
 use self::findings::{Findings, Problem};
 use super::{CallContext, Caller, CreateKey, ManagementService};
-use crate::ports::{Created, ExistingHash, NewKey};
+use crate::ports::{AuditAction, Created, ExistingHash, NewKey};
 
 pub use self::findings::ImportFinding;
 
@@ -143,8 +143,10 @@ impl ManagementService {
             return Ok(ImportedKeys { keys, warnings, errors });
         }
         let expired = rows.iter().filter(|row| row.record.expires.is_some_and(|at| at <= now)).count();
-        let entry =
-            self.audit_entry(caller, "key.import", call).for_tenant(tenant.id).on_target(&tenant.slug);
+        let entry = self
+            .audit_entry(caller, AuditAction::KeyImport, call)
+            .for_tenant(tenant.id)
+            .on_target(&tenant.slug);
         let entry = entry.with_detail("keys", rows.len().to_string());
         let entry = if expired > 0 { entry.with_detail("expired", expired.to_string()) } else { entry };
         let new = |row: ImportRow| NewKey { record: row.record, idempotency: None, imported: true };

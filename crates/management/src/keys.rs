@@ -12,7 +12,7 @@ use super::grants::Grants;
 use super::key_builder::KeyBuilder;
 use super::missing::Named;
 use super::{CallContext, Caller, CreateKey, ManagementService};
-use crate::ports::{Created, NewKey};
+use crate::ports::{AuditAction, Created, NewKey};
 
 /// Result of the creation of a key.
 #[derive(Clone, Debug)]
@@ -47,7 +47,10 @@ impl ManagementService {
         self.set_value(&mut record, kind, &secret, &prefix, &mut random)?;
         let idempotency = (!request.idempotency_key.is_empty())
             .then(|| (request.idempotency_key.clone(), request.fingerprint()));
-        let entry = self.audit_entry(caller, "key.create", call).for_tenant(tenant.id).on_target(&record.id);
+        let entry = self
+            .audit_entry(caller, AuditAction::KeyCreate, call)
+            .for_tenant(tenant.id)
+            .on_target(&record.id);
         let entry = entry.with_detail("kind", &*record.kind).with_detail("scopes", record.scopes.join(" "));
         let created = self
             .parts

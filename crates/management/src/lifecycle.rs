@@ -14,7 +14,7 @@ use super::field_validator::FieldValidator;
 use super::grants::{Before, Grants};
 use super::keys::{already_revoked, imported_only};
 use super::{CallContext, Caller, Expiry, ManagementService, lifetime};
-use crate::ports::WriteResult;
+use crate::ports::{AuditAction, WriteResult};
 
 /// Key to rotate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,7 +90,8 @@ impl ManagementService {
             created_by: &caller.subject,
             grants,
         };
-        let entry = self.audit_entry(caller, "key.rotate", call).for_tenant(tenant.id).on_target(&key.id);
+        let entry =
+            self.audit_entry(caller, AuditAction::KeyRotate, call).for_tenant(tenant.id).on_target(&key.id);
         let entry = entry.with_detail("successor", rotation.successor.id.to_string());
         let entry = entry.with_detail("overlap_seconds", request.overlap.as_secs().to_string());
         let expiry = rotation.expires.map(|at| at.to_string()).unwrap_or_default();
@@ -122,7 +123,8 @@ impl ManagementService {
             return Err(RequestError::field("reason", rule).into());
         }
         let now = self.parts.clock.now().wall;
-        let entry = self.audit_entry(caller, "key.revoke", call).for_tenant(tenant.id).on_target(&key.id);
+        let entry =
+            self.audit_entry(caller, AuditAction::KeyRevoke, call).for_tenant(tenant.id).on_target(&key.id);
         let entry = entry.with_detail("reason", request.reason.clone());
         let rule = Box::new(move |old: &KeyRecord| {
             // The value of a revoked key cannot be read, so it is not kept. A key that is revoked already stays as it is.

@@ -24,6 +24,7 @@ use latchkey_core::secret::KeyHash;
 use latchkey_core::time::{MonotonicInstant, Timestamp};
 
 use self::impact::Impact;
+pub use self::action::AuditAction;
 pub use self::listing::{
     EventFilter, KeyFilter, KeyOrder, ListPart, ListRange, OrderValue, Position, TenantFilter, TenantOrder,
     TimeRange, UserFilter, UserOrder,
@@ -38,8 +39,8 @@ pub struct AuditEntry {
     pub tenant: Option<TenantId>,
     /// Subject that performed the action.
     pub actor: String,
-    /// Action, such as `key.revoke`.
-    pub action: &'static str,
+    /// Action.
+    pub action: AuditAction,
     /// Object of the action.
     pub target: String,
     /// Identifier of the request.

@@ -1,6 +1,7 @@
 //! Calls by which operators set the secrets that profiles name. A secret is sealed under the master key and can't be read
 //! again.
 
+use crate::ports::AuditAction;
 use latchkey_core::error::{ManagementError, SystemError};
 use latchkey_core::excerpt::Quoted;
 use latchkey_core::imported_hash::HashSecret;
@@ -69,7 +70,7 @@ impl ManagementService {
         let sealed = HashSecret::seal(&request.secret, owner, &self.parts.sealer, &mut random)
             .map_err(|_| SystemError::Internal("a secret could not be encrypted".into()))?;
         let set = self.parts.clock.now().wall;
-        let entry = self.audit_entry(caller, "profile.set_secret", call).on_target(&request.profile);
+        let entry = self.audit_entry(caller, AuditAction::ProfileSetSecret, call).on_target(&request.profile);
         let entry = entry.with_detail("secret", request.name.clone());
         let (profile, name) = (request.profile.into(), request.name.into());
         let record = ProfileSecretRecord { profile, name, sealed, set };
@@ -101,7 +102,7 @@ impl ManagementService {
         if profile.chars().chain(name.chars()).any(char::is_control) {
             return Err(self.not_found(Named::Secret, name).into());
         }
-        let entry = self.audit_entry(caller, "profile.delete_secret", call).on_target(&profile);
+        let entry = self.audit_entry(caller, AuditAction::ProfileDeleteSecret, call).on_target(&profile);
         let entry = entry.with_detail("secret", name.to_owned());
         let written = self.parts.store.delete_profile_secret(profile, name, entry).await?;
         // A repeated call after one that timed out finds no secret, and waits for the same revision first.

@@ -9,7 +9,7 @@ use latchkey_core::record::ProfileRecord;
 use super::{CallContext, Caller, ManagementService, page};
 use crate::field_validator::FieldValidator;
 use crate::missing::Named;
-use crate::ports::{ApplyResult, NewProfileVersion};
+use crate::ports::{ApplyResult, AuditAction, NewProfileVersion};
 use crate::profile_changes::{MeasuredChange, measure_changes};
 
 /// Valid document to apply.
@@ -59,7 +59,8 @@ impl ManagementService {
     ) -> Result<Option<ProfileRecord>, ManagementError> {
         caller.require_operator()?;
         let ApplyProfile { name, document, comment, expected_revision, rollback_to, forced } = &request;
-        let action = if rollback_to.is_some() { "profile.rollback" } else { "profile.apply" };
+        let action =
+            if rollback_to.is_some() { AuditAction::ProfileRollback } else { AuditAction::ProfileApply };
         let text = |number: &u64| number.to_string();
         let entry = self
             .audit_entry(caller, action, call)

@@ -12,6 +12,7 @@ use rand::rngs::StdRng;
 use uuid::Uuid;
 
 use crate::ports::AuditEntry;
+use crate::ports::{AuditAction, AuditEntry};
 use crate::ports::sealed_values::{KeyCheckValue, Replacement, SealedTable, SealedValue, SealedValueStore};
 
 /// Number of values that are read and replaced at once.
@@ -223,7 +224,7 @@ fn entry(done: &RewrapReport, now: Timestamp) -> AuditEntry {
         time: now,
         tenant: None,
         actor: "latchkey".to_owned(),
-        action: "master_key.rewrap",
+        action: AuditAction::MasterKeyRewrap,
         target: "master_key".to_owned(),
         request_id: "rewrap".to_owned(),
         details: BTreeMap::from(counts.map(|(name, count)| (name.to_owned(), count.to_string()))),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::ports::AuditAction;
 use latchkey_core::choices::not_one_of;
 use latchkey_core::error::{ManagementError, RequestError};
 use latchkey_core::excerpt::Quoted;
@@ -91,8 +92,10 @@ impl ManagementService {
             limits: limits.unwrap_or_default(),
             revision: 0,
         };
-        let entry =
-            self.audit_entry(caller, "tenant.create", call).for_tenant(tenant.id).on_target(&tenant.slug);
+        let entry = self
+            .audit_entry(caller, AuditAction::TenantCreate, call)
+            .for_tenant(tenant.id)
+            .on_target(&tenant.slug);
         let written = self.parts.store.create_tenant(tenant, entry).await?;
         Ok(self.wait_until_applied(written, call).await?.value)
     }
@@ -120,8 +123,10 @@ impl ManagementService {
         caller.require_operator()?;
         let tenant = self.any_tenant(&request.tenant).await?;
         let policy = self.policy_of(&tenant)?;
-        let entry =
-            self.audit_entry(caller, "tenant.update", call).for_tenant(tenant.id).on_target(&tenant.slug);
+        let entry = self
+            .audit_entry(caller, AuditAction::TenantUpdate, call)
+            .for_tenant(tenant.id)
+            .on_target(&tenant.slug);
         let entry = entry.with_fields(&request.fields);
         let rule = Box::new(|old: &TenantRecord| change(old, &request, &policy));
         let written = self.parts.store.change_tenant(tenant.id, rule, entry).await?;
@@ -168,7 +173,7 @@ impl ManagementService {
             )
             .into());
         }
-        let action = if suspended { "tenant.suspend" } else { "tenant.resume" };
+        let action = if suspended { AuditAction::TenantSuspend } else { AuditAction::TenantResume };
         let entry = self
             .audit_entry(caller, action, call)
             .for_tenant(tenant.id)

@@ -28,6 +28,7 @@ use latchkey_core::time::Timestamp;
 
 use super::{ManagementService, ManagementServiceParts};
 use crate::ports::AuditEntry;
+use crate::ports::{AuditAction, AuditEntry};
 use crate::ports::tokens::{BlockingExecutor, TokenStore};
 
 /// Dependencies of a [`TokenIssuer`].
@@ -79,7 +80,7 @@ impl TokenIssuer {
     pub(super) fn subject_audit_entry(
         &self,
         actor: &str,
-        action: &'static str,
+        action: AuditAction,
         tenant: TenantId,
     ) -> AuditEntry {
         AuditEntry {

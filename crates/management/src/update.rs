@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::ports::AuditAction;
+use latchkey_core::cached_key::StringMapRef;
 use latchkey_core::choices::not_one_of;
 use latchkey_core::error::{ManagementError, RequestError};
 use latchkey_core::policy::Policy;
@@ -58,7 +60,8 @@ impl ManagementService {
         }
         let policy = self.policy_of(&tenant)?;
         let change = KeyChange { request: &request, policy: &policy, now: self.parts.clock.now().wall };
-        let entry = self.audit_entry(caller, "key.update", call).for_tenant(tenant.id).on_target(&key.id);
+        let entry =
+            self.audit_entry(caller, AuditAction::KeyUpdate, call).for_tenant(tenant.id).on_target(&key.id);
         let entry = entry.with_fields(&request.fields);
         let rule = Box::new(|key: &KeyRecord| change.apply(key));
         Ok(self.change_key(caller, (&key, &tenant), rule, entry, call).await?.value)

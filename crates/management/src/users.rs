@@ -24,6 +24,7 @@ use super::{CallContext, Caller};
 use crate::bindings;
 use crate::password::requirements::{self, WeakPassword};
 use crate::password::{self, PasswordHash, PlainPassword};
+use crate::ports::AuditAction;
 use crate::ports::tokens::run_blocking;
 
 /// Request for a user; the fields are those of `latchkey.v1.CreateUserRequest`.
@@ -93,7 +94,7 @@ impl TokenIssuer {
         let entry = self
             .parts
             .management
-            .audit_entry(caller, "user.create", call)
+            .audit_entry(caller, AuditAction::UserCreate, call)
             .for_tenant(tenant.id)
             .on_target(&user.id);
         let entry = entry.with_detail("role", &*user.role);
@@ -119,7 +120,7 @@ impl TokenIssuer {
         let entry = self
             .parts
             .management
-            .audit_entry(caller, "user.set_password", call)
+            .audit_entry(caller, AuditAction::UserSetPassword, call)
             .for_tenant(tenant.id)
             .on_target(&user.id);
         let rule = Box::new(|old: &UserRecord| {
@@ -142,7 +143,7 @@ impl TokenIssuer {
         let entry = self
             .parts
             .management
-            .audit_entry(caller, "user.disable", call)
+            .audit_entry(caller, AuditAction::UserDisable, call)
             .for_tenant(tenant.id)
             .on_target(&user.id);
         let rule = Box::new(|old: &UserRecord| {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use latchkey_config::{MasterKey, RootKey};
 use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::time::Clock;
-use latchkey_management::ports::AuditEntry;
+use latchkey_management::ports::{AuditAction, AuditEntry};
 use latchkey_migrations::StepState;
 use latchkey_store::{Store, cause_of};
 use rand::RngExt as _;
@@ -212,7 +212,7 @@ impl Startup {
         })
     }
 
-    fn audit_entry(&self, action: &'static str, target: &str) -> AuditEntry {
+    fn audit_entry(&self, action: AuditAction, target: &str) -> AuditEntry {
         AuditEntry {
             time: self.clock.now().wall,
             tenant: None,

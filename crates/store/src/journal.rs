@@ -178,7 +178,7 @@ fn event(head: &head::Model, audit: &AuditEntry) -> audit_event::Model {
         time: audit.time.0,
         tenant_id: audit.tenant.map(|tenant| tenant.0),
         actor: audit.actor.clone(),
-        action: audit.action.to_owned(),
+        action: audit.action.text().to_owned(),
         target: audit.target.clone(),
         request_id: audit.request_id.clone(),
         details: json_map(&audit.details),

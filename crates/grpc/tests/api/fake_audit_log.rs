@@ -28,7 +28,7 @@ impl AuditLog for FakeStore {
             time: entry.time,
             tenant: entry.tenant,
             actor: entry.actor.clone(),
-            action: entry.action.to_owned(),
+            action: entry.action.text().to_owned(),
             target: entry.target.clone(),
             request_id: entry.request_id.clone(),
             details: entry.details.clone(),

@@ -3,71 +3,33 @@
 use latchkey_core::choices::not_one_of;
 
 use crate::field_validator::FieldValidator;
+use crate::ports::AuditAction;
 use crate::ports::audit::ActionFilter;
-
-/// Actions that this program writes. A database can have others of earlier versions.
-const ACTIONS: [&str; 42] = [
-    "database.history_lost",
-    "key.create",
-    "key.delete",
-    "key.disable_again",
-    "key.found",
-    "key.import",
-    "key.revoke",
-    "key.revoke_again",
-    "key.rotate",
-    "key.update",
-    "keys.disable",
-    "keys.revoke",
-    "master_key.rewrap",
-    "profile.apply",
-    "profile.delete",
-    "profile.delete_secret",
-    "profile.reapply",
-    "profile.rollback",
-    "profile.set_secret",
-    "signing_key.create",
-    "signing_key.rotate",
-    "signing_key.withdraw",
-    "signing_key.withdraw_again",
-    "tenant.create",
-    "tenant.delete",
-    "tenant.erase",
-    "tenant.resume",
-    "tenant.suspend",
-    "tenant.suspend_again",
-    "tenant.update",
-    "token.issue",
-    "token.refresh",
-    "token.reuse",
-    "token.revoke",
-    "token.revoke_again",
-    "user.create",
-    "user.delete",
-    "user.disable",
-    "user.disable_again",
-    "user.lock",
-    "user.set_password",
-    "user.update",
-];
 
 /// Rejects a filter that selected no event and can select none.
 pub(super) fn check(filter: &ActionFilter, fields: &mut FieldValidator<'_>) {
     match filter {
-        ActionFilter::Is(action) if !ACTIONS.contains(&&**action) => {
+        ActionFilter::Is(action) if !AuditAction::TEXTS.contains(&&**action) => {
             // Of many actions, those about the same sort of object are named, if there are some.
             let family = action.split_inclusive('.').next().unwrap_or_default();
-            let alike: Vec<&str> = ACTIONS
-                .into_iter()
+            let alike: Vec<&str> = AuditAction::TEXTS
+                .iter()
+                .copied()
                 .filter(|known| action.contains('.') && known.starts_with(family))
                 .collect();
-            let text = if alike.is_empty() { not_one_of(action, ACTIONS) } else { not_one_of(action, alike) };
+            let text = if alike.is_empty() {
+                not_one_of(action, AuditAction::TEXTS.iter().copied())
+            } else {
+                not_one_of(action, alike)
+            };
             let prefix = "action_prefix selects actions by their beginning, such as \"key.\"";
             fields.reject("action", format!("there is no such action: {text}; {prefix}"));
         }
-        ActionFilter::StartsWith(prefix) if !ACTIONS.iter().any(|known| known.starts_with(&**prefix)) => {
+        ActionFilter::StartsWith(prefix)
+            if !AuditAction::TEXTS.iter().any(|known| known.starts_with(&**prefix)) =>
+        {
             let mut families: Vec<&str> =
-                ACTIONS.iter().filter_map(|action| action.split_inclusive('.').next()).collect();
+                AuditAction::TEXTS.iter().filter_map(|action| action.split_inclusive('.').next()).collect();
             families.dedup();
             let text = not_one_of(prefix, families);
             fields.reject("action_prefix", format!("no action begins with it: {text}"));
@@ -93,7 +55,7 @@ mod tests {
     fn an_action_that_no_event_can_have_is_named_with_the_nearest_one() {
         let exact = |action: &str| problem(&ActionFilter::Is(action.into()));
         let prefix = |action: &str| problem(&ActionFilter::StartsWith(action.into()));
-        for action in ACTIONS {
+        for action in AuditAction::TEXTS {
             assert_eq!(exact(action), None);
         }
         assert!(exact("kye.create").unwrap().contains("did you mean key.create?"));

@@ -6,6 +6,7 @@ use latchkey_core::operator;
 
 use super::{Deletions, TenantOrDeletion};
 use crate::missing::Named;
+use crate::ports::AuditAction;
 use crate::ports::deletion::ErasedObjects;
 use crate::{CallContext, Caller};
 
@@ -72,7 +73,7 @@ impl Deletions {
                 return Err(RequestError::FailedPrecondition(text.into()).into());
             }
             TenantOrDeletion::Tenant(tenant) => {
-                let entry = management.audit_entry(caller, "tenant.delete", call);
+                let entry = management.audit_entry(caller, AuditAction::TenantDelete, call);
                 let entry = entry.for_tenant(tenant.id).on_target(&tenant.slug);
                 let written = self.store.begin_tenant_deletion(tenant.id, entry).await?;
                 (tenant.id, tenant.slug.to_string(), written)
@@ -100,7 +101,7 @@ impl Deletions {
                 }
                 erased.add(batch);
             }
-            let entry = self.management.audit_entry(caller, "tenant.erase", call);
+            let entry = self.management.audit_entry(caller, AuditAction::TenantErase, call);
             let entry = entry.for_tenant(id).on_target(&target);
             let entry = entry.with_detail("keys", erased.keys.to_string());
             let entry = entry.with_detail("users", erased.users.to_string());
@@ -147,7 +148,7 @@ impl Deletions {
                 deleted.add(self.delete_tenant(caller, &tenant.to_string(), call).await?);
             }
         }
-        let entry = self.management.audit_entry(caller, "profile.delete", call).on_target(&name);
+        let entry = self.management.audit_entry(caller, AuditAction::ProfileDelete, call).on_target(&name);
         let entry = entry.with_detail("tenants", deleted.tenants.to_string());
         let written = self.store.delete_profile(name, entry).await?;
         deleted.revision = self.management.wait_until_applied(written, call).await?.revision;

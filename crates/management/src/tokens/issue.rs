@@ -21,6 +21,7 @@ use super::{INVALID_CREDENTIAL, TokenIssuer};
 use crate::CallContext;
 use crate::field_validator::FieldValidator;
 use crate::password::PlainPassword;
+use crate::ports::AuditAction;
 
 /// Credential in exchange for which tokens are issued.
 #[derive(Clone, Debug)]
@@ -131,7 +132,7 @@ impl TokenIssuer {
         let record = RefreshRecord { hash: first.hash(), family: family.id, scopes, spent: None };
         let access = self.sign(&holder, &family, &granted, call).await?;
         let entry = self
-            .subject_audit_entry(&family.parent.to_string(), "token.issue", family.tenant)
+            .subject_audit_entry(&family.parent.to_string(), AuditAction::TokenIssue, family.tenant)
             .on_target(&family.id);
         let entry = entry.in_request(&call.request_id).with_detail("scopes", record.scopes.join(" "));
         let oldest = self.parts.store.oldest_families(owner, now, holder.rules.limits.families - 1).await?;

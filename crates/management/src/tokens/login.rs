@@ -18,6 +18,7 @@ use super::{TokenIssuer, delete_batches};
 use crate::CallContext;
 use crate::password::requirements::MAX_BYTES;
 use crate::password::{self, Comparison, PasswordHash, PlainPassword};
+use crate::ports::AuditAction;
 use crate::ports::tokens::{LoginAttempt, run_blocking};
 
 /// User that may log in, with the hash of the password.
@@ -106,7 +107,7 @@ impl TokenIssuer {
         let address = address_id(&account.id, call.address);
         let attempt = LoginAttempt { account: account.id, address, correct, time: self.now() };
         let lock = account.user.as_ref().map(|user| {
-            let entry = self.subject_audit_entry("latchkey", "user.lock", user.record.tenant);
+            let entry = self.subject_audit_entry("latchkey", AuditAction::UserLock, user.record.tenant);
             let from = call.address.map(|address| address.to_canonical().to_string()).unwrap_or_default();
             entry.on_target(&user.record.id).in_request(&call.request_id).with_detail("address", from)
         });

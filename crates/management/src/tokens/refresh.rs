@@ -16,6 +16,7 @@ use super::holder::{Holder, generation};
 use super::issue::{IssuedTokens, owner_charge, requested_scopes};
 use super::{INVALID_CREDENTIAL, TokenIssuer};
 use crate::CallContext;
+use crate::ports::AuditAction;
 
 /// Request to refresh tokens; the fields are those of `latchkey.v1.RefreshJwtRequest`.
 #[derive(Clone, Debug)]
@@ -83,7 +84,7 @@ impl TokenIssuer {
         let access = self.sign(&holder, &family.record, &granted, call).await?;
         let entry = self.subject_audit_entry(
             &family.record.parent.to_string(),
-            "token.refresh",
+            AuditAction::TokenRefresh,
             family.record.tenant,
         );
         let entry = entry
@@ -131,7 +132,7 @@ impl TokenIssuer {
         let is_latest = after.is_some_and(|(successor, _)| successor.spent.is_none());
         if spent.at.plus(REUSE_GRACE) < now || !is_latest {
             self.emit(TokenEvent::Reuse);
-            self.end(family, "token.reuse", call).await?;
+            self.end(family, AuditAction::TokenReuse, call).await?;
             return Err(INVALID_CREDENTIAL.into());
         }
         let granted = access_scopes(scopes, record, holder)?;
@@ -154,7 +155,7 @@ impl TokenIssuer {
     pub(super) async fn end(
         &self,
         family: &TokenFamily,
-        action: &'static str,
+        action: AuditAction,
         call: &CallContext,
     ) -> Result<u64, ManagementError> {
         let at: Timestamp = self.now();

@@ -8,13 +8,14 @@ use latchkey_core::token::{refresh, verify};
 
 use super::TokenIssuer;
 use crate::CallContext;
+use crate::ports::AuditAction;
 
 impl TokenIssuer {
     /// Ends the family of a refresh or access token; no replica accepts its tokens when this returns. Returns the
     /// revision; 0 if there was nothing to end.
     pub async fn revoke(&self, token: &PlainKey, call: &CallContext) -> Result<u64, ManagementError> {
         match self.family_of(token).await? {
-            Some(family) => self.end(&family, "token.revoke", call).await,
+            Some(family) => self.end(&family, AuditAction::TokenRevoke, call).await,
             None => Ok(0),
         }
     }

@@ -18,6 +18,7 @@ use latchkey_core::token::{KeyRing, KeyStage, SigningKeyRecord, TokenRules, Unse
 use super::{TokenIssuer, delete_batches};
 use crate::missing::Named;
 use crate::ports::AuditEntry;
+use crate::ports::{AuditAction, AuditEntry};
 use crate::ports::tokens::{TokenStore, run_blocking};
 use crate::rotation::{PUBLISH_LEAD, SigningKeyRotation};
 use crate::{CallContext, Caller};
@@ -80,8 +81,13 @@ impl TokenIssuer {
             // Another replica can have rotated the keys in the meantime.
             if rotation.is_due() { rotation.rotate(new_key, PUBLISH_LEAD) } else { Ok(Vec::new()) }
         };
-        self.change(policy, Box::new(rule), self.system_audit_entry("signing_key.rotate", policy), &call)
-            .await
+        self.change(
+            policy,
+            Box::new(rule),
+            self.system_audit_entry(AuditAction::SigningKeyRotate, policy),
+            &call,
+        )
+        .await
     }
 
     /// Returns the key that signs a profile's tokens now, and creates one if there is none.
@@ -103,8 +109,13 @@ impl TokenIssuer {
         let now = self.now();
         let rule =
             move |keys: &[SigningKeyRecord]| Ok(SigningKeyRotation { keys, rules, now }.ensure(new_key));
-        self.change(policy, Box::new(rule), self.system_audit_entry("signing_key.create", policy), call)
-            .await?;
+        self.change(
+            policy,
+            Box::new(rule),
+            self.system_audit_entry(AuditAction::SigningKeyCreate, policy),
+            call,
+        )
+        .await?;
         let key = mine(&self.parts.cache.key_ring()).map(|(key, _)| key);
         key.ok_or_else(|| SystemError::Internal(format!("{} has no signing key", policy.name)).into())
     }
@@ -154,8 +165,11 @@ impl TokenIssuer {
         let (policy, rules) = self.token_policy(&request.profile)?;
         let new_key = self.new_signing_key(&policy, &rules).await?;
         let now = self.now();
-        let entry =
-            self.parts.management.audit_entry(caller, "signing_key.rotate", call).on_target(&policy.name);
+        let entry = self
+            .parts
+            .management
+            .audit_entry(caller, AuditAction::SigningKeyRotate, call)
+            .on_target(&policy.name);
         let rule =
             |keys: &[SigningKeyRecord]| SigningKeyRotation { keys, rules: &rules, now }.rotate(new_key, lead);
         self.change(&policy, Box::new(rule), entry, call).await?;
@@ -178,8 +192,11 @@ impl TokenIssuer {
         let (policy, rules) = self.token_policy(&key.profile)?;
         let new_key = self.new_signing_key(&policy, &rules).await?;
         let now = self.now();
-        let entry =
-            self.parts.management.audit_entry(caller, "signing_key.withdraw", call).on_target(&key.id);
+        let entry = self
+            .parts
+            .management
+            .audit_entry(caller, AuditAction::SigningKeyWithdraw, call)
+            .on_target(&key.id);
         let rule =
             |keys: &[SigningKeyRecord]| SigningKeyRotation { keys, rules: &rules, now }.withdraw(id, new_key);
         self.change(&policy, Box::new(rule), entry, call).await?;
@@ -228,7 +245,7 @@ impl TokenIssuer {
         Ok(())
     }
 
-    fn system_audit_entry(&self, action: &'static str, policy: &Policy) -> AuditEntry {
+    fn system_audit_entry(&self, action: AuditAction, policy: &Policy) -> AuditEntry {
         AuditEntry {
             time: self.now(),
             tenant: None,

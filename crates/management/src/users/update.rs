@@ -11,6 +11,7 @@ use latchkey_core::user::UserRecord;
 use super::{check_covers, environment, role, with_next_generation};
 use crate::bindings;
 use crate::field_validator::FieldValidator;
+use crate::ports::AuditAction;
 use crate::tokens::TokenIssuer;
 use crate::{CallContext, Caller};
 
@@ -44,7 +45,7 @@ impl TokenIssuer {
         let entry = self
             .parts
             .management
-            .audit_entry(caller, "user.update", call)
+            .audit_entry(caller, AuditAction::UserUpdate, call)
             .for_tenant(tenant.id)
             .on_target(&user.id);
         let entry = entry.with_fields(&request.fields);

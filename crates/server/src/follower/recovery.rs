@@ -10,12 +10,12 @@ use latchkey_core::cache::TakenAway;
 use latchkey_core::error::{ManagementError, SystemError};
 use latchkey_core::ports::{ChangeEffect, ChangeSubject};
 use latchkey_core::record::ProfileRecord;
-use latchkey_management::ports::{ApplyResult, AuditEntry, NewProfileVersion, WriteResult};
+use latchkey_management::ports::{ApplyResult, AuditAction, AuditEntry, NewProfileVersion, WriteResult};
 
 use super::{Follower, PAGE_SIZE};
 
 /// Action of the audit event that says that commits are missing.
-pub(crate) const HISTORY_LOST: &str = "database.history_lost";
+pub(crate) const HISTORY_LOST: AuditAction = AuditAction::DatabaseHistoryLost;
 
 impl Follower {
     /// Compares, takes away again, and starts again from the revision that this replica and the database share.
@@ -82,7 +82,7 @@ impl Follower {
         let entry = self.entry(action, target).with("lost_revision", taken.revision);
         let written = self.parts.recovery.reapply(taken, entry.0).await?;
         if written.changed {
-            tracing::warn!(action, lost_revision = taken.revision, "took access away again");
+            tracing::warn!(action = action.text(), lost_revision = taken.revision, "took access away again");
         }
         Ok(written)
     }
@@ -120,7 +120,9 @@ impl Follower {
             return Ok(());
         }
         let newest = stored.iter().map(|record| record.revision).max().unwrap_or_default();
-        let entry = self.entry("profile.reapply", ours.name.to_string()).with("lost_revision", ours.revision);
+        let entry = self
+            .entry(AuditAction::ProfileReapply, ours.name.to_string())
+            .with("lost_revision", ours.revision);
         let version = NewProfileVersion {
             name: &ours.name,
             document: &ours.document,
@@ -144,7 +146,7 @@ impl Follower {
         entry.with("taken_away_again", again).0
     }
 
-    fn entry(&self, action: &'static str, target: String) -> Entry {
+    fn entry(&self, action: AuditAction, target: String) -> Entry {
         Entry(AuditEntry {
             time: self.parts.clock.now().wall,
             tenant: None,
@@ -176,18 +178,18 @@ impl Entry {
 }
 
 /// Returns the action and the target of the audit event for an access that is taken away again.
-fn describe(taken: &TakenAway) -> (&'static str, String) {
+fn describe(taken: &TakenAway) -> (AuditAction, String) {
     match (&taken.subject, &taken.effect) {
-        (ChangeSubject::Key(hash), ChangeEffect::Revoked) => ("key.revoke_again", short(&hash.0)),
-        (ChangeSubject::Key(hash), _) => ("key.disable_again", short(&hash.0)),
-        (ChangeSubject::Tenant(id), _) => ("tenant.suspend_again", id.to_string()),
-        (ChangeSubject::User(id), _) => ("user.disable_again", id.to_string()),
-        (ChangeSubject::Family(id), _) => ("token.revoke_again", id.to_string()),
+        (ChangeSubject::Key(hash), ChangeEffect::Revoked) => (AuditAction::KeyRevokeAgain, short(&hash.0)),
+        (ChangeSubject::Key(hash), _) => (AuditAction::KeyDisableAgain, short(&hash.0)),
+        (ChangeSubject::Tenant(id), _) => (AuditAction::TenantSuspendAgain, id.to_string()),
+        (ChangeSubject::User(id), _) => (AuditAction::UserDisableAgain, id.to_string()),
+        (ChangeSubject::Family(id), _) => (AuditAction::TokenRevokeAgain, id.to_string()),
         (ChangeSubject::SigningKeys(_), ChangeEffect::Withdrawn(id)) => {
-            ("signing_key.withdraw_again", id.to_string())
+            (AuditAction::SigningKeyWithdrawAgain, id.to_string())
         }
         (ChangeSubject::SigningKeys(profile) | ChangeSubject::Profile(profile), _) => {
-            ("profile.reapply", profile.to_string())
+            (AuditAction::ProfileReapply, profile.to_string())
         }
     }
 }

@@ -16,7 +16,7 @@ use super::*;
 use latchkey_core::error::SystemError;
 use latchkey_core::ports::Change;
 use latchkey_core::ports::{Replica, Replicas as _};
-use latchkey_management::ports::{ApplyResult, AuditEntry, NewProfileVersion, Propagation as _};
+use latchkey_management::ports::{ApplyResult, AuditAction, AuditEntry, NewProfileVersion, Propagation as _};
 use link::StoreLink;
 use std::time::Duration;
 
@@ -138,7 +138,7 @@ async fn wait_one_second(
 
 const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../profiles/demo.toml"));
 
-fn audit_entry(action: &'static str) -> AuditEntry {
+fn audit_entry(action: AuditAction) -> AuditEntry {
     AuditEntry {
         time: Timestamp(0),
         tenant: None,
@@ -151,7 +151,7 @@ fn audit_entry(action: &'static str) -> AuditEntry {
 }
 
 async fn apply(store: &Store, document: &str) -> u64 {
-    let audit = audit_entry("profile.apply");
+    let audit = audit_entry(AuditAction::ProfileApply);
     let expected_revision = store.profiles().await.unwrap().iter().map(|profile| profile.revision).max();
     let expected_revision = expected_revision.unwrap_or(0);
     let version = NewProfileVersion { name: "demo", document, comment: "", expected_revision };

@@ -5,7 +5,7 @@
 use latchkey_core::error::RequestError;
 use latchkey_core::profile_change::ChangeEffect;
 use latchkey_core::record::ProfileRecord;
-use latchkey_management::ports::{ApplyResult, ManagementStore as _, NewProfileVersion};
+use latchkey_management::ports::{ApplyResult, AuditAction, ManagementStore as _, NewProfileVersion};
 use latchkey_management::{MeasuredChange, changes_to_force, measure_changes};
 use latchkey_profile::{Errors, diff, profile_conflicts_among_stored, shared_issuers};
 
@@ -119,7 +119,7 @@ impl Startup {
                 );
                 return Ok(Outcome::HeldBack);
             }
-            let entry = self.audit_entry("profile.apply", name);
+            let entry = self.audit_entry(AuditAction::ProfileApply, name);
             let version =
                 NewProfileVersion { name, document: text, comment: "applied at start-up", expected_revision };
             let applied = self.store.apply_profile(version, entry).await;

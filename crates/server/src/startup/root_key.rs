@@ -11,6 +11,7 @@ use latchkey_core::operator::SLUG;
 use latchkey_core::record::TenantRef;
 use latchkey_core::secret::PlainKey;
 use latchkey_management::operators;
+use latchkey_management::ports::AuditAction;
 use latchkey_management::ports::ManagementStore as _;
 
 use super::{Startup, StartupError};
@@ -37,7 +38,7 @@ impl Startup {
         let now = self.clock.now().wall;
         let tenant = operators::tenant(now, &mut random);
         let key = operators::root_key(value, tenant.id, now, &mut random);
-        let entry = self.audit_entry("key.found", &key.id.to_string());
+        let entry = self.audit_entry(AuditAction::KeyFound, &key.id.to_string());
         let created = self.store.bootstrap_operator(tenant, key, required, entry).await;
         Ok(created.map_err(|failure| StartupError::new("the root key", failure))?.value)
     }

@@ -10,9 +10,10 @@
 use sha2::{Digest, Sha256};
 
 use crate::entity::audit_event;
+use latchkey_management::ports::AuditAction;
 
 /// Actions whose events lose their content after a time.
-const PRUNABLE: [&str; 2] = ["token.issue", "token.refresh"];
+const PRUNABLE: [&str; 2] = [AuditAction::TokenIssue.text(), AuditAction::TokenRefresh.text()];
 /// Domain of the hashes of [`PRUNABLE`] events. Other hashes start with the hash before them, which has 32 bytes.
 const PRUNABLE_DOMAIN: &[u8] = b"latchkey.audit.prunable.v1";
 

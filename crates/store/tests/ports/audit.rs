@@ -2,7 +2,7 @@
 
 use latchkey_core::time::Timestamp;
 use latchkey_management::ports::audit::{Anchor, AuditFilter, AuditLog};
-use latchkey_management::ports::{AuditEntry, ManagementStore};
+use latchkey_management::ports::{AuditAction, AuditEntry, ManagementStore};
 
 use crate::database::{TestDatabase, audit, key, new, tenant};
 
@@ -30,7 +30,7 @@ async fn six(database: &TestDatabase) {
 }
 
 async fn an_event_comes_back_as_it_was_written(database: TestDatabase) {
-    let entry = AuditEntry { tenant: Some(database.tenant), ..audit("key.create") };
+    let entry = AuditEntry { tenant: Some(database.tenant), ..audit(AuditAction::KeyCreate) };
     database.store.create_keys(vec![new(key(&database, 1))], entry.clone()).await.unwrap();
     let [read] = &database.store.events(&AuditFilter::default(), None, 1).await.unwrap().events[..] else {
         panic!("no event")
@@ -40,14 +40,14 @@ async fn an_event_comes_back_as_it_was_written(database: TestDatabase) {
         [&read.actor, &read.target, &read.request_id],
         [&entry.actor, &entry.target, &entry.request_id]
     );
-    assert_eq!((read.action.as_str(), &read.details), (entry.action, &entry.details));
+    assert_eq!((read.action.as_str(), &read.details), (entry.action.text(), &entry.details));
 }
 
 async fn events_come_newest_first_and_one_tenants_alone(database: TestDatabase) {
     let other = tenant(2, "globex");
     for owner in [Some(database.tenant), Some(other.id), None, Some(database.tenant)] {
         let number = database.store.events(&AuditFilter::default(), None, 10).await.unwrap().events.len();
-        let entry = AuditEntry { tenant: owner, ..audit("key.create") };
+        let entry = AuditEntry { tenant: owner, ..audit(AuditAction::KeyCreate) };
         let made = vec![new(key(&database, u128::try_from(number).unwrap()))];
         database.store.create_keys(made, entry).await.unwrap();
     }
@@ -122,7 +122,7 @@ async fn an_event_written_by_hand_is_found(database: TestDatabase) {
 
 async fn a_span_of_time_begins_with_its_start_and_ends_before_its_end(database: TestDatabase) {
     for (number, time) in [(1, 1_000), (2, 2_000), (3, 3_000)] {
-        let entry = AuditEntry { time: Timestamp(time), ..audit("key.create") };
+        let entry = AuditEntry { time: Timestamp(time), ..audit(AuditAction::KeyCreate) };
         database.store.create_keys(vec![new(key(&database, number))], entry).await.unwrap();
     }
     let within = async |from: Option<i64>, until: Option<i64>| {
@@ -139,7 +139,7 @@ async fn a_span_of_time_begins_with_its_start_and_ends_before_its_end(database: 
 async fn a_long_log_is_checked_in_parts(database: TestDatabase) {
     for number in 1..=1_200 {
         let key = key(&database, number);
-        database.store.create_keys(vec![new(key)], audit("key.create")).await.unwrap();
+        database.store.create_keys(vec![new(key)], audit(AuditAction::KeyCreate)).await.unwrap();
     }
     let first = database.store.check(Anchor::START, 1_201).await.unwrap();
     assert_eq!((first.valid.len(), first.broken), (1_000, None));
@@ -178,7 +178,7 @@ async fn an_altered_head_refuses_writes_and_hides_no_event(database: TestDatabas
         database.sql(&format!("UPDATE head SET {alteration}")).await;
         assert_eq!(database.store.head().await, Ok(None), "{alteration}");
         let new = vec![new(key(&database, 9))];
-        let refused = database.store.create_keys(new, audit("key.create")).await.unwrap_err();
+        let refused = database.store.create_keys(new, audit(AuditAction::KeyCreate)).await.unwrap_err();
         assert!(refused.to_string().contains("audit log"), "{alteration}: {refused}");
         let events = database.store.events(&AuditFilter::default(), None, 10).await.unwrap().events;
         assert_eq!(events.len(), 6, "{alteration}");

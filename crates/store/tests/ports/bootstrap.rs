@@ -5,7 +5,7 @@ use std::sync::Arc;
 use latchkey_core::ports::KeyStore;
 use latchkey_core::record::{KeyRecord, TenantRef};
 use latchkey_core::secret::KeyHash;
-use latchkey_management::ports::{KeyFilter, ListRange, ManagementStore};
+use latchkey_management::ports::{AuditAction, KeyFilter, ListRange, ManagementStore};
 
 use crate::database::{TestDatabase, at_once, audit, key, tenant};
 
@@ -24,7 +24,7 @@ async fn of_fifty_who_start_at_once_one_makes_the_first_key(database: TestDataba
             let operators = tenant(number, "latchkey");
             database
                 .store
-                .bootstrap_operator(operators, key(&database, number), false, audit("key.found"))
+                .bootstrap_operator(operators, key(&database, number), false, audit(AuditAction::KeyFound))
                 .await
                 .unwrap()
         }
@@ -44,7 +44,7 @@ async fn a_second_start_makes_nothing(database: TestDatabase) {
             tenant(9, "latchkey"),
             key(&database, number),
             false,
-            audit("found"),
+            audit(AuditAction::KeyFound),
         )
     };
     let first = start(1).await.unwrap();
@@ -56,7 +56,12 @@ async fn a_second_start_makes_nothing(database: TestDatabase) {
 
 async fn a_key_that_is_insisted_on_is_made_beside_others_once(database: TestDatabase) {
     let start = |number, insist| {
-        database.store.bootstrap_operator(tenant(9, "latchkey"), key(&database, number), insist, audit("f"))
+        database.store.bootstrap_operator(
+            tenant(9, "latchkey"),
+            key(&database, number),
+            insist,
+            audit(AuditAction::KeyFound),
+        )
     };
     assert!(start(1, true).await.unwrap().value);
     assert!(!start(1, true).await.unwrap().value);
@@ -66,11 +71,11 @@ async fn a_key_that_is_insisted_on_is_made_beside_others_once(database: TestData
 
 async fn the_first_key_belongs_to_the_tenant_that_was_there(database: TestDatabase) {
     let operators = tenant(9, "latchkey");
-    database.store.create_tenant(operators.clone(), audit("tenant.create")).await.unwrap();
+    database.store.create_tenant(operators.clone(), audit(AuditAction::TenantCreate)).await.unwrap();
     let first = KeyRecord { hash: KeyHash::of("first"), tenant: tenant(10, "x").id, ..key(&database, 1) };
     let made = database
         .store
-        .bootstrap_operator(tenant(10, "latchkey"), first, false, audit("key.found"))
+        .bootstrap_operator(tenant(10, "latchkey"), first, false, audit(AuditAction::KeyFound))
         .await
         .unwrap();
     assert_eq!((made.value, made.revision), (true, 3));

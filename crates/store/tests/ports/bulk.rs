@@ -6,7 +6,7 @@ use latchkey_core::ports::{ChangeEffect, ChangeFeed, ChangeSubject};
 use latchkey_core::record::{KeyLifecycle, KeyRecord};
 use latchkey_core::seal::Sealed;
 use latchkey_management::ports::bulk::{BulkChange, BulkStore, ChangedKeys};
-use latchkey_management::ports::{ManagementStore, NewKey};
+use latchkey_management::ports::{AuditAction, ManagementStore, NewKey};
 
 use crate::database::{NOW, TestDatabase, audit, key, new};
 
@@ -25,15 +25,18 @@ async fn made(database: &TestDatabase, count: u128) -> Vec<KeyId> {
     let sealed = |number| KeyRecord { sealed: Some(Sealed(vec![1, 2, 3])), ..key(database, number) };
     let keys: Vec<NewKey> = (100..100 + count).map(|number| new(sealed(number))).collect();
     let ids = keys.iter().map(|key| key.record.id).collect();
-    let _ = database.store.create_keys(keys, audit("key.import")).await.unwrap();
+    let _ = database.store.create_keys(keys, audit(AuditAction::KeyImport)).await.unwrap();
     ids
 }
 
 async fn each_key_gets_its_revision_its_change_and_its_event(database: TestDatabase) {
     let ids = made(&database, 40).await;
     let before = database.store.revision().await.unwrap();
-    let done =
-        database.store.change_keys(&ids, &revoked(), &|_, _| Ok(()), audit("key.revoke")).await.unwrap();
+    let done = database
+        .store
+        .change_keys(&ids, &revoked(), &|_, _| Ok(()), audit(AuditAction::KeyRevoke))
+        .await
+        .unwrap();
     assert_eq!(done.value, ChangedKeys { changed: 40, unchanged: 0 });
     assert_eq!(done.revision, before + 40);
     let changes = database.store.changes(before + 1, 100).await.unwrap();
@@ -56,8 +59,11 @@ async fn a_refused_key_keeps_the_whole_batch(database: TestDatabase) {
     let check = |before: &KeyRecord, _: &KeyRecord| {
         if before.id == last { Err(RequestError::not_found("key", &last)) } else { Ok(()) }
     };
-    let refused =
-        database.store.change_keys(&ids, &revoked(), &check, audit("key.revoke")).await.unwrap_err();
+    let refused = database
+        .store
+        .change_keys(&ids, &revoked(), &check, audit(AuditAction::KeyRevoke))
+        .await
+        .unwrap_err();
     assert_eq!(refused, ManagementError::Request(RequestError::not_found("key", &last)));
     for id in ids {
         assert_eq!(database.store.key(id).await.unwrap().unwrap().lifecycle, KeyLifecycle::Active);
@@ -66,8 +72,9 @@ async fn a_refused_key_keeps_the_whole_batch(database: TestDatabase) {
 
 async fn a_batch_that_changes_nothing_has_a_revision_to_wait_for(database: TestDatabase) {
     let ids = made(&database, 3).await;
-    let change =
-        || database.store.change_keys(&ids, &BulkChange::Disable, &|_, _| Ok(()), audit("key.update"));
+    let change = || {
+        database.store.change_keys(&ids, &BulkChange::Disable, &|_, _| Ok(()), audit(AuditAction::KeyUpdate))
+    };
     let first = Box::pin(change()).await.unwrap();
     let again = Box::pin(change()).await.unwrap();
     assert_eq!((again.changed, again.value), (false, ChangedKeys { changed: 0, unchanged: 3 }));
@@ -79,12 +86,12 @@ async fn disabled_keys_keep_their_sealed_values(database: TestDatabase) {
     let gone = |keys: &[KeyId]| keys.to_vec();
     let _ = database
         .store
-        .change_keys(&gone(&ids[..1]), &revoked(), &|_, _| Ok(()), audit("key.revoke"))
+        .change_keys(&gone(&ids[..1]), &revoked(), &|_, _| Ok(()), audit(AuditAction::KeyRevoke))
         .await
         .unwrap();
     let done = database
         .store
-        .change_keys(&ids, &BulkChange::Disable, &|_, _| Ok(()), audit("key.update"))
+        .change_keys(&ids, &BulkChange::Disable, &|_, _| Ok(()), audit(AuditAction::KeyUpdate))
         .await
         .unwrap();
     assert_eq!(done.value, ChangedKeys { changed: 1, unchanged: 1 });

@@ -10,7 +10,7 @@ use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRef};
 use latchkey_core::seal::Sealed;
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
-use latchkey_management::ports::ManagementStore;
+use latchkey_management::ports::{AuditAction, ManagementStore};
 use uuid::Uuid;
 
 use crate::database::{TestDatabase, audit, key, pairs, tenant};
@@ -57,7 +57,8 @@ async fn a_revoked_key_comes_back_revoked(database: TestDatabase) {
     let key = database.make(key(&database, 7)).await;
     let lifecycle = KeyLifecycle::Revoked { at: Timestamp(3), reason: "leaked".into() };
     let rule = |key: &KeyRecord| Ok(KeyRecord { lifecycle: lifecycle.clone(), ..key.clone() });
-    let revoked = database.store.change_key(key.id, Box::new(rule), audit("key.revoke")).await.unwrap();
+    let revoked =
+        database.store.change_key(key.id, Box::new(rule), audit(AuditAction::KeyRevoke)).await.unwrap();
     assert_eq!(revoked.value.lifecycle, lifecycle);
     let found = database.store.key_by_hash(&key.hash).await.unwrap();
     assert_eq!(found.entry.unwrap().0, revoked.value);
@@ -87,7 +88,7 @@ async fn an_unknown_hash_finds_nothing_at_a_revision(database: TestDatabase) {
 
 async fn many_keys_at_once_are_each_found_with_their_own_scopes_or_not_at_all(database: TestDatabase) {
     let other = tenant(2, "globex");
-    database.store.create_tenant(other.clone(), audit("tenant.create")).await.unwrap();
+    database.store.create_tenant(other.clone(), audit(AuditAction::TenantCreate)).await.unwrap();
     let mut made = Vec::new();
     for number in 1..=9 {
         let scopes = (0..number % 3).map(|n| format!("scope.{number}.{n}").into()).collect();

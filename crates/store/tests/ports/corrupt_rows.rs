@@ -2,7 +2,7 @@
 
 use latchkey_core::error::SystemError;
 use latchkey_core::ports::KeyStore;
-use latchkey_management::ports::{KeyFilter, ListRange, ManagementStore};
+use latchkey_management::ports::{AuditAction, KeyFilter, ListRange, ManagementStore};
 
 use crate::database::{TestDatabase, audit, key};
 
@@ -46,7 +46,7 @@ async fn a_corrupt_row_fails_only_its_key(database: TestDatabase) {
 
 async fn a_corrupt_tenant_fails_its_keys(database: TestDatabase) {
     let other = crate::database::tenant(2, "globex");
-    database.store.create_tenant(other.clone(), audit("tenant.create")).await.unwrap();
+    database.store.create_tenant(other.clone(), audit(AuditAction::TenantCreate)).await.unwrap();
     let good =
         database.make(latchkey_core::record::KeyRecord { tenant: other.id, ..key(&database, 1) }).await;
     let bad = database.make(key(&database, 2)).await;

@@ -11,7 +11,7 @@ use latchkey_core::time::Timestamp;
 use latchkey_core::token::TokenSubject;
 use latchkey_core::token::refresh::FamilyRecord;
 use latchkey_management::ports::audit::{Anchor, AuditFilter, AuditLog};
-use latchkey_management::ports::{AuditEntry, Created, ManagementStore, NewKey};
+use latchkey_management::ports::{AuditAction, AuditEntry, Created, ManagementStore, NewKey};
 use latchkey_store::{Dialect, Pooler, Store, StoreOptions};
 use latchkey_testing::Postgres;
 use sea_orm::ConnectionTrait;
@@ -76,7 +76,7 @@ impl TestDatabase {
         latchkey_migrations::up(store.connection()).await.unwrap();
         let tenant = tenant(1, "acme");
         let id = tenant.id;
-        store.create_tenant(tenant, audit("tenant.create")).await.unwrap();
+        store.create_tenant(tenant, audit(AuditAction::TenantCreate)).await.unwrap();
         Self { store, url, tenant: id, _folder: None }
     }
 
@@ -112,7 +112,7 @@ impl TestDatabase {
 
     /// Creates a key and returns its stored record.
     pub(crate) async fn make(&self, key: KeyRecord) -> KeyRecord {
-        let written = self.store.create_keys(vec![new(key)], audit("key.create")).await.unwrap();
+        let written = self.store.create_keys(vec![new(key)], audit(AuditAction::KeyCreate)).await.unwrap();
         let [Created::New(key)] = written.value.as_slice() else {
             panic!("not created: {:?}", written.value)
         };
@@ -134,7 +134,7 @@ pub(crate) fn new(record: KeyRecord) -> NewKey {
     NewKey { record, idempotency: None, imported: false }
 }
 
-pub(crate) fn audit(action: &'static str) -> AuditEntry {
+pub(crate) fn audit(action: AuditAction) -> AuditEntry {
     AuditEntry {
         time: NOW,
         tenant: None,

@@ -15,7 +15,7 @@ use latchkey_management::password::PasswordHash;
 use latchkey_management::ports::deletion::{DeletedObject, DeletionStore, ErasedObjects};
 use latchkey_management::ports::tokens::TokenStore;
 use latchkey_management::ports::{
-    ApplyResult, KeyFilter, ListRange, ManagementStore, NewKey, NewProfileVersion, TenantFilter,
+    ApplyResult, AuditAction, KeyFilter, ListRange, ManagementStore, NewKey, NewProfileVersion, TenantFilter,
 };
 use uuid::Uuid;
 
@@ -65,19 +65,21 @@ async fn start_family(
         family: family.id,
         spent: None,
     };
-    database.store.create_family(family, first, Vec::new(), audit("token.issue")).await
+    database.store.create_family(family, first, Vec::new(), audit(AuditAction::TokenIssue)).await
 }
 
 async fn a_deleted_key_is_gone_and_its_value_stays_taken(database: TestDatabase) {
     let made = database.make(key(&database, 7)).await;
     start_family(&database, TokenSubject::Key(made.id), 70).await.unwrap();
-    let written = database.store.delete_key(made.id, &|_| Ok(()), audit("key.delete")).await.unwrap();
+    let written =
+        database.store.delete_key(made.id, &|_| Ok(()), audit(AuditAction::KeyDelete)).await.unwrap();
     assert_eq!(database.store.key(made.id).await.unwrap(), None);
     assert_eq!(database.store.key_by_hash(&made.hash).await.unwrap().entry, None);
     assert!(database.store.refresh_token(&KeyHash::of("refresh 70")).await.unwrap().is_none());
     let change = database.store.changes(written.revision, 10).await.unwrap().pop().unwrap();
     assert_eq!((change.subject, change.effect), (ChangeSubject::Key(made.hash), Some(ChangeEffect::Revoked)));
-    let again = database.store.delete_key(made.id, &|_| Ok(()), audit("key.delete")).await.unwrap_err();
+    let again =
+        database.store.delete_key(made.id, &|_| Ok(()), audit(AuditAction::KeyDelete)).await.unwrap_err();
     assert_eq!(again, ManagementError::Request(RequestError::not_found("key", &made.id)));
     let deletion = database.store.deletion(&DeletedObject::Key(made.id)).await.unwrap().unwrap();
     assert_eq!((deletion.tenant, &*deletion.actor), (database.tenant, "operator"));
@@ -86,7 +88,8 @@ async fn a_deleted_key_is_gone_and_its_value_stays_taken(database: TestDatabase)
         imported: true,
         ..new(latchkey_core::record::KeyRecord { hash: made.hash, ..key(&database, 8) })
     };
-    let refused = database.store.create_keys(vec![imported], audit("key.import")).await.unwrap_err();
+    let refused =
+        database.store.create_keys(vec![imported], audit(AuditAction::KeyImport)).await.unwrap_err();
     let text = refused.to_string();
     assert!(text.contains("keys[0]") && text.contains("was deleted"), "{text}");
     assert_eq!(database.verify().await, Ok(4), "tenant, key, token and deletion");
@@ -95,7 +98,7 @@ async fn a_deleted_key_is_gone_and_its_value_stays_taken(database: TestDatabase)
 async fn a_rule_keeps_a_key(database: TestDatabase) {
     let made = database.make(key(&database, 7)).await;
     let rule = |_: &_| Err(RequestError::FailedPrecondition("it is active".into()));
-    let refused = database.store.delete_key(made.id, &rule, audit("key.delete")).await.unwrap_err();
+    let refused = database.store.delete_key(made.id, &rule, audit(AuditAction::KeyDelete)).await.unwrap_err();
     assert_eq!(refused, ManagementError::Request(RequestError::FailedPrecondition("it is active".into())));
     assert_eq!(database.store.key(made.id).await.unwrap(), Some(made.clone()));
     assert!(database.store.deletion(&DeletedObject::Key(made.id)).await.unwrap().is_none());
@@ -103,9 +106,11 @@ async fn a_rule_keeps_a_key(database: TestDatabase) {
 
 async fn a_deleted_user_leaves_the_address_free(database: TestDatabase) {
     let ada = user(&database, 5, "ada@example.com");
-    let _ = database.store.create_user(ada.clone(), password(), audit("user.create")).await.unwrap();
+    let _ =
+        database.store.create_user(ada.clone(), password(), audit(AuditAction::UserCreate)).await.unwrap();
     start_family(&database, TokenSubject::User(ada.id), 50).await.unwrap();
-    let written = database.store.delete_user(ada.id, &|_| Ok(()), audit("user.delete")).await.unwrap();
+    let written =
+        database.store.delete_user(ada.id, &|_| Ok(()), audit(AuditAction::UserDelete)).await.unwrap();
     let change = database.store.changes(written.revision, 10).await.unwrap().pop().unwrap();
     assert_eq!((change.subject, change.effect), (ChangeSubject::User(ada.id), Some(ChangeEffect::Disabled)));
     assert_eq!(database.store.user(ada.id).await.unwrap(), None);
@@ -114,7 +119,7 @@ async fn a_deleted_user_leaves_the_address_free(database: TestDatabase) {
     let refused = start_family(&database, TokenSubject::User(ada.id), 51).await.unwrap_err();
     assert!(matches!(refused, ManagementError::Request(RequestError::Unauthenticated(_))), "{refused:?}");
     let next = user(&database, 6, "ada@example.com");
-    database.store.create_user(next, password(), audit("user.create")).await.unwrap();
+    database.store.create_user(next, password(), audit(AuditAction::UserCreate)).await.unwrap();
     let deletion = database.store.deletion(&DeletedObject::User(ada.id)).await.unwrap().unwrap();
     assert_eq!(deletion.written.revision, written.revision);
 }
@@ -134,10 +139,14 @@ async fn erase(database: &TestDatabase) -> ErasedObjects {
 async fn a_tenant_ends_first_and_is_erased_in_batches(database: TestDatabase) {
     let keys: Vec<NewKey> = (100..550).map(|number| new(key(&database, number))).collect();
     let hash = keys[0].record.hash;
-    let _ = database.store.create_keys(keys, audit("key.import")).await.unwrap();
+    let _ = database.store.create_keys(keys, audit(AuditAction::KeyImport)).await.unwrap();
     let ada = user(&database, 5, "ada@example.com");
-    let _ = database.store.create_user(ada, password(), audit("user.create")).await.unwrap();
-    let begun = database.store.begin_tenant_deletion(database.tenant, audit("tenant.delete")).await.unwrap();
+    let _ = database.store.create_user(ada, password(), audit(AuditAction::UserCreate)).await.unwrap();
+    let begun = database
+        .store
+        .begin_tenant_deletion(database.tenant, audit(AuditAction::TenantDelete))
+        .await
+        .unwrap();
     let (_, owner) = database.store.key_by_hash(&hash).await.unwrap().entry.unwrap();
     assert!(owner.suspended && !owner.slug.contains("acme") && owner.display_name.is_empty());
     for name in [TenantRef::Slug("acme".into()), TenantRef::Id(database.tenant)] {
@@ -148,40 +157,83 @@ async fn a_tenant_ends_first_and_is_erased_in_batches(database: TestDatabase) {
     let all = database.store.tenants(&TenantFilter::default(), &ListRange::newest(None, 10)).await;
     assert_eq!(all.unwrap().items, []);
     let resume = Box::new(|tenant: &latchkey_core::record::TenantRecord| Ok(tenant.clone()));
-    let refused = database.store.change_tenant(database.tenant, resume, audit("tenant.resume")).await;
+    let refused =
+        database.store.change_tenant(database.tenant, resume, audit(AuditAction::TenantResume)).await;
     assert_eq!(
         refused.unwrap_err(),
         ManagementError::Request(RequestError::not_found("tenant", &database.tenant))
     );
-    database.store.create_tenant(tenant(2, "acme"), audit("tenant.create")).await.unwrap();
-    assert!(!database.store.finish_tenant_deletion(database.tenant, audit("tenant.erase")).await.unwrap());
+    database.store.create_tenant(tenant(2, "acme"), audit(AuditAction::TenantCreate)).await.unwrap();
+    assert!(
+        !database
+            .store
+            .finish_tenant_deletion(database.tenant, audit(AuditAction::TenantErase))
+            .await
+            .unwrap()
+    );
     assert_eq!(erase(&database).await, ErasedObjects { keys: 450, users: 1 });
-    assert!(database.store.finish_tenant_deletion(database.tenant, audit("tenant.erase")).await.unwrap());
+    assert!(
+        database
+            .store
+            .finish_tenant_deletion(database.tenant, audit(AuditAction::TenantErase))
+            .await
+            .unwrap()
+    );
     assert_eq!(database.store.key_by_hash(&hash).await.unwrap().entry, None);
     let actions = database.actions().await;
     assert_eq!(actions.last().map(String::as_str), Some("tenant.erase"));
     assert_eq!(database.verify().await, Ok(actions.len() as u64));
-    assert!(database.store.finish_tenant_deletion(database.tenant, audit("tenant.erase")).await.unwrap());
+    assert!(
+        database
+            .store
+            .finish_tenant_deletion(database.tenant, audit(AuditAction::TenantErase))
+            .await
+            .unwrap()
+    );
     assert_eq!(database.actions().await.len(), actions.len(), "a repeated call writes nothing");
 }
 
 async fn a_deletion_that_was_interrupted_is_continued(database: TestDatabase) {
     let made = database.make(key(&database, 7)).await;
-    let first = database.store.begin_tenant_deletion(database.tenant, audit("tenant.delete")).await.unwrap();
-    let again = database.store.begin_tenant_deletion(database.tenant, audit("tenant.delete")).await.unwrap();
+    let first = database
+        .store
+        .begin_tenant_deletion(database.tenant, audit(AuditAction::TenantDelete))
+        .await
+        .unwrap();
+    let again = database
+        .store
+        .begin_tenant_deletion(database.tenant, audit(AuditAction::TenantDelete))
+        .await
+        .unwrap();
     assert_eq!((again.changed, again.revision, again.history), (false, first.revision, first.history));
     assert_eq!(erase(&database).await, ErasedObjects { keys: 1, users: 0 });
     let deletion = database.store.deletion(&DeletedObject::Key(made.id)).await.unwrap().unwrap();
     assert_eq!(deletion.written.revision, first.revision, "a key ends with its tenant");
-    assert!(database.store.finish_tenant_deletion(database.tenant, audit("tenant.erase")).await.unwrap());
-    let last = database.store.begin_tenant_deletion(database.tenant, audit("tenant.delete")).await.unwrap();
+    assert!(
+        database
+            .store
+            .finish_tenant_deletion(database.tenant, audit(AuditAction::TenantErase))
+            .await
+            .unwrap()
+    );
+    let last = database
+        .store
+        .begin_tenant_deletion(database.tenant, audit(AuditAction::TenantDelete))
+        .await
+        .unwrap();
     assert_eq!((last.changed, last.revision), (false, first.revision));
 }
 
 async fn a_tenant_that_lives_is_never_erased(database: TestDatabase) {
     let made = database.make(key(&database, 7)).await;
     assert!(database.store.erase_tenant(database.tenant, "operator").await.unwrap().is_empty());
-    assert!(database.store.finish_tenant_deletion(database.tenant, audit("tenant.erase")).await.unwrap());
+    assert!(
+        database
+            .store
+            .finish_tenant_deletion(database.tenant, audit(AuditAction::TenantErase))
+            .await
+            .unwrap()
+    );
     assert!(database.store.key(made.id).await.unwrap().is_some());
     assert!(database.store.tenant(&TenantRef::Id(database.tenant)).await.unwrap().is_some());
 }
@@ -190,7 +242,7 @@ pub(crate) async fn apply(database: &TestDatabase, document: &str) -> ProfileRec
     let stored = database.store.profiles().await.unwrap();
     let newest = stored.iter().map(|profile| profile.revision).max().unwrap_or_default();
     let version = NewProfileVersion { name: "shop", document, comment: "", expected_revision: newest };
-    match database.store.apply_profile(version, audit("profile.apply")).await.unwrap() {
+    match database.store.apply_profile(version, audit(AuditAction::ProfileApply)).await.unwrap() {
         ApplyResult::Written(written) => written.value,
         ApplyResult::Conflict => panic!("no other profile was applied"),
     }
@@ -199,15 +251,16 @@ pub(crate) async fn apply(database: &TestDatabase, document: &str) -> ProfileRec
 async fn a_deleted_profile_continues_its_versions(database: TestDatabase) {
     apply(&database, "one").await;
     let second = apply(&database, "two").await;
-    let deleted = database.store.delete_profile("shop", audit("profile.delete")).await.unwrap();
+    let deleted = database.store.delete_profile("shop", audit(AuditAction::ProfileDelete)).await.unwrap();
     assert!(deleted.revision > second.revision);
     assert_eq!(database.store.profiles().await.unwrap(), []);
     for version in [None, Some(1), Some(2), Some(3)] {
         assert_eq!(database.store.profile("shop", version).await.unwrap(), None, "{version:?}");
     }
-    let again = database.store.delete_profile("shop", audit("profile.delete")).await.unwrap();
+    let again = database.store.delete_profile("shop", audit(AuditAction::ProfileDelete)).await.unwrap();
     assert_eq!((again.changed, again.revision), (false, deleted.revision));
-    let refused = database.store.delete_profile("store", audit("profile.delete")).await.unwrap_err();
+    let refused =
+        database.store.delete_profile("store", audit(AuditAction::ProfileDelete)).await.unwrap_err();
     assert_eq!(refused, ManagementError::Request(RequestError::not_found("profile", "store")));
     let next = apply(&database, "two").await;
     assert_eq!((next.version, &*next.document), (4, "two"), "no number of a version is used twice");
@@ -216,13 +269,13 @@ async fn a_deleted_profile_continues_its_versions(database: TestDatabase) {
 async fn a_profile_that_a_tenant_uses_is_kept(database: TestDatabase) {
     let applied = apply(&database, "one").await;
     let shop = latchkey_core::record::TenantRecord { profile: "shop".into(), ..tenant(2, "globex") };
-    let made = database.store.create_tenant(shop, audit("tenant.create")).await.unwrap().value;
-    let refused = database.store.delete_profile("shop", audit("profile.delete")).await.unwrap_err();
+    let made = database.store.create_tenant(shop, audit(AuditAction::TenantCreate)).await.unwrap().value;
+    let refused = database.store.delete_profile("shop", audit(AuditAction::ProfileDelete)).await.unwrap_err();
     assert!(refused.to_string().contains("globex"), "{refused}");
     assert_eq!(database.store.profiles().await.unwrap(), [applied]);
     assert_eq!(database.store.tenants_of_profile("shop", 10).await.unwrap(), std::slice::from_ref(&made));
-    database.store.begin_tenant_deletion(made.id, audit("tenant.delete")).await.unwrap();
-    database.store.delete_profile("shop", audit("profile.delete")).await.unwrap();
+    database.store.begin_tenant_deletion(made.id, audit(AuditAction::TenantDelete)).await.unwrap();
+    database.store.delete_profile("shop", audit(AuditAction::ProfileDelete)).await.unwrap();
 }
 
 async fn a_deleted_operators_key_is_not_made_again(database: TestDatabase) {
@@ -231,12 +284,12 @@ async fn a_deleted_operators_key_is_not_made_again(database: TestDatabase) {
             tenant(9, "latchkey"),
             key(&database, number),
             insist,
-            audit("found"),
+            audit(AuditAction::KeyFound),
         )
     };
     assert!(start(1, true).await.unwrap().value);
     let first = key(&database, 1);
-    database.store.delete_key(first.id, &|_| Ok(()), audit("key.delete")).await.unwrap();
+    database.store.delete_key(first.id, &|_| Ok(()), audit(AuditAction::KeyDelete)).await.unwrap();
     assert!(!start(1, true).await.unwrap().value, "the value of a deleted key is never valid again");
     assert!(
         !start(2, false).await.unwrap().value,
@@ -252,16 +305,26 @@ async fn keys_are_made_and_refreshed_while_their_tenant_is_deleted(database: Tes
         let database = Arc::clone(&database);
         async move {
             if number == 10 {
-                database.store.begin_tenant_deletion(database.tenant, audit("tenant.delete")).await.unwrap();
+                database
+                    .store
+                    .begin_tenant_deletion(database.tenant, audit(AuditAction::TenantDelete))
+                    .await
+                    .unwrap();
                 loop {
                     erase(&database).await;
-                    if database.store.finish_tenant_deletion(database.tenant, audit("erase")).await.unwrap() {
+                    if database
+                        .store
+                        .finish_tenant_deletion(database.tenant, audit(AuditAction::TenantErase))
+                        .await
+                        .unwrap()
+                    {
                         return;
                     }
                 }
             }
-            let created =
-                database.store.create_keys(vec![new(key(&database, 1_000 + number))], audit("key.create"));
+            let created = database
+                .store
+                .create_keys(vec![new(key(&database, 1_000 + number))], audit(AuditAction::KeyCreate));
             if let Err(error) = created.await {
                 assert!(matches!(error, ManagementError::Request(_)), "{error:?}");
             }

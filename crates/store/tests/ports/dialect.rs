@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use latchkey_core::ports::{ChangeFeed as _, Replicas as _};
+use latchkey_management::ports::AuditAction;
 use latchkey_management::ports::ManagementStore as _;
 use latchkey_store::{Dialect, Pooler, Store, StoreOptions};
 use latchkey_testing::Postgres;
@@ -21,7 +22,8 @@ const ABSENT: [&str; 5] = [
 
 /// Uses every part of a store that depends on the server.
 async fn use_all(store: &Store, database: &TestDatabase, number: u128) {
-    let created = store.create_keys(vec![new(key(database, number))], audit("key.create")).await.unwrap();
+    let created =
+        store.create_keys(vec![new(key(database, number))], audit(AuditAction::KeyCreate)).await.unwrap();
     assert!(created.revision > 0);
     let name = replica(&number.to_string());
     store.register(&name, &announced(5, 1)).await.unwrap();

@@ -8,7 +8,7 @@ use latchkey_core::ports::{
 };
 use latchkey_core::record::{KeyLifecycle, KeyRecord};
 use latchkey_core::time::Timestamp;
-use latchkey_management::ports::{KeyUpdateFn, ManagementStore};
+use latchkey_management::ports::{AuditAction, KeyUpdateFn, ManagementStore};
 use tokio::task::JoinSet;
 
 use crate::database::{TEST_TIMEOUT, TestDatabase, audit, key, new};
@@ -34,12 +34,12 @@ async fn write(database: Arc<TestDatabase>, writer: u128) {
     for write in 0..WRITES {
         let number = 1_000 * (writer + 1) + 10 * write;
         let batch = (0..=(writer % 3)).map(|n| new(key(&database, number + n))).collect();
-        store.create_keys(batch, audit("key.create")).await.unwrap();
+        store.create_keys(batch, audit(AuditAction::KeyCreate)).await.unwrap();
         let id = key(&database, number).id;
         let no: KeyUpdateFn<'_> = Box::new(|_| Err(RequestError::FailedPrecondition("no".into())));
-        store.change_key(id, no, audit("key.update")).await.unwrap_err();
+        store.change_key(id, no, audit(AuditAction::KeyUpdate)).await.unwrap_err();
         let rename: KeyUpdateFn<'_> = Box::new(|key| Ok(KeyRecord { name: "renamed".into(), ..key.clone() }));
-        store.change_key(id, rename, audit("key.update")).await.unwrap();
+        store.change_key(id, rename, audit(AuditAction::KeyUpdate)).await.unwrap();
     }
     store.close().await;
 }
@@ -143,7 +143,7 @@ async fn a_change_names_what_it_takes_away(database: TestDatabase) {
         Ok(KeyRecord { lifecycle, ..key.clone() })
     });
     for rule in [rename, disable, revoke] {
-        database.store.change_key(key.id, rule, audit("key.update")).await.unwrap();
+        database.store.change_key(key.id, rule, audit(AuditAction::KeyUpdate)).await.unwrap();
     }
     let changes = database.store.changes(key.revision, 10).await.unwrap();
     assert!(changes.iter().all(|change| change.subject == ChangeSubject::Key(key.hash)));

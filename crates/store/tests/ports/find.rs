@@ -8,7 +8,7 @@ use latchkey_core::record::{KeyLifecycle, KeyRecord, KeyState};
 use latchkey_core::time::Timestamp;
 use latchkey_management::ports::usage::UsageStore;
 use latchkey_management::ports::{
-    EventFilter, KeyFilter, KeyOrder, ListRange, ManagementStore, Position, TimeRange,
+    AuditAction, EventFilter, KeyFilter, KeyOrder, ListRange, ManagementStore, Position, TimeRange,
 };
 use uuid::Uuid;
 
@@ -181,7 +181,7 @@ async fn each_order_is_walked_in_both_directions_without_a_gap(database: TestDat
 
 async fn all_tenants_are_listed_together(database: TestDatabase) {
     let other = tenant(2, "globex");
-    database.store.create_tenant(other.clone(), audit("tenant.create")).await.unwrap();
+    database.store.create_tenant(other.clone(), audit(AuditAction::TenantCreate)).await.unwrap();
     database.make(KeyRecord { hint: "7f3a".into(), ..key(&database, 1) }).await;
     database.make(KeyRecord { tenant: other.id, hint: "7f3a".into(), ..key(&database, 2) }).await;
     let found = async |tenant: Option<TenantId>| {

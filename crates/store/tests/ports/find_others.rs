@@ -7,7 +7,8 @@ use latchkey_management::password::PasswordHash;
 use latchkey_management::ports::audit::{ActionFilter, AuditFilter, AuditLog};
 use latchkey_management::ports::tokens::TokenStore;
 use latchkey_management::ports::{
-    AuditEntry, ListRange, ManagementStore, TenantFilter, TenantOrder, TimeRange, UserFilter, UserOrder,
+    AuditAction, AuditEntry, ListRange, ManagementStore, TenantFilter, TenantOrder, TimeRange, UserFilter,
+    UserOrder,
 };
 
 use crate::database::{TestDatabase, audit, key, new, tenant};
@@ -31,7 +32,7 @@ async fn tenants_are_found_and_ordered(database: TestDatabase) {
             created: Timestamp(i64::try_from(number).unwrap()),
             ..tenant(number, slug)
         };
-        database.store.create_tenant(record, audit("tenant.create")).await.unwrap();
+        database.store.create_tenant(record, audit(AuditAction::TenantCreate)).await.unwrap();
     }
     let listed = async |filter: TenantFilter, order, descending| {
         let (mut range, mut seen) = (ListRange { order, descending, after: None, limit: 1 }, Vec::new());
@@ -63,7 +64,7 @@ async fn tenants_are_found_and_ordered(database: TestDatabase) {
 
 async fn users_are_found_and_ordered(database: TestDatabase) {
     let other = tenant(2, "globex");
-    database.store.create_tenant(other.clone(), audit("tenant.create")).await.unwrap();
+    database.store.create_tenant(other.clone(), audit(AuditAction::TenantCreate)).await.unwrap();
     let rows = [
         ("zoe@acme.example", "admin", false),
         ("ada@acme.example", "viewer", true),
@@ -78,7 +79,11 @@ async fn users_are_found_and_ordered(database: TestDatabase) {
             environment: (number == 1).then(|| "live".into()),
             ..user(&database, number, email)
         };
-        database.store.create_user(record, PasswordHash("x".into()), audit("user.create")).await.unwrap();
+        database
+            .store
+            .create_user(record, PasswordHash("x".into()), audit(AuditAction::UserCreate))
+            .await
+            .unwrap();
     }
     let listed = async |filter: UserFilter, order, descending| {
         let (mut range, mut seen) = (ListRange { order, descending, after: None, limit: 1 }, Vec::new());
@@ -103,7 +108,7 @@ async fn users_are_found_and_ordered(database: TestDatabase) {
     assert_eq!(listed(own, UserOrder::Email, true).await, [1, 2]);
 }
 
-async fn write(database: &TestDatabase, number: u128, actor: &str, action: &'static str, target: &str) {
+async fn write(database: &TestDatabase, number: u128, actor: &str, action: AuditAction, target: &str) {
     let entry = AuditEntry {
         actor: actor.into(),
         target: target.into(),
@@ -115,10 +120,10 @@ async fn write(database: &TestDatabase, number: u128, actor: &str, action: &'sta
 
 async fn events_are_found_by_actor_action_and_target(database: TestDatabase) {
     let rows = [
-        ("ada", "key.create", "k1"),
-        ("bob", "key.create", "k2"),
-        ("ada", "key.revoke", "k1"),
-        ("ada", "keyring", "k_"),
+        ("ada", AuditAction::KeyCreate, "k1"),
+        ("bob", AuditAction::KeyCreate, "k2"),
+        ("ada", AuditAction::KeyRevoke, "k1"),
+        ("ada", AuditAction::KeysRevoke, "k_"),
     ];
     for (number, (actor, action, target)) in (1..).zip(rows) {
         write(&database, number, actor, action, target).await;
@@ -159,7 +164,7 @@ async fn events_are_found_by_actor_action_and_target(database: TestDatabase) {
 }
 
 async fn a_rare_event_behind_many_is_reached_by_pages(database: TestDatabase) {
-    write(&database, 1, "ada", "key.revoke", "k1").await;
+    write(&database, 1, "ada", AuditAction::KeyRevoke, "k1").await;
     // Copies of the event, more than one page compares.
     let numbers =
         "WITH RECURSIVE numbers(n) AS (SELECT 3 UNION ALL SELECT n + 1 FROM numbers WHERE n < 25000)";

@@ -5,6 +5,7 @@ use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRecord};
 use latchkey_core::time::Timestamp;
 use latchkey_management::ports::ManagementStore;
 use latchkey_management::ports::deletion::DeletionStore;
+use latchkey_management::ports::{AuditAction, ManagementStore};
 use latchkey_management::ports::impact::Impact;
 
 use crate::database::{NOW, TestDatabase, audit, key};
@@ -32,7 +33,7 @@ fn groups(groups: &[(&str, &str, &str)]) -> Affected {
 
 async fn active_keys_of_the_profile_are_counted_by_their_format(database: TestDatabase) {
     let other = TenantRecord { profile: "luxcore".into(), ..crate::database::tenant(2, "globex") };
-    database.store.create_tenant(other.clone(), audit("tenant.create")).await.unwrap();
+    database.store.create_tenant(other.clone(), audit(AuditAction::TenantCreate)).await.unwrap();
     let later = Some(Timestamp(NOW.0 + 1));
     for key in [
         key(&database, 1),
@@ -80,11 +81,23 @@ async fn keys_are_counted_by_scopes_and_environment(database: TestDatabase) {
     assert_eq!(count(&database, with(&["d"], None)).await.count, 0);
 }
 
+async fn keys_of_a_scope_that_many_have_are_counted(database: TestDatabase) {
+    let keys =
+        (1..=1_100).map(|number| new(KeyRecord { scopes: vec!["a".into()], ..key(&database, number) }));
+    database.store.create_keys(keys.collect(), audit(AuditAction::KeyImport)).await.unwrap();
+    database.make(KeyRecord { scopes: vec!["b".into()], ..key(&database, 2_000) }).await;
+    for (scopes, expected) in [(&["a"][..], 1_100), (&["a", "b"], 1_101), (&["b"], 1), (&["c"], 0)] {
+        let scopes = scopes.iter().map(|&scope| scope.into()).collect();
+        let keys = AffectedKeys { scopes, ..AffectedKeys::default() };
+        assert_eq!(count(&database, Affected::Keys(keys)).await.count, expected);
+    }
+}
+
 async fn tenants_are_counted_by_their_plan(database: TestDatabase) {
     for (number, slug, plan) in [(2, "globex", Some("big")), (3, "initech", Some("big")), (4, "hooli", None)]
     {
         let tenant = TenantRecord { plan: plan.map(Into::into), ..crate::database::tenant(number, slug) };
-        database.store.create_tenant(tenant, audit("tenant.create")).await.unwrap();
+        database.store.create_tenant(tenant, audit(AuditAction::TenantCreate)).await.unwrap();
     }
     let found = count(&database, Affected::Tenants { plan: "big".into() }).await;
     let slugs: Vec<_> = found.examples.iter().map(|one| one.tenant.as_str()).collect();
@@ -97,7 +110,7 @@ async fn a_tenant_that_is_being_deleted_is_not_counted(database: TestDatabase) {
     database.make(key(&database, 1)).await;
     let keys = || Affected::Keys(AffectedKeys::default());
     assert_eq!(count(&database, keys()).await.count, 1);
-    database.store.begin_tenant_deletion(database.tenant, audit("tenant.delete")).await.unwrap();
+    database.store.begin_tenant_deletion(database.tenant, audit(AuditAction::TenantDelete)).await.unwrap();
     let found = count(&database, keys()).await;
     assert_eq!((found.count, found.examples.len()), (0, 0));
 }

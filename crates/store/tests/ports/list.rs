@@ -2,7 +2,7 @@
 
 use latchkey_core::record::{KeyLifecycle, KeyRecord, KeyState};
 use latchkey_core::time::Timestamp;
-use latchkey_management::ports::{KeyFilter, ListRange, ManagementStore, Position};
+use latchkey_management::ports::{AuditAction, KeyFilter, ListRange, ManagementStore, Position};
 use uuid::Uuid;
 
 use crate::database::{TestDatabase, audit, key, pairs};
@@ -42,7 +42,7 @@ async fn pages_follow_each_other_newest_first(database: TestDatabase) {
 
 async fn another_tenants_keys_are_not_seen(database: TestDatabase) {
     let other = crate::database::tenant(2, "globex");
-    database.store.create_tenant(other.clone(), audit("tenant.create")).await.unwrap();
+    database.store.create_tenant(other.clone(), audit(AuditAction::TenantCreate)).await.unwrap();
     database.make(KeyRecord { tenant: other.id, ..key(&database, 20) }).await;
     database.make(key(&database, 21)).await;
     assert_eq!(listed(&database, KeyFilter::default()).await, [21]);

@@ -9,6 +9,7 @@ use latchkey_core::error::{ManagementError, RequestError};
 use latchkey_core::login::{LoginVerdict, MAX_FAILURES_OF_ADDRESS, account_id, address_id};
 use latchkey_core::time::Clock;
 use latchkey_management::password::PlainPassword;
+use latchkey_management::ports::AuditAction;
 use latchkey_management::ports::tokens::{LoginAttempt, TokenStore};
 use latchkey_management::{CallContext, IssueJwt, SetUserPassword, TokenGrant};
 use sea_orm::{ConnectionTrait as _, Statement};
@@ -159,7 +160,8 @@ async fn failures_of_a_stranger_lock_the_strangers_address_alone(database: TestD
     assert!(login(Some(address(2)), PASSWORD).await);
     for _ in 0..2 * MAX_FAILURES_OF_ADDRESS {
         let attempt = wrong(&harness, EMAIL, Some(address(2)));
-        let _ = harness.database.store.decide_login(&attempt, Some(audit("user.lock"))).await.unwrap();
+        let _ =
+            harness.database.store.decide_login(&attempt, Some(audit(AuditAction::UserLock))).await.unwrap();
     }
     let locks = harness.audited().await.into_iter().filter(|(action, _)| action == "user.lock");
     assert_eq!(locks.count(), 1, "one event for one lock");

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use latchkey_management::ports::ManagementStore;
+use latchkey_core::error::ManagementError;
+use latchkey_management::ports::{AuditAction, ManagementStore, NewKey};
 use latchkey_testing::{Postgres, Proxy, eventually_async};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
@@ -40,7 +41,15 @@ async fn a_commit_notifies_and_a_refused_write_does_not() {
     database.store.create_keys(vec![new(record)], audit("key.create")).await.unwrap_err();
     database.make(key(&database, 2)).await;
     once(&mut received).await;
-    assert!(received.try_recv().is_err(), "a rolled-back write sent a notification");
+    // No replica caches anything about a value that is new.
+    database.make(key(&database, 3)).await;
+    assert!(received.try_recv().is_err(), "a rolled-back write, or a new key, sent a notification");
+}
+
+/// Imports a key. Its value may be cached as unknown, so that replicas are notified.
+async fn import(database: &TestDatabase, number: u128) -> Result<(), ManagementError> {
+    let key = NewKey { imported: true, ..new(key(database, number)) };
+    database.store.create_keys(vec![key], audit(AuditAction::KeyImport)).await.map(drop)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

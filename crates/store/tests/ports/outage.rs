@@ -7,7 +7,7 @@ use latchkey_core::error::{ManagementError, SystemError};
 use latchkey_core::ports::KeyStore;
 use latchkey_core::record::KeyRecord;
 use latchkey_core::secret::KeyHash;
-use latchkey_management::ports::ManagementStore;
+use latchkey_management::ports::{AuditAction, ManagementStore};
 use latchkey_store::Store;
 use latchkey_testing::Postgres;
 use sea_orm::sqlx::{Connection, Executor, PgConnection, SqliteConnection};
@@ -36,7 +36,7 @@ async fn a_closed_store_is_an_outage(database: TestDatabase) {
 async fn a_held_lock_is_an_outage_for_writes_and_none_for_checks(database: TestDatabase) {
     let made = database.make(key(&database, 1)).await;
     let hasty = database.another(SHORT);
-    let write = |number| hasty.create_keys(vec![new(key(&database, number))], audit("key.create"));
+    let write = |number| hasty.create_keys(vec![new(key(&database, number))], audit(AuditAction::KeyCreate));
     let held = BlockingTransaction::take(&database.url).await;
     for number in 2..20 {
         let written = timeout(TEST_TIMEOUT, write(number)).await.unwrap();
@@ -53,6 +53,29 @@ async fn a_held_lock_is_an_outage_for_writes_and_none_for_checks(database: TestD
     for number in 2..20 {
         assert_eq!(database.store.key(key(&database, number).id).await.unwrap(), None);
     }
+}
+
+/// A process that ends while writes wait must not hang.
+#[test]
+fn a_runtime_ends_although_writes_wait() {
+    let (ended, end) = std::sync::mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let database = TestDatabase::sqlite().await;
+            let held = BlockingTransaction::take(&database.url).await;
+            let keys = vec![new(key(&database, 1))];
+            let written = database.store.create_keys(keys, audit(AuditAction::KeyCreate));
+            // The caller gives up, and the task goes on waiting for the lock.
+            timeout(SHORT, written).await.unwrap_err();
+            std::mem::forget(held);
+        });
+        drop(runtime);
+        ended.send(()).unwrap();
+    });
+    end.recv_timeout(TEST_TIMEOUT).expect("the runtime ends");
+    thread.join().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -145,9 +168,10 @@ async fn a_hung_postgres_is_an_outage_until_it_goes_on() {
     for _ in 0..20 {
         assert!(is_outage(&timeout(TEST_TIMEOUT, hasty.key_by_hash(&made.hash)).await.unwrap()));
     }
-    let write = timeout(TEST_TIMEOUT, hasty.create_keys(vec![new(key(&database, 2))], audit("key.create")))
-        .await
-        .unwrap();
+    let write =
+        timeout(TEST_TIMEOUT, hasty.create_keys(vec![new(key(&database, 2))], audit(AuditAction::KeyCreate)))
+            .await
+            .unwrap();
     assert!(matches!(write, Err(ManagementError::System(SystemError::Unavailable { .. }))), "{write:?}");
     server.thaw();
     recovers(&hasty, &made).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use latchkey_core::ports::{ChangeFeed, ChangeSubject};
 use latchkey_core::record::ProfileRecord;
-use latchkey_management::ports::{ApplyResult, ManagementStore, NewProfileVersion, WriteResult};
+use latchkey_management::ports::{ApplyResult, AuditAction, ManagementStore, NewProfileVersion, WriteResult};
 use latchkey_store::Store;
 
 use crate::database::{TestDatabase, at_once, audit};
@@ -30,7 +30,11 @@ fn version<'a>(name: &'a str, document: &'a str, expected_revision: u64) -> NewP
 pub(crate) async fn apply(store: &Store, name: &str, document: &str) -> WriteResult<ProfileRecord> {
     loop {
         let among = newest(store).await;
-        match store.apply_profile(version(name, document, among), audit("profile.apply")).await.unwrap() {
+        match store
+            .apply_profile(version(name, document, among), audit(AuditAction::ProfileApply))
+            .await
+            .unwrap()
+        {
             ApplyResult::Written(written) => return written,
             ApplyResult::Conflict => {}
         }
@@ -42,7 +46,7 @@ async fn each_new_document_is_the_next_version(database: TestDatabase) {
     let second = apply(&database.store, "luxcore", "two").await;
     let third = apply(&database.store, "luxcore", "one").await;
     assert_eq!([first.value.version, second.value.version, third.value.version], [1, 2, 3]);
-    assert_eq!(third.value.applied, audit("").time);
+    assert_eq!(third.value.applied, audit(AuditAction::ProfileApply).time);
     assert_eq!((third.revision, third.value.revision), (4, 4));
     assert_eq!(
         database.store.changes(4, 10).await.unwrap()[0].subject,
@@ -63,7 +67,9 @@ async fn versions_are_listed_with_author_and_comment_and_without_documents(datab
     let seen = |p: &ProfileRecord| (p.version, p.applied_by.to_string(), p.comment.to_string());
     let expected = |version| (version, "operator".to_owned(), "a comment".to_owned());
     assert_eq!(listed.iter().map(seen).collect::<Vec<_>>(), [expected(3), expected(2)]);
-    assert!(listed.iter().all(|p| p.document.is_empty() && p.applied == audit("").time));
+    assert!(
+        listed.iter().all(|p| p.document.is_empty() && p.applied == audit(AuditAction::ProfileApply).time)
+    );
     let rest = database.store.profile_versions("luxcore", Some(2), 2).await.unwrap();
     assert_eq!(rest.iter().map(seen).collect::<Vec<_>>(), [expected(1)]);
     database.sql("UPDATE profiles SET applied_by = NULL, comment = NULL").await;
@@ -103,7 +109,7 @@ async fn a_writer_that_was_overtaken_writes_nothing(database: TestDatabase) {
     let among = newest(&database.store).await;
     let other = apply(&database.store, "auxvault", "one").await;
     let late = version("luxcore", "one", among);
-    let late = database.store.apply_profile(late, audit("profile.apply")).await.unwrap();
+    let late = database.store.apply_profile(late, audit(AuditAction::ProfileApply)).await.unwrap();
     assert_eq!(late, ApplyResult::Conflict);
     assert_eq!(database.store.profile("luxcore", None).await.unwrap(), None);
     assert_eq!(database.store.revision().await.unwrap(), other.revision);

@@ -6,6 +6,7 @@ use latchkey_core::record::ProfileSecretRecord;
 use latchkey_core::seal::Sealed;
 use latchkey_core::time::Timestamp;
 use latchkey_management::ports::ManagementStore;
+use latchkey_management::ports::{AuditAction, ManagementStore};
 use latchkey_management::ports::deletion::DeletionStore;
 
 use crate::database::{TestDatabase, audit};
@@ -28,7 +29,7 @@ fn secret(profile: &str, sealed: u8) -> ProfileSecretRecord {
 }
 
 async fn set(database: &TestDatabase, secret: ProfileSecretRecord) -> Result<u64, ManagementError> {
-    Ok(database.store.set_profile_secret(secret, audit("profile.set_secret")).await?.revision)
+    Ok(database.store.set_profile_secret(secret, audit(AuditAction::ProfileSetSecret)).await?.revision)
 }
 
 async fn a_secret_replaces_the_one_of_its_name(database: TestDatabase) {
@@ -43,7 +44,7 @@ async fn a_secret_replaces_the_one_of_its_name(database: TestDatabase) {
 async fn a_repeated_deletion_waits_for_a_revision_that_is_not_older(database: TestDatabase) {
     apply(&database.store, "p", "a document").await;
     set(&database, secret("p", 1)).await.unwrap();
-    let delete = || database.store.delete_profile_secret("p", "old", audit("profile.delete_secret"));
+    let delete = || database.store.delete_profile_secret("p", "old", audit(AuditAction::ProfileDeleteSecret));
     let first = delete().await.unwrap();
     let again = delete().await.unwrap();
     assert!(first.value && !again.value);
@@ -53,7 +54,7 @@ async fn a_repeated_deletion_waits_for_a_revision_that_is_not_older(database: Te
 async fn no_secret_outlives_its_profile(database: TestDatabase) {
     apply(&database.store, "p", "a document").await;
     set(&database, secret("p", 1)).await.unwrap();
-    database.store.delete_profile("p", audit("profile.delete")).await.unwrap();
+    database.store.delete_profile("p", audit(AuditAction::ProfileDelete)).await.unwrap();
     assert!(database.store.profile_secrets().await.unwrap().is_empty());
     let late = set(&database, secret("p", 2)).await.unwrap_err();
     assert_eq!(late, ManagementError::Request(RequestError::not_found("profile", "p")));

@@ -7,6 +7,7 @@ use latchkey_core::token::TokenSubject;
 use latchkey_core::token::refresh::{Redemption, RefreshRecord};
 use latchkey_management::ports::AuditEntry;
 use latchkey_management::ports::audit::{AuditFilter, AuditLog as _};
+use latchkey_management::ports::{AuditAction, AuditEntry};
 use latchkey_management::ports::tokens::TokenStore as _;
 
 use crate::database::{NOW, TestDatabase, audit, family, key};
@@ -30,9 +31,9 @@ fn token(number: u8) -> RefreshRecord {
 async fn issue_and_refresh(database: &TestDatabase) {
     let made = database.make(key(database, 5)).await;
     let family = family(database, TokenSubject::Key(made.id), 77);
-    database.store.create_family(family, token(0), Vec::new(), audit("token.issue")).await.unwrap();
+    database.store.create_family(family, token(0), Vec::new(), audit(AuditAction::TokenIssue)).await.unwrap();
     let spent = Redemption { at: NOW, successor: Sealed(vec![1]), scopes: vec!["a".into()] };
-    let entry = audit("token.refresh");
+    let entry = audit(AuditAction::TokenRefresh);
     assert!(database.store.redeem_refresh_token(&KeyHash([0; 32]), spent, token(1), entry).await.unwrap());
 }
 
@@ -103,12 +104,12 @@ async fn no_event_can_be_passed_off_as_one_without_content(database: TestDatabas
 }
 
 async fn events_of_a_clock_that_was_ahead_do_not_hold_up_the_others(database: TestDatabase) {
-    let ahead = AuditEntry { time: Timestamp(NOW.0 + 1_000_000), ..audit("token.issue") };
+    let ahead = AuditEntry { time: Timestamp(NOW.0 + 1_000_000), ..audit(AuditAction::TokenIssue) };
     let made = database.make(key(&database, 5)).await;
     let family = family(&database, TokenSubject::Key(made.id), 77);
     database.store.create_family(family, token(0), Vec::new(), ahead).await.unwrap();
     let spent = Redemption { at: NOW, successor: Sealed(vec![1]), scopes: vec!["a".into()] };
-    let entry = audit("token.refresh");
+    let entry = audit(AuditAction::TokenRefresh);
     assert!(database.store.redeem_refresh_token(&KeyHash([0; 32]), spent, token(1), entry).await.unwrap());
     assert_eq!(prune(&database, LATER).await, (1, 4), "the fourth, which is older than the third");
     assert_eq!(database.verify().await, Ok(4));

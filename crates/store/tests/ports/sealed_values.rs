@@ -11,7 +11,7 @@ use latchkey_management::ports::sealed_values::{
     KeyCheckValue, Replacement, SealedTable, SealedValue, SealedValueStore,
 };
 use latchkey_management::ports::tokens::TokenStore;
-use latchkey_management::ports::{AuditEntry, ManagementStore};
+use latchkey_management::ports::{AuditAction, AuditEntry, ManagementStore};
 use latchkey_management::rewrap::{MasterKeyRotation, RewrapCounts};
 use latchkey_store::Store;
 use rand::SeedableRng;
@@ -50,7 +50,7 @@ async fn set_secret(database: &TestDatabase, bytes: &[u8]) {
     apply(&database.store, "p", "a document").await;
     let sealed = HashSecret::seal(bytes, ("p", "old"), &Sealer::new(&MASTER), &mut random()).unwrap();
     let record = ProfileSecretRecord { profile: "p".into(), name: "old".into(), sealed, set: NOW };
-    database.store.set_profile_secret(record, audit("profile.set_secret")).await.unwrap();
+    database.store.set_profile_secret(record, audit(AuditAction::ProfileSetSecret)).await.unwrap();
 }
 
 async fn counts(database: &TestDatabase, sealer: &Sealer, forget: bool) -> [RewrapCounts; 4] {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use latchkey_core::ports::KeyStore;
-use latchkey_management::ports::ManagementStore;
+use latchkey_management::ports::{AuditAction, ManagementStore};
 use latchkey_store::{Durability, Pooler, Store, StoreOptions};
 use latchkey_testing::Postgres;
 
@@ -47,7 +47,7 @@ async fn settings_of_a_write(settings: &[&str]) -> String {
     server.sql(&database.url, RECORD);
     set(server, &database.url, settings);
     let store = database.another(TEST_TIMEOUT);
-    store.create_keys(vec![new(key(&database, 1))], audit("key.create")).await.unwrap();
+    store.create_keys(vec![new(key(&database, 1))], audit(AuditAction::KeyCreate)).await.unwrap();
     server.sql(&database.url, "SELECT name || '=' || setting FROM seen ORDER BY name")
 }
 
@@ -97,7 +97,7 @@ async fn writers_wait_for_each_other_although_the_role_forbids_it() {
     let writes = (0..60).map(|number| {
         let store = Arc::clone(&stores[number % 6]);
         let record = key(&database, u128::try_from(number).unwrap() + 1);
-        async move { store.create_keys(vec![new(record)], audit("key.create")).await }
+        async move { store.create_keys(vec![new(record)], audit(AuditAction::KeyCreate)).await }
     });
     for written in at_once(writes).await {
         assert!(written.is_ok(), "{written:?}");

@@ -6,6 +6,7 @@ use latchkey_core::ports::shadow::{ShadowCount, ShadowEntry, ShadowEntryHour};
 use latchkey_core::ports::usage::{Hour, UsageBatch};
 use latchkey_core::reason::Reason;
 use latchkey_core::time::Timestamp;
+use latchkey_management::ports::AuditAction;
 use latchkey_management::ports::deletion::DeletionStore;
 use latchkey_management::ports::shadow::{ShadowFilter, ShadowTotal};
 use latchkey_management::ports::usage::UsageStore;
@@ -112,7 +113,7 @@ async fn lines_have_the_names_of_now(database: TestDatabase) {
     let sums = database.store.shadows(&all()).await.unwrap();
     assert_eq!(sums[0].tenant_slug, "acme");
     assert_eq!(sums[0].subject_name, "", "the key does not exist");
-    database.store.begin_tenant_deletion(database.tenant, audit("tenant.delete")).await.unwrap();
+    database.store.begin_tenant_deletion(database.tenant, audit(AuditAction::TenantDelete)).await.unwrap();
     let sums = database.store.shadows(&all()).await.unwrap();
     assert_eq!((sums.len(), &*sums[0].tenant_slug), (1, ""), "a deleted tenant has no name");
 }

@@ -14,7 +14,7 @@ use latchkey_core::time::Timestamp;
 use latchkey_core::token::TokenSubject;
 use latchkey_core::token::refresh::{Redemption, RefreshRecord};
 use latchkey_management::ports::tokens::TokenStore;
-use latchkey_management::ports::{Created, ManagementStore, NewKey};
+use latchkey_management::ports::{AuditAction, Created, ManagementStore, NewKey};
 use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -37,7 +37,7 @@ async fn create(
     let calls = keys.enumerate().map(|(number, key)| {
         let store = Arc::clone(&database.store);
         async move {
-            let written = store.create_keys(vec![key], audit("key.create")).await;
+            let written = store.create_keys(vec![key], audit(AuditAction::KeyCreate)).await;
             (number, written.map(|mut written| written.value.remove(0)))
         }
     });
@@ -73,7 +73,7 @@ async fn a_write_that_cannot_be_done_fails_alone(database: TestDatabase) {
         idempotency: Some(("once".into(), [1; 32])),
         imported: false,
     };
-    let earlier = database.store.create_keys(vec![repeated(8)], audit("key.create")).await.unwrap();
+    let earlier = database.store.create_keys(vec![repeated(8)], audit(AuditAction::KeyCreate)).await.unwrap();
     let Created::New(earlier) = &earlier.value[0] else { panic!("the key existed before") };
     let keys = (20..60).map(|number| match number {
         25 => new(KeyRecord { hash: known.hash, ..key(&database, number) }),
@@ -125,12 +125,17 @@ async fn different_writes_share_a_transaction(database: TestDatabase) {
         let new = new(key(&database, 5_000 + u128::from(number)));
         calls.spawn(async move {
             let id = family.id;
-            store.create_family(family, token(id, 0), Vec::new(), audit("token.issue")).await.unwrap();
-            let (first, entry) = (hash(id, 0), audit("token.refresh"));
+            store
+                .create_family(family, token(id, 0), Vec::new(), audit(AuditAction::TokenIssue))
+                .await
+                .unwrap();
+            let (first, entry) = (hash(id, 0), audit(AuditAction::TokenRefresh));
             let used = store.redeem_refresh_token(&first, redemption(1), token(id, 1), entry).await;
             assert!(used.unwrap());
         });
-        calls.spawn(async move { drop(another.create_keys(vec![new], audit("key.create")).await.unwrap()) });
+        calls.spawn(async move {
+            drop(another.create_keys(vec![new], audit(AuditAction::KeyCreate)).await.unwrap());
+        });
     }
     calls.join_all().await;
     for family in families {
@@ -152,7 +157,7 @@ async fn each_token_is_used_once_by_many_callers_of_two_processes(database: Test
             family.clone(),
             token(family.id, 0),
             Vec::new(),
-            audit("token.issue"),
+            audit(AuditAction::TokenIssue),
         );
         start.await.unwrap();
     }
@@ -160,7 +165,7 @@ async fn each_token_is_used_once_by_many_callers_of_two_processes(database: Test
         let store = if number % 2 == 0 { &database.store } else { &other };
         let (store, id) = (Arc::clone(store), families[usize::from(number) % 3].id);
         async move {
-            let (successor, entry) = (token(id, 1 + number), audit("token.refresh"));
+            let (successor, entry) = (token(id, 1 + number), audit(AuditAction::TokenRefresh));
             let used =
                 store.redeem_refresh_token(&hash(id, 0), redemption(1 + number), successor, entry).await;
             (id, 1 + number, used.unwrap())
@@ -183,7 +188,8 @@ async fn a_write_whose_caller_gave_up_before_its_turn_is_not_done(database: Test
     let mut calls = JoinSet::new();
     let mut start = |number: u128| {
         let (store, new) = (Arc::clone(&database.store), new(key(&database, number)));
-        calls.spawn(async move { store.create_keys(vec![new], audit("key.create")).await.map(drop) })
+        calls
+            .spawn(async move { store.create_keys(vec![new], audit(AuditAction::KeyCreate)).await.map(drop) })
     };
     // The first one has a transaction of its own, which waits.
     for number in [10, 11] {

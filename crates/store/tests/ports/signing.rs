@@ -11,6 +11,7 @@ use latchkey_core::reason::Reason;
 use latchkey_core::seal::Sealer;
 use latchkey_core::time::Clock;
 use latchkey_core::token::{SigningAlgorithm, SigningKeyRecord};
+use latchkey_management::ports::AuditAction;
 use latchkey_management::ports::tokens::TokenStore;
 use latchkey_management::rotation::{PUBLISH_LEAD, ROTATION_PERIOD};
 use rand::SeedableRng;
@@ -82,7 +83,7 @@ async fn plant(harness: &Harness, material: &[u8], master: &[u8; 32]) -> Box<str
     harness
         .database
         .store
-        .change_signing_keys("paykore", rule, now, audit("signing_key.create"))
+        .change_signing_keys("paykore", rule, now, audit(AuditAction::SigningKeyCreate))
         .await
         .unwrap();
     key.id

@@ -9,7 +9,9 @@ use latchkey_core::limit::{BucketOwner, Limit, LimitOverrides};
 use latchkey_core::ports::{ChangeFeed, ChangeSubject};
 use latchkey_core::record::{TenantRecord, TenantRef};
 use latchkey_management::ports::deletion::DeletionStore;
-use latchkey_management::ports::{ListRange, ManagementStore, Position, TenantFilter, TenantUpdateFn};
+use latchkey_management::ports::{
+    AuditAction, ListRange, ManagementStore, Position, TenantFilter, TenantUpdateFn,
+};
 use uuid::Uuid;
 
 use crate::database::{TestDatabase, at_once, audit, tenant};
@@ -30,7 +32,7 @@ async fn every_field_of_a_tenant_comes_back(database: TestDatabase) {
     let limit = Limit { tokens: 300, period: Duration::from_mins(1), burst: Some(50) };
     let limits = LimitOverrides([("default".into(), vec![(BucketOwner::Tenant, limit)])].into());
     let full = TenantRecord { plan: Some("gold".into()), suspended: true, limits, ..tenant(2, "globex") };
-    let written = database.store.create_tenant(full.clone(), audit("tenant.create")).await.unwrap();
+    let written = database.store.create_tenant(full.clone(), audit(AuditAction::TenantCreate)).await.unwrap();
     assert_eq!(written.value, TenantRecord { revision: written.revision, ..full });
     for name in [TenantRef::Slug("globex".into()), TenantRef::Id(written.value.id)] {
         assert_eq!(database.store.tenant(&name).await.unwrap().as_ref(), Some(&written.value));
@@ -38,7 +40,8 @@ async fn every_field_of_a_tenant_comes_back(database: TestDatabase) {
 }
 
 async fn a_slug_is_unique(database: TestDatabase) {
-    let refused = database.store.create_tenant(tenant(2, "acme"), audit("tenant.create")).await.unwrap_err();
+    let refused =
+        database.store.create_tenant(tenant(2, "acme"), audit(AuditAction::TenantCreate)).await.unwrap_err();
     assert!(matches!(refused, ManagementError::Request(RequestError::AlreadyExists(_))), "{refused:?}");
     assert_eq!(database.store.revision().await.unwrap(), 1);
 }
@@ -46,7 +49,7 @@ async fn a_slug_is_unique(database: TestDatabase) {
 async fn of_twenty_who_take_a_slug_at_once_one_gets_it(database: TestDatabase) {
     let make = |number| {
         let store = Arc::clone(&database.store);
-        async move { store.create_tenant(tenant(number, "globex"), audit("tenant.create")).await }
+        async move { store.create_tenant(tenant(number, "globex"), audit(AuditAction::TenantCreate)).await }
     };
     let mut made = 0;
     for answer in at_once((10..30).map(make)).await {
@@ -64,22 +67,29 @@ async fn a_tenant_is_suspended_by_a_rule(database: TestDatabase) {
     let suspend = || -> TenantUpdateFn<'static> {
         Box::new(|tenant| Ok(TenantRecord { suspended: true, ..tenant.clone() }))
     };
-    let written =
-        database.store.change_tenant(database.tenant, suspend(), audit("tenant.suspend")).await.unwrap();
+    let written = database
+        .store
+        .change_tenant(database.tenant, suspend(), audit(AuditAction::TenantSuspend))
+        .await
+        .unwrap();
     assert_eq!((written.value.suspended, written.revision, written.value.revision), (true, 2, 2));
     assert_eq!(
         database.store.changes(2, 10).await.unwrap()[0].subject,
         ChangeSubject::Tenant(database.tenant)
     );
-    let again =
-        database.store.change_tenant(database.tenant, suspend(), audit("tenant.suspend")).await.unwrap();
+    let again = database
+        .store
+        .change_tenant(database.tenant, suspend(), audit(AuditAction::TenantSuspend))
+        .await
+        .unwrap();
     assert_eq!((again.revision, again.changed, again.value), (2, false, written.value));
 }
 
 async fn an_unknown_tenant_is_not_found(database: TestDatabase) {
     let nobody = TenantId(Uuid::from_u128(404));
     let rule: TenantUpdateFn<'_> = Box::new(|tenant| Ok(tenant.clone()));
-    let refused = database.store.change_tenant(nobody, rule, audit("tenant.suspend")).await.unwrap_err();
+    let refused =
+        database.store.change_tenant(nobody, rule, audit(AuditAction::TenantSuspend)).await.unwrap_err();
     assert_eq!(refused, ManagementError::Request(RequestError::not_found("tenant", &nobody)));
     assert_eq!(database.store.tenant(&TenantRef::Id(nobody)).await.unwrap(), None);
     assert_eq!(database.store.tenant(&TenantRef::Slug("ACME".into())).await.unwrap(), None);
@@ -88,7 +98,7 @@ async fn an_unknown_tenant_is_not_found(database: TestDatabase) {
 async fn tenants_come_newest_first(database: TestDatabase) {
     for number in [4, 2, 3] {
         let made = tenant(number, &format!("tenant-{number}"));
-        database.store.create_tenant(made, audit("tenant.create")).await.unwrap();
+        database.store.create_tenant(made, audit(AuditAction::TenantCreate)).await.unwrap();
     }
     let ids = |page: Vec<TenantRecord>| page.into_iter().map(|t| t.id.0.as_u128()).collect::<Vec<_>>();
     let part = async |after: Option<u128>| {
@@ -102,12 +112,13 @@ async fn tenants_come_newest_first(database: TestDatabase) {
 async fn no_tenant_is_made_for_a_profile_that_is_deleted_meanwhile(database: TestDatabase) {
     let of_shop = |number: u128| {
         let slug = format!("shop-{number}");
-        database
-            .store
-            .create_tenant(TenantRecord { profile: "shop".into(), ..tenant(number, &slug) }, audit("create"))
+        database.store.create_tenant(
+            TenantRecord { profile: "shop".into(), ..tenant(number, &slug) },
+            audit(AuditAction::TenantCreate),
+        )
     };
     apply(&database, "one").await;
-    database.store.delete_profile("shop", audit("profile.delete")).await.unwrap();
+    database.store.delete_profile("shop", audit(AuditAction::ProfileDelete)).await.unwrap();
     let refused = of_shop(2).await.unwrap_err();
     assert!(matches!(refused, ManagementError::Request(RequestError::FailedPrecondition(_))), "{refused:?}");
     assert_eq!(database.store.tenants_of_profile("shop", 1).await.unwrap(), []);
@@ -122,10 +133,10 @@ async fn a_profile_is_deleted_or_gets_a_tenant(database: TestDatabase) {
         let shop = TenantRecord { profile: "shop".into(), ..tenant(number, &slug) };
         let id = shop.id;
         let (made, deleted) = tokio::join!(
-            database.store.create_tenant(shop, audit("tenant.create")),
-            database.store.delete_profile("shop", audit("profile.delete")),
+            database.store.create_tenant(shop, audit(AuditAction::TenantCreate)),
+            database.store.delete_profile("shop", audit(AuditAction::ProfileDelete)),
         );
         assert!(made.is_err() || deleted.is_err(), "both succeeded");
-        database.store.begin_tenant_deletion(id, audit("tenant.delete")).await.ok();
+        database.store.begin_tenant_deletion(id, audit(AuditAction::TenantDelete)).await.ok();
     }
 }

@@ -10,7 +10,7 @@ use latchkey_core::ports::KeyStore;
 use latchkey_core::ports::timing::{QueryKind, QueryOutcome, QueryTimer};
 use latchkey_core::time::MonotonicInstant;
 use latchkey_management::ports::usage::UsageStore;
-use latchkey_management::ports::{ListRange, ManagementStore, TenantFilter};
+use latchkey_management::ports::{AuditAction, ListRange, ManagementStore, TenantFilter};
 use latchkey_store::Store;
 
 use crate::database::{TEST_TIMEOUT, TestDatabase, audit, key, tenant};
@@ -74,7 +74,7 @@ async fn an_answered_question_is_timed_once(database: TestDatabase) {
 
 async fn a_refusal_is_an_answer(database: TestDatabase) {
     let (store, timer) = RecordingTimer::of(database.another(TEST_TIMEOUT));
-    let taken = store.create_tenant(tenant(2, "acme"), audit("tenant.create")).await;
+    let taken = store.create_tenant(tenant(2, "acme"), audit(AuditAction::TenantCreate)).await;
     assert!(matches!(taken, Err(ManagementError::Request(RequestError::AlreadyExists(_)))), "{taken:?}");
     assert_eq!(timer.lines(), [(QueryKind::Write, QueryOutcome::Ok, 1)]);
 }

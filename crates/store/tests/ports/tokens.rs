@@ -12,6 +12,7 @@ use latchkey_core::user::UserRecord;
 use latchkey_management::password::PasswordHash;
 use latchkey_management::ports::AuditEntry;
 use latchkey_management::ports::audit::{AuditFilter, AuditLog};
+use latchkey_management::ports::{AuditAction, AuditEntry};
 use latchkey_management::ports::tokens::{LoginAttempt, TokenStore};
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -39,7 +40,7 @@ async fn begun(database: &TestDatabase) -> FamilyRecord {
     let family = family(database, TokenSubject::Key(made.id), 77);
     database
         .store
-        .create_family(family.clone(), token(0, family.id), Vec::new(), audit("token.issue"))
+        .create_family(family.clone(), token(0, family.id), Vec::new(), audit(AuditAction::TokenIssue))
         .await
         .unwrap();
     let found = database.store.family(family.id, "none").await.unwrap();
@@ -57,7 +58,7 @@ async fn one_of_fifty_spends_a_token(database: TestDatabase) {
     for number in 1..=50 {
         let (store, id) = (database.store.clone(), family.id);
         calls.spawn(async move {
-            let entry = audit("token.refresh");
+            let entry = audit(AuditAction::TokenRefresh);
             let done =
                 store.redeem_refresh_token(&KeyHash([0; 32]), spent(number), token(number, id), entry).await;
             done.unwrap().then_some(number)
@@ -78,15 +79,15 @@ async fn one_of_fifty_spends_a_token(database: TestDatabase) {
 
 async fn an_ended_family_spends_nothing(database: TestDatabase) {
     let family = begun(&database).await;
-    let ended = database.store.end_family(family.id, NOW, audit("token.revoke")).await.unwrap();
-    let again = database.store.end_family(family.id, NOW, audit("token.revoke")).await.unwrap();
+    let ended = database.store.end_family(family.id, NOW, audit(AuditAction::TokenRevoke)).await.unwrap();
+    let again = database.store.end_family(family.id, NOW, audit(AuditAction::TokenRevoke)).await.unwrap();
     assert!(ended.changed && !again.changed);
     assert_eq!(again.revision, ended.revision, "a repeated call waits for the same revision");
     let late = (spent(1), token(1, family.id));
     assert!(
         !database
             .store
-            .redeem_refresh_token(&KeyHash([0; 32]), late.0, late.1, audit("token.refresh"))
+            .redeem_refresh_token(&KeyHash([0; 32]), late.0, late.1, audit(AuditAction::TokenRefresh))
             .await
             .unwrap()
     );
@@ -101,7 +102,7 @@ async fn an_ended_family_spends_nothing(database: TestDatabase) {
 }
 
 fn lock() -> AuditEntry {
-    AuditEntry { time: NOW, ..audit("user.lock") }
+    AuditEntry { time: NOW, ..audit(AuditAction::UserLock) }
 }
 
 pub(crate) fn user(database: &TestDatabase, number: u128, email: &str) -> UserRecord {
@@ -124,7 +125,12 @@ async fn the_oldest_families_beyond_a_number_are_ended(database: TestDatabase) {
     let parent = TokenSubject::Key(made.id);
     let start = |number: u8, ended: Vec<FamilyId>| {
         let family = family(&database, parent, u128::from(number));
-        database.store.create_family(family.clone(), token(number, family.id), ended, audit("token.issue"))
+        database.store.create_family(
+            family.clone(),
+            token(number, family.id),
+            ended,
+            audit(AuditAction::TokenIssue),
+        )
     };
     for number in 1..=5 {
         start(number, Vec::new()).await.unwrap();
@@ -168,7 +174,8 @@ async fn users_and_families_asked_for_together_are_each_found_or_not(database: T
     let mut made = Vec::new();
     for number in 1..=3 {
         let user = user(&database, number, &format!("{number}@example.dev"));
-        let written = database.store.create_user(user, PasswordHash("x".into()), audit("user.create")).await;
+        let written =
+            database.store.create_user(user, PasswordHash("x".into()), audit(AuditAction::UserCreate)).await;
         made.push(written.unwrap().value);
     }
     let ids = [3, 8, 1, 2, 9].map(|number| UserId(Uuid::from_u128(number)));

@@ -7,6 +7,7 @@ use latchkey_core::id::KeyId;
 use latchkey_core::ports::usage::{CallCounts, Hour, HourRange, KeyUseTotals, UsageBatch};
 use latchkey_core::reason::Reason;
 use latchkey_core::time::Timestamp;
+use latchkey_management::ports::AuditAction;
 use latchkey_management::ports::deletion::DeletionStore;
 use latchkey_management::ports::usage::{UsageFilter, UsageGroup, UsageLine, UsageStore};
 use uuid::Uuid;
@@ -112,7 +113,7 @@ async fn a_report_names_no_tenant_that_is_being_deleted(database: TestDatabase) 
         lines.into_iter().map(of).collect::<Vec<_>>()
     };
     assert_eq!(lines(Some("paykore")).await, [("acme".to_owned(), "paykore".to_owned(), 3)]);
-    database.store.begin_tenant_deletion(database.tenant, audit("tenant.delete")).await.unwrap();
+    database.store.begin_tenant_deletion(database.tenant, audit(AuditAction::TenantDelete)).await.unwrap();
     assert_eq!(lines(Some("paykore")).await, []);
     assert_eq!(
         lines(None).await,
@@ -127,7 +128,7 @@ async fn use_of_a_deleted_key_leaves_its_calls_alone(database: TestDatabase) {
     }
     let uses = || [(key(1), used(7, 3, 1)), (key(2), used(7, 1, 0))];
     database.store.add("r1", &batch(1, uses()), NOW).await.unwrap();
-    database.store.delete_key(key(1), &|_| Ok(()), audit("key.delete")).await.unwrap();
+    database.store.delete_key(key(1), &|_| Ok(()), audit(AuditAction::KeyDelete)).await.unwrap();
     database.store.add("r1", &batch(2, uses()), NOW).await.unwrap();
     let found = database.store.uses(&[key(1), key(2)]).await.unwrap();
     assert_eq!(found.keys().copied().collect::<Vec<_>>(), [key(2)], "last use and scopes are erased");

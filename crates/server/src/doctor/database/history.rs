@@ -18,7 +18,7 @@ pub(super) async fn examine(store: &Store) -> Option<Finding> {
     let week = i64::try_from(REPORTED_FOR.as_millis()).unwrap_or(i64::MAX);
     let since = Timestamp(SystemClock.now().wall.0.saturating_sub(week));
     // The other checks report a database that does not answer.
-    let event = store.newest_event(HISTORY_LOST, since).await.ok().flatten()?;
+    let event = store.newest_event(HISTORY_LOST.text(), since).await.ok().flatten()?;
     Some(lost(&event))
 }
 
@@ -49,7 +49,7 @@ mod tests {
             time: Timestamp(0),
             tenant: None,
             actor: "latchkey".into(),
-            action: HISTORY_LOST.into(),
+            action: HISTORY_LOST.text().into(),
             target: "revisions 8 to 12".into(),
             request_id: String::new(),
             details: BTreeMap::from([("taken_away_again".to_owned(), "2".to_owned())]),

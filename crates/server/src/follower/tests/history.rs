@@ -9,6 +9,7 @@ use latchkey_core::token::refresh::{FamilyRecord, RefreshRecord};
 use latchkey_core::token::{SigningAlgorithm, SigningKeyRecord, TokenSubject};
 use latchkey_core::user::UserRecord;
 use latchkey_management::password::PasswordHash;
+use latchkey_management::ports::AuditAction;
 use latchkey_management::ports::audit::{AuditFilter, AuditLog as _};
 use latchkey_management::ports::tokens::TokenStore as _;
 
@@ -86,8 +87,8 @@ fn signing_key() -> SigningKeyRecord {
 
 /// Creates one object of each type.
 async fn create_all(store: &Store, parent: KeyId) {
-    store.create_tenant(tenant(TENANT, "acme"), audit_entry("tenant.create")).await.unwrap();
-    store.create_user(user(), PasswordHash("x".into()), audit_entry("user.create")).await.unwrap();
+    store.create_tenant(tenant(TENANT, "acme"), audit_entry(AuditAction::TenantCreate)).await.unwrap();
+    store.create_user(user(), PasswordHash("x".into()), audit_entry(AuditAction::UserCreate)).await.unwrap();
     let family = FamilyRecord {
         id: FAMILY,
         tenant: TENANT,
@@ -100,9 +101,9 @@ async fn create_all(store: &Store, parent: KeyId) {
         ended: None,
     };
     let token = RefreshRecord { hash: KeyHash([1; 32]), family: FAMILY, scopes: vec![], spent: None };
-    store.create_family(family, token, Vec::new(), audit_entry("token.issue")).await.unwrap();
+    store.create_family(family, token, Vec::new(), audit_entry(AuditAction::TokenIssue)).await.unwrap();
     let rule = Box::new(|_: &[SigningKeyRecord]| Ok(vec![signing_key()]));
-    store.change_signing_keys("demo", rule, NOW, audit_entry("signing_key.create")).await.unwrap();
+    store.change_signing_keys("demo", rule, NOW, audit_entry(AuditAction::SigningKeyCreate)).await.unwrap();
     apply(store, DOCUMENT).await;
 }
 
@@ -111,14 +112,14 @@ async fn take_all_away(pair: &ReplicaPair, key: KeyId) {
     let store = &pair.store;
     pair.write_revocation(key).await;
     let rule = Box::new(|tenant: &TenantRecord| Ok(TenantRecord { suspended: true, ..tenant.clone() }));
-    store.change_tenant(TENANT, rule, audit_entry("tenant.suspend")).await.unwrap();
+    store.change_tenant(TENANT, rule, audit_entry(AuditAction::TenantSuspend)).await.unwrap();
     let rule = Box::new(|user: &UserRecord| Ok(UserRecord { disabled: true, ..user.clone() }));
-    store.change_user(USER, rule, None, audit_entry("user.disable")).await.unwrap();
-    store.end_family(FAMILY, NOW, audit_entry("token.revoke")).await.unwrap();
+    store.change_user(USER, rule, None, audit_entry(AuditAction::UserDisable)).await.unwrap();
+    store.end_family(FAMILY, NOW, audit_entry(AuditAction::TokenRevoke)).await.unwrap();
     let rule = Box::new(|keys: &[SigningKeyRecord]| {
         Ok(vec![SigningKeyRecord { withdrawn: Some(NOW), ..keys[0].clone() }])
     });
-    store.change_signing_keys("demo", rule, NOW, audit_entry("signing_key.withdraw")).await.unwrap();
+    store.change_signing_keys("demo", rule, NOW, audit_entry(AuditAction::SigningKeyWithdraw)).await.unwrap();
     apply(store, &format!("# stricter\n{DOCUMENT}")).await;
 }
 
@@ -196,7 +197,7 @@ async fn a_forked_history_is_noticed_although_the_head_is_higher() {
     restore(&pair);
     for number in 10..14 {
         let other = tenant(TenantId(uuid::Uuid::from_u128(number)), &format!("tenant-{number}"));
-        pair.store.create_tenant(other, audit_entry("tenant.create")).await.unwrap();
+        pair.store.create_tenant(other, audit_entry(AuditAction::TenantCreate)).await.unwrap();
     }
     assert!(pair.store.revision().await.unwrap() > applied);
     assert!(two.admits(&key).await, "a replica that has not applied the revocation cannot know it");
@@ -216,7 +217,7 @@ async fn a_write_after_a_loss_waits_for_this_replica_to_have_applied_it() {
     keep(&pair);
     for number in 10..14 {
         let other = tenant(TenantId(uuid::Uuid::from_u128(number)), &format!("tenant-{number}"));
-        pair.store.create_tenant(other, audit_entry("tenant.create")).await.unwrap();
+        pair.store.create_tenant(other, audit_entry(AuditAction::TenantCreate)).await.unwrap();
     }
     one.follower.poll(true).await.unwrap();
     restore(&pair);

@@ -12,7 +12,7 @@ use latchkey_core::record::KeyRecord;
 use latchkey_core::secret::PlainKey;
 use latchkey_core::time::MonotonicInstant;
 use latchkey_management::operators;
-use latchkey_management::ports::{KeyUpdateFn, NewKey, WriteResult};
+use latchkey_management::ports::{AuditAction, KeyUpdateFn, NewKey, WriteResult};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use tokio::task::JoinSet;
@@ -89,7 +89,7 @@ impl ReplicaPair {
         let key = operators::new_root_key_value(&mut random);
         let record = operators::root_key(&key, tenant.id, Timestamp(0), &mut random);
         let id = record.id;
-        store.bootstrap_operator(tenant, record, true, audit_entry("key.create")).await.unwrap();
+        store.bootstrap_operator(tenant, record, true, audit_entry(AuditAction::KeyCreate)).await.unwrap();
         let replicas = [
             TestReplica::new(&folder, &clock, replica("1"), leases[0]).await,
             TestReplica::new(&folder, &clock, replica("2"), leases[1]).await,
@@ -103,7 +103,7 @@ impl ReplicaPair {
         let record = operators::root_key(&key, tenant, Timestamp(0), &mut self.random);
         let id = record.id;
         let new = vec![NewKey { record, idempotency: None, imported: false }];
-        self.store.create_keys(new, audit_entry("key.create")).await.unwrap();
+        self.store.create_keys(new, audit_entry(AuditAction::KeyCreate)).await.unwrap();
         (id, key)
     }
 
@@ -114,7 +114,7 @@ impl ReplicaPair {
             Ok(revoked.map_or_else(|_| key.clone(), |lifecycle| KeyRecord { lifecycle, ..key.clone() }))
         });
         let written: Result<_, ManagementError> =
-            self.store.change_key(id, rule, audit_entry("key.revoke")).await;
+            self.store.change_key(id, rule, audit_entry(AuditAction::KeyRevoke)).await;
         written.unwrap()
     }
 
