@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use latchkey_core::cached_key::StringMapRef;
 use latchkey_core::choices::misspelt;
 use latchkey_core::excerpt::Quoted;
 use latchkey_core::policy::Policy;
@@ -10,16 +11,18 @@ use super::field_validator::FieldValidator;
 
 /// Checks bindings: labels whose values have no white space at either end, and whose names are no misspelling of one that
 /// the profile reads. HTTP removes white space from the ends of header values, so that two bindings would be one for the
-/// service behind Envoy; and a binding that nothing reads confines the key to nothing.
+/// service behind Envoy; and a binding that nothing reads confines the key to nothing. A binding of the caller, `own`, can
+/// be older than these rules, and everything that the caller creates must have it.
 pub(super) fn check(
     fields: &mut FieldValidator<'_>,
     field: &str,
     bindings: &BTreeMap<String, String>,
+    own: StringMapRef<'_>,
     policy: &Policy,
 ) {
     fields.labels(field, bindings);
     let known = policy.binding_names();
-    for (name, value) in bindings {
+    for (name, value) in bindings.iter().filter(|(name, value)| own.get(name) != Some(&***value)) {
         let entry = format!("{field}[{}]", Quoted(name));
         if value.trim().len() < value.len() {
             fields.reject(&entry, "must have no white space at its begin or end");
@@ -43,12 +46,17 @@ mod tests {
     use super::*;
 
     fn problems(name: &str, value: &str) -> Vec<String> {
+        problems_with(name, value, StringMapRef::Pairs(&[]))
+    }
+
+    /// Returns the problems of a binding if the caller has the bindings `own`.
+    fn problems_with(name: &str, value: &str, own: StringMapRef<'_>) -> Vec<String> {
         let policy = Policy {
             resources: ["merchant", "shop"].map(Into::into).to_vec(),
             ..(*operator::policy()).clone()
         };
         let mut fields = FieldValidator::new("");
-        check(&mut fields, "bindings", &[(name.to_owned(), value.to_owned())].into(), &policy);
+        check(&mut fields, "bindings", &[(name.to_owned(), value.to_owned())].into(), own, &policy);
         let violations = fields.into_violations().into_iter();
         violations.map(|violation| format!("{}: {}", violation.field, violation.description)).collect()
     }
@@ -61,6 +69,16 @@ mod tests {
         }
         for value in ["m_1", "m 1", "Ladengeschäft 7"] {
             assert_eq!(problems("merchant", value), [""; 0], "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_binding_that_the_caller_has_can_be_given_on() {
+        for (name, value) in [("merchant", "m_1 "), ("merchnt", "m_1")] {
+            let own = BTreeMap::from([(name.to_owned(), value.to_owned())]);
+            let own = StringMapRef::Map(&own);
+            assert_eq!(problems_with(name, value, own), [""; 0], "{name}: {value:?}");
+            assert!(!problems_with(name, "m_2 ", own).is_empty(), "{name}: another value");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Callers of management: operators, and tenants' keys and users.
 
+use latchkey_core::cached_key::StringMapRef;
 use latchkey_core::error::RequestError;
 use latchkey_core::operator::{self, OperatorRole};
 use latchkey_core::principal::Principal;
@@ -94,6 +95,11 @@ impl Caller {
             Authority::Operator(..) => None,
             Authority::Tenant(principal) => Some(principal),
         }
+    }
+
+    /// Returns the bindings that confine the caller, and with it everything that the caller creates; empty for an operator.
+    pub(super) fn bindings(&self) -> StringMapRef<'_> {
+        self.principal().map_or(StringMapRef::Pairs(&[]), Principal::bindings)
     }
 
     /// Returns the principal that bounds what the caller can do in a tenant; `None` if the caller has all rights there.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use latchkey_core::cached_key::StringMapRef;
 use latchkey_core::choices::{listed, not_one_of};
 use latchkey_core::excerpt::Quoted;
 use latchkey_core::id::{KeyId, TenantId};
@@ -111,6 +112,8 @@ pub(super) struct KeyBuilder<'a> {
     pub(super) created: Timestamp,
     /// Expiry of the caller, which bounds what the caller can grant.
     pub(super) caller_expires: Option<Timestamp>,
+    /// Bindings of the caller.
+    pub(super) caller_bindings: StringMapRef<'a>,
 }
 
 /// Environment of a request that names none.
@@ -137,7 +140,7 @@ impl<'p> KeyBuilder<'p> {
             if request.environment.is_empty() { DEFAULT_ENVIRONMENT } else { &request.environment };
         self.environment(environment, kind, fields);
         let named_scopes = self.scopes(&request.scopes, kind, fields);
-        bindings::check(fields, "bindings", &request.bindings, self.policy);
+        bindings::check(fields, "bindings", &request.bindings, self.caller_bindings, self.policy);
         required_bindings(&request.bindings, kind, fields);
         if *self.policy.name == *operator::SLUG {
             check_operator_key(request, fields);

@@ -124,6 +124,7 @@ impl ManagementService {
             caller_expires,
         }
     }
+            caller_bindings: caller.bindings(),
 
     /// Sets the value of a record: hash, prefix, hint, and the sealed value if the kind is retrievable.
     pub(super) fn set_value(

@@ -131,6 +131,7 @@ impl KeyChange<'_> {
             created_by: "",
             created: new.created,
             caller_expires: None,
+            caller_bindings: StringMapRef::Pairs(&[]),
         };
         let granted = builder.scopes(&self.request.scopes, self.policy.kind(&new.kind), fields);
         new.scopes = self.policy.scopes.names(&granted).map(Into::into).collect();

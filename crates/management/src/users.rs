@@ -71,7 +71,7 @@ impl TokenIssuer {
             fields.reject("email", text);
         }
         role(&mut fields, "role", &request.role, &policy);
-        bindings::check(&mut fields, "bindings", &request.bindings, &policy);
+        bindings::check(&mut fields, "bindings", &request.bindings, caller.bindings(), &policy);
         let environment = environment(&mut fields, "environment", &request.environment, &policy);
         let email = email.unwrap_or_default();
         check_password(&mut fields, &request.password, &policy, &email);

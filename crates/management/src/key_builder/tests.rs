@@ -90,6 +90,7 @@ fn an_operators_key_has_a_role_and_no_bindings() {
             created_by: "",
             created: now,
             caller_expires: None,
+            caller_bindings: StringMapRef::Pairs(&[]),
         };
         let name = "ops".to_owned();
         let request =

@@ -76,7 +76,7 @@ fn change(
                 new.role = request.role.as_str().into();
             }
             "bindings" => {
-                bindings::check(&mut fields, "user.bindings", &request.bindings, policy);
+                bindings::check(&mut fields, "user.bindings", &request.bindings, caller.bindings(), policy);
                 new.bindings.clone_from(&request.bindings);
             }
             "environment" => {
