@@ -42,7 +42,7 @@ pub fn lint(text: &str) -> Result<(Profile, Vec<DocumentError>), Errors> {
     route_overlap::lint(&mut root);
     scopes(&mut root, &profile.policy);
     kinds(&mut root, &profile.policy);
-    bindings::lint(&mut root, &profile.policy, text);
+    bindings::lint(&mut root, &profile);
     hosts(&mut root);
     denials(&mut root);
     denial_headers::lint(&mut root, &profile);

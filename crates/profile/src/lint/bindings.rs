@@ -1,12 +1,15 @@
 //! Warnings about bindings that keys of a kind must have and that no request is compared with.
 
 use latchkey_core::choices::misspelt;
-use latchkey_core::policy::Policy;
 
+use crate::Profile;
 use crate::reader::Section;
+use crate::template::Name;
 
-/// Warns of each binding of a kind that nothing reads. `text` is the document: a template can read a binding too.
-pub(super) fn lint(root: &mut Section<'_>, policy: &Policy, text: &str) {
+/// Warns of each binding of a kind that nothing compares with a request. A service can do so if it gets the binding in a
+/// header of its own.
+pub(super) fn lint(root: &mut Section<'_>, profile: &Profile) {
+    let policy = &profile.policy;
     let mut read: Vec<&str> = policy.resource_names().collect();
     read.sort_unstable();
     read.dedup();
@@ -16,7 +19,7 @@ pub(super) fn lint(root: &mut Section<'_>, policy: &Policy, text: &str) {
     }
     for mut section in root.sections("kinds") {
         for name in section.texts("bindings") {
-            if read.contains(&name.value) || text.contains(&format!("bindings.{}", name.value)) {
+            if read.contains(&name.value) || is_sent(profile, name.value) {
                 continue;
             }
             let meant = misspelt(name.value, &read).map(|near| format!("; did you mean \"{near}\"?"));
@@ -28,4 +31,10 @@ pub(super) fn lint(root: &mut Section<'_>, policy: &Policy, text: &str) {
             ));
         }
     }
+}
+
+/// Returns whether a header for the service has this binding.
+fn is_sent(profile: &Profile, binding: &str) -> bool {
+    let other = |name: &Name| !matches!(name, Name::Binding(read) if **read == *binding);
+    profile.rules.upstream.iter().any(|header| !header.value.uses_only(other))
 }

@@ -189,6 +189,11 @@ fn a_binding_that_no_request_is_compared_with_is_named() {
         &(source.to_owned() + route + &kind("store")),
         "nothing compares the binding \"store\" with a request",
     );
+    // A comment, and a template of a response, send the binding to no service.
+    let described = route.to_owned()
+        + &kind("store")
+        + "[response_headers]\nx-store = \"{{ bindings.store }}\"\n# bindings.store\n";
+    one(&described, "nothing compares the binding \"store\" with a request");
     for good in [
         route.to_owned() + &kind("shop"),
         source.to_owned() + route + &kind("merchant"),
