@@ -22,11 +22,18 @@ pub(crate) const RESOURCE: &str = "resource.";
 /// ```
 #[must_use]
 pub fn unknown_route_value(name: &str) -> Option<String> {
-    let is_resource = name.strip_prefix(RESOURCE).is_some_and(|rest| !rest.is_empty());
-    if is_resource || NAMES.contains(&name) {
+    if is_resource_value(name) || NAMES.contains(&name) {
         return None;
     }
     Some(not_one_of(name, NAMES.into_iter().chain(["resource.NAME"])))
+}
+
+/// Returns whether the name is that of a value for a resource: `resource.` and a label.
+pub(crate) fn is_resource_value(name: &str) -> bool {
+    let is_label = |text: &str| {
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    };
+    name.strip_prefix(RESOURCE).is_some_and(is_label)
 }
 
 impl EnvoyRequirements {
@@ -98,6 +105,9 @@ mod tests {
             let error = unknown_route_value(name).unwrap_or_default();
             assert!(error.ends_with(&format!("did you mean {near}?")), "{name}: {error}");
         }
-        assert!(unknown_route_value("resource.").is_some() && unknown_route_value("resource.x").is_none());
+        assert_eq!(unknown_route_value("resource.x-1"), None);
+        for wrong in ["resource.", "resource.a b", "resource.é", "resources.x"] {
+            assert!(unknown_route_value(wrong).is_some(), "{wrong}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use latchkey_core::excerpt::Quoted;
 use latchkey_core::policy::Policy;
 
 use crate::request::Request;
-use crate::route_values::{NAMES, RESOURCE};
+use crate::route_values::{NAMES, RESOURCE, is_resource_value};
 use crate::source::Source;
 
 /// Returns the resources that Envoy's route names.
@@ -56,8 +56,5 @@ fn is_known(name: &str, resources: &[Box<str>]) -> bool {
     if NAMES.contains(&name) || resources.iter().any(|known| **known == *name) {
         return true;
     }
-    let is_label = |text: &str| {
-        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-    };
-    resources.is_empty() && name.strip_prefix(RESOURCE).is_some_and(is_label)
+    resources.is_empty() && is_resource_value(name)
 }

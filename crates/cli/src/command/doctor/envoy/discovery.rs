@@ -1,5 +1,5 @@
 //! Parts of a configuration that Envoy discovers, and that a file does not have: filters (ECDS), listeners (LDS) and routes
-//! (RDS). The dump of the admin address has them.
+//! (RDS). The dump of the admin address has them, but for the routes of scopes (SRDS).
 
 use latchkey_server::doctor::Finding;
 use serde_json::Value;
@@ -51,6 +51,12 @@ pub(super) fn routes<'a>(
         } else {
             Err(unread(format!("listener {name}: {hosts}")))
         };
+    }
+    if !at(manager, "scoped_routes").is_null() {
+        return Err(doubtful(
+            format!("listener {name}: its routes are chosen by scopes (SRDS), and are not looked at"),
+            "check that the routes of each scope ask Latchkey",
+        ));
     }
     let wanted = text(manager, "rds/route_config_name");
     let is_it = |value: &Value| typed(value, ROUTES) && text(value, "name") == wanted && !wanted.is_empty();

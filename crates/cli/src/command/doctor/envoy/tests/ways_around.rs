@@ -168,6 +168,10 @@ fn listeners_and_routes_that_a_file_does_not_have_are_reported() {
     let mut routes = with("/listener", "route_config", Value::Null);
     routes["listener"]["rds"] = json!({ "route_config_name": "all" });
     found_alone(&routes, &own, Severity::Warning, "discovered (RDS)");
+    let mut scoped = routes.clone();
+    scoped["listener"]["rds"] = Value::Null;
+    scoped["listener"]["scoped_routes"] = json!({ "name": "by_host" });
+    found_alone(&scoped, &own, Severity::Warning, "its routes are chosen by scopes (SRDS)");
     let upstream = json!({ "match": { "prefix": "/" }, "route": { "cluster": "upstream" } });
     routes["configs"] = json!([{ "route_config": { "@type": "x/envoy.config.route.v3.RouteConfiguration", "name": "all",
         "virtual_hosts": [{ "name": "all", "routes": [upstream] }] } }]);
