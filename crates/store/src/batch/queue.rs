@@ -52,18 +52,21 @@ impl WriteQueue {
     }
 
     fn add(self: &Arc<Self>, write: SharedWrite) {
-        let mut state = self.state();
-        state.waiting.push_back(write);
-        self.start(&mut state);
+        self.state().waiting.push_back(write);
+        self.start();
     }
 
     /// Starts the task, if writes wait and it does not run.
-    fn start(self: &Arc<Self>, state: &mut QueueState) {
-        if state.running || state.waiting.is_empty() {
-            return;
+    fn start(self: &Arc<Self>) {
+        {
+            let mut state = self.state();
+            if state.running || state.waiting.is_empty() {
+                return;
+            }
+            state.running = true;
         }
-        state.running = true;
-        let writer = Writer(Arc::clone(self));
+        // Without the lock: a runtime that ends drops the task at once, and the writer with it.
+        let writer = Writer { queue: Arc::clone(self), begun: false };
         #[expect(
             clippy::disallowed_methods,
             reason = "a shared transaction outlives each caller; one at most"
@@ -101,27 +104,38 @@ fn batch_size(waiting: usize) -> usize {
 }
 
 /// The task, which runs one transaction after the other.
-struct Writer(Arc<WriteQueue>);
+struct Writer {
+    queue: Arc<WriteQueue>,
+    /// True once the task runs. A task that is dropped before was started by a runtime that ends.
+    begun: bool,
+}
 
 impl Writer {
     /// Runs transactions until no write waits. One that does not end in time is dropped, which closes its
     /// connection: its callers have given up by then.
-    async fn run(self) {
-        while !self.0.is_empty() {
+    async fn run(mut self) {
+        self.begun = true;
+        let queue = &self.queue;
+        while !queue.is_empty() {
             // Writes that arrive during the wait for the turn go along.
-            let Ok(turn) = timeout(self.0.deadline, turn::begin(&self.0.pool)).await else { continue };
-            let writes = self.0.next();
-            let _ = timeout(self.0.deadline, transaction::run(&self.0.pool, turn, writes)).await;
+            let Ok(turn) = timeout(queue.deadline, turn::begin(&queue.pool)).await else { continue };
+            let writes = queue.next();
+            let _ = timeout(queue.deadline, transaction::run(&queue.pool, turn, writes)).await;
         }
     }
 }
 
-/// Marks the end of the task, also after a panic. A write that arrived after the task had found none starts another one.
+/// Marks the end of the task, also after a panic. A write that arrived after the task had found none starts another one. If
+/// no task can run any more, the writes that wait are given up.
 impl Drop for Writer {
     fn drop(&mut self) {
-        let mut state = self.0.state();
-        state.running = false;
-        self.0.start(&mut state);
+        let given_up = {
+            let mut state = self.queue.state();
+            state.running = false;
+            if self.begun { VecDeque::new() } else { std::mem::take(&mut state.waiting) }
+        };
+        drop(given_up);
+        self.queue.start();
     }
 }
 
