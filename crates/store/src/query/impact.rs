@@ -5,10 +5,12 @@ use latchkey_core::id::{KeyId, TenantId, UserId};
 use latchkey_core::profile_change::{Affected, AffectedKeys};
 use latchkey_core::time::Timestamp;
 use latchkey_management::ports::impact::{Impact, ImpactExample, MAX_COUNT, MAX_EXAMPLES};
-use sea_orm::{ConnectionTrait, QueryResult, Statement, Value};
-use uuid::Uuid;
+use sea_orm::entity::prelude::*;
+use sea_orm::{ConnectionTrait, QuerySelect as _, Statement, Value};
 
+use super::padded_in_values;
 use super::tenant::NOT_ENDED;
+use crate::entity::grant;
 use crate::error::StoreError;
 use crate::pool::PooledConnection;
 use crate::row::{RowContext, number};
@@ -20,7 +22,14 @@ pub(crate) async fn of(
     affected: &Affected,
     now: Timestamp,
 ) -> Result<Impact, StoreError> {
-    let filter = Filter::new(profile, affected, now);
+    let few = match affected {
+        Affected::Keys(keys) if !keys.scopes.is_empty() => few_with_scopes(connection, &keys.scopes).await?,
+        Affected::Keys(_) | Affected::Users { .. } | Affected::Tenants { .. } => None,
+    };
+    if few.as_ref().is_some_and(Vec::is_empty) {
+        return Ok(Impact { affected: affected.clone(), count: 0, more: false, examples: Vec::new() });
+    }
+    let filter = Filter::new(profile, affected, few.as_deref(), now);
     let all = |sql: String| {
         Statement::from_sql_and_values(connection.get_database_backend(), sql, filter.values.clone())
     };
@@ -36,6 +45,21 @@ pub(crate) async fn of(
     };
     let count = counted.min(MAX_COUNT);
     Ok(Impact { affected: affected.clone(), count, more: counted > MAX_COUNT, examples })
+}
+
+/// Most keys with a scope that are named in a statement.
+const MOST_NAMED: usize = 1_000;
+
+/// Returns the keys that have one of these scopes, if they are few; the same one may be there several times. PostgreSQL would
+/// compare every key of the profile where it expects many of them, and finds none or a few.
+async fn few_with_scopes(
+    connection: &PooledConnection,
+    scopes: &[Box<str>],
+) -> Result<Option<Vec<Uuid>>, StoreError> {
+    let query = grant::Entity::find().select_only().column(grant::Column::KeyId);
+    let query = query.filter(grant::Column::Scope.is_in(padded_in_values(scopes).map(|scope| &**scope)));
+    let found: Vec<Uuid> = query.limit(MOST_NAMED as u64 + 1).into_tuple().all(connection).await?;
+    Ok((found.len() <= MOST_NAMED).then_some(found))
 }
 
 fn example(affected: &Affected, row: &QueryResult) -> Result<ImpactExample, StoreError> {
@@ -59,7 +83,8 @@ struct Filter {
 }
 
 impl Filter {
-    fn new(profile: &str, affected: &Affected, now: Timestamp) -> Self {
+    /// Returns the condition for a profile. `few` are the keys with the scopes, if they are few.
+    fn new(profile: &str, affected: &Affected, few: Option<&[Uuid]>, now: Timestamp) -> Self {
         let (columns, tables) = match affected {
             Affected::Keys(_) => {
                 ("s.id AS id, s.name AS name, t.slug AS slug", "keys s JOIN tenants t ON t.id = s.tenant_id")
@@ -74,7 +99,7 @@ impl Filter {
         let profile = filter.bound(profile);
         filter.conditions.push(format!("t.profile = {profile} AND {NOT_ENDED}"));
         match affected {
-            Affected::Keys(keys) => filter.keys(keys, now),
+            Affected::Keys(keys) => filter.keys(keys, few, now),
             Affected::Users { roles, environment } => {
                 let disabled = filter.bound(false);
                 filter.conditions.push(format!("s.disabled = {disabled}"));
@@ -86,7 +111,7 @@ impl Filter {
         filter
     }
 
-    fn keys(&mut self, keys: &AffectedKeys, now: Timestamp) {
+    fn keys(&mut self, keys: &AffectedKeys, few: Option<&[Uuid]>, now: Timestamp) {
         let now = self.bound(now.0);
         self.conditions
             .push(format!("s.state = 'active' AND (s.expires_at IS NULL OR s.expires_at > {now})"));
@@ -104,7 +129,10 @@ impl Filter {
             }
             self.conditions.push(format!("({})", groups.join(" OR ")));
         }
-        if !keys.scopes.is_empty() {
+        if let Some(few) = few {
+            let ids: Vec<String> = padded_in_values(few).map(|id| self.bound(*id)).collect();
+            self.conditions.push(format!("s.id IN ({})", ids.join(", ")));
+        } else if !keys.scopes.is_empty() {
             let scopes: Vec<String> = keys.scopes.iter().map(|scope| self.bound(&**scope)).collect();
             self.conditions
                 .push(format!("s.id IN (SELECT key_id FROM grants WHERE scope IN ({}))", scopes.join(", ")));

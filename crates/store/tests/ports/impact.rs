@@ -3,16 +3,16 @@
 use latchkey_core::profile_change::{Affected, AffectedKeys, KeyGroup};
 use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRecord};
 use latchkey_core::time::Timestamp;
-use latchkey_management::ports::ManagementStore;
 use latchkey_management::ports::deletion::DeletionStore;
-use latchkey_management::ports::{AuditAction, ManagementStore};
 use latchkey_management::ports::impact::Impact;
+use latchkey_management::ports::{AuditAction, ManagementStore};
 
-use crate::database::{NOW, TestDatabase, audit, key};
+use crate::database::{NOW, TestDatabase, audit, key, new};
 
 on_both![
     active_keys_of_the_profile_are_counted_by_their_format,
     keys_are_counted_by_scopes_and_environment,
+    keys_of_a_scope_that_many_have_are_counted,
     tenants_are_counted_by_their_plan,
     a_tenant_that_is_being_deleted_is_not_counted,
     at_most_five_examples_are_read,
