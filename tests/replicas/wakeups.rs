@@ -76,3 +76,19 @@ async fn the_database_s_notifications_spread_a_revocation_when_redis_hangs() {
     assert!(reaches_every_replica(&cluster, key, TEST_TIMEOUT).await);
     cluster.redis.thaw();
 }
+
+/// Nothing wakes a replica for a new key, and none waits for another one: its value is looked up where it is first sent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_key_passes_everywhere_at_once_and_its_creation_waits_for_no_replica() {
+    let cluster = seldom_polling().await;
+    for _ in 0..20 {
+        let (_, value) = cluster.key().await;
+        for operator in &cluster.operators {
+            assert_eq!(allows(operator, ask(&value)).await, Ok(true));
+        }
+    }
+    // A revocation would wait for this replica until its lease of ten minutes is over.
+    cluster.replicas[2].to_database.refuse(true);
+    let (_, value) = cluster.key().await;
+    assert_eq!(allows(&cluster.operators[1], ask(&value)).await, Ok(true));
+}

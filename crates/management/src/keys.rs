@@ -52,12 +52,14 @@ impl ManagementService {
             .for_tenant(tenant.id)
             .on_target(&record.id);
         let entry = entry.with_detail("kind", &*record.kind).with_detail("scopes", record.scopes.join(" "));
-        let created = self
+        let mut created = self
             .parts
             .store
             .create_keys(vec![NewKey { record, idempotency, imported: false }], entry)
             .await?;
-        match self.wait_until_applied(created, call).await?.value.pop() {
+        // No replica has to learn of the key before the answer: none can have cached that its random value is unknown, and
+        // each looks a value up that it has not cached.
+        match created.value.pop() {
             Some(Created::New(key)) => {
                 let key = with_scopes_as_requested(key, &request.scopes, &policy);
                 Ok(CreatedKey { key, secret: Some(secret) })
@@ -122,9 +124,9 @@ impl ManagementService {
             created_by: &caller.subject,
             created: now,
             caller_expires,
+            caller_bindings: caller.bindings(),
         }
     }
-            caller_bindings: caller.bindings(),
 
     /// Sets the value of a record: hash, prefix, hint, and the sealed value if the kind is retrievable.
     pub(super) fn set_value(

@@ -53,12 +53,19 @@ pub(crate) struct JournalEntry<'a> {
     pub(crate) changes: &'a [PendingChange],
     /// The audit event.
     pub(crate) audit: &'a AuditEntry,
+    /// True if replicas are to apply the changes at once, and not at their next poll.
+    pub(crate) urgent: bool,
 }
 
 impl<'a> JournalEntry<'a> {
-    /// Returns the entry of a write.
+    /// Returns the entry of a write whose changes replicas apply at once.
     pub(crate) fn new(changes: &'a [PendingChange], audit: &'a AuditEntry) -> Self {
-        Self { changes, audit }
+        Self { changes, audit, urgent: !changes.is_empty() }
+    }
+
+    /// Returns the entry of a write whose changes replicas need not know: they cache nothing that it changes.
+    pub(crate) fn deferred(changes: &'a [PendingChange], audit: &'a AuditEntry) -> Self {
+        Self { changes, audit, urgent: false }
     }
 }
 
@@ -85,7 +92,7 @@ pub(crate) async fn append_with_keys(
     let mut next = number::to_u64(RowContext::new("head", &head.id), "revision", head.revision)? + 1;
     let numbering = insert::numbering(new_keys, next);
     let (mut rows, mut events, mut places) = (Vec::new(), Vec::new(), Vec::new());
-    for JournalEntry { changes, audit } in entries {
+    for JournalEntry { changes, audit, .. } in entries {
         let event = event(&head, audit);
         places.push(Appended { first: next, history: event.hash.as_slice().try_into().ok() });
         for change in *changes {
@@ -96,7 +103,7 @@ pub(crate) async fn append_with_keys(
         events.push(event);
     }
     head.revision = rows.last().map_or(head.revision, |row| row.revision);
-    let notify = !rows.is_empty();
+    let notify = entries.iter().any(|entry| entry.urgent);
     NewRows { changes: rows, events, numbering, head, notify }.write(connection).await?;
     Ok(places)
 }

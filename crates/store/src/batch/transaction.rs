@@ -181,7 +181,8 @@ impl Batch {
         let changes: Vec<[PendingChange; 1]> =
             keys.iter().map(|creation| [ChangeSubject::Key(creation.key.record.hash).into()]).collect();
         let of_keys = changes.iter().zip(&keys);
-        let of_keys = of_keys.map(|(changes, creation)| JournalEntry::new(changes, &creation.audit));
+        // No replica caches anything about a value that was not known before.
+        let of_keys = of_keys.map(|(changes, creation)| JournalEntry::deferred(changes, &creation.audit));
         let ended: Vec<Vec<PendingChange>> =
             self.families.iter().map(|family| ended(&family.write)).collect();
         let of_families = self.families.iter().zip(&ended);

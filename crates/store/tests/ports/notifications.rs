@@ -35,11 +35,10 @@ async fn a_commit_notifies_and_a_refused_write_does_not() {
     let (database, mut tasks) = (TestDatabase::postgres().await, JoinSet::new());
     let mut received = wakeups(&database.store, &mut tasks);
     once(&mut received).await;
-    let record = key(&database, 1);
-    database.store.create_keys(vec![new(record.clone())], audit("key.create")).await.unwrap();
+    import(&database, 1).await.unwrap();
     once(&mut received).await;
-    database.store.create_keys(vec![new(record)], audit("key.create")).await.unwrap_err();
-    database.make(key(&database, 2)).await;
+    import(&database, 1).await.unwrap_err();
+    import(&database, 2).await.unwrap();
     once(&mut received).await;
     // No replica caches anything about a value that is new.
     database.make(key(&database, 3)).await;
@@ -70,10 +69,10 @@ async fn a_silent_or_broken_connection_is_replaced() {
     proxy.reset();
     proxy.black_hole(false);
     once(&mut received).await;
-    database.make(key(&database, 1)).await;
+    import(&database, 1).await.unwrap();
     once(&mut received).await;
     proxy.reset();
     once(&mut received).await;
-    database.make(key(&database, 2)).await;
+    import(&database, 2).await.unwrap();
     once(&mut received).await;
 }
