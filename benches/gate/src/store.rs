@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use latchkey_core::error::SystemError;
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::limit::LimitOverrides;
-use latchkey_core::ports::{KeyStore, LookupResult};
+use latchkey_core::ports::{KeyStore, LookupResult, ReadAt};
 use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRecord};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
@@ -76,6 +76,6 @@ impl KeyStore for SyntheticStore {
             last_used: None,
             revision: 1,
         };
-        Ok(LookupResult { entry: Some((key, tenant)), revision: 1 })
+        Ok(LookupResult { entry: Some((key, tenant)), read_at: ReadAt::revision(1) })
     }
 }

@@ -6,6 +6,9 @@
 //! entry that the feed removes while it is being loaded cannot be inserted afterwards (`quick_cache`'s
 //! placeholder). And an entry that was read at a revision older than the newest one of the feed is removed
 //! again.
+//!
+//! A fill can also be ahead of the feed, and a database that loses commits may lose what was read and never applied. So the
+//! states of fills are recorded until the follower has compared them with the feed.
 
 pub(crate) mod applied_changes;
 pub(crate) mod bounded_cache;
@@ -13,6 +16,7 @@ mod capacity;
 mod entry;
 pub(crate) mod fingerprint;
 mod interner;
+mod read_ahead;
 mod stats;
 mod tenants;
 pub(crate) mod tokens;
@@ -38,10 +42,13 @@ use self::bounded_cache::{BoundedCache, HashState, LoadGuard, new_cache, slot_si
 use self::capacity::CapacityBudget;
 pub use self::entry::Cached;
 use self::interner::AttributeInterner;
+pub(crate) use self::read_ahead::KeyRead;
+use self::read_ahead::ReadAhead;
+pub use self::read_ahead::{ReadStates, RecordedReads};
 use self::tenants::{TenantSlot, TenantSlots};
 use self::tokens::TokenCache;
 use crate::cached_key::{CachedKey, SharedKeyAttributes};
-use crate::ports::{Change, ChangeSubject, LookupResult};
+use crate::ports::{Change, ChangeSubject, LookupResult, ReadAt};
 use crate::record::TenantRecord;
 use crate::secret::KeyHash;
 use crate::time::MonotonicInstant;
@@ -69,6 +76,8 @@ pub struct ReplicaCache {
     budget: CapacityBudget,
     applied: AtomicU64,
     changes: AppliedChanges,
+    ahead: ReadAhead,
+    reads: RecordedReads,
     lease_expiry: AtomicU64,
     closed: AtomicBool,
 }
@@ -88,6 +97,8 @@ impl ReplicaCache {
             budget: CapacityBudget::new(for_keys),
             applied: AtomicU64::new(0),
             changes: AppliedChanges::with_bytes(others),
+            ahead: ReadAhead::default(),
+            reads: RecordedReads::default(),
             lease_expiry: AtomicU64::new(0),
             closed: AtomicBool::new(false),
         }
@@ -137,7 +148,9 @@ impl ReplicaCache {
         self.set_applied(change.revision);
         match &change.subject {
             ChangeSubject::Key(hash) => {
-                self.keys.remove(hash);
+                if !self.ahead.take(hash, change) {
+                    self.keys.remove(hash);
+                }
                 self.negative.remove(hash);
             }
             ChangeSubject::Tenant(tenant) => self.tenants.invalidate(*tenant),
@@ -160,8 +173,22 @@ impl ReplicaCache {
         self.applied.load(Ordering::SeqCst)
     }
 
+    /// Returns the states of the database that the cache was filled from.
+    #[must_use]
+    pub fn reads(&self) -> &RecordedReads {
+        &self.reads
+    }
+
+    /// Records the state that the cache was filled from. Nothing stays cached from before what the feed has shown.
+    pub(crate) fn record_read(&self, read_at: ReadAt) {
+        if read_at.revision >= self.applied_revision() {
+            self.reads.record(read_at);
+        }
+    }
+
     /// Removes all entries.
     pub fn clear(&self) {
+        self.ahead.clear();
         self.keys.clear();
         self.negative.clear();
         self.tenants.clear();
@@ -198,6 +225,7 @@ impl ReplicaCache {
         // Set before the entries are removed, as in `apply`.
         self.applied.store(revision, Ordering::SeqCst);
         self.tokens.replace_key_ring(key_ring);
+        self.reads.clear();
         self.clear();
     }
 
@@ -206,8 +234,7 @@ impl ReplicaCache {
         self.keys.get(hash)
     }
 
-    /// Looks up a key. One caller at a time gets the guard to load it; if that caller gives up, the next one
-    /// gets it.
+    /// Looks up a key. One caller at a time gets the guard to load it; if it gives up, the next one gets it.
     pub(crate) async fn lookup(&self, hash: &KeyHash) -> CacheLookup<'_> {
         if self.negative.get(hash).is_some() {
             return CacheLookup::NegativeHit;
@@ -224,14 +251,14 @@ impl ReplicaCache {
     pub(crate) fn key_entry(&self, result: LookupResult) -> Option<Arc<Cached<CachedKey>>> {
         let (record, tenant) = result.entry?;
         let shared = self.attributes.intern(SharedKeyAttributes::of(&tenant.profile, &record));
-        let tenant = self.slot(tenant, result.revision);
+        let tenant = self.slot(tenant, result.read_at.revision);
         Some(Arc::new(Cached { tenant, record: CachedKey::new(record, shared) }))
     }
 
     /// Returns an entry for a user that was read, and caches the tenant.
     pub(crate) fn user_entry(&self, result: LookupResult<UserRecord>) -> Option<Arc<Cached<UserRecord>>> {
         let (record, tenant) = result.entry?;
-        Some(Arc::new(Cached { tenant: self.slot(tenant, result.revision), record }))
+        Some(Arc::new(Cached { tenant: self.slot(tenant, result.read_at.revision), record }))
     }
 
     fn slot(&self, tenant: TenantRecord, revision: u64) -> Arc<TenantSlot> {
@@ -247,13 +274,13 @@ impl ReplicaCache {
     }
 
     /// Inserts the result of a query made under `guard` and read at `revision`. If the key does not exist,
-    /// inserts a negative entry.
+    /// inserts a negative entry. The key was last changed at `changed_at`.
     pub(crate) fn fill(
         &self,
         guard: LoadGuard<'_, KeyHash, Cached<CachedKey>>,
         hash: &KeyHash,
         entry: Option<&Arc<Cached<CachedKey>>>,
-        revision: u64,
+        KeyRead { revision, changed_at }: KeyRead,
     ) {
         let Some(entry) = entry else {
             self.negative.insert(*hash, ());
@@ -262,6 +289,9 @@ impl ReplicaCache {
             }
             return;
         };
+        if changed_at > self.applied_revision() {
+            self.ahead.insert(*hash, changed_at);
+        }
         self.keys.fill(guard, hash, entry, || self.applied_revision() > revision);
     }
 }

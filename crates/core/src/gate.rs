@@ -95,7 +95,7 @@ impl<L: Limiter> Gate<L> {
     /// # use latchkey_core::operator;
     /// # use latchkey_core::policy::Policy;
     /// # use latchkey_core::ports::usage::NoopUsageLog;
-    /// # use latchkey_core::ports::{KeyStore, LookupResult, NoRenewal, Policies};
+    /// # use latchkey_core::ports::{KeyStore, LookupResult, NoRenewal, Policies, ReadAt};
     /// # use latchkey_core::secret::KeyHash;
     /// # use latchkey_core::time::{Clock, Moment, MonotonicInstant};
     /// use latchkey_core::check_input::{CheckInput, PresentedCredential};
@@ -106,7 +106,7 @@ impl<L: Limiter> Gate<L> {
     /// # #[async_trait::async_trait]
     /// # impl KeyStore for EmptyStore {
     /// #     async fn key_by_hash(&self, _: &KeyHash) -> Result<LookupResult, SystemError> {
-    /// #         Ok(LookupResult { entry: None, revision: 1 })
+    /// #         Ok(LookupResult { entry: None, read_at: ReadAt::revision(1) })
     /// #     }
     /// # }
     /// # struct NoPolicies;

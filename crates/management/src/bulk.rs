@@ -18,9 +18,8 @@ use super::field_validator::FieldValidator;
 use super::grants::{Before, Grants};
 use super::usage::UsageReader;
 use super::{CallContext, Caller, ManagementService};
-use crate::ports::WriteResult;
-use crate::ports::{AuditAction, WriteResult};
 use crate::ports::bulk::{BulkChange, BulkStore, ChangedKeys};
+use crate::ports::{AuditAction, WriteResult};
 
 /// Keys of a tenant; the fields are those of `latchkey.v1.KeysFilter`. Empty fields match every key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -20,9 +20,8 @@ use super::grants::Grants;
 use super::missing::Named;
 use super::tokens::TokenIssuer;
 use super::{CallContext, Caller, ManagementService};
-use crate::ports::WriteResult;
-use crate::ports::{AuditAction, WriteResult};
 use crate::ports::deletion::{DeletedObject, Deletion, DeletionStore};
+use crate::ports::{AuditAction, WriteResult};
 
 /// Key to delete.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

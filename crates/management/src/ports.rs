@@ -1,6 +1,7 @@
 //! Interfaces that management needs from outside: the database for its reads and writes, and waiting until a change
 //! is applied everywhere.
 
+mod action;
 pub mod audit;
 pub mod bulk;
 pub mod deletion;
@@ -23,8 +24,8 @@ use latchkey_core::record::{KeyRecord, ProfileRecord, ProfileSecretRecord, Tenan
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::{MonotonicInstant, Timestamp};
 
-use self::impact::Impact;
 pub use self::action::AuditAction;
+use self::impact::Impact;
 pub use self::listing::{
     EventFilter, KeyFilter, KeyOrder, ListPart, ListRange, OrderValue, Position, TenantFilter, TenantOrder,
     TimeRange, UserFilter, UserOrder,

@@ -11,9 +11,8 @@ use rand::RngExt as _;
 use rand::rngs::StdRng;
 use uuid::Uuid;
 
-use crate::ports::AuditEntry;
-use crate::ports::{AuditAction, AuditEntry};
 use crate::ports::sealed_values::{KeyCheckValue, Replacement, SealedTable, SealedValue, SealedValueStore};
+use crate::ports::{AuditAction, AuditEntry};
 
 /// Number of values that are read and replaced at once.
 const BATCH_SIZE: u32 = 100;

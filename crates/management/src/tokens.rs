@@ -27,9 +27,8 @@ use latchkey_core::ports::KeyStore;
 use latchkey_core::time::Timestamp;
 
 use super::{ManagementService, ManagementServiceParts};
-use crate::ports::AuditEntry;
-use crate::ports::{AuditAction, AuditEntry};
 use crate::ports::tokens::{BlockingExecutor, TokenStore};
+use crate::ports::{AuditAction, AuditEntry};
 
 /// Dependencies of a [`TokenIssuer`].
 pub struct TokenIssuerParts {

@@ -150,13 +150,15 @@ impl Follower {
         let started = self.parts.clock.monotonic();
         let number = self.rounds_begun.fetch_add(u64::from(round), Ordering::SeqCst) + 1;
         let before = self.applied_revision();
+        // Taken first: what was looked up before the poll was committed before it.
+        let looked_up = self.parts.cache.reads().get();
         let polled = self.read(round, before).await?;
         if !self.check_own_row(round, &polled).await? {
             return Ok(());
         }
         let head = polled.fleet.revision;
-        let required = before.max(self.required_head.load(Ordering::SeqCst));
-        let lost = head < required || self.has_diverged(before, &polled.changes);
+        let required = before.max(looked_up.newest()).max(self.required_head.load(Ordering::SeqCst));
+        let lost = head < required || self.has_diverged(before, &looked_up, &polled.changes);
         let unknown = !lost && self.cannot_compare(before, &polled.changes);
         if (lost || unknown) && !round {
             // Only a server that accepts writes is believed about this.
@@ -168,8 +170,14 @@ impl Follower {
         }
         if unknown {
             self.resync(head).await?;
+        } else if looked_up.are_mixed() || looked_up.differ_from(|revision| self.history(revision)) {
+            tracing::warn!(
+                "look-ups were answered by a state that is not in the database; the cache is cleared"
+            );
+            self.restart_from(before).await?;
         }
-        self.apply_all(polled.changes).await?;
+        self.apply_all(polled.changes, &looked_up).await?;
+        self.parts.cache.reads().forget(&looked_up, self.applied_revision());
         if self.applied_revision() < head {
             if !round {
                 self.request_round();

@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod deletion;
 pub(crate) mod feed;
+mod head;
 pub(crate) mod health;
 pub(crate) mod impact;
 pub(crate) mod key;

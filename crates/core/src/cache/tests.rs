@@ -3,16 +3,18 @@
 
 use super::*;
 use crate::id::TenantId;
+use crate::ports::ChangeEffect;
 use crate::record::KeyRecord;
 use crate::record::fixture::records;
 
 fn read_at(revision: u64) -> LookupResult {
     let (mut key, tenant) = records();
     key.hash = HASH;
-    LookupResult { entry: Some((key, tenant)), revision }
+    LookupResult { entry: Some((key, tenant)), read_at: ReadAt::revision(revision) }
 }
 
 const HASH: KeyHash = KeyHash([1; 32]);
+const READ: KeyRead = KeyRead { revision: 1, changed_at: 1 };
 
 fn key_changed(revision: u64) -> Change {
     Change { revision, subject: ChangeSubject::Key(HASH), effect: None, history: None }
@@ -21,9 +23,10 @@ fn key_changed(revision: u64) -> Change {
 async fn load(cache: &ReplicaCache, result: LookupResult, meanwhile: impl FnOnce(&ReplicaCache)) {
     let CacheLookup::Miss(guard) = cache.lookup(&HASH).await else { panic!("the key is cached already") };
     meanwhile(cache);
-    let revision = result.revision;
+    let changed_at = result.entry.as_ref().map_or(0, |(key, _)| key.revision);
+    let read = KeyRead { revision: result.read_at.revision, changed_at };
     let entry = cache.key_entry(result);
-    cache.fill(guard, &HASH, entry.as_ref(), revision);
+    cache.fill(guard, &HASH, entry.as_ref(), read);
 }
 
 #[tokio::test]
@@ -42,12 +45,95 @@ async fn a_fill_that_lost_to_a_change_is_not_cached() {
     assert!(cache.get(&HASH).is_none());
 }
 
+/// Returns a key that was last changed at one revision and read at another.
+fn changed_and_read_at(changed_at: u64, revision: u64) -> LookupResult {
+    let mut result = read_at(revision);
+    if let Some((key, _)) = &mut result.entry {
+        key.revision = changed_at;
+    }
+    result
+}
+
+#[tokio::test]
+async fn a_key_that_was_read_with_a_change_stays_cached_when_the_feed_shows_the_change() {
+    for meanwhile in [None, Some(4)] {
+        let cache = ReplicaCache::new(1 << 20);
+        cache.set_applied(2);
+        load(&cache, changed_and_read_at(4, 5), |cache| cache.set_applied(meanwhile.unwrap_or(2))).await;
+        cache.apply(&key_changed(4));
+        assert_eq!(cache.get(&HASH).is_some(), meanwhile.is_none(), "{meanwhile:?}");
+        load_again(&cache, changed_and_read_at(4, 5)).await;
+        cache.apply(&key_changed(6));
+        assert!(cache.get(&HASH).is_none(), "the entry does not have this change");
+    }
+}
+
+/// Loads the key if it is not cached.
+async fn load_again(cache: &ReplicaCache, result: LookupResult) {
+    if cache.get(&HASH).is_none() {
+        load(cache, result, |_| {}).await;
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_takes_access_away_removes_an_entry_that_seems_to_have_it() {
+    let cache = ReplicaCache::new(1 << 20);
+    load(&cache, changed_and_read_at(4, 5), |_| {}).await;
+    cache.apply(&Change { effect: Some(ChangeEffect::Restricted), ..key_changed(4) });
+    assert!(cache.get(&HASH).is_none());
+    // An earlier change of a key that was read with a later one removes the entry too, which is read again.
+    load(&cache, changed_and_read_at(7, 8), |_| {}).await;
+    cache.apply(&key_changed(6));
+    assert!(cache.get(&HASH).is_none());
+}
+
+#[tokio::test]
+async fn nothing_that_was_read_before_a_reset_is_ahead_of_the_feed() {
+    let cache = ReplicaCache::new(1 << 20);
+    load(&cache, changed_and_read_at(4, 5), |_| {}).await;
+    cache.record_read(ReadAt::revision(5));
+    cache.reset_to(2, Arc::default());
+    assert_eq!(cache.reads().get().newest(), 0);
+    load(&cache, changed_and_read_at(3, 4), |_| {}).await;
+    cache.apply(&key_changed(4));
+    assert!(cache.get(&HASH).is_none());
+}
+
+#[test]
+fn states_are_compared_until_they_are_known_to_be_in_the_database() {
+    let cache = ReplicaCache::new(1 << 20);
+    let known = |revision: u64| (revision < 7).then_some([1; 32]);
+    let read = |revision, history| cache.record_read(ReadAt { revision, history });
+    cache.set_applied(4);
+    // What was read at an earlier state than the feed has shown was not cached.
+    read(3, Some([9; 32]));
+    read(5, Some([1; 32]));
+    // The history at this revision is not known, and that of the other one was not read.
+    read(8, Some([2; 32]));
+    read(6, None);
+    let reads = cache.reads().get();
+    assert_eq!((reads.newest(), reads.differ_from(known), reads.are_mixed()), (8, false, false));
+    read(6, Some([3; 32]));
+    assert!(cache.reads().get().differ_from(known));
+    // The same revision was read again meanwhile, with another history: it was not compared.
+    cache.reads().forget(&reads, 6);
+    assert_eq!(cache.reads().get().newest(), 8);
+    assert!(cache.reads().get().differ_from(known));
+    read(6, Some([4; 32]));
+    assert!(cache.reads().get().are_mixed());
+    cache.reads().forget(&cache.reads().get(), 8);
+    assert_eq!(cache.reads().get().newest(), 0);
+}
+
 #[tokio::test]
 async fn a_negative_entry_that_lost_to_a_creation_is_not_cached() {
     let cache = ReplicaCache::new(1 << 20);
-    load(&cache, LookupResult { entry: None, revision: 3 }, |cache| cache.apply(&key_changed(4))).await;
+    load(&cache, LookupResult { entry: None, read_at: ReadAt::revision(3) }, |cache| {
+        cache.apply(&key_changed(4));
+    })
+    .await;
     assert!(matches!(cache.lookup(&HASH).await, CacheLookup::Miss(_)));
-    load(&cache, LookupResult { entry: None, revision: 4 }, |_| {}).await;
+    load(&cache, LookupResult { entry: None, read_at: ReadAt::revision(4) }, |_| {}).await;
     assert!(matches!(cache.lookup(&HASH).await, CacheLookup::NegativeHit));
     cache.apply(&key_changed(5));
     assert!(matches!(cache.lookup(&HASH).await, CacheLookup::Miss(_)));
@@ -103,7 +189,7 @@ async fn load_nth(cache: &ReplicaCache, n: u32, vary: impl Fn(&mut KeyRecord, &m
     if let Some((key, tenant)) = &mut result.entry {
         vary(key, tenant);
     }
-    cache.fill(guard, &hash, cache.key_entry(result).as_ref(), 1);
+    cache.fill(guard, &hash, cache.key_entry(result).as_ref(), READ);
 }
 
 fn nth(n: u32) -> KeyHash {
@@ -173,7 +259,7 @@ async fn unknown_keys_are_bounded_too() {
     let cache = ReplicaCache::new(BYTES);
     for n in 0..100_000 {
         let CacheLookup::Miss(guard) = cache.lookup(&nth(n)).await else { panic!() };
-        cache.fill(guard, &nth(n), None, 1);
+        cache.fill(guard, &nth(n), None, READ);
     }
     assert!(cache.bytes() <= BYTES / 8, "{}", cache.bytes());
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{EvalContext, Gate};
 use crate::cache::bounded_cache::LoadGuard;
-use crate::cache::{CacheLookup, Cached};
+use crate::cache::{CacheLookup, Cached, KeyRead};
 use crate::cached_key::CachedKey;
 use crate::error::SystemError;
 use crate::id::{FamilyId, UserId};
@@ -101,22 +101,26 @@ impl<L: Limiter> Gate<L> {
     ) -> Result<Option<CachedWithTenant<CachedKey>>, SystemError> {
         eval.context.lookups.misses += 1;
         let result = self.parts.store.key_by_hash(hash).await?;
+        let revision = result.read_at.revision;
+        let mut read = KeyRead { revision, changed_at: 0 };
         if let Some((key, tenant)) = &result.entry {
+            read.changed_at = key.revision;
             let log = self.parts.cache.applied_changes();
             let subject = ChangeSubject::Key(*hash);
-            log.check(&subject, key.revision, result.revision)?;
+            log.check(&subject, key.revision, revision)?;
             if !matches!(key.lifecycle, KeyLifecycle::Revoked { .. }) {
                 log.check_not_ended(&subject)?;
             }
-            log.check(&ChangeSubject::Tenant(tenant.id), tenant.revision, result.revision)?;
+            log.check(&ChangeSubject::Tenant(tenant.id), tenant.revision, revision)?;
         }
-        let revision = result.revision;
         eval.context.revision = revision;
+        let read_at = result.read_at;
         let tenant = result.entry.as_ref().map(|(_, tenant)| Arc::new(tenant.clone()));
         let entry = self.parts.cache.key_entry(result);
         if let Some(guard) = guard {
-            self.parts.cache.fill(guard, hash, entry.as_ref(), revision);
+            self.parts.cache.fill(guard, hash, entry.as_ref(), read);
         }
+        self.parts.cache.record_read(read_at);
         Ok(entry.zip(tenant))
     }
 
@@ -148,18 +152,20 @@ impl<L: Limiter> Gate<L> {
         let cache = &self.parts.cache;
         eval.context.lookups.misses += 1;
         let result = self.parts.store.user_by_id(id).await?;
+        let revision = result.read_at.revision;
         if let Some((user, tenant)) = &result.entry {
             let log = cache.applied_changes();
-            log.check(&ChangeSubject::User(id), user.revision, result.revision)?;
-            log.check(&ChangeSubject::Tenant(tenant.id), tenant.revision, result.revision)?;
+            log.check(&ChangeSubject::User(id), user.revision, revision)?;
+            log.check(&ChangeSubject::Tenant(tenant.id), tenant.revision, revision)?;
         }
-        let revision = result.revision;
         eval.context.revision = revision;
+        let read_at = result.read_at;
         let tenant = result.entry.as_ref().map(|(_, tenant)| Arc::new(tenant.clone()));
         let entry = cache.user_entry(result);
         if let (Some(guard), Some(entry)) = (guard, &entry) {
             cache.tokens().users.fill(guard, &id, entry, || cache.applied_revision() > revision);
         }
+        cache.record_read(read_at);
         Ok(entry.zip(tenant))
     }
 
@@ -181,14 +187,16 @@ impl<L: Limiter> Gate<L> {
         };
         eval.context.lookups.misses += 1;
         let result = self.parts.store.family(id, signing_key).await?;
-        eval.context.revision = result.revision;
+        let revision = result.read_at.revision;
+        eval.context.revision = revision;
         let Some(cached) = result.entry.filter(|_| result.signing_key_in_force).map(Arc::new) else {
             return Ok(None);
         };
         if cached.record.ended.is_none() {
             cache.applied_changes().check_not_ended(&ChangeSubject::Family(id))?;
         }
-        cache.tokens().families.fill(guard, &id, &cached, || cache.applied_revision() > result.revision);
+        cache.tokens().families.fill(guard, &id, &cached, || cache.applied_revision() > revision);
+        cache.record_read(result.read_at);
         Ok(Some(cached))
     }
 }

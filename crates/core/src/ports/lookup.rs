@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 
-use super::{FamilyLookup, TokenFamily};
+use super::{FamilyLookup, HistoryHash, TokenFamily};
 use crate::error::SystemError;
 use crate::id::{FamilyId, UserId};
 use crate::record::{KeyRecord, TenantRecord};
@@ -11,13 +11,31 @@ use crate::secret::KeyHash;
 use crate::token::refresh::RefreshRecord;
 use crate::user::UserRecord;
 
+/// State of the database at which something was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadAt {
+    /// The revision of the database, or an earlier one.
+    pub revision: u64,
+    /// History of the database at that revision, if it is known. A database that loses commits gives the number of a lost
+    /// revision to another write.
+    pub history: Option<HistoryHash>,
+}
+
+impl ReadAt {
+    /// Returns a state of which the revision alone is known.
+    #[must_use]
+    pub fn revision(revision: u64) -> Self {
+        Self { revision, history: None }
+    }
+}
+
 /// Result of the lookup of a key (or user), read at one revision.
 #[derive(Clone, Debug)]
 pub struct LookupResult<R = KeyRecord> {
     /// The key and its tenant, if the key exists.
     pub entry: Option<(R, TenantRecord)>,
-    /// The revision of the database at which this was read, or an earlier one.
-    pub revision: u64,
+    /// The state of the database at which this was read.
+    pub read_at: ReadAt,
 }
 
 /// Refresh token with its family.
@@ -34,12 +52,12 @@ pub trait KeyStore: Send + Sync {
 
     /// Returns the user with this identifier. It makes one query.
     async fn user_by_id(&self, _id: UserId) -> Result<LookupResult<UserRecord>, SystemError> {
-        Ok(LookupResult { entry: None, revision: 0 })
+        Ok(LookupResult { entry: None, read_at: ReadAt::default() })
     }
 
     /// Returns the family with this identifier, and whether the signing key is in force. It makes one query.
     async fn family(&self, _id: FamilyId, _signing_key: &str) -> Result<FamilyLookup, SystemError> {
-        Ok(FamilyLookup { entry: None, signing_key_in_force: false, revision: 0 })
+        Ok(FamilyLookup { entry: None, signing_key_in_force: false, read_at: ReadAt::default() })
     }
 
     /// Returns the refresh token with this hash. It makes one query.

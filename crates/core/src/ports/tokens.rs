@@ -1,5 +1,6 @@
 //! Records about tokens as lookups return them: token families and signing keys.
 
+use super::ReadAt;
 use crate::secret::KeyHash;
 use crate::token::SigningKeyRecord;
 use crate::token::refresh::FamilyRecord;
@@ -20,8 +21,8 @@ pub struct FamilyLookup {
     pub entry: Option<TokenFamily>,
     /// True if the given signing key is in force.
     pub signing_key_in_force: bool,
-    /// The revision of the database at which this was read, or an earlier one.
-    pub revision: u64,
+    /// The state of the database at which this was read.
+    pub read_at: ReadAt,
 }
 
 /// All signing keys.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use async_trait::async_trait;
 use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::id::{KeyId, TenantId};
-use latchkey_core::ports::{KeyStore, LookupResult};
+use latchkey_core::ports::{KeyStore, LookupResult, ReadAt};
 use latchkey_core::profile_change::Affected;
 use latchkey_core::record::{KeyRecord, ProfileRecord, ProfileSecretRecord, TenantRecord, TenantRef};
 use latchkey_core::secret::KeyHash;
@@ -62,7 +62,7 @@ impl KeyStore for FakeStore {
         let key = self.keys.lock().unwrap().iter().find(|k| k.hash == *hash).cloned();
         let tenants = self.tenants.lock().unwrap();
         let entry = key.and_then(|k| tenants.iter().find(|t| t.id == k.tenant).cloned().map(|t| (k, t)));
-        Ok(LookupResult { entry, revision: self.revision.load(Ordering::SeqCst) })
+        Ok(LookupResult { entry, read_at: ReadAt::revision(self.revision.load(Ordering::SeqCst)) })
     }
 }
 

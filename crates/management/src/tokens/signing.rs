@@ -17,9 +17,8 @@ use latchkey_core::token::{KeyRing, KeyStage, SigningKeyRecord, TokenRules, Unse
 
 use super::{TokenIssuer, delete_batches};
 use crate::missing::Named;
-use crate::ports::AuditEntry;
-use crate::ports::{AuditAction, AuditEntry};
 use crate::ports::tokens::{TokenStore, run_blocking};
+use crate::ports::{AuditAction, AuditEntry};
 use crate::rotation::{PUBLISH_LEAD, SigningKeyRotation};
 use crate::{CallContext, Caller};
 

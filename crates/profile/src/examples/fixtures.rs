@@ -12,7 +12,7 @@ use latchkey_core::limit::LimitOverrides;
 use latchkey_core::limit::local::LocalLimiter;
 use latchkey_core::policy::Policy;
 use latchkey_core::ports::usage::NoopUsageLog;
-use latchkey_core::ports::{KeyStore, LookupResult, NoRenewal, Policies};
+use latchkey_core::ports::{KeyStore, LookupResult, NoRenewal, Policies, ReadAt};
 use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRecord};
 use latchkey_core::secret::{KeyHash, PlainKey};
 use latchkey_core::time::{Clock, Moment, MonotonicInstant, Timestamp};
@@ -124,7 +124,7 @@ struct OneKey(Option<(KeyRecord, TenantRecord)>);
 impl KeyStore for OneKey {
     async fn key_by_hash(&self, hash: &KeyHash) -> Result<LookupResult, SystemError> {
         let known = self.0.as_ref().filter(|(key, _)| key.hash == *hash).cloned();
-        Ok(LookupResult { entry: known, revision: 1 })
+        Ok(LookupResult { entry: known, read_at: ReadAt::revision(1) })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
+use latchkey_core::cache::ReadStates;
 use latchkey_core::error::SystemError;
 use latchkey_core::imported_hash::HashSecret;
 use latchkey_core::ports::{Change, ChangeSubject, HistoryHash};
@@ -12,8 +13,12 @@ use latchkey_profile::Profile;
 use super::{Follower, PAGE_SIZE};
 
 impl Follower {
-    /// Applies a first page of changes, and reads the pages that follow.
-    pub(super) async fn apply_all(&self, mut page: Vec<Change>) -> Result<(), SystemError> {
+    /// Applies a first page of changes, and reads the pages that follow. The cache was filled from the states `looked_up`.
+    pub(super) async fn apply_all(
+        &self,
+        mut page: Vec<Change>,
+        looked_up: &ReadStates,
+    ) -> Result<(), SystemError> {
         loop {
             self.apply(&page).await?;
             if page.len() <= PAGE_SIZE as usize {
@@ -21,7 +26,7 @@ impl Follower {
             }
             let applied = self.applied_revision();
             page = self.parts.feed.changes(applied, PAGE_SIZE + 1).await?;
-            if self.has_diverged(applied, &page) {
+            if self.has_diverged(applied, looked_up, &page) {
                 return Err(SystemError::database());
             }
         }
@@ -53,11 +58,15 @@ impl Follower {
         self.applied.send_replace(revision);
     }
 
-    /// Returns whether the first change is not the one that was applied here under this revision.
-    pub(super) fn has_diverged(&self, applied: u64, page: &[Change]) -> bool {
-        let theirs =
-            page.first().filter(|change| change.revision == applied).and_then(|change| change.history);
-        theirs.zip(self.history(applied)).is_some_and(|(theirs, ours)| theirs != ours)
+    /// Returns whether the first change is not the one that was applied here under this revision, or a change is not the one
+    /// that a look-up has read.
+    pub(super) fn has_diverged(&self, applied: u64, looked_up: &ReadStates, page: &[Change]) -> bool {
+        let theirs = |revision: u64| {
+            let change = page.get(page.partition_point(|change| change.revision < revision));
+            change.filter(|change| change.revision == revision).and_then(|change| change.history)
+        };
+        let applied = theirs(applied).zip(self.history(applied));
+        applied.is_some_and(|(theirs, ours)| theirs != ours) || looked_up.differ_from(theirs)
     }
 
     /// Returns whether the change that was applied last is not in the feed any more, so that it is unknown whether the

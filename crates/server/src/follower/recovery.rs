@@ -22,19 +22,21 @@ impl Follower {
     pub(super) async fn recover(&self, head: u64) -> Result<(), SystemError> {
         self.parts.cache.end_lease();
         let applied = self.applied_revision();
+        let known = applied.max(self.parts.cache.reads().get().newest());
         let common = self.common_revision(head.min(applied)).await?;
         tracing::error!(
             common,
             applied,
+            known,
             head,
-            "the database lost commits: revisions after {common} that this replica has applied up to {applied} are not in it; what they took away is taken away again"
+            "the database lost commits: revisions after {common} that this replica has read up to {known} are not in it; what those took away that it had applied, up to {applied}, is taken away again"
         );
         self.parts.feed.require_revision(0);
         self.parts.feed.replace_sessions();
         self.reapply_profiles(common).await?;
         let again = self.take_away_again(common).await?;
-        self.parts.recovery.record(self.loss_entry(common, applied, again.written)).await?;
-        self.counts.lost_revisions.fetch_add(applied.saturating_sub(common), Ordering::Relaxed);
+        self.parts.recovery.record(self.loss_entry(common, known, again.written)).await?;
+        self.counts.lost_revisions.fetch_add(known.saturating_sub(common), Ordering::Relaxed);
         self.restart_from(common).await?;
         // Last, so that an attempt that failed is repeated: until then the histories show what is missing.
         self.parts.cache.applied_changes().rebase(common, &again.revisions);
@@ -141,8 +143,8 @@ impl Follower {
         }
     }
 
-    fn loss_entry(&self, common: u64, applied: u64, again: u64) -> AuditEntry {
-        let entry = self.entry(HISTORY_LOST, format!("revisions {} to {applied}", common + 1));
+    fn loss_entry(&self, common: u64, known: u64, again: u64) -> AuditEntry {
+        let entry = self.entry(HISTORY_LOST, format!("revisions {} to {known}", common + 1));
         entry.with("taken_away_again", again).0
     }
 

@@ -39,6 +39,8 @@ enum Variant {
     HiddenRow,
     /// A row that a person puts back has the version of the copy.
     HiddenRestore,
+    /// Followers do not learn that something was looked up that the feed has not shown.
+    UnnoticedReads,
 }
 
 /// Report of a schedule.
@@ -112,7 +114,12 @@ fn no_schedule_of_faults_breaks_the_promise() {
 
 /// Asserts that a broken variant is found out.
 fn assert_found_out(variant: Variant) {
-    let (found, _) = run_all(SCHEDULES_OF_A_VARIANT, variant, "which was revoked");
+    assert_breaks(variant, "which was revoked");
+}
+
+/// Asserts that a broken variant is found out by the rule whose violations have this text.
+fn assert_breaks(variant: Variant, rule: &str) {
+    let (found, _) = run_all(SCHEDULES_OF_A_VARIANT, variant, rule);
     let found = found.expect("the simulation finds out the broken variant");
     println!("seed {}: {:?}", found.seed, found.violation);
 }
@@ -130,4 +137,9 @@ fn a_holder_whose_row_was_taken_away_is_found_out() {
 #[test]
 fn a_row_that_is_put_back_without_a_trace_is_found_out() {
     assert_found_out(Variant::HiddenRestore);
+}
+
+#[test]
+fn a_look_up_of_what_is_lost_before_it_is_applied_is_found_out() {
+    assert_breaks(Variant::UnnoticedReads, "by a state that the database does not have");
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use latchkey_core::ports::ReadAt;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -26,19 +27,28 @@ impl KeyStore for RecordingStore {
     async fn keys_by_hash(&self, hashes: &[KeyHash]) -> Vec<Result<LookupResult, SystemError>> {
         self.record("keys", hashes.len());
         // The revision identifies the key that was looked up.
-        hashes.iter().map(|hash| Ok(LookupResult { entry: None, revision: u64::from(hash.0[0]) })).collect()
+        hashes
+            .iter()
+            .map(|hash| Ok(LookupResult { entry: None, read_at: ReadAt::revision(u64::from(hash.0[0])) }))
+            .collect()
     }
 
     async fn users_by_id(&self, ids: &[UserId]) -> Vec<Result<LookupResult<UserRecord>, SystemError>> {
         self.record("users", ids.len());
-        ids.iter().map(|_| Ok(LookupResult { entry: None, revision: 0 })).collect()
+        ids.iter().map(|_| Ok(LookupResult { entry: None, read_at: ReadAt::default() })).collect()
     }
 
     async fn families(&self, ids: &[FamilyId], signing_key: &str) -> Vec<Result<FamilyLookup, SystemError>> {
         self.record(signing_key, ids.len());
         let result = |id: &FamilyId| u64::try_from(id.0.as_u128()).unwrap();
         ids.iter()
-            .map(|id| Ok(FamilyLookup { entry: None, signing_key_in_force: true, revision: result(id) }))
+            .map(|id| {
+                Ok(FamilyLookup {
+                    entry: None,
+                    signing_key_in_force: true,
+                    read_at: ReadAt::revision(result(id)),
+                })
+            })
             .collect()
     }
 }
@@ -56,7 +66,7 @@ async fn a_hundred_keys_at_once_are_one_query_and_each_gets_its_own_result() {
     let (store, batching_store) = batching_store();
     let query = |number: u8| {
         let batching_store = Arc::clone(&batching_store);
-        async move { (number, batching_store.key_by_hash(&KeyHash([number; 32])).await.unwrap().revision) }
+        async move { (number, batching_store.key_by_hash(&KeyHash([number; 32])).await.unwrap().read_at.revision) }
     };
     let results = (0..100).map(query).collect::<JoinSet<_>>().join_all().await;
     assert!(results.iter().all(|(number, revision)| u64::from(*number) == *revision));
@@ -74,7 +84,7 @@ async fn users_and_families_are_batched_too_and_families_by_their_signing_key() 
             batching_store.user_by_id(UserId(id)).await.unwrap();
             let signing_key = if number % 4 == 0 { "old" } else { "new" };
             let family = batching_store.family(FamilyId(id), signing_key).await.unwrap();
-            assert_eq!(u128::from(family.revision), number);
+            assert_eq!(u128::from(family.read_at.revision), number);
         });
     }
     calls.join_all().await;

@@ -11,14 +11,14 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, Query, SelectStatement};
 use sea_orm::{DbBackend, FromQueryResult, Iterable, JoinType};
 
+use super::head::{from_head, read_head};
 use super::key::{KEY, join_scopes, read};
 use super::{column_alias, padded_in_values, prefix, select};
-use crate::entity::{head, key, tenant};
+use crate::entity::{key, tenant};
 use crate::error::StoreError;
 use crate::pool::PooledConnection;
-use crate::row::{self, RowContext, number};
+use crate::row;
 
-const HEAD: &str = "h";
 const TENANT: &str = "t";
 
 /// Returns the keys with these hashes. Each is found, absent or corrupt independently of the others.
@@ -27,17 +27,14 @@ pub(crate) async fn by_hash(
     hashes: &[KeyHash],
 ) -> Result<Vec<Result<LookupResult, SystemError>>, StoreError> {
     let rows = connection.query_all(&statement(hashes)).await?;
-    let head = RowContext::new("head", &1);
-    let first = rows.first().ok_or_else(|| head.corrupt("being missing"))?;
-    let revision: i64 = first.try_get("", &column_alias(HEAD, "revision"))?;
-    let revision = number::to_u64(head, "revision", revision)?;
+    let read_at = read_head(rows.first())?;
     let mut keys = HashMap::with_capacity(hashes.len());
     for (row, _, key) in read(&rows)? {
         let hash: Vec<u8> = row.try_get("", &column_alias(KEY, "hash"))?;
         let known = key.and_then(|key| Ok((tenant(row, &key.id)?, key)));
         keys.insert(hash, known.map(|(tenant, key)| (key, tenant)).map_err(SystemError::from));
     }
-    let found = |known: Option<_>| LookupResult { entry: known, revision };
+    let found = |known: Option<_>| LookupResult { entry: known, read_at };
     Ok(hashes.iter().map(|hash| keys.get(&hash.0[..]).cloned().transpose().map(found)).collect())
 }
 
@@ -54,8 +51,7 @@ pub(crate) fn text_for_one() -> String {
 
 fn statement(hashes: &[KeyHash]) -> SelectStatement {
     let mut query = Query::select();
-    query.from_as(head::Entity, HEAD);
-    query.expr_as(Expr::col((HEAD, head::Column::Revision)), column_alias(HEAD, "revision"));
+    from_head(&mut query);
     let hashes = padded_in_values(hashes).map(|hash| hash.0.to_vec());
     let of_hash = Expr::col((KEY, key::Column::Hash)).is_in(hashes);
     query.join_as(JoinType::LeftJoin, key::Entity, KEY, of_hash);

@@ -44,7 +44,7 @@ fn change(revision: u64, row: &Model) -> Result<Change, StoreError> {
     Ok(Change { revision, subject: subject(row)?, effect, history })
 }
 
-fn history(revision: i64, hash: &[u8]) -> Result<HistoryHash, StoreError> {
+pub(super) fn history(revision: i64, hash: &[u8]) -> Result<HistoryHash, StoreError> {
     hash.try_into().map_err(|_| RowContext::new("changes", &revision).corrupt("history"))
 }
 

@@ -14,16 +14,16 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, Query, SelectStatement};
 use sea_orm::{FromQueryResult, Iterable, JoinType, QueryOrder, QuerySelect};
 
+use super::head::{from_head, read_head};
 use super::{column_alias, feed, padded_in_values, prefix, select};
-use crate::entity::{family, head, key, refresh, signing_key};
+use crate::entity::{family, key, refresh, signing_key};
 use crate::error::StoreError;
 use crate::pool::PooledConnection;
-use crate::row::{self, RowContext, number};
+use crate::row::{self, RowContext};
 
 /// Most families that one issue of tokens ends: more than one where the limit was lowered.
 const ENDED_AT_ONCE: u64 = 10;
 
-const HEAD: &str = "h";
 const FAMILY: &str = "f";
 const KEY: &str = "k";
 const SIGNER: &str = "s";
@@ -38,23 +38,21 @@ pub(crate) async fn for_check(
     signing_key: &str,
 ) -> Result<Vec<Result<FamilyLookup, SystemError>>, StoreError> {
     let rows = connection.query_all(&statement(ids, signing_key)).await?;
-    let context = RowContext::new("head", &1);
-    let first = rows.first().ok_or_else(|| context.corrupt("being missing"))?;
-    let revision = number::to_u64(context, "revision", first.try_get("", &column_alias(HEAD, "revision"))?)?;
-    let signing = first.try_get::<Option<String>>("", &column_alias(SIGNER, "id"))?.is_some();
+    let read_at = read_head(rows.first())?;
+    let signer = rows.first().map(|row| row.try_get::<Option<String>>("", &column_alias(SIGNER, "id")));
+    let signing = signer.transpose()?.flatten().is_some();
     let mut families = HashMap::with_capacity(ids.len());
     for row in &rows {
         let Some(id) = family_id_of(row)? else { continue };
         families.insert(id, read(row, id).map_err(SystemError::from));
     }
-    let found = |known: Option<_>| FamilyLookup { entry: known, signing_key_in_force: signing, revision };
+    let found = |known: Option<_>| FamilyLookup { entry: known, signing_key_in_force: signing, read_at };
     Ok(ids.iter().map(|id| families.get(id).cloned().transpose().map(found)).collect())
 }
 
 fn statement(ids: &[FamilyId], signing_key: &str) -> SelectStatement {
     let mut query = Query::select();
-    query.from_as(head::Entity, HEAD);
-    query.expr_as(Expr::col((HEAD, head::Column::Revision)), column_alias(HEAD, "revision"));
+    from_head(&mut query);
     let of_id = Expr::col((FAMILY, family::Column::Id)).is_in(padded_in_values(ids).map(|id| id.0));
     query.join_as(JoinType::LeftJoin, family::Entity, FAMILY, of_id);
     join_key(&mut query);

@@ -14,15 +14,15 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Condition, ExprTrait, Query};
 use sea_orm::{FromQueryResult, Iterable, JoinType};
 
+use super::head::{from_head, read_head};
 use super::walk::{self, Reading, Walk};
 use super::{column_alias, padded_in_values, prefix, select};
+use crate::entity::tenant;
 use crate::entity::user::{Column, Entity, Model};
-use crate::entity::{head, tenant};
 use crate::error::StoreError;
 use crate::pool::PooledConnection;
-use crate::row::{self, RowContext, number};
+use crate::row;
 
-const HEAD: &str = "h";
 const TENANT: &str = "t";
 const USER: &str = "u";
 
@@ -33,8 +33,7 @@ pub(crate) async fn with_tenant(
     ids: &[UserId],
 ) -> Result<Vec<Result<LookupResult<UserRecord>, SystemError>>, StoreError> {
     let mut query = Query::select();
-    query.from_as(head::Entity, HEAD);
-    query.expr_as(Expr::col((HEAD, head::Column::Revision)), column_alias(HEAD, "revision"));
+    from_head(&mut query);
     let of_id = Expr::col((USER, Column::Id)).is_in(padded_in_values(ids).map(|id| id.0));
     query.join_as(JoinType::LeftJoin, Entity, USER, of_id);
     let of_user = Expr::col((TENANT, tenant::Column::Id)).equals((USER, Column::TenantId));
@@ -42,15 +41,13 @@ pub(crate) async fn with_tenant(
     select(&mut query, USER, Column::iter());
     select(&mut query, TENANT, tenant::Column::iter());
     let rows = connection.query_all(&query).await?;
-    let context = RowContext::new("head", &1);
-    let first = rows.first().ok_or_else(|| context.corrupt("being missing"))?;
-    let revision = number::to_u64(context, "revision", first.try_get("", &column_alias(HEAD, "revision"))?)?;
+    let read_at = read_head(rows.first())?;
     let mut users = HashMap::with_capacity(ids.len());
     for row in &rows {
         let Some(id) = row.try_get::<Option<Uuid>>("", &column_alias(USER, "id"))? else { continue };
         users.insert(id, read(row, UserId(id)).map_err(SystemError::from));
     }
-    let found = |known: Option<_>| LookupResult { entry: known, revision };
+    let found = |known: Option<_>| LookupResult { entry: known, read_at };
     Ok(ids.iter().map(|id| users.get(&id.0).cloned().transpose().map(found)).collect())
 }
 

@@ -25,7 +25,7 @@ impl Store {
         let query = async {
             let (connection, required) = (self.pool.acquire().await?, self.required_revision());
             let found = query::check::by_hash(&connection, hashes).await?;
-            up_to_date(&connection, required, found, |found| found.revision)
+            up_to_date(&connection, required, found, |found| found.read_at.revision)
         };
         for_each_id(hashes.len(), self.with_deadline_of(deadline, QueryKind::FindKey, query)).await
     }
@@ -34,7 +34,7 @@ impl Store {
         let query = async {
             let (connection, required) = (self.pool.acquire().await?, self.required_revision());
             let found = query::user::with_tenant(&connection, ids).await?;
-            up_to_date(&connection, required, found, |found| found.revision)
+            up_to_date(&connection, required, found, |found| found.read_at.revision)
         };
         for_each_id(ids.len(), self.with_deadline_of(deadline, QueryKind::FindUser, query)).await
     }
@@ -48,7 +48,7 @@ impl Store {
         let query = async {
             let (connection, required) = (self.pool.acquire().await?, self.required_revision());
             let found = query::token::for_check(&connection, ids, signing_key).await?;
-            up_to_date(&connection, required, found, |found| found.revision)
+            up_to_date(&connection, required, found, |found| found.read_at.revision)
         };
         for_each_id(ids.len(), self.with_deadline_of(deadline, QueryKind::FindFamily, query)).await
     }

@@ -69,8 +69,8 @@ async fn a_key_comes_with_its_tenant_and_the_revision_it_was_read_at(database: T
     let found = database.store.key_by_hash(&key.hash).await.unwrap();
     let tenant = database.store.tenant(&TenantRef::Id(database.tenant)).await.unwrap();
     assert_eq!(found.entry.map(|(_, tenant)| tenant), tenant);
-    assert_eq!(found.revision, key.revision);
-    assert_eq!(found.revision, database.store.revision().await.unwrap());
+    assert_eq!(found.read_at.revision, key.revision);
+    assert_eq!(found.read_at.revision, database.store.revision().await.unwrap());
 }
 
 async fn a_key_without_scopes_has_none(database: TestDatabase) {
@@ -83,7 +83,7 @@ async fn an_unknown_hash_finds_nothing_at_a_revision(database: TestDatabase) {
     let key = database.make(key(&database, 7)).await;
     let found = database.store.key_by_hash(&KeyHash::of("another value")).await.unwrap();
     assert!(found.entry.is_none());
-    assert_eq!(found.revision, key.revision);
+    assert_eq!(found.read_at.revision, key.revision);
 }
 
 async fn many_keys_at_once_are_each_found_with_their_own_scopes_or_not_at_all(database: TestDatabase) {
@@ -105,7 +105,7 @@ async fn many_keys_at_once_are_each_found_with_their_own_scopes_or_not_at_all(da
     let revision = database.store.revision().await.unwrap();
     for (hash, found) in hashes.iter().zip(found) {
         let found = found.unwrap();
-        assert_eq!(found.revision, revision);
+        assert_eq!(found.read_at.revision, revision);
         let wanted = made.iter().find(|key| key.hash == *hash);
         assert_eq!(found.entry.as_ref().map(|(key, _)| key), wanted);
         assert!(found.entry.is_none_or(|(key, tenant)| key.tenant == tenant.id));

@@ -5,9 +5,8 @@ use latchkey_core::ports::ChangeFeed;
 use latchkey_core::record::ProfileSecretRecord;
 use latchkey_core::seal::Sealed;
 use latchkey_core::time::Timestamp;
-use latchkey_management::ports::ManagementStore;
-use latchkey_management::ports::{AuditAction, ManagementStore};
 use latchkey_management::ports::deletion::DeletionStore;
+use latchkey_management::ports::{AuditAction, ManagementStore};
 
 use crate::database::{TestDatabase, audit};
 use crate::profile::apply;

@@ -5,10 +5,9 @@ use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
 use latchkey_core::token::TokenSubject;
 use latchkey_core::token::refresh::{Redemption, RefreshRecord};
-use latchkey_management::ports::AuditEntry;
 use latchkey_management::ports::audit::{AuditFilter, AuditLog as _};
-use latchkey_management::ports::{AuditAction, AuditEntry};
 use latchkey_management::ports::tokens::TokenStore as _;
+use latchkey_management::ports::{AuditAction, AuditEntry};
 
 use crate::database::{NOW, TestDatabase, audit, family, key};
 

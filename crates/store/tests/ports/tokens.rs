@@ -10,10 +10,9 @@ use latchkey_core::token::TokenSubject;
 use latchkey_core::token::refresh::{FamilyRecord, Redemption, RefreshRecord};
 use latchkey_core::user::UserRecord;
 use latchkey_management::password::PasswordHash;
-use latchkey_management::ports::AuditEntry;
 use latchkey_management::ports::audit::{AuditFilter, AuditLog};
-use latchkey_management::ports::{AuditAction, AuditEntry};
 use latchkey_management::ports::tokens::{LoginAttempt, TokenStore};
+use latchkey_management::ports::{AuditAction, AuditEntry};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -188,5 +187,5 @@ async fn users_and_families_asked_for_together_are_each_found_or_not(database: T
     let ids = [FamilyId(Uuid::from_u128(1)), family.id];
     let found: Vec<_> = database.store.families(&ids, "none").await.into_iter().map(Result::unwrap).collect();
     assert!(found[0].entry.is_none() && found[1].entry.as_ref().is_some_and(|known| known.record == family));
-    assert!(found.iter().all(|found| !found.signing_key_in_force && found.revision > 0));
+    assert!(found.iter().all(|found| !found.signing_key_in_force && found.read_at.revision > 0));
 }

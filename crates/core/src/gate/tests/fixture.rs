@@ -17,7 +17,7 @@ use crate::limit::{
     BucketAlgorithm, BucketOwner, BucketRule, ChargeCondition, NameMap, RateClasses, parse_key_limit,
 };
 use crate::policy::{AcceptedCredentials, Policy, UnmatchedRoute};
-use crate::ports::{KeyStore, LookupResult, NoRenewal, Policies};
+use crate::ports::{KeyStore, LookupResult, NoRenewal, Policies, ReadAt};
 use crate::record::fixture::records;
 use crate::record::{KeyRecord, TenantRecord};
 use crate::route::{Pattern, Route, Routes};
@@ -154,7 +154,7 @@ impl KeyStore for FakeStore {
         let (key, tenant) = self.records.lock().unwrap().clone();
         let keys = std::iter::once(key).chain(self.other.lock().unwrap().clone());
         let entry = keys.into_iter().find(|key| key.hash == *hash).map(|key| (key, tenant));
-        Ok(LookupResult { entry, revision: 9 })
+        Ok(LookupResult { entry, read_at: ReadAt::revision(9) })
     }
 }
 

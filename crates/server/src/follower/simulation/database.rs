@@ -1,16 +1,18 @@
 //! Database of the simulation: one server's state, with the statements that the store runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use latchkey_core::ports::{
-    Announcement, Change, ChangeEffect, ChangeSubject, Fleet, FleetCounts, HistoryHash, LookupResult,
+    Announcement, Change, ChangeEffect, ChangeSubject, Fleet, FleetCounts, HistoryHash, LookupResult, ReadAt,
     Replica, ReplicaRow,
 };
 use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRecord};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
 use latchkey_management::ports::WriteResult;
+
+use super::fixture::LATER;
 
 /// State of a server.
 #[derive(Clone)]
@@ -20,6 +22,8 @@ pub(super) struct Database {
     pub(super) timeline: u64,
     changes: BTreeMap<u64, Change>,
     pub(super) keys: Vec<KeyRecord>,
+    /// Keys that were not created yet.
+    absent: BTreeSet<usize>,
     tenant: TenantRecord,
     pub(super) rows: BTreeMap<Box<str>, Row>,
     registrations: i64,
@@ -49,6 +53,7 @@ impl Database {
             timeline: 1,
             changes: BTreeMap::new(),
             keys,
+            absent: LATER.into(),
             tenant,
             rows: BTreeMap::new(),
             registrations: 0,
@@ -99,6 +104,29 @@ impl Database {
         revision
     }
 
+    /// Creates a key, unless there is one. Returns whether it did.
+    pub(super) fn create(&mut self, key: usize, nonce: u64) -> bool {
+        let new = self.absent.remove(&key);
+        if new {
+            self.rename(key, nonce);
+        }
+        new
+    }
+
+    /// Disables a key, or enables it again.
+    pub(super) fn switch(&mut self, key: usize, nonce: u64) {
+        let on = self.keys[key].lifecycle == KeyLifecycle::Disabled;
+        let effect = (!on).then_some(ChangeEffect::Disabled);
+        let revision = self.append(ChangeSubject::Key(self.keys[key].hash), effect, nonce);
+        self.keys[key].lifecycle = if on { KeyLifecycle::Active } else { KeyLifecycle::Disabled };
+        self.keys[key].revision = revision;
+    }
+
+    /// Returns whether there is a key and calls with it are allowed.
+    pub(super) fn allows(&self, key: usize) -> bool {
+        !self.absent.contains(&key) && self.keys[key].lifecycle == KeyLifecycle::Active
+    }
+
     pub(super) fn is_revoked(&self, key: usize) -> bool {
         matches!(self.keys[key].lifecycle, KeyLifecycle::Revoked { .. })
     }
@@ -108,9 +136,10 @@ impl Database {
     }
 
     pub(super) fn look_up(&self, hash: &KeyHash) -> LookupResult {
-        let found = self.keys.iter().find(|key| key.hash == *hash);
-        let entry = found.map(|key| (key.clone(), self.tenant.clone()));
-        LookupResult { entry, revision: self.head }
+        let found = self.key_number(hash).filter(|key| !self.absent.contains(key));
+        let entry = found.map(|key| (self.keys[key].clone(), self.tenant.clone()));
+        let read_at = ReadAt { revision: self.head, history: self.history_at(self.head) };
+        LookupResult { entry, read_at }
     }
 
     pub(super) fn changes_from(&self, from: u64, limit: u32) -> Vec<Change> {

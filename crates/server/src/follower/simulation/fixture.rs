@@ -17,8 +17,12 @@ use rand::rngs::StdRng;
 use uuid::Uuid;
 
 pub(super) const NOW: Timestamp = Timestamp(1_800_000_000_000);
-/// Number of keys.
+/// Number of keys that there are from the beginning, which are revoked and renamed.
 pub(super) const KEYS: usize = 8;
+/// Key that is disabled and enabled.
+pub(super) const SWITCHED: usize = KEYS;
+/// Keys that are created in the course of a schedule.
+pub(super) const LATER: [usize; 2] = [KEYS + 1, KEYS + 2];
 
 const DOCUMENT: &str = r#"
 name = "paykore"
@@ -61,7 +65,7 @@ pub(super) static FIXTURE: LazyLock<Fixture> = LazyLock::new(|| {
         limits: LimitOverrides::default(),
         revision: 1,
     };
-    let values: Vec<_> = (0..KEYS).map(|_| mint(&policy.kinds[0], "sk_live_", &mut random)).collect();
+    let values: Vec<_> = (0..=LATER[1]).map(|_| mint(&policy.kinds[0], "sk_live_", &mut random)).collect();
     let keys = values.iter().zip(1..).map(|(value, number)| key(value, number, tenant.id)).collect();
     Fixture { policy, values, keys, tenant, sealer: Arc::new(Sealer::new(&[7; 32])) }
 });

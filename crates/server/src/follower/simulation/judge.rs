@@ -5,17 +5,20 @@ use std::fmt::Write as _;
 
 use tokio::time::Instant;
 
+use super::fixture::KEYS;
 use super::process::Process;
 
 /// Facts about a key.
 #[derive(Clone, Copy, Debug, Default)]
 struct KeyFacts {
-    /// True once anybody asked for its revocation.
+    /// True once anybody asked for its revocation, and for keys that are created or disabled.
     attempted: bool,
     /// True while a revocation was answered with OK, and the database has not lost it since.
     promised: bool,
     /// Number of times that the database lost the revocation.
     losses: u64,
+    /// Decision by what the database has, once all faults have ended.
+    settled: Option<bool>,
 }
 
 /// Judge with the trace of a schedule.
@@ -73,7 +76,7 @@ impl Judge {
     pub(super) fn new(keys: usize) -> Self {
         Self {
             start: Instant::now(),
-            keys: vec![KeyFacts::default(); keys],
+            keys: (0..keys).map(|key| KeyFacts { attempted: key >= KEYS, ..KeyFacts::default() }).collect(),
             applied: HashSet::new(),
             unknown: HashSet::new(),
             trace: String::new(),
@@ -114,6 +117,11 @@ impl Judge {
         self.keys[key].losses += 1;
     }
 
+    /// Records whether calls with a key are allowed by what the database has, from which nothing differs any more.
+    pub(super) fn settle(&mut self, key: usize, allowed: bool) {
+        self.keys[key].settled = Some(allowed);
+    }
+
     pub(super) fn lose_heartbeat(&mut self, id: &str) {
         self.unknown.insert(id.into());
     }
@@ -149,6 +157,16 @@ impl Judge {
             Outcome::Allowed if begun.applied => {
                 self.fail(&format!(
                     "VIOLATION: {process} allowed key {key}, whose revocation it had applied"
+                ));
+            }
+            Outcome::Allowed if self.keys[key].settled == Some(false) => {
+                self.fail(&format!(
+                    "VIOLATION: {process} allowed key {key} by a state that the database does not have"
+                ));
+            }
+            Outcome::Denied if self.keys[key].settled == Some(true) => {
+                self.fail(&format!(
+                    "VIOLATION: {process} denied key {key} by a state that the database does not have"
                 ));
             }
             Outcome::Denied if !self.keys[key].attempted => {

@@ -5,12 +5,13 @@ use latchkey_core::cache::TakenAway;
 use latchkey_core::error::SystemError;
 use latchkey_core::ports::{
     Announcement, Change, ChangeFeed, ChangeSubject, FeedPoll, Fleet, HistoryHash, KeyStore, LookupResult,
-    Replica, Replicas,
+    ReadAt, Replica, Replicas,
 };
 use latchkey_core::secret::KeyHash;
 use latchkey_management::ports::recovery::RecoveryStore;
 use latchkey_management::ports::{AuditEntry, WriteResult};
 
+use super::Variant;
 use super::database::Database;
 use super::link::{CHECK_DEADLINE, Link};
 
@@ -110,9 +111,16 @@ impl Replicas for Link {
 impl KeyStore for Link {
     async fn key_by_hash(&self, hash: &KeyHash) -> Result<LookupResult, SystemError> {
         let (hash, required) = (*hash, self.required());
+        let unnoticed = self.world().variant == Variant::UnnoticedReads;
         self.call(CHECK_DEADLINE, move |session| async move {
-            let found = session.read(move |database| database.look_up(&hash)).await?;
-            if found.revision < required { Err(session.close()) } else { Ok(found) }
+            let mut found = session.read(move |database| database.look_up(&hash)).await?;
+            if found.read_at.revision < required {
+                return Err(session.close());
+            }
+            if unnoticed {
+                found.read_at = ReadAt::revision(required);
+            }
+            Ok(found)
         })
         .await
     }
@@ -143,6 +151,20 @@ impl Link {
     /// Renames a key. Returns the revision.
     pub(super) async fn rename(&self, key: usize) -> Result<u64, SystemError> {
         self.change(move |database, nonce| Some(database.rename(key, nonce))).await
+    }
+
+    /// Creates a key.
+    pub(super) async fn create(&self, key: usize) -> Result<bool, SystemError> {
+        self.change(move |database, nonce| Some(database.create(key, nonce))).await
+    }
+
+    /// Disables a key, or enables it again.
+    pub(super) async fn switch(&self, key: usize) -> Result<(), SystemError> {
+        self.change(move |database, nonce| {
+            database.switch(key, nonce);
+            Some(())
+        })
+        .await
     }
 
     /// Writes a change, and keeps the state before it for a failover that loses it.

@@ -195,6 +195,24 @@ impl Process {
         });
     }
 
+    /// Creates a key, and checks it at once as its caller would, if it is new.
+    pub(super) fn spawn_creation(self: &Arc<Self>, fleet: &Fleet, key: usize) {
+        let (process, fleet) = (self.clone(), fleet.clone());
+        self.spawn(async move {
+            if process.link.create(key).await == Ok(true) {
+                for process in running(&fleet) {
+                    process.spawn_check(key);
+                }
+            }
+        });
+    }
+
+    /// Disables a key, or enables it again.
+    pub(super) fn spawn_switch(self: &Arc<Self>, key: usize) {
+        let process = self.clone();
+        self.spawn(async move { drop(process.link.switch(key).await) });
+    }
+
     /// Writes a change that takes nothing away.
     pub(super) fn spawn_rename(self: &Arc<Self>, key: usize) {
         let process = self.clone();

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use self::person::PATIENCE;
 use super::database::Database;
-use super::fixture::{FIXTURE, KEYS};
+use super::fixture::{FIXTURE, KEYS, LATER, SWITCHED};
 use super::link::SWIFT;
 use super::process::{Fleet, Process, ProcessSettings, running};
 use super::world::World;
@@ -58,7 +58,12 @@ pub(super) async fn run(seed: u64, variant: Variant) -> Report {
             break;
         }
     }
-    if seed.is_multiple_of(16) && variant == Variant::Real {
+    let heals = match variant {
+        Variant::Real => seed.is_multiple_of(16),
+        Variant::UnnoticedReads => true,
+        Variant::EndlessLease | Variant::HiddenRow | Variant::HiddenRestore => false,
+    };
+    if heals {
         schedule.heal().await;
     }
     for process in running(&schedule.fleet) {
@@ -116,7 +121,9 @@ impl Schedule {
         let process = self.slots[slot].process.clone();
         match self.world.below(100) {
             0..16 => self.revoke(&process),
-            16..32 => process.spawn_rename(self.any_key()),
+            16..24 => process.spawn_rename(self.any_key()),
+            24..28 => process.spawn_creation(&self.fleet, LATER[self.any_key() % LATER.len()]),
+            28..32 => process.spawn_switch(SWITCHED),
             32..42 if self.has(0) => self.cut(&process),
             42..48 if self.has(1) => self.slow_down(&process),
             48..54 if self.has(2) => self.lose_answers(&process),
@@ -134,7 +141,12 @@ impl Schedule {
             }
             _ => {}
         }
-        let key = if self.world.chance(60) { self.last_revoked } else { self.any_key() };
+        let key = match self.world.below(10) {
+            0..5 => self.last_revoked,
+            5..8 => self.any_key(),
+            8 => SWITCHED,
+            _ => LATER[self.any_key() % LATER.len()],
+        };
         self.slots[self.any_slot()].process.spawn_check(key);
     }
 
@@ -237,10 +249,17 @@ impl Schedule {
             sleep(Duration::from_secs(1)).await;
         }
         self.check_leases(named);
+        {
+            let state = &mut *self.world.state();
+            let database = &state.servers[state.primary()];
+            for key in 0..database.keys.len() {
+                state.judge.settle(key, database.allows(key));
+            }
+        }
         for slot in &self.slots {
-            let process = &slot.process;
-            process.spawn_check(self.last_revoked);
-            process.spawn_check(KEYS - 1);
+            for key in [self.last_revoked, KEYS - 1, SWITCHED, LATER[0], LATER[1]] {
+                slot.process.spawn_check(key);
+            }
         }
         sleep(Duration::from_millis(200)).await;
     }
