@@ -42,13 +42,13 @@ use self::bounded_cache::{BoundedCache, HashState, LoadGuard, new_cache, slot_si
 use self::capacity::CapacityBudget;
 pub use self::entry::Cached;
 use self::interner::AttributeInterner;
-pub(crate) use self::read_ahead::KeyRead;
 use self::read_ahead::ReadAhead;
+pub(crate) use self::read_ahead::{KeyRead, ReadStart};
 pub use self::read_ahead::{ReadStates, RecordedReads};
 use self::tenants::{TenantSlot, TenantSlots};
 use self::tokens::TokenCache;
 use crate::cached_key::{CachedKey, SharedKeyAttributes};
-use crate::ports::{Change, ChangeSubject, LookupResult, ReadAt};
+use crate::ports::{Change, ChangeSubject, LookupResult};
 use crate::record::TenantRecord;
 use crate::secret::KeyHash;
 use crate::time::MonotonicInstant;
@@ -78,6 +78,7 @@ pub struct ReplicaCache {
     changes: AppliedChanges,
     ahead: ReadAhead,
     reads: RecordedReads,
+    resets: AtomicU64,
     lease_expiry: AtomicU64,
     closed: AtomicBool,
 }
@@ -99,6 +100,7 @@ impl ReplicaCache {
             changes: AppliedChanges::with_bytes(others),
             ahead: ReadAhead::default(),
             reads: RecordedReads::default(),
+            resets: AtomicU64::new(0),
             lease_expiry: AtomicU64::new(0),
             closed: AtomicBool::new(false),
         }
@@ -173,19 +175,6 @@ impl ReplicaCache {
         self.applied.load(Ordering::SeqCst)
     }
 
-    /// Returns the states of the database that the cache was filled from.
-    #[must_use]
-    pub fn reads(&self) -> &RecordedReads {
-        &self.reads
-    }
-
-    /// Records the state that the cache was filled from. Nothing stays cached from before what the feed has shown.
-    pub(crate) fn record_read(&self, read_at: ReadAt) {
-        if read_at.revision >= self.applied_revision() {
-            self.reads.record(read_at);
-        }
-    }
-
     /// Removes all entries.
     pub fn clear(&self) {
         self.ahead.clear();
@@ -223,6 +212,7 @@ impl ReplicaCache {
     /// database that was restored to an earlier state. The signing keys are replaced and at no time missing.
     pub fn reset_to(&self, revision: u64, key_ring: Arc<KeyRing>) {
         // Set before the entries are removed, as in `apply`.
+        self.resets.fetch_add(1, Ordering::SeqCst);
         self.applied.store(revision, Ordering::SeqCst);
         self.tokens.replace_key_ring(key_ring);
         self.reads.clear();
@@ -248,22 +238,26 @@ impl ReplicaCache {
     }
 
     /// Returns an entry for a key that was read, and caches its tenant.
-    pub(crate) fn key_entry(&self, result: LookupResult) -> Option<Arc<Cached<CachedKey>>> {
+    pub(crate) fn key_entry(&self, start: ReadStart, result: LookupResult) -> Option<Arc<Cached<CachedKey>>> {
         let (record, tenant) = result.entry?;
         let shared = self.attributes.intern(SharedKeyAttributes::of(&tenant.profile, &record));
-        let tenant = self.slot(tenant, result.read_at.revision);
+        let tenant = self.slot(tenant, start, result.read_at.revision);
         Some(Arc::new(Cached { tenant, record: CachedKey::new(record, shared) }))
     }
 
     /// Returns an entry for a user that was read, and caches the tenant.
-    pub(crate) fn user_entry(&self, result: LookupResult<UserRecord>) -> Option<Arc<Cached<UserRecord>>> {
+    pub(crate) fn user_entry(
+        &self,
+        start: ReadStart,
+        result: LookupResult<UserRecord>,
+    ) -> Option<Arc<Cached<UserRecord>>> {
         let (record, tenant) = result.entry?;
-        Some(Arc::new(Cached { tenant: self.slot(tenant, result.read_at.revision), record }))
+        Some(Arc::new(Cached { tenant: self.slot(tenant, start, result.read_at.revision), record }))
     }
 
-    fn slot(&self, tenant: TenantRecord, revision: u64) -> Arc<TenantSlot> {
+    fn slot(&self, tenant: TenantRecord, start: ReadStart, revision: u64) -> Arc<TenantSlot> {
         let slot = self.tenants.put(tenant);
-        if self.applied_revision() > revision {
+        if self.is_stale(start, revision) {
             self.tenants.clear_slot(&slot);
         }
         // Values that keys share reduce the bytes that are left for keys.
@@ -280,11 +274,11 @@ impl ReplicaCache {
         guard: LoadGuard<'_, KeyHash, Cached<CachedKey>>,
         hash: &KeyHash,
         entry: Option<&Arc<Cached<CachedKey>>>,
-        KeyRead { revision, changed_at }: KeyRead,
+        KeyRead { start, revision, changed_at }: KeyRead,
     ) {
         let Some(entry) = entry else {
             self.negative.insert(*hash, ());
-            if self.applied_revision() > revision {
+            if self.is_stale(start, revision) {
                 self.negative.remove(hash);
             }
             return;
@@ -292,7 +286,7 @@ impl ReplicaCache {
         if changed_at > self.applied_revision() {
             self.ahead.insert(*hash, changed_at);
         }
-        self.keys.fill(guard, hash, entry, || self.applied_revision() > revision);
+        self.keys.fill(guard, hash, entry, || self.is_stale(start, revision));
     }
 }
 

@@ -3,17 +3,50 @@
 //! the creation is applied.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::ReplicaCache;
 use crate::ports::{Change, HistoryHash, ReadAt};
 use crate::secret::KeyHash;
+
+impl ReplicaCache {
+    /// Returns the states of the database that the cache was filled from.
+    #[must_use]
+    pub fn reads(&self) -> &RecordedReads {
+        &self.reads
+    }
+
+    /// Begins a look-up. Its result is not cached if the cache is reset meanwhile.
+    pub(crate) fn begin_read(&self) -> ReadStart {
+        ReadStart(self.resets.load(Ordering::SeqCst))
+    }
+
+    /// Records the state that the cache was filled from.
+    pub(crate) fn record_read(&self, start: ReadStart, read_at: ReadAt) {
+        if !self.is_stale(start, read_at.revision) {
+            self.reads.record(read_at);
+        }
+    }
+
+    /// Returns whether what was read at a revision may be older than what the feed has shown, or not be in the database.
+    pub(crate) fn is_stale(&self, start: ReadStart, revision: u64) -> bool {
+        self.applied_revision() > revision || self.begin_read() != start
+    }
+}
 
 /// Largest number of keys. If there are more, all are forgotten, and their entries are read again after their changes.
 const MAX_KEYS: usize = 16_384;
 
+/// Begin of a look-up: the number of resets of the cache so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ReadStart(pub(super) u64);
+
 /// Revisions of a key that was read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KeyRead {
+    /// Begin of the look-up.
+    pub(crate) start: ReadStart,
     /// The revision at which it was read.
     pub(crate) revision: u64,
     /// The revision of the key's newest change.
@@ -34,8 +67,9 @@ const MAX_STATES: usize = 4_096;
 
 impl ReadStates {
     fn record(&mut self, read_at: ReadAt) {
-        let before = self.histories.insert(read_at.revision, read_at.history);
-        self.mixed |= before.is_some_and(|before| before.is_some() && before != read_at.history);
+        let known = self.histories.entry(read_at.revision).or_default();
+        self.mixed |= known.zip(read_at.history).is_some_and(|(known, read)| known != read);
+        *known = read_at.history.or(*known);
         if self.histories.len() > MAX_STATES {
             self.mixed = true;
             self.histories.pop_first();

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::id::TenantId;
-use crate::ports::ChangeEffect;
+use crate::ports::{ChangeEffect, ReadAt};
 use crate::record::KeyRecord;
 use crate::record::fixture::records;
 
@@ -14,7 +14,8 @@ fn read_at(revision: u64) -> LookupResult {
 }
 
 const HASH: KeyHash = KeyHash([1; 32]);
-const READ: KeyRead = KeyRead { revision: 1, changed_at: 1 };
+const START: ReadStart = ReadStart(0);
+const READ: KeyRead = KeyRead { start: START, revision: 1, changed_at: 1 };
 
 fn key_changed(revision: u64) -> Change {
     Change { revision, subject: ChangeSubject::Key(HASH), effect: None, history: None }
@@ -22,10 +23,11 @@ fn key_changed(revision: u64) -> Change {
 
 async fn load(cache: &ReplicaCache, result: LookupResult, meanwhile: impl FnOnce(&ReplicaCache)) {
     let CacheLookup::Miss(guard) = cache.lookup(&HASH).await else { panic!("the key is cached already") };
+    let start = cache.begin_read();
     meanwhile(cache);
     let changed_at = result.entry.as_ref().map_or(0, |(key, _)| key.revision);
-    let read = KeyRead { revision: result.read_at.revision, changed_at };
-    let entry = cache.key_entry(result);
+    let read = KeyRead { start, revision: result.read_at.revision, changed_at };
+    let entry = cache.key_entry(start, result);
     cache.fill(guard, &HASH, entry.as_ref(), read);
 }
 
@@ -91,7 +93,7 @@ async fn a_change_that_takes_access_away_removes_an_entry_that_seems_to_have_it(
 async fn nothing_that_was_read_before_a_reset_is_ahead_of_the_feed() {
     let cache = ReplicaCache::new(1 << 20);
     load(&cache, changed_and_read_at(4, 5), |_| {}).await;
-    cache.record_read(ReadAt::revision(5));
+    cache.record_read(cache.begin_read(), ReadAt::revision(5));
     cache.reset_to(2, Arc::default());
     assert_eq!(cache.reads().get().newest(), 0);
     load(&cache, changed_and_read_at(3, 4), |_| {}).await;
@@ -103,7 +105,7 @@ async fn nothing_that_was_read_before_a_reset_is_ahead_of_the_feed() {
 fn states_are_compared_until_they_are_known_to_be_in_the_database() {
     let cache = ReplicaCache::new(1 << 20);
     let known = |revision: u64| (revision < 7).then_some([1; 32]);
-    let read = |revision, history| cache.record_read(ReadAt { revision, history });
+    let read = |revision, history| cache.record_read(cache.begin_read(), ReadAt { revision, history });
     cache.set_applied(4);
     // What was read at an earlier state than the feed has shown was not cached.
     read(3, Some([9; 32]));
@@ -111,6 +113,8 @@ fn states_are_compared_until_they_are_known_to_be_in_the_database() {
     // The history at this revision is not known, and that of the other one was not read.
     read(8, Some([2; 32]));
     read(6, None);
+    // The history at a revision is read only where the feed has not shown it.
+    read(8, None);
     let reads = cache.reads().get();
     assert_eq!((reads.newest(), reads.differ_from(known), reads.are_mixed()), (8, false, false));
     read(6, Some([3; 32]));
@@ -148,8 +152,8 @@ async fn a_changed_tenant_is_read_again() {
     cache.apply(&Change { revision: 4, subject: ChangeSubject::Tenant(tenant), effect: None, history: None });
     assert!(entry.tenant().is_none());
     // A read from before the change does not bring the old tenant back. A later read stores the new one.
-    assert!(cache.key_entry(read_at(3)).unwrap().tenant().is_none());
-    assert!(cache.key_entry(read_at(4)).unwrap().tenant().is_some());
+    assert!(cache.key_entry(START, read_at(3)).unwrap().tenant().is_none());
+    assert!(cache.key_entry(START, read_at(4)).unwrap().tenant().is_some());
     assert!(entry.tenant().is_some());
 }
 
@@ -189,7 +193,7 @@ async fn load_nth(cache: &ReplicaCache, n: u32, vary: impl Fn(&mut KeyRecord, &m
     if let Some((key, tenant)) = &mut result.entry {
         vary(key, tenant);
     }
-    cache.fill(guard, &hash, cache.key_entry(result).as_ref(), READ);
+    cache.fill(guard, &hash, cache.key_entry(START, result).as_ref(), READ);
 }
 
 fn nth(n: u32) -> KeyHash {

@@ -100,9 +100,10 @@ impl<L: Limiter> Gate<L> {
         guard: Option<KeyGuard<'_>>,
     ) -> Result<Option<CachedWithTenant<CachedKey>>, SystemError> {
         eval.context.lookups.misses += 1;
+        let start = self.parts.cache.begin_read();
         let result = self.parts.store.key_by_hash(hash).await?;
         let revision = result.read_at.revision;
-        let mut read = KeyRead { revision, changed_at: 0 };
+        let mut read = KeyRead { start, revision, changed_at: 0 };
         if let Some((key, tenant)) = &result.entry {
             read.changed_at = key.revision;
             let log = self.parts.cache.applied_changes();
@@ -116,11 +117,11 @@ impl<L: Limiter> Gate<L> {
         eval.context.revision = revision;
         let read_at = result.read_at;
         let tenant = result.entry.as_ref().map(|(_, tenant)| Arc::new(tenant.clone()));
-        let entry = self.parts.cache.key_entry(result);
+        let entry = self.parts.cache.key_entry(start, result);
         if let Some(guard) = guard {
             self.parts.cache.fill(guard, hash, entry.as_ref(), read);
         }
-        self.parts.cache.record_read(read_at);
+        self.parts.cache.record_read(start, read_at);
         Ok(entry.zip(tenant))
     }
 
@@ -151,6 +152,7 @@ impl<L: Limiter> Gate<L> {
     ) -> Result<Option<CachedWithTenant<UserRecord>>, SystemError> {
         let cache = &self.parts.cache;
         eval.context.lookups.misses += 1;
+        let start = cache.begin_read();
         let result = self.parts.store.user_by_id(id).await?;
         let revision = result.read_at.revision;
         if let Some((user, tenant)) = &result.entry {
@@ -161,11 +163,11 @@ impl<L: Limiter> Gate<L> {
         eval.context.revision = revision;
         let read_at = result.read_at;
         let tenant = result.entry.as_ref().map(|(_, tenant)| Arc::new(tenant.clone()));
-        let entry = cache.user_entry(result);
+        let entry = cache.user_entry(start, result);
         if let (Some(guard), Some(entry)) = (guard, &entry) {
-            cache.tokens().users.fill(guard, &id, entry, || cache.applied_revision() > revision);
+            cache.tokens().users.fill(guard, &id, entry, || cache.is_stale(start, revision));
         }
-        cache.record_read(read_at);
+        cache.record_read(start, read_at);
         Ok(entry.zip(tenant))
     }
 
@@ -186,6 +188,7 @@ impl<L: Limiter> Gate<L> {
             Err(guard) => guard,
         };
         eval.context.lookups.misses += 1;
+        let start = cache.begin_read();
         let result = self.parts.store.family(id, signing_key).await?;
         let revision = result.read_at.revision;
         eval.context.revision = revision;
@@ -195,8 +198,8 @@ impl<L: Limiter> Gate<L> {
         if cached.record.ended.is_none() {
             cache.applied_changes().check_not_ended(&ChangeSubject::Family(id))?;
         }
-        cache.tokens().families.fill(guard, &id, &cached, || cache.applied_revision() > revision);
-        cache.record_read(result.read_at);
+        cache.tokens().families.fill(guard, &id, &cached, || cache.is_stale(start, revision));
+        cache.record_read(start, result.read_at);
         Ok(Some(cached))
     }
 }

@@ -44,7 +44,7 @@ fn change(revision: u64, row: &Model) -> Result<Change, StoreError> {
     Ok(Change { revision, subject: subject(row)?, effect, history })
 }
 
-pub(super) fn history(revision: i64, hash: &[u8]) -> Result<HistoryHash, StoreError> {
+fn history(revision: i64, hash: &[u8]) -> Result<HistoryHash, StoreError> {
     hash.try_into().map_err(|_| RowContext::new("changes", &revision).corrupt("history"))
 }
 
@@ -64,6 +64,16 @@ pub(crate) async fn histories(
         Ok((number::to_u64(context, "revision", *revision)?, history(*revision, hash)?))
     };
     rows.iter().map(read).collect()
+}
+
+/// Returns the history at a revision; `None` if it is unknown.
+pub(crate) async fn history_at(
+    connection: &PooledConnection,
+    revision: u64,
+) -> Result<Option<HistoryHash>, StoreError> {
+    let query = Entity::find_by_id(number::to_i64(revision)).select_only().column(Column::History);
+    let found: Option<Option<Vec<u8>>> = query.into_tuple().one(connection).await?;
+    found.flatten().map(|hash| history(number::to_i64(revision), &hash)).transpose()
 }
 
 /// Returns the newest revision of the database.

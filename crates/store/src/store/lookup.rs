@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use latchkey_core::error::SystemError;
 use latchkey_core::id::{FamilyId, UserId};
 use latchkey_core::ports::timing::QueryKind;
-use latchkey_core::ports::{FamilyLookup, KeyStore, LookupResult, RefreshTokenLookup};
+use latchkey_core::ports::{FamilyLookup, KeyStore, LookupResult, ReadAt, RefreshTokenLookup};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::user::UserRecord;
 
@@ -25,7 +25,7 @@ impl Store {
         let query = async {
             let (connection, required) = (self.pool.acquire().await?, self.required_revision());
             let found = query::check::by_hash(&connection, hashes).await?;
-            up_to_date(&connection, required, found, |found| found.read_at.revision)
+            up_to_date(&connection, required, found, |found| &mut found.read_at).await
         };
         for_each_id(hashes.len(), self.with_deadline_of(deadline, QueryKind::FindKey, query)).await
     }
@@ -34,7 +34,7 @@ impl Store {
         let query = async {
             let (connection, required) = (self.pool.acquire().await?, self.required_revision());
             let found = query::user::with_tenant(&connection, ids).await?;
-            up_to_date(&connection, required, found, |found| found.read_at.revision)
+            up_to_date(&connection, required, found, |found| &mut found.read_at).await
         };
         for_each_id(ids.len(), self.with_deadline_of(deadline, QueryKind::FindUser, query)).await
     }
@@ -48,7 +48,7 @@ impl Store {
         let query = async {
             let (connection, required) = (self.pool.acquire().await?, self.required_revision());
             let found = query::token::for_check(&connection, ids, signing_key).await?;
-            up_to_date(&connection, required, found, |found| found.read_at.revision)
+            up_to_date(&connection, required, found, |found| &mut found.read_at).await
         };
         for_each_id(ids.len(), self.with_deadline_of(deadline, QueryKind::FindFamily, query)).await
     }
@@ -88,16 +88,24 @@ pub(super) async fn require_up_to_date(
 }
 
 /// Returns what a query found, unless the server that answered is behind what this process has applied: a standby, or a
-/// primary from before a failover. Its connection is closed then.
-fn up_to_date<T>(
+/// primary from before a failover. Its connection is closed then. If it is ahead, the history there is read too: a failover may
+/// lose it before this process applies it.
+async fn up_to_date<T>(
     connection: &PooledConnection,
     required: u64,
-    found: Vec<Answer<T>>,
-    revision: impl Fn(&T) -> u64,
+    mut found: Vec<Answer<T>>,
+    read_at: impl Fn(&mut T) -> &mut ReadAt,
 ) -> Result<Vec<Answer<T>>, StoreError> {
-    if found.iter().flatten().any(|found| revision(found) < required) {
+    let Some(revision) = found.iter_mut().flatten().map(|found| read_at(found).revision).next() else {
+        return Ok(found);
+    };
+    if revision < required {
         connection.mark_stale();
         return Err(StoreError::Stale);
+    }
+    if revision > required {
+        let history = query::feed::history_at(connection, revision).await?;
+        found.iter_mut().flatten().for_each(|found| read_at(found).history = history);
     }
     Ok(found)
 }

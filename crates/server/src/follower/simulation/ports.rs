@@ -119,6 +119,8 @@ impl KeyStore for Link {
             }
             if unnoticed {
                 found.read_at = ReadAt::revision(required);
+            } else if found.read_at.revision == required {
+                found.read_at.history = None;
             }
             Ok(found)
         })
