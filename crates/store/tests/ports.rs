@@ -45,6 +45,8 @@ mod notifications;
 mod outage;
 #[path = "ports/profile.rs"]
 mod profile;
+#[path = "ports/profile_deletion.rs"]
+mod profile_deletion;
 #[path = "ports/profile_secret.rs"]
 mod profile_secret;
 #[path = "ports/pruned_events.rs"]

@@ -15,7 +15,7 @@ use latchkey_management::ports::{
 use uuid::Uuid;
 
 use crate::database::{TestDatabase, at_once, audit, tenant};
-use crate::deletion::apply;
+use crate::profile_deletion::apply;
 
 on_both![
     every_field_of_a_tenant_comes_back,
