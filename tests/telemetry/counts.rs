@@ -153,8 +153,11 @@ async fn what_is_remembered_and_trusted_is_told() {
     let before = Scrape::of(&shop.latchkey);
     let (_, value) = shop.key("acme").await;
     let _ = shop.check(&value, "GET").await;
-    let scrape = Scrape::of(&shop.latchkey);
-    assert!(scrape.sum("latchkey_feed_revision", &[]) > before.sum("latchkey_feed_revision", &[]));
+    let revision = |scrape: &Scrape| scrape.sum("latchkey_feed_revision", &[]);
+    // The creation of a key is applied by the next poll.
+    let scrape = eventually("the feed shows the key", || {
+        Some(Scrape::of(&shop.latchkey)).filter(|scrape| revision(scrape) > revision(&before))
+    });
     assert_eq!(scrape.count("latchkey_cache_entries", &[("kind", "key")]), 2, "the operator's too");
     assert_eq!(scrape.count("latchkey_cache_lease_valid", &[]), 1);
     assert_eq!(scrape.count("latchkey_ready", &[]), 1);
