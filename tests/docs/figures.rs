@@ -25,13 +25,21 @@ fn the_comparison_with_other_services_is_that_of_the_stored_run() {
     for line in lines {
         assert!(page.contains(line), "docs/performance.md does not have this line: {line}");
     }
+    assert_chart("peers", &page);
+}
+
+#[test]
+fn the_chart_of_writes_is_that_of_the_stored_run() {
+    assert_chart("writes", &read(&root().join("docs/performance.md")));
+}
+
+/// Asserts that the chart of a stored run is in the documentation as scripts/chart draws it.
+fn assert_chart(name: &str, page: &str) {
+    let run = root().join(format!("benches/wire/results/{name}.json"));
     let folder = Folder::new("chart");
-    let drawn = folder.path().join("peers.svg");
+    let drawn = folder.path().join(format!("{name}.svg"));
     let markdown = output("chart", &[&run, &drawn]);
-    assert_eq!(
-        read(&drawn),
-        read(&root().join("docs/peers.svg")),
-        "scripts/chart makes another docs/peers.svg"
-    );
+    let kept = root().join(format!("docs/{name}.svg"));
+    assert_eq!(read(&drawn), read(&kept), "scripts/chart makes another docs/{name}.svg");
     assert!(page.contains(markdown.trim()), "docs/performance.md does not have the chart: {markdown}");
 }
