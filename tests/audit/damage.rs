@@ -2,7 +2,7 @@
 //! all of these were made to fit, by what was anchored elsewhere.
 
 use latchkey_proto::v1::{AuditAnchor, VerifyAuditLogRequest, VerifyAuditLogResponse};
-use latchkey_testing::{eventually, on_both};
+use latchkey_testing::{eventually_async, on_both};
 
 use crate::{ANCHORS, Shop};
 
@@ -40,16 +40,15 @@ async fn broken_at(shop: &Shop) -> u64 {
 
 /// Waits until the end of the log is anchored; answers it.
 async fn anchored(shop: &Shop) -> AuditAnchor {
-    let state = found(shop).await;
-    assert!(state.intact, "{state:?}");
-    let head = state.head.expect("the head is returned");
     let file = shop.latchkey.folder().path().join(ANCHORS);
-    let line = format!("{} ", head.sequence);
-    eventually("the end is anchored", || {
+    eventually_async("the end is anchored", async || {
+        let state = found(shop).await;
+        assert!(state.intact, "{state:?}");
+        let head = state.head.expect("the head is returned");
         let text = std::fs::read_to_string(&file).unwrap_or_default();
-        text.lines().any(|anchor| anchor.starts_with(&line)).then_some(())
-    });
-    head
+        text.lines().any(|anchor| anchor.starts_with(&format!("{} ", head.sequence))).then_some(head)
+    })
+    .await
 }
 
 /// Returns the number of the first anchored event that is later than `last`.

@@ -10,8 +10,8 @@ use latchkey_testing::{Caller, key};
 use crate::cluster::{Cluster, allows, ask, assert_outage, outage_after_the_lease, rounds};
 use crate::figures::{Figures, now};
 
-/// Longer than a busy machine takes to kill a database.
-const LEASE: Duration = Duration::from_secs(4);
+/// Longer than a busy machine takes to kill a database and to check a key.
+const LEASE: Duration = Duration::from_secs(8);
 
 /// Far beyond what an answer may take (150 ms for a Check, 1 s for a write): the answer is the server's own.
 const PATIENCE: Duration = Duration::from_secs(5);

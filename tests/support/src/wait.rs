@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// Deadline of a wait that names none.
-const DEADLINE: Duration = Duration::from_secs(20);
+/// Deadline of a wait that names none. A disk that is busy with the files of a build can hold up a write for half a minute.
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Pause between two looks at a condition.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Asks until there is an answer; panics with `what` after twenty seconds.
+/// Asks until there is an answer; panics with `what` after a minute.
 pub fn eventually<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
     eventually_for(what, DEADLINE, ask)
 }
@@ -29,7 +29,7 @@ pub fn eventually_for<T>(what: &str, time: Duration, mut ask: impl FnMut() -> Op
     }
 }
 
-/// Asks until there is an answer, without blocking the runtime; panics with `what` after twenty seconds.
+/// Asks until there is an answer, without blocking the runtime; panics with `what` after a minute.
 pub async fn eventually_async<T>(what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
     patiently_async(what, DEADLINE, ask).await
 }
