@@ -34,7 +34,7 @@ fn request<'a>(key: &'a str) -> Request<'a> {
     let mut request = Request {
         method: "GET",
         path: "/v1/orders/42?expand=items&limit=50",
-        host: "api.paykore.dev",
+        host: "api.paykore.dev".into(),
         peer: Some([127, 0, 0, 1].into()),
         ..Request::default()
     };

@@ -199,21 +199,23 @@ impl<L: Limiter> Gate<L> {
             }
             return Ok(Err(denial));
         }
+        let matched = given.as_deref().map(|policy| find_route(eval, policy));
         if let Some(policy) = &given
-            && let Some(route) = route(eval, policy).filter(|r| r.public && !asks_for_more(eval.input))
+            && let Some(route) = matched.and_then(found).filter(|r| r.public && !asks_for_more(eval.input))
         {
             eval.explain.pass("route", || format!("{} is public", route.pattern.text()));
             return self.charge(eval, policy, Some(route)).await;
         }
-        let AuthenticatedCaller { principal, policy } = match self.authenticate(eval, given).await? {
+        let AuthenticatedCaller { principal, policy } = match self.authenticate(eval, given.clone()).await? {
             Ok(authenticated) => authenticated,
             Err(denial) => return Ok(Err(denial)),
         };
-        let matched = find_route(eval, &policy);
+        // A given policy stays the one to evaluate by.
+        let matched = matched.unwrap_or_else(|| find_route(eval, &policy));
         if let Err(denial) = authorize::authorize(eval, &policy, &principal, matched) {
             return Ok(Err(denial));
         }
-        self.charge(eval, &policy, matched.found().map(|(_, route)| route)).await
+        self.charge(eval, &policy, found(matched)).await
     }
 
     /// Completes a denial, which takes no quota. If the principal is known, the levels of its buckets are
@@ -245,12 +247,11 @@ fn asks_for_more(input: &CheckInput<'_>) -> bool {
 }
 
 /// Returns the route of a call, if there is one.
-fn route<'p>(eval: &mut EvalContext<'_, '_>, policy: &'p Policy) -> Option<&'p Route> {
-    find_route(eval, policy).found().map(|(_, route)| route)
+fn found(matched: RouteMatch<'_>) -> Option<&Route> {
+    matched.found().map(|(_, route)| route)
 }
 
-/// Looks up the route of a call. Each step that needs it looks it up again: that costs little, and no step has
-/// to hand it on.
+/// Looks up the route of a call, and records its number.
 fn find_route<'p>(eval: &mut EvalContext<'_, '_>, policy: &'p Policy) -> RouteMatch<'p> {
     let matched = policy.routes.resolve(eval.input.method, &eval.input.path);
     if let RouteMatch::Found(number, _) = matched {

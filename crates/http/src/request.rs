@@ -57,7 +57,7 @@ impl IncomingRequest {
         Request {
             method: self.parts.method.as_str(),
             path: &self.target,
-            host: &self.host,
+            host: self.host.as_str().into(),
             headers: headers
                 .map(|(n, v)| Header { name: n.as_str().as_bytes(), value: v.as_bytes() })
                 .collect(),

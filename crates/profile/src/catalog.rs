@@ -17,7 +17,7 @@ use latchkey_core::ports::Policies;
 use latchkey_core::reason::Reason;
 
 use self::candidates::Candidates;
-use crate::hosts::{HostMap, canonical_host};
+use crate::hosts::HostMap;
 use crate::parsed_request::{RequestIds, mistake};
 use crate::profile::Profile;
 use crate::request::Request;
@@ -75,9 +75,7 @@ impl Catalog {
         if let Some((_, name)) = request.context.iter().find(|(n, _)| *n == "profile") {
             return snapshot.by_name.get(*name).cloned();
         }
-        if let Some(claim) =
-            snapshot.by_host.matching(&canonical_host(request.host).unwrap_or_default()).next()
-        {
+        if let Some(claim) = snapshot.by_host.matching(request.host.canonical().unwrap_or_default()).next() {
             // Profiles that share a host are distinguished by the credential's format; without one, the first applies.
             let profile = claim.only().or_else(|| claim.choose(request)).or(claim.first());
             return profile.cloned();

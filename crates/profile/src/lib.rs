@@ -40,7 +40,7 @@ pub use examples::{
 pub use lint::{lint, lint_shared_hosts, profile_conflicts, profile_conflicts_among_stored, shared_issuers};
 pub use parsed_request::{ParsedRequest, management_credential};
 pub use profile::Profile;
-pub use request::{Header, Headers, Request, TextArena};
+pub use request::{Header, Headers, Host, Request, TextArena};
 pub use response::{
     AllowResponse, DenyResponse, HeaderRemovals, RenderedHeaders, StaticRemovals, default_denial,
 };

@@ -17,7 +17,6 @@ use std::borrow::Cow;
 use latchkey_core::check_input::{CheckInput, RateClassSelector, RequestedEnvironment, Resources};
 use latchkey_core::route;
 
-use crate::hosts::canonical_host;
 use crate::profile::Profile;
 use crate::request::Request;
 use crate::source::{SourceReader, SourceValue};
@@ -68,8 +67,8 @@ impl Profile {
     /// Returns the environment that a request is for, by Envoy's route or by the host. A host that proxies read
     /// differently is invalid even where Envoy's route names the environment.
     fn requested_environment<'a>(&'a self, request: &'a Request<'_>) -> RequestedEnvironment<'a> {
-        let host = canonical_host(request.host);
-        if host.is_none() && !request.host.is_empty() {
+        let host = request.host.canonical();
+        if host.is_none() && !request.host.sent().is_empty() {
             return RequestedEnvironment::InvalidHost;
         }
         if let Some(name) = request.route_value("environment") {
@@ -80,7 +79,7 @@ impl Profile {
             return RequestedEnvironment::Any;
         }
         // The first declared host that matches is used, even if another one is more specific.
-        match hosts.matching(&host.unwrap_or_default()).min_by_key(|h| h.index) {
+        match hosts.matching(host.unwrap_or_default()).min_by_key(|h| h.index) {
             None => RequestedEnvironment::UnknownHost,
             Some(host) => {
                 host.environment.as_deref().map_or(RequestedEnvironment::Any, RequestedEnvironment::Named)

@@ -2,6 +2,7 @@
 
 mod headers;
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::OnceLock;
 
@@ -9,6 +10,7 @@ use smallvec::SmallVec;
 
 pub use self::headers::Headers;
 pub(crate) use self::headers::{is_separator, is_spelling};
+use crate::hosts::canonical_host;
 
 /// A single occurrence of a header.
 #[derive(Clone, Copy)]
@@ -27,7 +29,7 @@ pub struct Request<'a> {
     /// The path as sent, with its query.
     pub path: &'a str,
     /// The host as sent, with or without a port.
-    pub host: &'a str,
+    pub host: Host<'a>,
     /// The headers.
     pub headers: Headers<'a>,
     /// The body, or the part of it that Envoy sent.
@@ -68,7 +70,33 @@ impl Request<'_> {
 
     /// Returns the part of the path after the first `?`.
     pub(crate) fn query(&self) -> &str {
-        self.path.split_once('?').map_or("", |(_, query)| query)
+        memchr::memchr(b'?', self.path.as_bytes()).map_or("", |mark| &self.path[mark + 1..])
+    }
+}
+
+/// Host of a request as sent, and its canonical form, which is computed once.
+#[derive(Default)]
+pub struct Host<'a> {
+    sent: &'a str,
+    canonical: OnceLock<Option<Cow<'a, str>>>,
+}
+
+impl<'a> Host<'a> {
+    /// Returns the host as sent.
+    #[must_use]
+    pub fn sent(&self) -> &'a str {
+        self.sent
+    }
+
+    /// Returns the host in canonical form; `None` if it has none.
+    pub(crate) fn canonical(&self) -> Option<&str> {
+        self.canonical.get_or_init(|| canonical_host(self.sent)).as_deref()
+    }
+}
+
+impl<'a> From<&'a str> for Host<'a> {
+    fn from(sent: &'a str) -> Self {
+        Self { sent, canonical: OnceLock::new() }
     }
 }
 

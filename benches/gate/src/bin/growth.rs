@@ -90,7 +90,7 @@ impl Scenario {
     /// Selects the profile of a request.
     fn choose(&self) {
         let mut request =
-            Request { method: "GET", path: &self.path, host: "api.example.dev", ..Request::default() };
+            Request { method: "GET", path: &self.path, host: "api.example.dev".into(), ..Request::default() };
         request.headers.push(Header { name: b"x-api-key", value: self.values[7].as_bytes() });
         assert!(black_box(self.fixture.catalog.choose(black_box(&request))).is_some());
     }

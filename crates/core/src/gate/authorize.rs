@@ -21,7 +21,7 @@ pub(super) fn authorize(
 ) -> StepResult<()> {
     check_environment(eval, policy, principal)?;
     check_route(eval, policy, principal, matched)?;
-    let route = matched.found().map(|(_, route)| route);
+    let route = super::found(matched);
     check_scopes(eval, policy, principal, route)?;
     check_resource(eval, principal, route)?;
     check_network(eval, principal)

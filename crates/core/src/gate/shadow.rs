@@ -42,7 +42,7 @@ pub(super) fn finish(eval: &mut EvalContext<'_, '_>, denial: Denial) -> Decision
         return Decision::Allow(Permit::new());
     }
     // If no profile was given, it was found together with the key, and its routes have not been searched yet.
-    match super::route(eval, &policy) {
+    match super::found(super::find_route(eval, &policy)) {
         Some(route) if route.enforce.is_shadow() && !eval.input.strict => {
             eval.record_shadow(denial, || format!("the route {} is in shadow", route.pattern.text()));
             Decision::Allow(Permit::new())

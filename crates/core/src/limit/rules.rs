@@ -23,9 +23,6 @@ impl LimitOverrides {
     /// Returns the limit that replaces the bucket of this owner in the class.
     #[must_use]
     pub fn of(&self, class: &str, per: BucketOwner) -> Option<Limit> {
-        if self.0.is_empty() {
-            return None;
-        }
         self.0.get(class)?.iter().find(|(p, _)| *p == per).map(|(_, l)| *l)
     }
 
@@ -176,11 +173,9 @@ pub fn bucket_charges(
         };
         charges.push(BucketCharge { bucket, limit, algorithm, mode, shard_key });
     };
-    // An override is about calls that pass, and replaces all buckets of its owner by one bucket.
-    let overriding = |per| match when {
-        ChargeCondition::Allowed => override_of(name, per, subjects),
-        ChargeCondition::Unauthenticated => None,
-    };
+    // An override is about calls that pass, and replaces all buckets of its owner by one bucket. Most subjects have none.
+    let may_override = when == ChargeCondition::Allowed && have_overrides(subjects);
+    let overriding = |per| if may_override { override_of(name, per, subjects) } else { None };
     let mut overridden: SmallVec<[BucketOwner; 3]> = SmallVec::new();
     let mut add_rule = |rule: &BucketRule, id: &dyn Fn() -> RuleId| match overriding(rule.per) {
         None => add(rule, rule.limit, id()),
@@ -197,13 +192,22 @@ pub fn bucket_charges(
     for (index, rule) in plan.iter().enumerate().filter(|(_, rule)| rule.when == when) {
         add_rule(rule, &|| rule_id::of_plan(own, plan, index));
     }
-    for per in [BucketOwner::Key, BucketOwner::Tenant, BucketOwner::Ip] {
+    let owners = [BucketOwner::Key, BucketOwner::Tenant, BucketOwner::Ip];
+    for per in owners.into_iter().filter(|_| may_override) {
         if let Some(limit) = overriding(per).filter(|_| !overridden.contains(&per)) {
             let algorithm = BucketAlgorithm::default();
             add(&BucketRule { per, limit, algorithm, when, mode: None }, limit, RuleId::ADDED);
         }
     }
     charges
+}
+
+fn have_overrides(subjects: &LimitSubjects<'_>) -> bool {
+    let of_subject = subjects.subject.and_then(|(_, limits)| limits);
+    of_subject
+        .into_iter()
+        .chain(subjects.tenant.map(|(tenant, _)| &tenant.limits))
+        .any(|limits| !limits.0.is_empty())
 }
 
 fn override_of(class: &str, per: BucketOwner, subjects: &LimitSubjects<'_>) -> Option<Limit> {

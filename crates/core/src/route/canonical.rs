@@ -48,7 +48,7 @@ pub fn canonical(raw: &str) -> Result<Cow<'_, str>, PathError> {
 
 /// Returns the path before a query, if it is absolute.
 pub(super) fn absolute(raw: &str) -> Result<&str, PathError> {
-    let path = raw.split_once('?').map_or(raw, |(path, _)| path);
+    let path = memchr::memchr(b'?', raw.as_bytes()).map_or(raw, |query| &raw[..query]);
     if !path.starts_with('/') {
         return Err(PathError::NotAbsolute);
     }

@@ -163,7 +163,7 @@ impl<'q, 'a> CheckRequestParser<'q, 'a> {
                 2 => self.request.method = reader.text(field)?,
                 3 => self.push_map_header(reader.entry()?),
                 4 => self.request.path = reader.text(field)?,
-                5 => self.request.host = reader.text(field)?,
+                5 => self.request.host = reader.text(field)?.into(),
                 11 => self.text_body = reader.text_bytes(field)?,
                 12 => self.raw_body = reader.bytes(field)?,
                 13 => self.header_map(reader.message(field)?)?,

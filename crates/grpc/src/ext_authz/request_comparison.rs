@@ -38,7 +38,7 @@ pub(crate) fn ours(message: &[u8]) -> Option<Meaning> {
     assert_eq!(request.context.len(), request.context.iter().map(|(k, _)| k).collect::<HashSet<_>>().len());
     Some(Meaning {
         http,
-        texts: [request.method, request.path, request.host].map(str::to_owned),
+        texts: [request.method, request.path, request.host.sent()].map(str::to_owned),
         headers,
         body: request.body.map(<[u8]>::to_vec),
         peer: request.peer,

@@ -52,7 +52,7 @@ impl RenderedRequest {
         Request {
             method: &self.method,
             path: &self.target,
-            host: &self.host,
+            host: (&*self.host).into(),
             headers: headers
                 .map(|(name, value)| Header { name: name.as_bytes(), value: value.as_bytes() })
                 .collect(),

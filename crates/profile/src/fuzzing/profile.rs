@@ -36,7 +36,7 @@ pub fn profile(data: &[u8]) {
     let request = Request {
         method: "POST",
         path: "/v1/payments/7?k=1",
-        host: "api.paykore.dev",
+        host: "api.paykore.dev".into(),
         headers: headers.into_iter().collect(),
         ..Request::default()
     };

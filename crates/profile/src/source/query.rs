@@ -72,7 +72,10 @@ fn value<'a>(request: &'a Request<'_>, value: &'a str) -> SourceValue<'a> {
 /// Returns a path with its query, without the parameters of these names in any spelling. All other bytes stay as they
 /// are. Returns `None` if there is nothing to remove.
 pub(crate) fn without_parameters(path: &str, names: &[Box<str>]) -> Option<String> {
-    let (path, query) = path.split_once('?').filter(|_| !names.is_empty())?;
+    if names.is_empty() {
+        return None;
+    }
+    let (path, query) = path.split_once('?')?;
     let named = |part: &str| {
         let name = part.split_once('=').map_or(part, |(name, _)| name);
         names.iter().any(|wanted| matches(name, wanted) != Match::No)

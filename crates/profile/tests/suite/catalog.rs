@@ -45,7 +45,7 @@ fn an_exact_host_is_preferred_to_a_subdomain_pattern_and_that_to_any() {
     ]);
     for (host, index) in [("API.x.dev:80", 2), ("www.x.dev", 1), ("q.deep.x.dev", 2), ("x.dev", 0), ("", 0)] {
         let mut request = request("/", &[]);
-        request.host = host;
+        request.host = host.into();
         assert_eq!(chosen(&catalog, &request).as_deref(), Some(names[index]), "{host}");
     }
 }
@@ -57,7 +57,7 @@ fn keys_distinguish_products_that_share_a_host() {
     for (value, expected) in [(key("a"), "a"), (key("b"), "b"), (key("c"), "a"), (String::new(), "a")] {
         let headers = [("x-api-key", value.as_str())];
         let mut request = request("/", &headers);
-        request.host = "x.dev";
+        request.host = "x.dev".into();
         assert_eq!(chosen(&catalog, &request).as_deref(), Some(expected), "{value}");
     }
 }
@@ -134,7 +134,7 @@ fn a_request_without_a_profile_is_denied_for_its_host_or_for_a_mistake_of_envoys
     catalog.replace_all(vec![product("a", &["a.dev"]), product("b", &["b.dev"])]);
     let denial = |extension: Option<(&'static str, &'static str)>| {
         let mut request = request("/", &[]);
-        request.host = "c.dev";
+        request.host = "c.dev".into();
         request.context.extend(extension);
         assert_eq!(chosen(&catalog, &request), None);
         let denial = catalog.denial_without_profile(&request);

@@ -106,7 +106,7 @@ proptest! {
         let headers = [("x-api-key", "sk_live_1"), ("authorization", "Bearer a.b.c"), ("x-tenant-id", "acme")];
         let headers = headers.map(|(name, value)| Header { name: name.as_bytes(), value: value.as_bytes() });
         let request =
-            Request { path: "/v1/payments/7?k=1", host: "api.paykore.dev", headers: headers.into_iter().collect(), ..Request::default() };
+            Request { path: "/v1/payments/7?k=1", host: "api.paykore.dev".into(), headers: headers.into_iter().collect(), ..Request::default() };
         let (parsed, context) = (profile.parse_request(&request), DecisionContext::default());
         let template_context = TemplateContext::new(&context, &request, &parsed, NOW);
         let _ = profile.allow_response(&template_context);

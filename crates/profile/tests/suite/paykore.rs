@@ -119,7 +119,7 @@ fn the_key_may_be_in_either_header_and_the_host_decides_the_environment() {
             ("SANDBOX.paykore.dev:443", RequestedEnvironment::Named("test")),
             ("paykore.dev", RequestedEnvironment::UnknownHost),
         ] {
-            request.host = host;
+            request.host = host.into();
             let access = profile.parse_request(&request).access;
             assert!(
                 access.credential == PresentedCredential::Value(&key) && access.environment == target,

@@ -66,7 +66,7 @@ proptest! {
     ) {
         let header = |(name, value)| Header { name, value };
         let headers = headers.iter().map(|(n, v)| header((n.as_bytes(), v.as_slice()))).collect();
-        let request = Request { path: &path, host: &host, headers, body: body.as_deref(), ..Request::default() };
+        let request = Request { path: &path, host: host.as_str().into(), headers, body: body.as_deref(), ..Request::default() };
         let parsed = PROFILE.parse_request(&request);
         if let PresentedCredential::Value(value) = parsed.access.credential {
             prop_assert!(!value.is_empty() && value.bytes().all(|b| b.is_ascii_graphic()));

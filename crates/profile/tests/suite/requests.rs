@@ -248,7 +248,7 @@ fn the_first_host_that_matches_decides_the_environment() {
         ("api.example.dev:80@free.dev", RequestedEnvironment::InvalidHost),
     ] {
         let mut request = request("/", &[]);
-        request.host = host;
+        request.host = host.into();
         assert_eq!(profile.parse_request(&request).access.environment, target, "{host}");
     }
 }

@@ -86,7 +86,7 @@ fn another_spelling_of_an_address_is_no_way_to_another_environment() {
     let profile = reader(r#"["header:x-api-key"]"#, hosts);
     let environment = |host: &'static str| {
         let mut request = request("/", &[]);
-        request.host = host;
+        request.host = host.into();
         match profile.parse_request(&request).access.environment {
             RequestedEnvironment::Named(name) => name.to_owned(),
             other => format!("{other:?}"),

@@ -32,7 +32,7 @@ pub(crate) fn request<'a>(path: &'a str, headers: &[(&'a str, &'a str)]) -> Requ
     Request {
         method: "GET",
         path,
-        host: "api.example.dev",
+        host: "api.example.dev".into(),
         headers: headers.iter().map(header).collect(),
         ..Request::default()
     }
