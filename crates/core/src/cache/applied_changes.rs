@@ -17,7 +17,7 @@ const MAX_CAPACITY: usize = 65_536;
 /// Number of subjects that are remembered in the smallest cache.
 const MIN_CAPACITY: usize = 8_192;
 /// Bytes of a subject in both tables, and of one or two histories, with the reserve of growing tables.
-const ENTRY_BYTES: usize = 320;
+const ENTRY_BYTES: usize = 336;
 
 /// Newest changes by subject, with the history of the database at each revision.
 #[derive(Debug)]
@@ -44,14 +44,22 @@ struct Entries {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Applied {
     revision: u64,
-    /// What this change took away, and what earlier ones took away for good. Most subjects have one effect at most.
-    effects: SmallVec<[ChangeEffect; 1]>,
+    /// What this change took away, and what earlier ones took away and nothing is known to have given back. Most subjects
+    /// have one effect at most.
+    effects: SmallVec<[AppliedEffect; 1]>,
+}
+
+/// What the change of a revision took away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct AppliedEffect {
+    revision: u64,
+    effect: ChangeEffect,
 }
 
 /// Access that was taken away, and at which revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TakenAway {
-    /// Revision of the newest change of the subject.
+    /// Revision of the change that took it away.
     pub revision: u64,
     /// The subject.
     pub subject: ChangeSubject,
@@ -84,13 +92,15 @@ impl AppliedChanges {
         entries.by_subject.len().max(entries.histories.len() / 2) * ENTRY_BYTES
     }
 
-    /// Records a change. A change that took something away for good is not replaced by a later one.
+    /// Records a change. What an earlier change took away stays recorded, unless each change of the subject says whether
+    /// it is still gone.
     pub(super) fn record(&self, change: &Change) {
         let mut entries = self.entries();
         let mut effects = entries.remove(&change.subject).map(|before| before.effects).unwrap_or_default();
-        effects.retain(|effect| is_irreversible(effect));
-        effects.extend(change.effect.clone().filter(|effect| !effects.contains(effect)));
-        entries.insert(change.subject.clone(), Applied { revision: change.revision, effects });
+        effects.retain(|taken| !is_state(&taken.effect) && Some(&taken.effect) != change.effect.as_ref());
+        let revision = change.revision;
+        effects.extend(change.effect.clone().map(|effect| AppliedEffect { revision, effect }));
+        entries.insert(change.subject.clone(), Applied { revision, effects });
         if let Some(history) = change.history {
             entries.histories.insert(change.revision, history);
         }
@@ -115,7 +125,7 @@ impl AppliedChanges {
     /// revisions need not be compared: those of a database that lost changes say nothing.
     pub(crate) fn check_not_ended(&self, subject: &ChangeSubject) -> Result<(), SystemError> {
         let entries = self.entries();
-        let ended = |applied: &Applied| applied.effects.iter().any(is_irreversible);
+        let ended = |applied: &Applied| applied.effects.iter().any(|taken| is_irreversible(&taken.effect));
         if entries.by_subject.get(subject).is_some_and(ended) { Err(SystemError::database()) } else { Ok(()) }
     }
 
@@ -135,16 +145,16 @@ impl AppliedChanges {
     pub fn taken_away_after(&self, after: u64) -> Vec<TakenAway> {
         let entries = self.entries();
         let mut taken = Vec::new();
-        for (revision, subject) in &entries.by_revision {
+        for (_, subject) in entries.by_revision.iter().filter(|(revision, _)| *revision > after) {
             let effects = entries.by_subject.get(subject).map(|applied| &applied.effects[..]);
-            for effect in effects.unwrap_or_default().iter().filter(|_| *revision > after) {
-                taken.push(TakenAway {
-                    revision: *revision,
-                    subject: subject.clone(),
-                    effect: effect.clone(),
-                });
-            }
+            let lost = effects.unwrap_or_default().iter().filter(|taken| taken.revision > after).cloned();
+            taken.extend(lost.map(|AppliedEffect { revision, effect }| TakenAway {
+                revision,
+                subject: subject.clone(),
+                effect,
+            }));
         }
+        taken.sort_by_key(|taken| taken.revision);
         taken
     }
 
@@ -166,9 +176,16 @@ impl AppliedChanges {
             .map(|(_, subject)| subject.clone())
             .collect();
         for subject in lost {
-            let before = entries.remove(&subject);
-            if let Some((before, revision)) = before.zip(again.get(&subject)) {
-                entries.insert(subject, Applied { revision: *revision, effects: before.effects });
+            let Some(mut effects) = entries.remove(&subject).map(|before| before.effects) else { continue };
+            match again.get(&subject) {
+                Some(again) => {
+                    let lost = effects.iter_mut().filter(|taken| taken.revision > common);
+                    lost.for_each(|taken| taken.revision = *again);
+                }
+                None => effects.retain(|taken| taken.revision <= common),
+            }
+            if let Some(revision) = effects.iter().map(|taken| taken.revision).max() {
+                entries.insert(subject, Applied { revision, effects });
             }
         }
         let _ = entries.histories.split_off(&common.saturating_add(1));
@@ -200,6 +217,17 @@ impl Entries {
         while self.histories.len() > capacity {
             self.histories.pop_first();
         }
+    }
+}
+
+/// Returns whether each change of the subject says whether the effect still holds. Nothing says when a restriction ends.
+fn is_state(effect: &ChangeEffect) -> bool {
+    match effect {
+        ChangeEffect::Suspended | ChangeEffect::Disabled => true,
+        ChangeEffect::Revoked
+        | ChangeEffect::Ended
+        | ChangeEffect::Withdrawn(_)
+        | ChangeEffect::Restricted => false,
     }
 }
 

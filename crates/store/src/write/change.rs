@@ -62,14 +62,15 @@ pub(crate) async fn rotate(
     Ok(WriteResult::written(new.revision, (old, new)).with_history(appended.history))
 }
 
-/// Returns what a change of a key takes away.
+/// Returns what a change of a key takes away. Each change of a disabled key says that it is disabled: a replica remembers
+/// the newest change, and takes it away again if the database loses it. A restriction, which is remembered through later
+/// changes, is said first.
 pub(super) fn effect(before: &KeyRecord, after: &KeyRecord) -> Option<ChangeEffect> {
     let ends = |key: &KeyRecord| key.expires.map_or(i64::MAX, |at| at.0);
     match (&before.lifecycle, &after.lifecycle) {
         (KeyLifecycle::Active | KeyLifecycle::Disabled, KeyLifecycle::Revoked { .. }) => {
             Some(ChangeEffect::Revoked)
         }
-        (KeyLifecycle::Active, KeyLifecycle::Disabled) => Some(ChangeEffect::Disabled),
         _ if before.scopes.iter().any(|scope| !after.scopes.contains(scope))
             || before.bindings != after.bindings
             || before.networks != after.networks
@@ -77,6 +78,7 @@ pub(super) fn effect(before: &KeyRecord, after: &KeyRecord) -> Option<ChangeEffe
         {
             Some(ChangeEffect::Restricted)
         }
+        (_, KeyLifecycle::Disabled) => Some(ChangeEffect::Disabled),
         _ => None,
     }
 }

@@ -55,11 +55,7 @@ pub(crate) async fn change(
     if after == before && password.is_none() {
         return journal::unchanged(&connection, before.revision, before).await;
     }
-    let effect = match (after.disabled && !before.disabled, after.generation > before.generation) {
-        (true, _) => Some(ChangeEffect::Disabled),
-        (false, true) => Some(ChangeEffect::Restricted),
-        (false, false) => None,
-    };
+    let effect = effect(&before, &after, password.is_some());
     if password.is_some() {
         // Before the journal: a login can hold these rows and wait for it.
         login::forget(&connection, after.tenant, &after.email).await?;
@@ -70,6 +66,18 @@ pub(crate) async fn change(
     write(&connection, &after, password.as_ref()).await?;
     connection.commit().await?;
     Ok(WriteResult::written(after.revision, after).with_history(appended.history))
+}
+
+/// Returns what a change of a user takes away, as `write::change` does for keys. A new generation ends the tokens.
+fn effect(before: &UserRecord, after: &UserRecord, new_password: bool) -> Option<ChangeEffect> {
+    let ends_tokens = after.generation > before.generation;
+    let only_state =
+        UserRecord { disabled: before.disabled, generation: before.generation, ..after.clone() } == *before;
+    if ends_tokens && (!after.disabled || !only_state || new_password) {
+        Some(ChangeEffect::Restricted)
+    } else {
+        after.disabled.then_some(ChangeEffect::Disabled)
+    }
 }
 
 async fn write(

@@ -22,8 +22,8 @@ fn a_revocation_stays_whatever_comes_after_it() {
     let changes = AppliedChanges::default();
     changes.record(&change(1, KEY, Some(ChangeEffect::Revoked)));
     changes.record(&change(2, KEY, None));
-    assert_eq!(taken(&changes, 0), [(2, ChangeEffect::Revoked)]);
-    assert_eq!(taken(&changes, 2), []);
+    assert_eq!(taken(&changes, 0), [(1, ChangeEffect::Revoked)]);
+    assert_eq!(taken(&changes, 1), []);
 }
 
 #[test]
@@ -36,14 +36,29 @@ fn a_suspension_ends_when_the_tenant_is_resumed() {
 }
 
 #[test]
+fn a_restriction_is_remembered_at_its_own_revision_through_later_changes() {
+    let changes = AppliedChanges::default();
+    changes.record(&change(1, KEY, Some(ChangeEffect::Restricted)));
+    changes.record(&change(2, KEY, Some(ChangeEffect::Disabled)));
+    changes.record(&change(3, KEY, None));
+    assert_eq!(taken(&changes, 0), [(1, ChangeEffect::Restricted)]);
+    assert_eq!(taken(&changes, 1), [], "the restriction is not lost");
+    changes.rebase(1, &HashMap::new());
+    assert_eq!(taken(&changes, 0), [(1, ChangeEffect::Restricted)]);
+    changes.record(&change(2, KEY, Some(ChangeEffect::Restricted)));
+    assert_eq!(taken(&changes, 0), [(2, ChangeEffect::Restricted)]);
+}
+
+#[test]
 fn every_withdrawn_signing_key_of_a_profile_is_remembered() {
     let changes = AppliedChanges::default();
     for (revision, id) in [(1, "a"), (2, "b")] {
         let subject = ChangeSubject::SigningKeys("p".into());
         changes.record(&change(revision, subject, Some(ChangeEffect::Withdrawn(id.into()))));
     }
-    let both = ["a", "b"].map(|id| (2, ChangeEffect::Withdrawn(id.into())));
+    let both = [(1, "a"), (2, "b")].map(|(revision, id)| (revision, ChangeEffect::Withdrawn(id.into())));
     assert_eq!(taken(&changes, 0), both);
+    assert_eq!(taken(&changes, 1), both[1..]);
 }
 
 #[test]

@@ -99,7 +99,9 @@ impl Database {
 
     /// Renames a key, which takes nothing away.
     pub(super) fn rename(&mut self, key: usize, nonce: u64) -> u64 {
-        let revision = self.append(ChangeSubject::Key(self.keys[key].hash), None, nonce);
+        let disabled = self.keys[key].lifecycle == KeyLifecycle::Disabled;
+        let effect = disabled.then_some(ChangeEffect::Disabled);
+        let revision = self.append(ChangeSubject::Key(self.keys[key].hash), effect, nonce);
         self.keys[key].revision = revision;
         revision
     }

@@ -3,15 +3,15 @@
 use latchkey_core::id::{FamilyId, KeyId, TenantId, UserId};
 use latchkey_core::limit::LimitOverrides;
 use latchkey_core::ports::KeyStore as _;
-use latchkey_core::record::{KeyLifecycle, TenantRecord, TenantRef};
+use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRecord, TenantRef};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::token::refresh::{FamilyRecord, RefreshRecord};
 use latchkey_core::token::{SigningAlgorithm, SigningKeyRecord, TokenSubject};
 use latchkey_core::user::UserRecord;
 use latchkey_management::password::PasswordHash;
-use latchkey_management::ports::AuditAction;
 use latchkey_management::ports::audit::{AuditFilter, AuditLog as _};
 use latchkey_management::ports::tokens::TokenStore as _;
+use latchkey_management::ports::{AuditAction, KeyUpdateFn};
 
 use super::revocation::ReplicaPair;
 use super::*;
@@ -183,6 +183,61 @@ async fn everything_that_was_taken_away_is_taken_away_again() {
         ]
     );
     assert_eq!(one.follower.status().reapplied, 5);
+}
+
+/// One of two changes of a record.
+type Step<T> = fn(T, u8) -> T;
+
+/// Changes a key, a tenant and a user by rules that are called with 1 and then with 2.
+async fn change_twice(
+    store: &Store,
+    id: KeyId,
+    key: Step<KeyRecord>,
+    tenant: Step<TenantRecord>,
+    user: Step<UserRecord>,
+) {
+    for step in [1, 2] {
+        let rule: KeyUpdateFn<'_> = Box::new(|before| Ok(key(before.clone(), step)));
+        store.change_key(id, rule, audit_entry(AuditAction::KeyUpdate)).await.unwrap();
+        let rule = Box::new(|before: &TenantRecord| Ok(tenant(before.clone(), step)));
+        store.change_tenant(TENANT, rule, audit_entry(AuditAction::TenantUpdate)).await.unwrap();
+        let rule = Box::new(|before: &UserRecord| Ok(user(before.clone(), step)));
+        store.change_user(USER, rule, None, audit_entry(AuditAction::UserUpdate)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_a_later_change_left_as_it_was_is_taken_away_again_with_it() {
+    let disable = |key: KeyRecord, step: u8| KeyRecord {
+        lifecycle: KeyLifecycle::Disabled,
+        name: step.to_string(),
+        ..key
+    };
+    let narrow = |key: KeyRecord, step: u8| KeyRecord {
+        networks: vec!["10.0.0.0/8".parse().unwrap()],
+        name: step.to_string(),
+        ..key
+    };
+    let suspend =
+        |tenant, step: u8| TenantRecord { suspended: true, display_name: step.to_string(), ..tenant };
+    let disable_user = |user, step: u8| UserRecord { disabled: true, email: format!("{step}@a.dev"), ..user };
+    let end_tokens = |user, step: u8| UserRecord { generation: 2, email: format!("{step}@a.dev"), ..user };
+    let cases: [(Step<KeyRecord>, Step<UserRecord>); 2] = [(disable, disable_user), (narrow, end_tokens)];
+    for (of_key, of_user) in cases {
+        let (pair, id, key) = ReplicaPair::with([LEASE; 2]).await;
+        let (store, [one, _]) = (&pair.store, &pair.replicas);
+        create_all(store, id).await;
+        one.follower.poll(true).await.unwrap();
+        keep(&pair);
+        change_twice(store, id, of_key, suspend, of_user).await;
+        one.follower.poll(true).await.unwrap();
+        assert!(!one.admits(&key).await);
+        restore(&pair);
+        recovers(&pair, &key).await;
+        assert_eq!(store.key(id).await.unwrap().unwrap().lifecycle, KeyLifecycle::Disabled);
+        assert!(store.tenant(&TenantRef::Id(TENANT)).await.unwrap().unwrap().suspended);
+        assert!(store.user(USER).await.unwrap().unwrap().disabled);
+    }
 }
 
 #[tokio::test]
