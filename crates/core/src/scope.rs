@@ -3,6 +3,7 @@
 //! only declared aliases match.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use smallvec::SmallVec;
 
@@ -134,9 +135,14 @@ pub struct ScopeEntry {
 #[error("the scope or alias {0:?} is declared twice")]
 pub struct DuplicateScope(pub Box<str>);
 
+/// Number of registries that this process has made.
+static REGISTRIES: AtomicU64 = AtomicU64::new(0);
+
 /// All scopes of a profile.
 #[derive(Clone, Debug, Default)]
 pub struct ScopeRegistry {
+    /// Number of this registry in the process; 0 for the one without scopes.
+    number: u64,
     entries: Vec<ScopeEntry>,
     by_name: HashMap<Box<str>, ScopeId>,
     shadow: ScopeSet,
@@ -156,7 +162,16 @@ impl ScopeRegistry {
         }
         let in_shadow = (0u16..).zip(&entries).filter(|(_, entry)| entry.enforce.is_shadow());
         let shadow = in_shadow.map(|(number, _)| ScopeId(number)).collect();
-        Ok(Self { entries, by_name, shadow })
+        // Relaxed: the number alone is shared.
+        let number = 1 + REGISTRIES.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { number, entries, by_name, shadow })
+    }
+
+    /// Returns the number of this registry, by which sets of its scopes can be remembered: another registry of this process
+    /// has another number, also if it is of the same version of a profile.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// Returns the scope of this name or alias.

@@ -19,25 +19,26 @@ use crate::user::UserRecord;
 /// A token whose signature is valid.
 pub(crate) struct VerifiedToken {
     pub(crate) verified: Arc<VerifiedClaims>,
+    /// The scopes, as the registry of this number numbers them.
     scopes: ArcSwap<(u64, ScopeSet)>,
 }
 
 impl VerifiedToken {
     pub(crate) fn new(verified: VerifiedClaims) -> Self {
-        // Profiles have no version 0.
+        // The registry of number 0 has no scopes.
         Self { verified: Arc::new(verified), scopes: ArcSwap::from_pointee((0, ScopeSet::default())) }
     }
 
     /// Returns those of the granted scopes that the token carries.
     pub(crate) fn restrict(&self, granted: &ScopeSet, policy: &Policy) -> ScopeSet {
         let known = self.scopes.load();
-        if known.0 == policy.version {
+        if known.0 == policy.scopes.number() {
             return known.1.intersection(granted);
         }
         let names: Vec<&str> = self.verified.claims.scopes().collect();
         let scopes = policy.scopes.resolve(&names);
         let trimmed = scopes.intersection(granted);
-        self.scopes.store(Arc::new((policy.version, scopes)));
+        self.scopes.store(Arc::new((policy.scopes.number(), scopes)));
         trimmed
     }
 }

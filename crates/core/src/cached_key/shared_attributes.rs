@@ -21,7 +21,7 @@ pub struct SharedKeyAttributes {
     /// Prefix of the value, as far as it is known.
     pub prefix: Box<str>,
     scopes: Box<[Box<str>]>,
-    /// The scopes, as a version of the profile numbers them.
+    /// The scopes, as the registry of this number numbers them.
     granted: ArcSwap<(u64, ScopeSet)>,
 }
 
@@ -34,7 +34,7 @@ impl SharedKeyAttributes {
             environment: record.environment.clone(),
             prefix: record.prefix.clone(),
             scopes: record.scopes.clone().into(),
-            // Profiles have no version 0.
+            // The registry of number 0 has no scopes.
             granted: ArcSwap::from_pointee((0, ScopeSet::default())),
         }
     }
@@ -46,11 +46,11 @@ impl SharedKeyAttributes {
             return ScopeSet::default();
         }
         let known = self.granted.load();
-        if known.0 == policy.version {
+        if known.0 == policy.scopes.number() {
             return known.1.clone();
         }
         let granted = policy.scopes.resolve(&self.scopes);
-        self.granted.store(Arc::new((policy.version, granted.clone())));
+        self.granted.store(Arc::new((policy.scopes.number(), granted.clone())));
         granted
     }
 
