@@ -283,10 +283,13 @@ impl ReplicaCache {
             }
             return;
         };
-        if changed_at > self.applied_revision() {
+        let ahead = changed_at > self.applied_revision() && !self.is_stale(start, revision);
+        if ahead {
             self.ahead.insert(*hash, changed_at);
         }
-        self.keys.fill(guard, hash, entry, || self.is_stale(start, revision));
+        if !self.keys.fill(guard, hash, entry, || self.is_stale(start, revision)) && ahead {
+            self.ahead.remove(hash, changed_at);
+        }
     }
 }
 

@@ -70,19 +70,24 @@ impl<K: Hash + Eq + Clone, V: HeapSize> BoundedCache<K, V> {
     }
 
     /// Inserts a loaded entry, unless it is `stale`: read at a revision older than one that the feed has
-    /// shown since.
+    /// shown since. Returns whether it is cached.
     pub(crate) fn fill(
         &self,
         guard: LoadGuard<'_, K, V>,
         key: &K,
         value: &Arc<V>,
         stale: impl FnOnce() -> bool,
-    ) {
+    ) -> bool {
         // The insertion is refused if the feed has removed the entry meanwhile. Then the caller alone uses
         // the value that it read.
-        if guard.insert(Arc::clone(value)).is_ok() && stale() {
+        if guard.insert(Arc::clone(value)).is_err() {
+            return false;
+        }
+        let stale = stale();
+        if stale {
             self.0.remove(key);
         }
+        !stale
     }
 
     /// Inserts an entry that no change can make invalid.

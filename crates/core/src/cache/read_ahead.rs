@@ -22,11 +22,17 @@ impl ReplicaCache {
         ReadStart(self.resets.load(Ordering::SeqCst))
     }
 
-    /// Records the state that the cache was filled from.
+    /// Records the state that the cache is about to be filled from. Afterwards would be too late: the feed may pass the state
+    /// in between.
     pub(crate) fn record_read(&self, start: ReadStart, read_at: ReadAt) {
         if !self.is_stale(start, read_at.revision) {
             self.reads.record(read_at);
         }
+    }
+
+    /// Removes a key that the database does not have any more.
+    pub(crate) fn remove_key(&self, hash: &KeyHash) {
+        self.keys.remove(hash);
     }
 
     /// Returns whether what was read at a revision may be older than what the feed has shown, or not be in the database.
@@ -103,7 +109,8 @@ impl ReadStates {
 pub struct RecordedReads(Mutex<ReadStates>);
 
 impl RecordedReads {
-    pub(super) fn record(&self, read_at: ReadAt) {
+    /// Records a state.
+    pub fn record(&self, read_at: ReadAt) {
         self.states().record(read_at);
     }
 
@@ -145,6 +152,14 @@ impl ReadAhead {
             keys.clear();
         }
         keys.insert(hash, revision);
+    }
+
+    /// Forgets that the entry of a key has the change of `revision`, since it was not cached.
+    pub(super) fn remove(&self, hash: &KeyHash, revision: u64) {
+        let mut keys = self.keys();
+        if keys.get(hash) == Some(&revision) {
+            keys.remove(hash);
+        }
     }
 
     /// Returns whether the entry of a key has this change, and forgets the key. A change that takes something away is not

@@ -70,6 +70,16 @@ async fn a_key_that_was_read_with_a_change_stays_cached_when_the_feed_shows_the_
     }
 }
 
+#[tokio::test]
+async fn a_fill_that_was_refused_marks_no_key_as_ahead_of_the_feed() {
+    let cache = ReplicaCache::new(1 << 20);
+    let reset = |cache: &ReplicaCache| cache.reset_to(3, cache.key_ring());
+    load(&cache, changed_and_read_at(5, 5), reset).await;
+    load(&cache, changed_and_read_at(2, 3), |_| {}).await;
+    cache.apply(&key_changed(5));
+    assert!(cache.get(&HASH).is_none(), "the entry of the history that goes on does not have this change");
+}
+
 /// Loads the key if it is not cached.
 async fn load_again(cache: &ReplicaCache, result: LookupResult) {
     if cache.get(&HASH).is_none() {

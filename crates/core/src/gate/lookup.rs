@@ -115,13 +115,15 @@ impl<L: Limiter> Gate<L> {
             log.check(&ChangeSubject::Tenant(tenant.id), tenant.revision, revision)?;
         }
         eval.context.revision = revision;
-        let read_at = result.read_at;
+        self.parts.cache.record_read(start, result.read_at);
         let tenant = result.entry.as_ref().map(|(_, tenant)| Arc::new(tenant.clone()));
         let entry = self.parts.cache.key_entry(start, result);
-        if let Some(guard) = guard {
-            self.parts.cache.fill(guard, hash, entry.as_ref(), read);
+        match guard {
+            Some(guard) => self.parts.cache.fill(guard, hash, entry.as_ref(), read),
+            // The cached key is not in the database any more. The next call loads it, and caches that there is none.
+            None if entry.is_none() => self.parts.cache.remove_key(hash),
+            None => {}
         }
-        self.parts.cache.record_read(start, read_at);
         Ok(entry.zip(tenant))
     }
 
@@ -161,13 +163,12 @@ impl<L: Limiter> Gate<L> {
             log.check(&ChangeSubject::Tenant(tenant.id), tenant.revision, revision)?;
         }
         eval.context.revision = revision;
-        let read_at = result.read_at;
+        cache.record_read(start, result.read_at);
         let tenant = result.entry.as_ref().map(|(_, tenant)| Arc::new(tenant.clone()));
         let entry = cache.user_entry(start, result);
         if let (Some(guard), Some(entry)) = (guard, &entry) {
-            cache.tokens().users.fill(guard, &id, entry, || cache.is_stale(start, revision));
+            let _cached = cache.tokens().users.fill(guard, &id, entry, || cache.is_stale(start, revision));
         }
-        cache.record_read(start, read_at);
         Ok(entry.zip(tenant))
     }
 
@@ -198,8 +199,8 @@ impl<L: Limiter> Gate<L> {
         if cached.record.ended.is_none() {
             cache.applied_changes().check_not_ended(&ChangeSubject::Family(id))?;
         }
-        cache.tokens().families.fill(guard, &id, &cached, || cache.is_stale(start, revision));
         cache.record_read(start, result.read_at);
+        let _cached = cache.tokens().families.fill(guard, &id, &cached, || cache.is_stale(start, revision));
         Ok(Some(cached))
     }
 }

@@ -16,8 +16,8 @@ use crate::user::UserRecord;
 pub struct ReadAt {
     /// The revision of the database, or an earlier one.
     pub revision: u64,
-    /// History of the database at that revision, where the feed has not shown it to this process yet. A database that
-    /// loses commits gives the number of a lost revision to another write.
+    /// History of the database at that revision, if it is newer than what the process requires of every answer. A database
+    /// that loses commits gives the number of a lost revision to another write.
     pub history: Option<HistoryHash>,
 }
 

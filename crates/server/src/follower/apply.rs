@@ -6,11 +6,14 @@ use std::sync::atomic::Ordering;
 use latchkey_core::cache::ReadStates;
 use latchkey_core::error::SystemError;
 use latchkey_core::imported_hash::HashSecret;
-use latchkey_core::ports::{Change, ChangeSubject, HistoryHash};
+use latchkey_core::ports::{Change, ChangeSubject, HistoryHash, ReadAt};
 use latchkey_core::record::ProfileSecretRecord;
 use latchkey_profile::Profile;
 
 use super::{Follower, PAGE_SIZE};
+
+/// Largest revision that a database can store.
+const NEWEST: u64 = i64::MAX as u64;
 
 impl Follower {
     /// Applies a first page of changes, and reads the pages that follow. The cache was filled from the states `looked_up`.
@@ -38,18 +41,34 @@ impl Follower {
         let applied = self.applied_revision();
         let new = &page[page.partition_point(|change| change.revision <= applied)..];
         let Some(last) = new.last() else { return Ok(()) };
+        // From here on, look-ups at this revision read no history. If this poll fails, the next one compares it.
+        self.parts.cache.reads().record(ReadAt { revision: last.revision, history: last.history });
         self.parts.feed.require_revision(last.revision);
-        if new.iter().any(|change| matches!(change.subject, ChangeSubject::Profile(_))) {
+        let profiles = new.iter().any(|change| matches!(change.subject, ChangeSubject::Profile(_)));
+        if profiles {
             self.reload_profiles().await?;
         }
-        if new.iter().any(|change| matches!(change.subject, ChangeSubject::SigningKeys(_))) {
+        let signing_keys = new.iter().any(|change| matches!(change.subject, ChangeSubject::SigningKeys(_)));
+        if signing_keys {
             self.parts.signing.reload(last.revision).await?;
+        }
+        if (profiles || signing_keys)
+            && let Some(newest) = self.newest_state().await?
+        {
+            self.parts.cache.reads().record(newest);
         }
         for change in new {
             self.parts.cache.apply(change);
         }
         self.mark_applied(last.revision);
         Ok(())
+    }
+
+    /// Reads the newest state of the database. Whatever was reloaded before is of this state or an earlier one, so the loss of
+    /// what was reloaded is noticed if this state is compared. Returns `None` if it has no history.
+    async fn newest_state(&self) -> Result<Option<ReadAt>, SystemError> {
+        let newest = self.parts.feed.history(NEWEST, 1).await?;
+        Ok(newest.first().map(|(revision, history)| ReadAt { revision: *revision, history: Some(*history) }))
     }
 
     pub(super) fn mark_applied(&self, revision: u64) {
@@ -114,8 +133,12 @@ impl Follower {
         self.parts.feed.require_revision(revision);
         self.reload_profiles().await?;
         let key_ring = self.parts.signing.load(revision).await?;
+        let newest = self.newest_state().await?;
         self.counts.restarts.fetch_add(1, Ordering::SeqCst);
         self.parts.cache.reset_to(revision, key_ring);
+        if let Some(newest) = newest {
+            self.parts.cache.reads().record(newest);
+        }
         self.applied.send_replace(revision);
         Ok(())
     }
