@@ -8,6 +8,7 @@
 //! the change accepts writes and shares this replica's history, and it has read the rows of all replicas: a replica whose
 //! row is not among them registers later, and reads the change before it trusts anything.
 
+use std::cell::Cell;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -122,12 +123,19 @@ impl Follower {
             // It is unknown whom to wait for.
             return Some(wait.began.plus(with_margin(LONGEST_LEASE)));
         }
-        let changes = self.parts.cache.applied_changes();
+        let (changes, own) = (self.parts.cache.applied_changes(), self.applied_revision());
+        let ahead = Cell::new(false);
         let applied = |announced: &Announcement| {
+            ahead.set(ahead.get() || announced.revision > own);
             // A revision is a number of the history that it belongs to.
             let same = announced.history == changes.history(announced.revision);
             announced.revision >= wait.revision && same
         };
-        self.parts.membership.as_ref()?.pending(wait.began, now, applied)
+        let pending = self.parts.membership.as_ref()?.pending(wait.began, now, applied);
+        if pending.is_some() && ahead.get() {
+            // Writes that notify nobody have moved another replica on. Its report can be compared once they are applied here.
+            self.wake.notify_one();
+        }
+        pending
     }
 }
