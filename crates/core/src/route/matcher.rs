@@ -202,7 +202,7 @@ impl Routes {
     }
 
     fn find_whole(&self, method: &str, path: &str) -> RouteMatch<'_> {
-        let exact = self.search(&self.tree, method, path);
+        let exact = self.find_by_method(method, path);
         if self.case_sensitive || exact.refused() {
             return exact;
         }
@@ -212,6 +212,17 @@ impl Routes {
             None => return exact,
         };
         if exact.same(folded) { exact } else { RouteMatch::Refused(RouteRefusal::LetterCase) }
+    }
+
+    /// Searches the route of a path in this letter case. Methods are case-sensitive (RFC 9110 section 9.1), and some servers
+    /// read `delete` as DELETE all the same. Such a call passes only if both lead to the same requirements.
+    fn find_by_method(&self, method: &str, path: &str) -> RouteMatch<'_> {
+        let exact = self.search(&self.tree, method, path);
+        if exact.refused() || !method.bytes().any(|byte| byte.is_ascii_lowercase()) {
+            return exact;
+        }
+        let upper = self.search(&self.tree, &method.to_ascii_uppercase(), path);
+        if exact.same(upper) { exact } else { RouteMatch::Refused(RouteRefusal::Method) }
     }
 
     fn find_for_all(&self, method: &str, readings: &PathReadings) -> RouteMatch<'_> {

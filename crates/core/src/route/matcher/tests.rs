@@ -82,6 +82,8 @@ fn a_method_that_no_route_of_the_path_takes_falls_to_no_wider_route() {
         ("", "/v1/7/void", refused),
         ("OPTIONS", "/v1/7/void", refused),
         ("GET", "/v1/reports/x", Ok(Some(1))),
+        ("get", "/v1/reports/x", refused),
+        ("delete", "/v1/reports/x", Ok(Some(2))),
         ("DELETE", "/v1/reports/x", Ok(Some(2))),
         ("DELETE", "/v1/else", Ok(Some(3))),
     ] {
