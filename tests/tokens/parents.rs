@@ -15,6 +15,7 @@ on_both!(
     a_key_that_was_switched_off_denies_its_tokens,
     a_key_whose_end_moves_nearer_ends_its_tokens_then,
     a_narrowed_key_narrows_its_tokens,
+    a_key_gets_tokens_in_its_networks_alone,
     a_suspended_tenant_ends_tokens_while_it_is_suspended,
     an_ended_family_ends_its_tokens,
     a_disabled_user_and_a_changed_password_end_tokens,
@@ -36,6 +37,21 @@ async fn a_revoked_key_ends_its_tokens(shop: Shop) {
         shop.renew(&issued.refresh_token).await.expect_err("over").code(),
         tonic::Code::Unauthenticated
     );
+}
+
+async fn a_key_gets_tokens_in_its_networks_alone(shop: Shop) {
+    let (key, value) = shop.key().await;
+    let before = shop.issue(with_key(&value)).await.expect("issued");
+    for (networks, admitted) in [(["10.0.0.0/8"], false), (["127.0.0.0/8"], true)] {
+        let allowed_networks = networks.map(str::to_owned).to_vec();
+        let change = v1::UpdateKeyRequest {
+            key: Some(v1::Key { id: key.id.clone(), allowed_networks, ..v1::Key::default() }),
+            update_mask: Some(field_mask(&["allowed_networks"])),
+        };
+        let _ = shop.operator.keys().update_key(change).await.expect("changed");
+        assert_eq!(shop.issue(with_key(&value)).await.is_ok(), admitted, "{networks:?}");
+        assert_eq!(shop.renew(&before.refresh_token).await.is_ok(), admitted, "{networks:?}");
+    }
 }
 
 async fn a_key_that_was_rotated_out_ends_its_tokens(shop: Shop) {

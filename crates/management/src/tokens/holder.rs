@@ -15,6 +15,7 @@ use latchkey_core::token::TokenRules;
 use latchkey_core::user::UserRecord;
 
 use super::{INVALID_CREDENTIAL, TokenIssuer};
+use crate::CallContext;
 
 /// Key or user that tokens can be issued to, with its profile.
 pub(super) struct Holder {
@@ -26,7 +27,12 @@ pub(super) struct Holder {
 impl TokenIssuer {
     /// Returns the holder of a key's value. If several keys have the value, the first hash that a key has decides, as for a
     /// Check.
-    pub(super) async fn key_holder(&self, value: &PlainKey, tenant: &str) -> Result<Holder, ManagementError> {
+    pub(super) async fn key_holder(
+        &self,
+        value: &PlainKey,
+        tenant: &str,
+        call: &CallContext,
+    ) -> Result<Holder, ManagementError> {
         if !self.shared().policies.matches_key_format(value.reveal()) {
             return Err(INVALID_CREDENTIAL.into());
         }
@@ -37,7 +43,7 @@ impl TokenIssuer {
             if found.entry.is_none() {
                 continue;
             }
-            let holder = self.active_key(found, tenant)?;
+            let holder = self.active_key(found, tenant, call)?;
             // The format must be one that the tenant's own profile has now, as it must for a Check.
             let imported = Some(hash).filter(|hash| **hash != own);
             if holder.policy.matches_key_format(text) && holder.policy.finds_by_hash(text, imported) {
@@ -49,11 +55,21 @@ impl TokenIssuer {
     }
 
     /// Returns the key with this hash as a holder.
-    pub(super) async fn key(&self, hash: &KeyHash, tenant: &str) -> Result<Holder, ManagementError> {
-        self.active_key(self.parts.keys.key_by_hash(hash).await?, tenant)
+    pub(super) async fn key(
+        &self,
+        hash: &KeyHash,
+        tenant: &str,
+        call: &CallContext,
+    ) -> Result<Holder, ManagementError> {
+        self.active_key(self.parts.keys.key_by_hash(hash).await?, tenant, call)
     }
 
-    fn active_key(&self, found: LookupResult, tenant: &str) -> Result<Holder, ManagementError> {
+    fn active_key(
+        &self,
+        found: LookupResult,
+        tenant: &str,
+        call: &CallContext,
+    ) -> Result<Holder, ManagementError> {
         let (key, owner) = known(found, tenant)?;
         if key.state(self.now()) != KeyState::Active {
             return Err(INVALID_CREDENTIAL.into());
@@ -62,6 +78,10 @@ impl TokenIssuer {
         let holder = self.holder(owner, |owner, policy| Principal::from_key(owner, key, Some(policy)))?;
         // A key whose value is not known here must still be one that the profile takes.
         if !holder.principal.key().is_some_and(|key| holder.policy.may_begin_with(&key.shared.prefix)) {
+            return Err(INVALID_CREDENTIAL.into());
+        }
+        // As for traffic and for management. A token says nothing of networks to a service that verifies it by itself.
+        if !holder.principal.is_allowed_from(call.address.map(|address| address.to_canonical())) {
             return Err(INVALID_CREDENTIAL.into());
         }
         self.in_force(holder)

@@ -104,7 +104,7 @@ impl TokenIssuer {
         }
         fields.finish()?;
         let holder = match grant {
-            Some(TokenGrant::Key(value)) => self.key_holder(&value, &tenant).await?,
+            Some(TokenGrant::Key(value)) => self.key_holder(&value, &tenant, call).await?,
             Some(TokenGrant::Password(email, password)) => {
                 self.password_holder(&email, password, &tenant, call).await?
             }

@@ -62,7 +62,7 @@ impl TokenIssuer {
         if family.record.ended.is_some() || family.record.ends <= now {
             return Err(INVALID_CREDENTIAL.into());
         }
-        let holder = self.family_holder(&family, &request.tenant).await?;
+        let holder = self.family_holder(&family, &request.tenant, call).await?;
         if !holder.rules.allows_audience(&family.record.audience) {
             // The profile does not issue tokens for this audience any more.
             return Err(INVALID_CREDENTIAL.into());
@@ -141,9 +141,14 @@ impl TokenIssuer {
     }
 
     /// Returns the key or user that a family belongs to, if it is valid now.
-    async fn family_holder(&self, family: &TokenFamily, tenant: &str) -> Result<Holder, ManagementError> {
+    async fn family_holder(
+        &self,
+        family: &TokenFamily,
+        tenant: &str,
+        call: &CallContext,
+    ) -> Result<Holder, ManagementError> {
         let holder = match (family.record.parent, &family.key) {
-            (TokenSubject::Key(_), Some(hash)) => self.key(hash, tenant).await?,
+            (TokenSubject::Key(_), Some(hash)) => self.key(hash, tenant, call).await?,
             (TokenSubject::User(id), _) => self.user(id, tenant).await?,
             (TokenSubject::Key(_), None) => return Err(INVALID_CREDENTIAL.into()),
         };
