@@ -17,11 +17,11 @@ pub(crate) struct GlobalArgs {
     /// The server to call, http(s)://HOST:PORT or unix:PATH; this machine by default, on port 50051
     #[arg(long, global = true, env = "LATCHKEY_SERVER", value_name = "URL")]
     pub(crate) server: Option<String>,
-    /// The credential to call with; better by its variable than in the shell's history
-    #[arg(long, global = true, env = "LATCHKEY_API_KEY", hide_env_values = true, value_name = "KEY")]
+    /// The credential to call with; better by its variable than in the shell's history (`LATCHKEY_API_KEY`)
+    #[arg(long, global = true, value_name = "KEY")]
     pub(crate) api_key: Option<Secret>,
-    /// A file that holds the credential to call with
-    #[arg(long, global = true, env = "LATCHKEY_API_KEY_FILE", value_name = "FILE")]
+    /// A file that holds the credential to call with (`LATCHKEY_API_KEY_FILE`)
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "api_key")]
     pub(crate) key_file: Option<PathBuf>,
     /// The CA of the server's certificate; the system's by default
     #[arg(long, global = true, env = "LATCHKEY_CA_FILE", value_name = "FILE")]
@@ -49,15 +49,34 @@ pub(crate) struct Globals {
 }
 
 const SERVER: &str = "http://127.0.0.1:50051";
+/// Variables with the caller's credential, and with the path of a file that holds it.
+const KEY_VARIABLE: &str = "LATCHKEY_API_KEY";
+const KEY_FILE_VARIABLE: &str = "LATCHKEY_API_KEY_FILE";
 const KEYS: &str = "server, key_file, ca_file, cert_file, cert_key_file, output";
 
 impl GlobalArgs {
     /// Completed by the caller's own file, `latchkey/config.toml` in the XDG place for configuration.
     pub(crate) fn resolve(self) -> Result<Globals, CliError> {
+        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let key = variable(KEY_VARIABLE).map(std::ffi::OsString::into_string).transpose();
+        let key = key.map_err(|_| CliError::Usage(format!("{KEY_VARIABLE} is not valid UTF-8")))?;
+        let said = self.or_credential(key.map(Secret), variable(KEY_FILE_VARIABLE).map(PathBuf::from))?;
         match user_config_path().filter(|path| path.is_file()) {
-            Some(path) => self.with_defaults(read(&path)?),
-            None => self.with_defaults(Self::default()),
+            Some(path) => said.with_defaults(read(&path)?),
+            None => said.with_defaults(Self::default()),
         }
+    }
+
+    /// Takes the credential of the environment if the command line has none.
+    fn or_credential(self, key: Option<Secret>, file: Option<PathBuf>) -> Result<Self, CliError> {
+        if self.api_key.is_some() || self.key_file.is_some() {
+            return Ok(self);
+        }
+        if key.is_some() && file.is_some() {
+            let text = format!("{KEY_VARIABLE} and {KEY_FILE_VARIABLE} are both set: unset one of them");
+            return Err(CliError::Usage(text));
+        }
+        Ok(Self { api_key: key, key_file: file, ..self })
     }
 
     fn with_defaults(self, file: Self) -> Result<Globals, CliError> {
@@ -122,6 +141,17 @@ mod tests {
         assert_eq!(globals.key_file, Some(PathBuf::from("/k")));
         let said = GlobalArgs { api_key: Some(Secret("k".to_owned())), ..GlobalArgs::default() };
         assert_eq!(said.with_defaults(parse(file).unwrap()).unwrap().key_file, None);
+    }
+
+    #[test]
+    fn a_credential_of_the_command_line_wins_over_the_environment() {
+        let (key, file) = (|| Some(Secret("k".to_owned())), || Some(PathBuf::from("/k")));
+        let said =
+            GlobalArgs { key_file: file(), ..GlobalArgs::default() }.or_credential(key(), None).unwrap();
+        assert!(said.api_key.is_none() && said.key_file == file());
+        let said = GlobalArgs::default().or_credential(key(), None).unwrap();
+        assert!(said.api_key.is_some() && said.key_file.is_none());
+        assert!(GlobalArgs::default().or_credential(key(), file()).is_err());
     }
 
     #[test]
