@@ -40,6 +40,7 @@ fn classes() -> RateClasses {
         rule(BucketOwner::Ip, "12/min", ChargeCondition::Allowed),
         rule(BucketOwner::Ip, "5/min", ChargeCondition::Unauthenticated),
         rule(BucketOwner::Key, "6/min", ChargeCondition::Allowed),
+        rule(BucketOwner::Key, "1000/h", ChargeCondition::Allowed),
     ];
     RateClasses::new("p", BTreeMap::from([("default".into(), rules)]))
 }
@@ -136,10 +137,14 @@ fn run(steps: &[Step]) -> Result<(), TestCaseError> {
         let charges = bucket_charges(&classes, class, when, &subjects);
         let options = ChargeOptions { cost, dry_run: false };
         let granted = limiter.charge_now(&charges, options, MonotonicInstant(now), &mut Levels::new());
+        let mut owners = Vec::new();
         for charge in charges.iter().filter(|charge| charge.limit.period == MINUTE) {
             let history = histories.entry((charge.bucket.per, when)).or_default();
             history.held.push((now, charge.limit.tokens));
-            if granted && cost > 0 {
+            // An override is charged in each bucket that it replaces.
+            let counted = owners.contains(&charge.bucket.per);
+            owners.push(charge.bucket.per);
+            if granted && cost > 0 && !counted {
                 history.admitted.push((now, cost.into()));
                 history.check()?;
             }

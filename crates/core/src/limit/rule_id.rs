@@ -2,6 +2,8 @@
 //! same owner, condition and period. So it does not shift when another rule is added or removed, and is kept when
 //! tokens, burst, algorithm or mode change. A plan's rule has the identity of the rule that it replaces.
 
+use smallvec::SmallVec;
+
 use super::{BucketOwner, BucketRule, ChargeCondition};
 
 /// Identity of a rule within its class, owner and condition.
@@ -41,10 +43,28 @@ pub(super) fn of_plan(own: &[BucketRule], plan: &[BucketRule], index: usize) -> 
     }
 }
 
-/// Returns the identity of the bucket that an override of this owner replaces: the rule of the class with the longest
-/// period, whose count is the last to be forgotten.
-pub(super) fn of_override(own: &[BucketRule], per: BucketOwner, when: ChargeCondition) -> RuleId {
-    longest(own, per, when).map_or(RuleId::ADDED, |index| by_period(own, index))
+/// Returns the identities of the buckets that an override of this owner replaces: those of all rules of the class and of
+/// the plan. A call is counted in each of them, so that none forgets it when the override or the plan ends.
+pub(super) fn of_override(
+    own: &[BucketRule],
+    plan: &[BucketRule],
+    per: BucketOwner,
+    when: ChargeCondition,
+) -> SmallVec<[RuleId; 2]> {
+    let of_owner = |rule: &BucketRule| rule.per == per && rule.when == when;
+    let of_class = (0..own.len()).filter(|index| of_owner(&own[*index])).map(|index| by_period(own, index));
+    let of_plan =
+        (0..plan.len()).filter(|index| of_owner(&plan[*index])).map(|index| of_plan(own, plan, index));
+    let mut all: SmallVec<[RuleId; 2]> = SmallVec::new();
+    for id in of_class.chain(of_plan) {
+        if !all.contains(&id) {
+            all.push(id);
+        }
+    }
+    if all.is_empty() {
+        all.push(RuleId::ADDED);
+    }
+    all
 }
 
 fn by_period(rules: &[BucketRule], index: usize) -> RuleId {
@@ -139,9 +159,15 @@ mod tests {
         let ids = plan_ids(&[], &["9/min", "9/h"]);
         assert_eq!(ids[1], RuleId::ADDED);
         assert_ne!(ids[0], RuleId::ADDED);
-        assert_eq!(of_override(&[], BucketOwner::Key, ChargeCondition::Allowed), RuleId::ADDED);
+        let ids = |own: &[BucketRule], plan: &[BucketRule], per| {
+            of_override(own, plan, per, ChargeCondition::Allowed).to_vec()
+        };
+        assert_eq!(ids(&[], &[], BucketOwner::Key), [RuleId::ADDED]);
         let own = rules(&["60/min", "1000/h"]);
-        assert_eq!(of_override(&own, BucketOwner::Key, ChargeCondition::Allowed), of_class(&own, 1));
-        assert_eq!(of_override(&own, BucketOwner::Ip, ChargeCondition::Allowed), RuleId::ADDED);
+        assert_eq!(ids(&own, &[], BucketOwner::Key), [of_class(&own, 0), of_class(&own, 1)]);
+        let plan = rules(&["9/min", "5/d", "7/d"]);
+        let both = [of_class(&own, 0), of_class(&own, 1), of_plan(&own, &plan, 2)];
+        assert_eq!(ids(&own, &plan, BucketOwner::Key), both);
+        assert_eq!(ids(&own, &[], BucketOwner::Ip), [RuleId::ADDED]);
     }
 }

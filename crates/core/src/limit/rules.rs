@@ -173,7 +173,7 @@ pub fn bucket_charges(
         };
         charges.push(BucketCharge { bucket, limit, algorithm, mode, shard_key });
     };
-    // An override is about calls that pass, and replaces all buckets of its owner by one bucket. Most subjects have none.
+    // An override is about calls that pass, and replaces the limits of all buckets of its owner. Most subjects have none.
     let may_override = when == ChargeCondition::Allowed && have_overrides(subjects);
     let overriding = |per| if may_override { override_of(name, per, subjects) } else { None };
     let mut overridden: SmallVec<[BucketOwner; 3]> = SmallVec::new();
@@ -181,7 +181,9 @@ pub fn bucket_charges(
         None => add(rule, rule.limit, id()),
         Some(limit) if !overridden.contains(&rule.per) => {
             overridden.push(rule.per);
-            add(rule, limit, rule_id::of_override(own, rule.per, when));
+            for id in rule_id::of_override(own, plan, rule.per, when) {
+                add(rule, limit, id);
+            }
         }
         Some(_) => {}
     };
