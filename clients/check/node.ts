@@ -63,6 +63,9 @@ async function main(): Promise<void> {
   same((await ask(checker, demo, ["GET /things HTTP/1.1"]))[0], 401);
   same(await plain(checker, demo, key), ["acme", 401]);
   same((await ask(checker, demo, ["GET /things HTTP/1.1", `authorization: Bearer ${key}`, "authorization: Bearer other"]))[0], 401);
+  for (const other of ["Basic YTpi", "Bearer", ""])
+    same(await ask(checker, demo, ["GET /things HTTP/1.1", `x-api-key: ${key}`, `authorization: ${other}`]), [200, "acme"]);
+  same((await ask(checker, demo, ["GET /things HTTP/1.1", `x-api-key: ${key}`, "authorization: Basic YTpi, Bearer other"]))[0], 401);
   same((await ask(checker, demo, ["POST /things HTTP/1.1", `x-api-key: ${key}`]))[0], 403);
   same((await ask(checker, demo, ["OPTIONS * HTTP/1.1", `x-api-key: ${key}`]))[0], 403);
   same(await ask(checker, demo, ["GET /things HTTP/1.1", `x-api-key: ${key}`, `x-request-id: ${"r".repeat(129)}`]), [200, "acme"]);

@@ -82,6 +82,9 @@ async def guards():
     assert await status(guard, headers=[(b"authorization", b"Bearer " + key.encode())]) == (200, "acme")
     assert (await status(guard))[0] == 401
     assert (await status(guard, headers=[header, (b"x-api-key", b"other")]))[0] == 401
+    for other in (b"Basic YTpi", b"Bearer", b""):
+        assert await status(guard, headers=[header, (b"authorization", other)]) == (200, "acme"), other
+    assert (await status(guard, headers=[header, (b"authorization", b"Basic YTpi, Bearer other")]))[0] == 401
     assert (await status(guard, headers=[header], method="POST"))[0] == 403
     for path in ("", "*", "host:443"):
         assert await status(guard, path=path, headers=[header], method="CONNECT") == (403, '{"error": "ROUTE_NOT_ALLOWED"}')

@@ -135,6 +135,9 @@ func TestGuard(t *testing.T) {
 		{200, []string{"GET /things HTTP/1.1", key, "X-Request-Id: " + strings.Repeat("r", 129)}},
 		{401, []string{"GET /things HTTP/1.1"}},
 		{401, []string{"GET /things HTTP/1.1", key, "X-Api-Key: other"}},
+		{200, []string{"GET /things HTTP/1.1", key, "Authorization: Basic YTpi"}},
+		{200, []string{"GET /things HTTP/1.1", key, "Authorization: Bearer"}},
+		{401, []string{"GET /things HTTP/1.1", key, "Authorization: Basic YTpi, Bearer other"}},
 		{403, []string{"POST /things HTTP/1.1", key}},
 		{403, []string{"CONNECT things.example:443 HTTP/1.1", key}},
 	} {

@@ -95,23 +95,36 @@ func requestID(header http.Header) string {
 // takeCredential removes all credentials from headers, and returns false for two different ones or an unreadable one.
 func takeCredential(header http.Header) (string, bool) {
 	found, single := "", true
-	first := true
 	for _, name := range credentialHeaders {
 		for _, value := range header.Values(name) {
-			value = bearer(value)
-			single = single && printable(value) && (first || value == found)
-			found, first = value, false
+			value, readable := valueOf(name, value)
+			single = single && readable && printable(value) && (found == "" || value == "" || value == found)
+			if value != "" {
+				found = value
+			}
 		}
 		header.Del(name)
 	}
 	return found, single
 }
 
-func bearer(value string) string {
-	if len(value) >= 7 && strings.EqualFold(value[:7], "bearer ") {
-		return strings.TrimSpace(value[7:])
+// valueOf returns the credential in the value of a header: an empty text if it has none, as an Authorization of another
+// scheme than Bearer, and false if a Bearer credential may hide behind another scheme.
+func valueOf(name, value string) (string, bool) {
+	value = strings.TrimSpace(value)
+	scheme, rest, _ := strings.Cut(value, " ")
+	if strings.EqualFold(scheme, "bearer") {
+		return strings.TrimSpace(rest), true
 	}
-	return value
+	if name != "Authorization" || rest == "" {
+		return value, true
+	}
+	for _, part := range strings.Split(value, ",") {
+		if words := strings.Fields(part); len(words) > 0 && strings.EqualFold(words[0], "bearer") {
+			return "", false
+		}
+	}
+	return "", true
 }
 
 func printable(value string) bool {

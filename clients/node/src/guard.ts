@@ -88,18 +88,30 @@ function requestId(request: IncomingRequest): string {
 
 /** Removes all credentials from a request. Returns undefined for two different ones or an unreadable one. */
 function takeCredential(request: IncomingMessage): string | undefined {
-  const values = new Set<string>();
+  const values = new Set<string | undefined>();
   const kept: string[] = [];
   // Node joins or drops duplicates in `headers`, and `rawHeaders` has each one.
   for (let at = 0; at + 1 < request.rawHeaders.length; at += 2) {
     const [name, value] = [request.rawHeaders[at] as string, request.rawHeaders[at + 1] as string];
-    if (CREDENTIALS.includes(name.toLowerCase())) values.add(/^bearer /i.test(value) ? value.slice(7).trim() : value);
+    if (CREDENTIALS.includes(name.toLowerCase())) values.add(valueOf(name.toLowerCase(), value.trim()));
     else kept.push(name, value);
   }
   request.rawHeaders.splice(0, request.rawHeaders.length, ...kept);
   for (const name of CREDENTIALS) delete request.headers[name];
+  values.delete("");
   const [first = ""] = values;
-  return values.size > 1 || /[^\x20-\x7e]/.test(first) ? undefined : first;
+  return values.has(undefined) || values.size > 1 || /[^\x20-\x7e]/.test(first) ? undefined : first;
+}
+
+/**
+ * Credential in the value of a header: an empty text if it has none, as an Authorization of another scheme than Bearer, and
+ * undefined if a Bearer credential may hide behind another scheme.
+ */
+function valueOf(name: string, value: string): string | undefined {
+  const [, scheme = "", rest = ""] = /^(\S*)\s*(.*)$/s.exec(value) ?? [];
+  if (scheme.toLowerCase() === "bearer") return rest;
+  if (name !== "authorization" || !rest) return value;
+  return value.split(",").some((part) => /^\s*bearer(\s|$)/i.test(part)) ? undefined : "";
 }
 
 function denied(decided: CheckResponse__Output): Refusal {

@@ -131,14 +131,29 @@ def _request_id(headers: list[tuple[bytes, bytes]]) -> str:
 
 def _credential(headers: list[tuple[bytes, bytes]]) -> str | None:
     """Returns the credential, an empty text if there is none, and None for two different ones or an unreadable one."""
-    found = set()
+    found: set[str] = set()
     for name, value in headers:
         if name.lower() in _CREDENTIALS:
             if not value.isascii():
                 return None
-            text = value.decode("ascii")
-            found.add(text[7:].strip() if text[:7].lower() == "bearer " else text)
+            text = _value_of(name.lower(), value.decode("ascii").strip())
+            if text is None:
+                return None
+            found.add(text)
+    found.discard("")
     return None if len(found) > 1 else next(iter(found), "")
+
+
+def _value_of(name: bytes, value: str) -> str | None:
+    """Returns the credential in the value of a header: an empty text if it has none, as an Authorization of another scheme
+    than Bearer, and None if a Bearer credential may hide behind another scheme."""
+    scheme, _, rest = value.partition(" ")
+    if scheme.lower() == "bearer":
+        return rest.strip()
+    if name != b"authorization" or not rest:
+        return value
+    hidden = any(part.split()[:1] and part.split()[0].lower() == "bearer" for part in value.split(","))
+    return None if hidden else ""
 
 
 def _denied(response: check_pb2.CheckResponse) -> tuple[int, str, list[tuple[bytes, bytes]]]:

@@ -52,24 +52,35 @@ fn request_id(parts: &Parts) -> Option<&str> {
     Some(sent).filter(|id| id.len() <= MAX_REQUEST_ID && id.bytes().all(|byte| byte.is_ascii_graphic()))
 }
 
+/// Returns the credential, an empty text if there is none, and `None` for two different ones or an unreadable one.
 fn credential(parts: &Parts) -> Option<String> {
-    let mut found: Option<&str> = None;
-    let plain = parts.headers.get_all(API_KEY).iter();
-    for value in parts.headers.get_all(AUTHORIZATION).iter().chain(plain) {
-        let value = bearer(value.to_str().ok()?);
-        if found.is_some_and(|other| other != value) {
-            return None;
+    let mut found = "";
+    for name in [AUTHORIZATION, API_KEY] {
+        for value in parts.headers.get_all(&name) {
+            let value = value_of(&name, value.to_str().ok()?)?;
+            if !found.is_empty() && !value.is_empty() && found != value {
+                return None;
+            }
+            found = if value.is_empty() { found } else { value };
         }
-        found = Some(value);
     }
-    Some(found.unwrap_or_default().to_owned())
+    Some(found.to_owned())
 }
 
-fn bearer(value: &str) -> &str {
-    match value.split_at_checked(7) {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer ") => rest.trim(),
-        _ => value,
+/// Returns the credential in the value of a header; an empty text if it has none, as an `Authorization` of another scheme
+/// than Bearer, and `None` if a Bearer credential may hide behind another scheme.
+fn value_of<'a>(name: &HeaderName, value: &'a str) -> Option<&'a str> {
+    let value = value.trim();
+    let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(rest.trim());
     }
+    if *name == API_KEY || rest.is_empty() {
+        return Some(value);
+    }
+    let is_bearer =
+        |part: &str| part.split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case("bearer"));
+    if value.split(',').any(is_bearer) { None } else { Some("") }
 }
 
 /// Removes the credentials and any earlier `Principal`, which the protected service must not see.
@@ -129,6 +140,17 @@ mod tests {
             credential_of(&[("x-api-key", "k"), ("authorization", "Bearer k")]).as_deref(),
             Some("GET /things k")
         );
+        for other in ["Basic YTpi", "Bearer", "bearer ", "", "Digest a=b, c=d"] {
+            let both = credential_of(&[("x-api-key", "k"), ("authorization", other)]);
+            assert_eq!(both.as_deref(), Some("GET /things k"), "{other:?}");
+            assert_eq!(
+                credential_of(&[("authorization", other)]).as_deref(),
+                Some("GET /things "),
+                "{other:?}"
+            );
+        }
+        assert_eq!(credential_of(&[("authorization", "k")]).as_deref(), Some("GET /things k"));
+        assert_eq!(credential_of(&[("authorization", "Basic YTpi, Bearer k")]), None);
         assert_eq!(credential_of(&[("x-api-key", "k"), ("x-api-key", "l")]), None);
         assert_eq!(credential_of(&[("x-api-key", "k"), ("authorization", "Bearer l")]), None);
     }
