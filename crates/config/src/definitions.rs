@@ -177,7 +177,7 @@ settings! {
     MANAGEMENT_TLS_CLIENT_CRL = "management_tls_client_crl", "LATCHKEY_MANAGEMENT_TLS_CLIENT_CRL", Text, None,
         "File of revocation lists for client certificates on the management port; by default tls_client_crl";
     HTTP_TLS = "http_tls", "LATCHKEY_HTTP_TLS", Switch, Some("false"),
-        "Serve the HTTP port by TLS with the same certificate; it does not ask for client certificates";
+        "Serve the HTTP port and the admin port by TLS with the same certificate; they do not ask for client certificates";
     CORE_DUMPS = "core_dumps", "LATCHKEY_CORE_DUMPS", Switch, Some("false"),
         "Permit core dumps, and debuggers of the same user: both can read the keys in the process's memory";
     USAGE_FLUSH_INTERVAL ="usage_flush_interval" was "usage_flush", "LATCHKEY_USAGE_FLUSH_INTERVAL", Text, Some("5s"),
