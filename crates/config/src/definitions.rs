@@ -101,7 +101,7 @@ settings! {
     GRPC_ADDR = "grpc_addr", "LATCHKEY_GRPC_ADDR", Text, Some("127.0.0.1:50051"),
         "Address of the gRPC port, IP:PORT or unix:PATH for a Unix socket: Envoy's ext_authz, latchkey.v1, health and reflection";
     HTTP_ADDR = "http_addr", "LATCHKEY_HTTP_ADDR", Text, Some("127.0.0.1:8081"),
-        "Address of the HTTP port, IP:PORT or unix:PATH: /livez, /readyz and /metrics";
+        "Address of the HTTP port, IP:PORT or unix:PATH: /.well-known/jwks.json, products' endpoints, /livez, /readyz and /metrics";
     ADMIN_ADDR = "admin_addr", "LATCHKEY_ADMIN_ADDR", Text, None,
         "Separate address for /livez, /readyz and /metrics: the HTTP port then serves only the key set and products' endpoints, whose clients cannot take the connections of probes";
     INSECURE = "insecure", "LATCHKEY_INSECURE", Switch, Some("false"),
