@@ -128,7 +128,8 @@ fn the_probes_use_tls_where_the_admin_port_does() {
     for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
         let asked = &container[probe]["httpGet"];
         let scheme = asked["scheme"].as_str().unwrap_or("HTTP");
-        assert_eq!((&asked["port"], scheme), (&"admin".into(), if tls { "HTTPS" } else { "HTTP" }), "{probe}");
+        assert_eq!(asked["port"], "admin", "{probe}");
+        assert_eq!(scheme, if tls { "HTTPS" } else { "HTTP" }, "{probe}");
     }
 }
 
