@@ -19,8 +19,8 @@ const MEASURED: &str =
     "measured on 2026-11-26, `scripts/bench`: a whole Check, Envoy's message with all headers, two cores";
 const MEMORY: &str =
     "measured on 2026-11-26, `cargo run --profile quick -p latchkey-bench-gate --bin memory -- 1000000`";
-const METER: &str = "measured with three replicas, debug build, before a write waited for a round: RevokeKey at the median; \
-     docs/performance.md has newer ones";
+const METER: &str =
+    "measured with a debug build, three replicas, before writes waited for a round: RevokeKey's median";
 
 /// All figures with their defaults.
 pub(crate) const FIGURES: [Figure; 19] = [
