@@ -2,6 +2,7 @@
 //! containers of its manifests run as they are written, with the real program and a real PostgreSQL.
 
 mod run;
+mod settings;
 
 use std::collections::BTreeSet;
 use std::process::{Command, Output};
@@ -183,6 +184,9 @@ fn bad_values_are_refused_by_name() {
         (json!({ "settings": { "grpc_addr": "0.0.0.0:1" } }), vec!["settings", "grpc_addr"]),
         (json!({ "settings": { "database_url": "postgres://x" } }), vec!["settings", "database_url"]),
         (json!({ "settings": { "single_replica": "yes" } }), vec!["single_replica", "boolean"]),
+        (json!({ "settings": { "cache_lease": 30 } }), vec!["cache_lease", "string"]),
+        (json!({ "settings": { "check_auth": 1 } }), vec!["check_auth", "string"]),
+        (json!({ "settings": { "database_connections": 1.5 } }), vec!["database_connections", "integer"]),
         (json!({ "image": { "digest": "sha256:12" } }), vec!["digest"]),
         (json!({ "image": { "pullPolicy": "Sometimes" } }), vec!["pullPolicy", "IfNotPresent"]),
         (json!({ "secrets": { "existingSecret": "" } }), vec!["existingSecret"]),

@@ -117,6 +117,23 @@ fn every_resource_of_kubernetes_is_one() {
 }
 
 #[test]
+fn the_probes_use_tls_where_the_admin_port_does() {
+    let settings = read("deploy/kubernetes/latchkey.toml");
+    // This setting puts the admin port under TLS as well.
+    let tls = settings.lines().any(|line| line == "http_tls = true");
+    assert!(settings.contains("admin_addr = "), "{settings}");
+    let deployment = serde_saphyr::from_str::<serde_json::Value>(&read("deploy/kubernetes/deployment.yaml"));
+    let deployment = deployment.expect("YAML");
+    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+    for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
+        let asked = &container[probe]["httpGet"];
+        let scheme = asked["scheme"].as_str().unwrap_or("HTTP");
+        assert_eq!(asked["port"], "admin", "{probe}");
+        assert_eq!(scheme, if tls { "HTTPS" } else { "HTTP" }, "{probe}");
+    }
+}
+
+#[test]
 fn every_rule_of_the_network_policy_names_who_may_connect() {
     let policy = serde_saphyr::from_str::<serde_json::Value>(&read("deploy/kubernetes/networkpolicy.yaml"));
     let policy = policy.expect("YAML");

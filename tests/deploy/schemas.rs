@@ -36,6 +36,7 @@ fn a_resource_that_is_wrong_is_found_so() {
         (&mesh, "timeout: 0.2s", "timeout: 200ms"),
         (&mesh, "statusOnError: \"503\"", "statusOnError: 503"),
         (&mesh, "failOpen:", "failedOpen:"),
+        (&mesh, "normalization: MERGE_SLASHES", "normalization: MERGE"),
         (&rules, "action: CUSTOM", "action: ASK"),
         (&rules, "mode: MUTUAL", "mode: BOTH"),
     ] {

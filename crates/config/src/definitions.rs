@@ -101,7 +101,7 @@ settings! {
     GRPC_ADDR = "grpc_addr", "LATCHKEY_GRPC_ADDR", Text, Some("127.0.0.1:50051"),
         "Address of the gRPC port, IP:PORT or unix:PATH for a Unix socket: Envoy's ext_authz, latchkey.v1, health and reflection";
     HTTP_ADDR = "http_addr", "LATCHKEY_HTTP_ADDR", Text, Some("127.0.0.1:8081"),
-        "Address of the HTTP port, IP:PORT or unix:PATH: /livez, /readyz and /metrics";
+        "Address of the HTTP port, IP:PORT or unix:PATH: /.well-known/jwks.json, products' endpoints, /livez, /readyz and /metrics";
     ADMIN_ADDR = "admin_addr", "LATCHKEY_ADMIN_ADDR", Text, None,
         "Separate address for /livez, /readyz and /metrics: the HTTP port then serves only the key set and products' endpoints, whose clients cannot take the connections of probes";
     INSECURE = "insecure", "LATCHKEY_INSECURE", Switch, Some("false"),
@@ -177,7 +177,7 @@ settings! {
     MANAGEMENT_TLS_CLIENT_CRL = "management_tls_client_crl", "LATCHKEY_MANAGEMENT_TLS_CLIENT_CRL", Text, None,
         "File of revocation lists for client certificates on the management port; by default tls_client_crl";
     HTTP_TLS = "http_tls", "LATCHKEY_HTTP_TLS", Switch, Some("false"),
-        "Serve the HTTP port by TLS with the same certificate; it does not ask for client certificates";
+        "Serve the HTTP port and the admin port by TLS with the same certificate; they do not ask for client certificates";
     CORE_DUMPS = "core_dumps", "LATCHKEY_CORE_DUMPS", Switch, Some("false"),
         "Permit core dumps, and debuggers of the same user: both can read the keys in the process's memory";
     USAGE_FLUSH_INTERVAL ="usage_flush_interval" was "usage_flush", "LATCHKEY_USAGE_FLUSH_INTERVAL", Text, Some("5s"),

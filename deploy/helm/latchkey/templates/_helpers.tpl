@@ -59,6 +59,22 @@ resources exist. */ -}}
 {{- if .Values.secrets.create -}}{{ include "latchkey.fullname" . }}-migrate{{- else -}}{{ .Values.secrets.existingSecret }}{{- end -}}
 {{- end -}}
 
+{{- /* Variables of the migration: the settings of the database and the log, because the ConfigMap with the settings file does
+not exist yet when the hook runs, and then extraEnv, which wins. */ -}}
+{{- define "latchkey.migrationEnv" -}}
+{{- $extra := list -}}
+{{- range .Values.extraEnv }}{{ $extra = append $extra .name }}{{ end -}}
+{{- range $name, $value := .Values.settings -}}
+{{- $variable := ternary "RUST_LOG" (printf "LATCHKEY_%s" (upper $name)) (eq $name "log") -}}
+{{- if and (or (hasPrefix "database_" $name) (has $name (list "log" "log_format"))) (not (has $variable $extra)) }}
+- { name: {{ $variable }}, value: {{ include "latchkey.scalar" $value | quote }} }
+{{- end }}
+{{- end }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
 {{- define "latchkey.tlsSecret" -}}
 {{- default (printf "%s-tls" (include "latchkey.fullname" .)) .Values.tls.existingSecret -}}
 {{- end -}}
@@ -84,6 +100,11 @@ seccompProfile: { type: RuntimeDefault }
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities: { drop: [ALL] }
+{{- end -}}
+
+{{- /* Text of a value. Helm reads each number as a float64, and prints a large one with an exponent. */ -}}
+{{- define "latchkey.scalar" -}}
+{{- if and (kindIs "float64" .) (eq . (floor .)) }}{{ int64 . }}{{ else }}{{ . }}{{ end -}}
 {{- end -}}
 
 {{- /* The settings file. A JSON text is a TOML value for strings, numbers, booleans and lists of strings. */ -}}
@@ -117,7 +138,7 @@ cache_max_bytes = "{{ int .Values.cacheMaxMiB }}MiB"
 shutdown_delay = "{{ int .Values.shutdown.delaySeconds }}s"
 shutdown_timeout = "{{ int .Values.shutdown.timeoutSeconds }}s"
 {{- range $name, $value := .Values.settings }}
-{{ $name }} = {{ if kindIs "float64" $value }}{{ int64 $value }}{{ else }}{{ toJson $value }}{{ end }}
+{{ $name }} = {{ if kindIs "float64" $value }}{{ include "latchkey.scalar" $value }}{{ else }}{{ toJson $value }}{{ end }}
 {{- end }}
 {{- if .Values.operators }}
 
