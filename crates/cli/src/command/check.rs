@@ -15,6 +15,8 @@ pub(super) async fn run(globals: &Globals, args: CheckArgs) -> Result<(), CliErr
     show(globals.output, &answer)?;
     match answer.decision() {
         v1::Decision::Allow => Ok(()),
+        // A field of the request is wrong, which says nothing of the credential. The answer names it.
+        v1::Decision::Deny if answer.reason() == v1::Reason::MalformedRequest => Err(CliError::Findings(2)),
         v1::Decision::Deny | v1::Decision::Unspecified => Err(CliError::Denied),
     }
 }

@@ -26,6 +26,18 @@ fn a_missing_or_decorated_credential_is_named_with_the_places_to_correct() {
 }
 
 #[test]
+fn a_check_with_a_wrong_field_is_no_denial_to_a_script() {
+    let served = Served::start();
+    for wrong in [["--source-ip", "bogus"], ["--profile", "nope"]] {
+        let (code, out, error) =
+            served.call(&[&["check", "dk_live_x", "--path", "/things"], &wrong[..]].concat());
+        assert!(code == 2 && out.contains("MALFORMED_REQUEST"), "{code} {out} {error}");
+    }
+    assert_eq!(served.call(&["check", "dk_live_x", "--path", "/things"]).0, 3);
+    served.end();
+}
+
+#[test]
 fn a_wrong_name_is_told_once_with_the_choices_and_the_nearest() {
     let served = Served::start();
     let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../profiles/demo.toml");

@@ -71,7 +71,9 @@ impl Startup {
     async fn print_root_key(&self) -> Result<(), StartupError> {
         let value = operators::new_root_key_value(&mut self.random.generator());
         if self.create_root_key(&value, false).await? {
-            tracing::info!("created the operators' first key; it is printed only once, on the next line");
+            tracing::info!(
+                "created the operators' first key; it is printed only once, to standard error, in a line of its own"
+            );
             // One write, so that no other output gets into the line. If standard error is not read, the key is lost;
             // another one can be set by LATCHKEY_ROOT_KEY.
             let line = format!("{}\n", value.reveal());
