@@ -99,17 +99,24 @@ impl Follower {
     }
 
     /// Continues at the present state of the database, with an empty cache. Needed if the feed has a gap: changes were
-    /// pruned while this replica was away, and it is unknown which entries are stale, and whether the database still
-    /// has what was applied here. What was taken away here is therefore taken away again where it is not gone.
+    /// pruned while this replica was away, and it is unknown which entries are stale. Unless the audit log shows that the
+    /// database still has what was applied here, what was taken away here is taken away again where it is not gone.
     pub(super) async fn resync(&self, revision: u64) -> Result<(), SystemError> {
         tracing::warn!(revision, "the change feed has a gap; the cache is cleared");
         self.parts.cache.end_lease();
-        let again = self.take_away_again(0).await?;
+        let intact = match self.history(self.applied_revision()) {
+            // The search may take too long. Then it is unknown.
+            Some(applied) => self.parts.feed.has_history(&applied).await.unwrap_or(false),
+            None => false,
+        };
+        let again = if intact { None } else { Some(self.take_away_again(0).await?) };
         let history = self.history_of(revision).await?;
         self.restart_from(revision).await?;
         // Last, so that an attempt that failed is repeated: until then the histories show what is missing.
         let changes = self.parts.cache.applied_changes();
-        changes.rebase(0, &again.revisions);
+        if let Some(again) = again {
+            changes.rebase(0, &again.revisions);
+        }
         if let Some(history) = history {
             changes.record_history(revision, history);
         }

@@ -1,5 +1,6 @@
 //! Tests of the follower on a real store: two replicas are two followers of one database.
 
+mod gaps;
 mod history;
 mod leases;
 mod link;

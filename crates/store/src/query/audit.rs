@@ -199,6 +199,14 @@ pub(crate) async fn last(connection: &PooledConnection) -> Result<Option<Anchor>
     }))
 }
 
+/// Returns whether an event has this hash. Reads the events from the newest one on, since hashes have no index.
+pub(crate) async fn has_hash(connection: &PooledConnection, hash: &[u8; 32]) -> Result<bool, StoreError> {
+    let query = Entity::find().select_only().column(Column::Sequence).filter(Column::Hash.eq(hash.to_vec()));
+    let found: Option<i64> =
+        query.order_by_desc(Column::Sequence).limit(1).into_tuple().one(connection).await?;
+    Ok(found.is_some())
+}
+
 /// Returns the row as the next anchor if it continues the chain.
 fn follows(last: &Anchor, row: &Model) -> Option<Anchor> {
     let sequence = last.sequence + 1;

@@ -48,6 +48,13 @@ impl ChangeFeed for Store {
         .await
     }
 
+    async fn has_history(&self, history: &HistoryHash) -> Result<bool, SystemError> {
+        self.with_deadline(QueryKind::ChangeFeed, async {
+            query::audit::has_hash(&self.pool.acquire().await?, history).await
+        })
+        .await
+    }
+
     fn replace_sessions(&self) {
         self.pool.replace_all();
     }

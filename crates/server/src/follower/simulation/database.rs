@@ -32,6 +32,8 @@ pub(super) struct Database {
     writes: u64,
     longest_lease: Duration,
     history: HistoryHash,
+    /// Histories at all revisions, as the audit log keeps them.
+    histories: BTreeSet<HistoryHash>,
 }
 
 /// Row of a replica. Its checksum is stored as what it was computed from.
@@ -61,6 +63,7 @@ impl Database {
             writes: 0,
             longest_lease: Duration::ZERO,
             history: [0; 32],
+            histories: BTreeSet::new(),
         }
     }
 
@@ -70,6 +73,7 @@ impl Database {
         let last = u64::from_be_bytes(std::array::from_fn(|index| self.history[index]));
         let next = (last ^ nonce).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23) ^ self.head;
         self.history[..8].copy_from_slice(&next.to_be_bytes());
+        self.histories.insert(self.history);
         let change = Change { revision: self.head, subject, effect, history: Some(self.history) };
         self.changes.insert(self.head, change);
         self.head
@@ -155,6 +159,10 @@ impl Database {
     pub(super) fn histories(&self, newest: u64, limit: u32) -> Vec<(u64, HistoryHash)> {
         let rows = self.changes.range(..=newest).rev().take(limit as usize);
         rows.filter_map(|(revision, change)| Some((*revision, change.history?))).collect()
+    }
+
+    pub(super) fn has_history(&self, history: &HistoryHash) -> bool {
+        self.histories.contains(history)
     }
 
     /// Deletes changes as the store does: none that a replica with a row has not applied.

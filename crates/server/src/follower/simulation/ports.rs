@@ -52,6 +52,11 @@ impl ChangeFeed for Link {
         self.read(move |database| database.histories(newest, limit)).await
     }
 
+    async fn has_history(&self, history: &HistoryHash) -> Result<bool, SystemError> {
+        let history = *history;
+        self.read(move |database| database.has_history(&history)).await
+    }
+
     fn require_revision(&self, revision: u64) {
         self.require(revision);
     }

@@ -89,6 +89,11 @@ impl ChangeFeed for StoreLink {
         self.store.history(newest, limit).await
     }
 
+    async fn has_history(&self, history: &HistoryHash) -> Result<bool, SystemError> {
+        self.check_connected()?;
+        self.store.has_history(history).await
+    }
+
     fn require_revision(&self, revision: u64) {
         self.store.require_revision(revision);
     }
