@@ -102,3 +102,28 @@ async fn a_replica_works_twenty_milliseconds_from_its_database() {
 async fn a_replica_works_fifty_milliseconds_from_its_database() {
     works_at_a_distance(Duration::from_millis(50)).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_key_passes_at_once_far_from_the_database() {
+    let postgres = Postgres::start();
+    let url = postgres.database();
+    let proxy = Proxy::to(postgres.port());
+    let near = Setup::default().database(&url).profile("shop", SHOP).start();
+    let near = near.operator();
+    let known = keys(&near, 1).await;
+    let far = Setup::default().database(&postgres.through(proxy.port(), &url));
+    let far =
+        far.environment("LATCHKEY_DATABASE_DEADLINE", "10s").environment("LATCHKEY_CHECK_DEADLINE", "500ms");
+    // The feed must not show the new keys before they are checked.
+    let far = far.environment("LATCHKEY_FEED_POLL_INTERVAL", "10s").start();
+    let far = far.operator();
+    assert_eq!(allowed(&far, &known[0]).await.ok(), Some(true), "a connection is open");
+    for direction in [Direction::Up, Direction::Down] {
+        proxy.delay(direction, Duration::from_millis(150));
+    }
+    for _ in 0..3 {
+        let value = near.try_key(key("acme", "live")).await.expect("a key is made").1;
+        let passes = allowed(&far, &value).await;
+        assert_eq!(passes.as_ref().ok(), Some(&true), "one round trip fits into the deadline: {passes:?}");
+    }
+}

@@ -22,6 +22,11 @@ impl ReplicaCache {
         ReadStart(self.resets.load(Ordering::SeqCst))
     }
 
+    /// Returns the begin of a look-up whose result is known now: one that is never cached if its state has no known history.
+    pub(crate) fn cacheable(start: ReadStart, read_at: ReadAt) -> ReadStart {
+        if read_at.unknown_history { ReadStart(u64::MAX) } else { start }
+    }
+
     /// Records the state that the cache is about to be filled from. Afterwards would be too late: the feed may pass the state
     /// in between.
     pub(crate) fn record_read(&self, start: ReadStart, read_at: ReadAt) {

@@ -115,7 +115,10 @@ async fn nothing_that_was_read_before_a_reset_is_ahead_of_the_feed() {
 fn states_are_compared_until_they_are_known_to_be_in_the_database() {
     let cache = ReplicaCache::new(1 << 20);
     let known = |revision: u64| (revision < 7).then_some([1; 32]);
-    let read = |revision, history| cache.record_read(cache.begin_read(), ReadAt { revision, history });
+    let read = |revision, history| {
+        let read_at = ReadAt { revision, history, ..ReadAt::default() };
+        cache.record_read(cache.begin_read(), read_at);
+    };
     cache.set_applied(4);
     // What was read at an earlier state than the feed has shown was not cached.
     read(3, Some([9; 32]));

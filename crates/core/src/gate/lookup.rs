@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{EvalContext, Gate};
 use crate::cache::bounded_cache::LoadGuard;
-use crate::cache::{CacheLookup, Cached, KeyRead};
+use crate::cache::{CacheLookup, Cached, KeyRead, ReplicaCache};
 use crate::cached_key::CachedKey;
 use crate::error::SystemError;
 use crate::id::{FamilyId, UserId};
@@ -102,6 +102,7 @@ impl<L: Limiter> Gate<L> {
         eval.context.lookups.misses += 1;
         let start = self.parts.cache.begin_read();
         let result = self.parts.store.key_by_hash(hash).await?;
+        let start = ReplicaCache::cacheable(start, result.read_at);
         let revision = result.read_at.revision;
         let mut read = KeyRead { start, revision, changed_at: 0 };
         if let Some((key, tenant)) = &result.entry {
@@ -156,6 +157,7 @@ impl<L: Limiter> Gate<L> {
         eval.context.lookups.misses += 1;
         let start = cache.begin_read();
         let result = self.parts.store.user_by_id(id).await?;
+        let start = ReplicaCache::cacheable(start, result.read_at);
         let revision = result.read_at.revision;
         if let Some((user, tenant)) = &result.entry {
             let log = cache.applied_changes();
@@ -191,6 +193,7 @@ impl<L: Limiter> Gate<L> {
         eval.context.lookups.misses += 1;
         let start = cache.begin_read();
         let result = self.parts.store.family(id, signing_key).await?;
+        let start = ReplicaCache::cacheable(start, result.read_at);
         let revision = result.read_at.revision;
         eval.context.revision = revision;
         let Some(cached) = result.entry.filter(|_| result.signing_key_in_force).map(Arc::new) else {

@@ -19,13 +19,16 @@ pub struct ReadAt {
     /// History of the database at that revision, if it is newer than what the process requires of every answer. A database
     /// that loses commits gives the number of a lost revision to another write.
     pub history: Option<HistoryHash>,
+    /// True if the state is newer than what the process requires, and there was no time to read its history. What was read
+    /// may be used once and not be cached: the loss of this state would not be noticed.
+    pub unknown_history: bool,
 }
 
 impl ReadAt {
     /// Returns a state of which the revision alone is known.
     #[must_use]
     pub fn revision(revision: u64) -> Self {
-        Self { revision, history: None }
+        Self { revision, ..Self::default() }
     }
 }
 

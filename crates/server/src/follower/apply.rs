@@ -42,7 +42,8 @@ impl Follower {
         let new = &page[page.partition_point(|change| change.revision <= applied)..];
         let Some(last) = new.last() else { return Ok(()) };
         // From here on, look-ups at this revision read no history. If this poll fails, the next one compares it.
-        self.parts.cache.reads().record(ReadAt { revision: last.revision, history: last.history });
+        let read_at = ReadAt { revision: last.revision, history: last.history, ..ReadAt::default() };
+        self.parts.cache.reads().record(read_at);
         self.parts.feed.require_revision(last.revision);
         let profiles = new.iter().any(|change| matches!(change.subject, ChangeSubject::Profile(_)));
         if profiles {
@@ -68,7 +69,12 @@ impl Follower {
     /// what was reloaded is noticed if this state is compared. Returns `None` if it has no history.
     async fn newest_state(&self) -> Result<Option<ReadAt>, SystemError> {
         let newest = self.parts.feed.history(NEWEST, 1).await?;
-        Ok(newest.first().map(|(revision, history)| ReadAt { revision: *revision, history: Some(*history) }))
+        let state = |(revision, history): &(u64, HistoryHash)| ReadAt {
+            revision: *revision,
+            history: Some(*history),
+            ..ReadAt::default()
+        };
+        Ok(newest.first().map(state))
     }
 
     pub(super) fn mark_applied(&self, revision: u64) {

@@ -16,7 +16,7 @@ use sea_orm::sqlx::{
 
 use super::raw_connection::{SqlCommand, SqlOutcome, done, query, rows};
 use super::{Dialect, OpenError, session};
-use crate::query::check;
+use crate::query::{check, feed};
 
 /// Connection pooler between the store and PostgreSQL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,8 +79,9 @@ impl PgSession {
                 if prepared.is_ok() {
                     // A first Check then takes one round trip instead of two. Before the first migration, the tables
                     // are not there, which is reported elsewhere.
-                    let sql = AssertSqlSafe(check::text_for_one()).into_sql_str();
-                    let _ = raw.prepare(sql).await;
+                    for text in [check::text_for_one(), feed::text_of_history()] {
+                        let _ = raw.prepare(AssertSqlSafe(text).into_sql_str()).await;
+                    }
                 }
                 prepared
             }

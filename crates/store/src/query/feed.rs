@@ -3,7 +3,7 @@
 use latchkey_core::ports::{Change, ChangeEffect, ChangeSubject, HistoryHash, PendingChange};
 use latchkey_core::secret::KeyHash;
 use sea_orm::entity::prelude::*;
-use sea_orm::{QueryOrder, QuerySelect};
+use sea_orm::{DbBackend, QueryOrder, QuerySelect, QueryTrait};
 
 use crate::entity::change::{Column, Entity, Model};
 use crate::entity::head;
@@ -71,9 +71,18 @@ pub(crate) async fn history_at(
     connection: &PooledConnection,
     revision: u64,
 ) -> Result<Option<HistoryHash>, StoreError> {
-    let query = Entity::find_by_id(number::to_i64(revision)).select_only().column(Column::History);
-    let found: Option<Option<Vec<u8>>> = query.into_tuple().one(connection).await?;
+    let found: Option<Option<Vec<u8>>> = of_history(revision).into_tuple().one(connection).await?;
     found.flatten().map(|hash| history(number::to_i64(revision), &hash)).transpose()
+}
+
+fn of_history(revision: u64) -> Select<Entity> {
+    Entity::find_by_id(number::to_i64(revision)).select_only().column(Column::History)
+}
+
+/// Returns the SQL text of [`history_at`] on PostgreSQL, so that a connection can prepare it in advance.
+pub(crate) fn text_of_history() -> String {
+    // `one` adds the limit.
+    of_history(0).limit(1).build(DbBackend::Postgres).sql
 }
 
 /// Returns the newest revision of the database.

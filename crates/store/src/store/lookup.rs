@@ -12,6 +12,7 @@ use latchkey_core::ports::timing::QueryKind;
 use latchkey_core::ports::{FamilyLookup, KeyStore, LookupResult, ReadAt, RefreshTokenLookup};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::user::UserRecord;
+use tokio::time::Instant;
 
 use super::Store;
 use crate::error::StoreError;
@@ -22,19 +23,23 @@ type Answer<T> = Result<T, SystemError>;
 
 impl Store {
     async fn keys(&self, hashes: &[KeyHash], deadline: Duration) -> Vec<Answer<LookupResult>> {
+        let begun = Instant::now();
         let query = async {
             let (connection, required) = (self.pool.acquire().await?, self.required_revision());
+            let time = LookupTime::begin(begun, deadline);
             let found = query::check::by_hash(&connection, hashes).await?;
-            up_to_date(&connection, required, found, |found| &mut found.read_at).await
+            up_to_date(&connection, required, time, found, |found| &mut found.read_at).await
         };
         for_each_id(hashes.len(), self.with_deadline_of(deadline, QueryKind::FindKey, query)).await
     }
 
     async fn users(&self, ids: &[UserId], deadline: Duration) -> Vec<Answer<LookupResult<UserRecord>>> {
+        let begun = Instant::now();
         let query = async {
             let (connection, required) = (self.pool.acquire().await?, self.required_revision());
+            let time = LookupTime::begin(begun, deadline);
             let found = query::user::with_tenant(&connection, ids).await?;
-            up_to_date(&connection, required, found, |found| &mut found.read_at).await
+            up_to_date(&connection, required, time, found, |found| &mut found.read_at).await
         };
         for_each_id(ids.len(), self.with_deadline_of(deadline, QueryKind::FindUser, query)).await
     }
@@ -45,10 +50,12 @@ impl Store {
         signing_key: &str,
         deadline: Duration,
     ) -> Vec<Answer<FamilyLookup>> {
+        let begun = Instant::now();
         let query = async {
             let (connection, required) = (self.pool.acquire().await?, self.required_revision());
+            let time = LookupTime::begin(begun, deadline);
             let found = query::token::for_check(&connection, ids, signing_key).await?;
-            up_to_date(&connection, required, found, |found| &mut found.read_at).await
+            up_to_date(&connection, required, time, found, |found| &mut found.read_at).await
         };
         for_each_id(ids.len(), self.with_deadline_of(deadline, QueryKind::FindFamily, query)).await
     }
@@ -87,12 +94,34 @@ pub(super) async fn require_up_to_date(
     Ok(())
 }
 
+/// Time of a look-up.
+struct LookupTime {
+    /// When the look-up must be done.
+    end: Instant,
+    /// When its query was sent.
+    sent: Instant,
+}
+
+impl LookupTime {
+    /// Returns the time of a look-up that began at `begun` and sends its query now.
+    fn begin(begun: Instant, deadline: Duration) -> Self {
+        Self { end: begun + deadline, sent: Instant::now() }
+    }
+
+    /// Returns whether there is time for another query that takes as long as the one that was answered now.
+    fn permits_another(&self) -> bool {
+        let now = Instant::now();
+        now + (now - self.sent) < self.end
+    }
+}
+
 /// Returns what a query found, unless the server that answered is behind what this process has applied: a standby, or a
-/// primary from before a failover. Its connection is closed then. If it is ahead, the history there is read too: a failover may
-/// lose it before this process applies it.
+/// primary from before a failover. Its connection is closed then. If it is ahead, the history there is read too, if there is
+/// time: a failover may lose it before this process applies it.
 async fn up_to_date<T>(
     connection: &PooledConnection,
     required: u64,
+    time: LookupTime,
     mut found: Vec<Answer<T>>,
     read_at: impl Fn(&mut T) -> &mut ReadAt,
 ) -> Result<Vec<Answer<T>>, StoreError> {
@@ -104,8 +133,11 @@ async fn up_to_date<T>(
         return Err(StoreError::Stale);
     }
     if revision > required {
-        let history = query::feed::history_at(connection, revision).await?;
-        found.iter_mut().flatten().for_each(|found| read_at(found).history = history);
+        let known = time.permits_another();
+        let history = if known { query::feed::history_at(connection, revision).await? } else { None };
+        for found in found.iter_mut().flatten() {
+            *read_at(found) = ReadAt { revision, history, unknown_history: !known };
+        }
     }
     Ok(found)
 }

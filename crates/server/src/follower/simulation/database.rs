@@ -144,7 +144,8 @@ impl Database {
     pub(super) fn look_up(&self, hash: &KeyHash) -> LookupResult {
         let found = self.key_number(hash).filter(|key| !self.absent.contains(key));
         let entry = found.map(|key| (self.keys[key].clone(), self.tenant.clone()));
-        let read_at = ReadAt { revision: self.head, history: self.history_at(self.head) };
+        let read_at =
+            ReadAt { revision: self.head, history: self.history_at(self.head), ..ReadAt::default() };
         LookupResult { entry, read_at }
     }
 
