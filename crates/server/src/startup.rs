@@ -126,8 +126,9 @@ impl Startup {
             sleep(pause.mul_f64(self.random.generator().random_range(0.5..1.0))).await;
             pause = (pause * 2).min(max_pause);
         }
-        // After the migrations, which need a connection of their own.
-        self.store.warm_up();
+        // After the migrations, which need a connection of their own. A first Check that had to wait for a connection to a
+        // distant database would miss its deadline.
+        self.store.warm_up().await;
         self.readiness.set_ready().await;
         tracing::info!("ready");
         let pruner = Pruner {

@@ -15,8 +15,6 @@ use super::{DatabaseFailure, OpenError, Pool, PoolPermit};
 
 /// Time for which the pool has fewer connections after the server refused one.
 const WITHHELD_FOR: Duration = Duration::from_secs(5);
-/// Number of connections that are opened besides the first one, before a caller needs them.
-const WARM: usize = 3;
 
 /// Connections that the pool counts, and those that it must do without.
 #[derive(Default)]
@@ -74,18 +72,16 @@ impl Pool {
         receiver.await.unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)))
     }
 
-    /// Opens some connections for later callers, as far as permits are free.
-    pub(crate) fn warm_up(self: &Arc<Self>) {
-        for _ in 0..WARM {
+    /// Opens three connections for later callers besides the first one, as far as permits are free. Returns when all are
+    /// open or have failed.
+    pub(crate) async fn warm_up(self: &Arc<Self>) {
+        let open = async || {
             let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else { return };
-            let pool = Arc::clone(self);
-            #[expect(clippy::disallowed_methods, reason = "at most one task a permit")]
-            tokio::spawn(async move {
-                if let Ok(Opened::Connection(entry, _permit)) = pool.open(permit).await {
-                    pool.return_idle(entry, Instant::now());
-                }
-            });
-        }
+            if let Ok(Opened::Connection(entry, _permit)) = self.open(permit).await {
+                self.return_idle(entry, Instant::now());
+            }
+        };
+        tokio::join!(open(), open(), open());
     }
 
     /// Gives back the permits that were kept back long enough, one after the other, so that few connections at once

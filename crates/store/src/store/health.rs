@@ -1,5 +1,7 @@
 //! Health of the database and of the connections to it, for the process itself and for operators.
 
+use std::time::Duration;
+
 use latchkey_core::error::SystemError;
 use latchkey_core::ports::timing::QueryKind;
 use latchkey_core::time::Timestamp;
@@ -7,6 +9,9 @@ use latchkey_core::time::Timestamp;
 use super::Store;
 use crate::pool::{DatabaseFailure, DatabaseFileError, Durability, cause_of, durability};
 use crate::query::health;
+
+/// Longest time for which a start waits for connections that callers will need.
+const WARM_UP: Duration = Duration::from_secs(2);
 
 impl Store {
     /// Returns the database's clock, and whether it is read-only.
@@ -42,10 +47,11 @@ impl Store {
         Err(self.failure().unwrap_or_else(|| DatabaseFailure { cause: cause_of(&error), refused: false }))
     }
 
-    /// Opens some connections for later callers, in the background. Does nothing on SQLite, where it takes no time.
-    pub fn warm_up(&self) {
+    /// Opens some connections for later callers, and returns when they are open or have failed, or after two seconds; those
+    /// that are not open by then go on. Does nothing on SQLite, where it takes no time.
+    pub async fn warm_up(&self) {
         if self.postgres.is_some() {
-            self.pool.warm_up();
+            drop(tokio::time::timeout(WARM_UP, self.pool.warm_up()).await);
         }
     }
 
