@@ -34,8 +34,10 @@ impl Globals {
     /// Credentials of the caller, from the command line and the environment.
     pub(crate) fn credential(&self) -> Result<Option<Secret>, CliError> {
         match (&self.api_key, &self.key_file) {
-            // An empty variable counts as not set.
-            (Some(key), _) => Ok(Some(key.clone()).filter(|key| !key.0.is_empty())),
+            (Some(_), Some(_)) => {
+                Err(CliError::Usage("give --api-key or --key-file, and not both".to_owned()))
+            }
+            (Some(key), None) => Ok(Some(key.clone()).filter(|key| !key.0.is_empty())),
             (None, Some(path)) => match read_secret(path)? {
                 Secret(key) if key.is_empty() => Err(CliError::Usage(format!(
                     "the file {} of --key-file (LATCHKEY_API_KEY_FILE) is empty: write the key into it",

@@ -21,7 +21,7 @@ pub(crate) struct GlobalArgs {
     #[arg(long, global = true, value_name = "KEY")]
     pub(crate) api_key: Option<Secret>,
     /// A file that holds the credential to call with (`LATCHKEY_API_KEY_FILE`)
-    #[arg(long, global = true, value_name = "FILE", conflicts_with = "api_key")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
     /// The CA of the server's certificate; the system's by default
     #[arg(long, global = true, env = "LATCHKEY_CA_FILE", value_name = "FILE")]
@@ -43,6 +43,8 @@ pub(crate) struct Globals {
     pub(crate) server: String,
     pub(crate) api_key: Option<Secret>,
     pub(crate) key_file: Option<PathBuf>,
+    /// The credential of the environment, or its file, where the command line names a file.
+    pub(crate) of_environment: (Option<Secret>, Option<PathBuf>),
     pub(crate) ca_file: Option<PathBuf>,
     pub(crate) certificate: Option<(PathBuf, PathBuf)>,
     pub(crate) output: Format,
@@ -60,11 +62,13 @@ impl GlobalArgs {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         let key = variable(KEY_VARIABLE).map(std::ffi::OsString::into_string).transpose();
         let key = key.map_err(|_| CliError::Usage(format!("{KEY_VARIABLE} is not valid UTF-8")))?;
-        let said = self.or_credential(key.map(Secret), variable(KEY_FILE_VARIABLE).map(PathBuf::from))?;
-        match user_config_path().filter(|path| path.is_file()) {
-            Some(path) => said.with_defaults(read(&path)?),
-            None => said.with_defaults(Self::default()),
-        }
+        let of_environment = (key.map(Secret), variable(KEY_FILE_VARIABLE).map(PathBuf::from));
+        let said = self.or_credential(of_environment.0.clone(), of_environment.1.clone())?;
+        let globals = match user_config_path().filter(|path| path.is_file()) {
+            Some(path) => said.with_defaults(read(&path)?)?,
+            None => said.with_defaults(Self::default())?,
+        };
+        Ok(Globals { of_environment, ..globals })
     }
 
     /// Takes the credential of the environment if the command line has none.
@@ -92,6 +96,7 @@ impl GlobalArgs {
             server: self.server.or(file.server).unwrap_or_else(|| SERVER.to_owned()),
             api_key: self.api_key,
             key_file,
+            of_environment: (None, None),
             ca_file: self.ca_file.or(file.ca_file),
             certificate,
             output: self.output.or(file.output).unwrap_or(Format::Text),

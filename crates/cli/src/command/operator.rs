@@ -110,6 +110,9 @@ fn destination(globals: &Globals, named: Option<&Path>) -> (Globals, Option<Path
         (Some(path), _) => (globals, Some(path.to_owned())),
         (None, Some(path)) => {
             globals.key_file = None;
+            if globals.api_key.is_none() {
+                (globals.api_key, globals.key_file) = globals.of_environment.clone();
+            }
             (globals, Some(path))
         }
         (None, None) => (globals, None),
