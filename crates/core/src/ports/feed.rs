@@ -110,7 +110,7 @@ pub trait ChangeFeed: Send + Sync {
     /// Returns revisions up to `newest` with the history at each of them, newest first: `limit` of them at most.
     async fn history(&self, newest: u64, limit: u32) -> Result<Vec<(u64, HistoryHash)>, SystemError>;
     /// Returns whether the database was once in a state with this history and has lost nothing since, also if the change of
-    /// that revision was pruned.
+    /// that revision was pruned. Fails if the server that answers is behind the required revision.
     async fn has_history(&self, history: &HistoryHash) -> Result<bool, SystemError>;
     /// Refuses answers to look-ups that are older than `revision` from now on: they come from a server that is behind.
     /// A lower revision replaces a higher one, as after a database was restored.

@@ -110,6 +110,8 @@ impl Follower {
     pub(super) async fn resync(&self, revision: u64) -> Result<(), SystemError> {
         tracing::warn!(revision, "the change feed has a gap; the cache is cleared");
         self.parts.cache.end_lease();
+        // A primary from before a failover, which has what the new one lost, must not answer.
+        self.parts.feed.require_revision(revision);
         let intact = match self.history(self.applied_revision()) {
             // The search may take too long. Then it is unknown.
             Some(applied) => self.parts.feed.has_history(&applied).await.unwrap_or(false),

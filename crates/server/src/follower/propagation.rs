@@ -133,7 +133,7 @@ impl Follower {
         };
         let pending = self.parts.membership.as_ref()?.pending(wait.began, now, applied);
         if pending.is_some() && ahead.get() {
-            // Writes that notify nobody have moved another replica on. Its report can be compared once they are applied here.
+            // Writes that notify no replica have moved another one on. Its report can be compared once they are applied here.
             self.wake.notify_one();
         }
         pending

@@ -10,6 +10,7 @@ use latchkey_core::ports::{
 };
 
 use super::Store;
+use super::lookup::require_up_to_date;
 use crate::error::StoreError;
 use crate::{query, replicas};
 
@@ -50,7 +51,10 @@ impl ChangeFeed for Store {
 
     async fn has_history(&self, history: &HistoryHash) -> Result<bool, SystemError> {
         self.with_deadline(QueryKind::ChangeFeed, async {
-            query::audit::has_hash(&self.pool.acquire().await?, history).await
+            let (connection, required) = (self.pool.acquire().await?, self.required_revision());
+            let found = query::audit::has_hash(&connection, history).await?;
+            require_up_to_date(&connection, required).await?;
+            Ok(found)
         })
         .await
     }
