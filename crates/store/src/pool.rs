@@ -65,6 +65,7 @@ use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
+use crate::error::lacks_function;
 use database_file::DatabaseFile;
 use failures::{FailedStep, Failures};
 use open_error::OpenError;
@@ -159,9 +160,22 @@ impl Pool {
 
     /// Returns a connection with an open transaction, for one write.
     pub(crate) async fn begin(self: &Arc<Self>) -> Result<PooledConnection, DbErr> {
+        self.begin_with(None).await
+    }
+
+    /// Returns a connection with an open transaction, for one write, which holds an advisory lock. Where there are no such
+    /// locks, it begins without: in SQLite, and on servers that lack them or do not permit them.
+    pub(crate) async fn begin_locked(self: &Arc<Self>, lock: i64) -> Result<PooledConnection, DbErr> {
+        match self.begin_with(Some(lock)).await {
+            Err(error) if lacks_function(&error) => self.begin_with(None).await,
+            result => result,
+        }
+    }
+
+    async fn begin_with(self: &Arc<Self>, lock: Option<i64>) -> Result<PooledConnection, DbErr> {
         let write_permit = acquire_permit(&self.writers).await?;
         self.check_file_content()?;
-        self.acquire().await?.begin(write_permit).await
+        self.acquire().await?.begin(write_permit, lock).await
     }
 
     /// Returns why the database can't be used, as far as it is known from the last connections and statements.

@@ -7,9 +7,8 @@
 
 use std::sync::Arc;
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::DbErr;
 
-use crate::error::lacks_function;
 use crate::pool::{Pool, PooledConnection};
 
 /// Identifier of the advisory lock in PostgreSQL: "LK turns" in ASCII.
@@ -18,17 +17,5 @@ const TURN: i64 = 0x4c4b_2074_7572_6e73;
 /// Begins a transaction, and waits for its turn, which ends with it. Where there are no turns, it begins at once: in
 /// SQLite, which one process uses, and on servers that lack advisory locks or do not permit them.
 pub(super) async fn begin(pool: &Arc<Pool>) -> Result<PooledConnection, DbErr> {
-    let connection = pool.begin().await?;
-    if !connection.has_advisory_locks() {
-        return Ok(connection);
-    }
-    match connection.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({TURN})")).await {
-        Ok(_) => Ok(connection),
-        Err(error) if lacks_function(&error) => {
-            connection.leave_advisory_locks_out();
-            drop(connection);
-            pool.begin().await
-        }
-        Err(error) => Err(error),
-    }
+    pool.begin_locked(TURN).await
 }

@@ -105,11 +105,11 @@ impl PgSession {
 
     pub(super) async fn run(&mut self, command: SqlCommand) -> Result<SqlOutcome, SqlxError> {
         match command {
-            SqlCommand::Begin => self.begin().await.map(|()| SqlOutcome::Rows(Vec::new())),
+            SqlCommand::Begin(lock) => self.begin(lock).await.map(|()| SqlOutcome::Rows(Vec::new())),
             SqlCommand::Plain(_) | SqlCommand::Run(_) | SqlCommand::Rows(_)
                 if !self.open && matches!(self.proof, Proof::Transaction(..)) =>
             {
-                let outcome = match self.begin().await {
+                let outcome = match self.begin(None).await {
                     Ok(()) => self.execute(command).await,
                     Err(error) => Err(error),
                 };
@@ -125,7 +125,7 @@ impl PgSession {
     async fn execute(&mut self, command: SqlCommand) -> Result<SqlOutcome, SqlxError> {
         let named = matches!(self.proof, Proof::Session(_));
         match command {
-            SqlCommand::Begin => Err(SqlxError::BeginFailed),
+            SqlCommand::Begin(_) => Err(SqlxError::BeginFailed),
             SqlCommand::Commit => self.end("COMMIT").await,
             SqlCommand::Rollback => self.end("ROLLBACK").await,
             SqlCommand::Plain(text) => {
@@ -140,15 +140,19 @@ impl PgSession {
         }
     }
 
-    /// Begins a transaction, and checks that it is one in which a write may be acknowledged.
-    async fn begin(&mut self) -> Result<(), SqlxError> {
-        let sql = match &self.proof {
-            Proof::Session(_) => BEGIN.to_owned(),
-            Proof::Transaction(settings, _) => format!("{BEGIN}; {settings}"),
-        };
+    /// Begins a transaction, waits for an advisory lock if one is named, and checks that the transaction is one in which
+    /// a write may be acknowledged. One round trip.
+    async fn begin(&mut self, lock: Option<i64>) -> Result<(), SqlxError> {
+        let mut statements = vec![BEGIN.to_owned()];
+        if let Proof::Transaction(settings, _) = &self.proof {
+            statements.push(settings.clone());
+        }
+        if let Some(lock) = lock {
+            statements.push(format!("SELECT pg_advisory_xact_lock({lock})"));
+        }
         // Also if a later part of the statement fails: the server has then begun a transaction, and aborted it.
         self.open = true;
-        let state = begin(&mut self.raw, &sql, self.dialect).await?;
+        let state = begin(&mut self.raw, &statements.join("; "), self.dialect).await?;
         let failure = match &self.proof {
             _ if !["on", "remote_apply"].contains(&state.commit.as_str()) => NOT_DURABLE,
             Proof::Session(pid) if *pid != state.pid => ANOTHER_SESSION,

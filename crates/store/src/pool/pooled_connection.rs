@@ -16,7 +16,7 @@ use super::pool_entry::PoolEntry;
 use super::raw_connection::{SqlCommand, SqlOutcome};
 use super::statement::HeldConnection;
 use super::{Dialect, Opened, Pool, PoolPermit, statement};
-use crate::error::{breaks_connection, shows_standby};
+use crate::error::{breaks_connection, lacks_function, shows_standby};
 
 /// A connection of the pool, on which sea-orm runs its queries.
 pub(crate) struct PooledConnection {
@@ -69,22 +69,30 @@ impl PooledConnection {
     }
 
     /// Returns whether the server has advisory locks, as far as that is known.
-    pub(crate) fn has_advisory_locks(&self) -> bool {
+    fn has_advisory_locks(&self) -> bool {
         self.dialect() == Some(Dialect::Postgres) && !self.pool.without_advisory_locks.load(Ordering::Relaxed)
     }
 
     /// Records that the server does not have advisory locks, or does not permit them.
-    pub(crate) fn leave_advisory_locks_out(&self) {
+    fn leave_advisory_locks_out(&self) {
         self.pool.without_advisory_locks.store(true, Ordering::Relaxed);
     }
 
-    /// Begins a transaction.
-    pub(super) async fn begin(mut self, write_permit: PoolPermit) -> Result<Self, DbErr> {
+    /// Begins a transaction, which holds an advisory lock if `lock` names one and the server has them.
+    pub(super) async fn begin(mut self, write_permit: PoolPermit, lock: Option<i64>) -> Result<Self, DbErr> {
         if let Some(held) = &mut self.state.get_mut().held {
             held.write_permit = Some(write_permit);
         }
-        self.run(SqlCommand::Begin).await?;
-        Ok(self)
+        let lock = lock.filter(|_| self.has_advisory_locks());
+        match self.run(SqlCommand::Begin(lock)).await {
+            Ok(_) => Ok(self),
+            Err(error) => {
+                if lock.is_some() && lacks_function(&error) {
+                    self.leave_advisory_locks_out();
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Commits the transaction. After an error, it is unknown whether the transaction was committed. A commit

@@ -15,8 +15,9 @@ pub(super) enum RawConnection {
 /// A command for the database.
 #[derive(Clone)]
 pub(super) enum SqlCommand {
-    /// The beginning of a write.
-    Begin,
+    /// The beginning of a write. With an identifier, also a wait for that advisory lock of PostgreSQL, which the
+    /// transaction then holds.
+    Begin(Option<i64>),
     /// The end of a write.
     Commit,
     /// The end of a write that has no effect.
@@ -47,7 +48,7 @@ impl RawConnection {
         match self {
             Self::Sqlite(raw) => match command {
                 // The write lock is taken at once, since a transaction that starts as a reader cannot wait for it later.
-                SqlCommand::Begin => sqlx::raw_sql("BEGIN IMMEDIATE").execute(raw).await.map(done),
+                SqlCommand::Begin(_) => sqlx::raw_sql("BEGIN IMMEDIATE").execute(raw).await.map(done),
                 SqlCommand::Commit => sqlx::raw_sql("COMMIT").execute(raw).await.map(done),
                 SqlCommand::Rollback => sqlx::raw_sql("ROLLBACK").execute(raw).await.map(done),
                 SqlCommand::Plain(text) => sqlx::raw_sql(AssertSqlSafe(text)).execute(raw).await.map(done),

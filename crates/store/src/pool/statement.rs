@@ -52,7 +52,7 @@ async fn answer(
     command: SqlCommand,
     mut sender: oneshot::Sender<(Box<HeldConnection>, Answer)>,
 ) {
-    let begins = matches!(command, SqlCommand::Begin);
+    let begins = matches!(command, SqlCommand::Begin(_));
     let ends = matches!(command, SqlCommand::Commit | SqlCommand::Rollback);
     let abandoned = async {
         sender.closed().await;
