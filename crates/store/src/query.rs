@@ -51,7 +51,7 @@ fn prefix(table: &str) -> String {
 
 /// Pads the values of an IN to one of a few sizes by repeating the last one. Each size is one statement, which
 /// connections prepare and keep.
-fn padded_in_values<T>(values: &[T]) -> impl Iterator<Item = &T> {
+pub(crate) fn padded_in_values<T>(values: &[T]) -> impl Iterator<Item = &T> {
     let size = [1, 4, 16, 64].into_iter().find(|size| *size >= values.len());
     let missing = size.unwrap_or_else(|| values.len().next_multiple_of(256)) - values.len();
     values.iter().chain(values.last().into_iter().cycle().take(missing))

@@ -11,6 +11,7 @@ pub(crate) mod delete_profile;
 pub(crate) mod delete_tenant;
 mod erase;
 pub(crate) mod family;
+mod family_limit;
 pub(crate) mod insert;
 pub(crate) mod login;
 pub(crate) mod profile;

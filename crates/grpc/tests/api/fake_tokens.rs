@@ -13,7 +13,6 @@ use latchkey_core::ports::TokenFamily;
 use latchkey_core::ports::tokens::SigningKeys;
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
-use latchkey_core::token::TokenSubject;
 use latchkey_core::token::refresh::{FamilyRecord, Redemption, RefreshRecord};
 use latchkey_core::user::UserRecord;
 use latchkey_management::password::PasswordHash;
@@ -109,20 +108,11 @@ impl TokenStore for NoTokens {
         Ok(0)
     }
 
-    async fn oldest_families(
-        &self,
-        _: TokenSubject,
-        _: Timestamp,
-        _: u32,
-    ) -> Result<Vec<FamilyId>, SystemError> {
-        Ok(Vec::new())
-    }
-
     async fn create_family(
         &self,
         _: FamilyRecord,
         _: RefreshRecord,
-        _: Vec<FamilyId>,
+        _: u32,
         _: AuditEntry,
     ) -> Result<(), ManagementError> {
         Err(SystemError::database().into())

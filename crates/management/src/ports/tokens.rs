@@ -10,8 +10,8 @@ use latchkey_core::ports::TokenFamily;
 use latchkey_core::ports::tokens::SigningKeys;
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
+use latchkey_core::token::SigningKeyRecord;
 use latchkey_core::token::refresh::{FamilyRecord, Redemption, RefreshRecord};
-use latchkey_core::token::{SigningKeyRecord, TokenSubject};
 use latchkey_core::user::UserRecord;
 
 use super::{AuditEntry, ListPart, ListRange, UserFilter, UserOrder, WriteResult};
@@ -87,20 +87,14 @@ pub trait TokenStore: Send + Sync {
     /// Deletes a batch of login histories that said nothing any more before a time; returns their number.
     async fn prune_logins(&self, before: Timestamp) -> Result<u64, SystemError>;
 
-    /// Returns the living families of a key or user apart from its newest `kept`: a batch of the oldest.
-    async fn oldest_families(
-        &self,
-        parent: TokenSubject,
-        now: Timestamp,
-        kept: u32,
-    ) -> Result<Vec<FamilyId>, SystemError>;
-    /// Creates a family with its first refresh token, and ends others. Does not wait until every replica knows of
+    /// Creates a family with its first refresh token. If its key or user has more than `most` living families then, ends
+    /// some of the others, and adds them to the audit entry as `ended`. Does not wait until every replica knows of
     /// their end: they are ended to save room.
     async fn create_family(
         &self,
         family: FamilyRecord,
         first: RefreshRecord,
-        ended: Vec<FamilyId>,
+        most: u32,
         audit: AuditEntry,
     ) -> Result<(), ManagementError>;
     /// Redeems a refresh token and stores its successor, if the token is not redeemed yet and its family has not

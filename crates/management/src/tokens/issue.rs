@@ -135,10 +135,8 @@ impl TokenIssuer {
             .subject_audit_entry(&family.parent.to_string(), AuditAction::TokenIssue, family.tenant)
             .on_target(&family.id);
         let entry = entry.in_request(&call.request_id).with_detail("scopes", record.scopes.join(" "));
-        let oldest = self.parts.store.oldest_families(owner, now, holder.rules.limits.families - 1).await?;
-        let ended: Vec<String> = oldest.iter().map(ToString::to_string).collect();
-        let entry = entry.with_detail("ended", ended.join(" "));
-        self.parts.store.create_family(family.clone(), record, oldest, entry).await?;
+        let most = holder.rules.limits.families;
+        self.parts.store.create_family(family.clone(), record, most, entry).await?;
         Ok(IssuedTokens::new(&holder, &family, access, first, &granted, now))
     }
 

@@ -1,6 +1,5 @@
 //! Writes that can share a transaction, each with the channel for its answer.
 
-use latchkey_core::id::FamilyId;
 use latchkey_core::secret::KeyHash;
 use latchkey_core::token::refresh::{FamilyRecord, Redemption, RefreshRecord};
 use latchkey_management::ports::{AuditEntry, Created, NewKey, WriteResult};
@@ -25,8 +24,8 @@ pub(crate) struct FamilyStart {
     pub(crate) family: FamilyRecord,
     /// First token of the family.
     pub(crate) first: RefreshRecord,
-    /// Families that end with this write.
-    pub(crate) ended: Vec<FamilyId>,
+    /// Most living families of its key or user. Some of the others end with this write if there are more.
+    pub(crate) most: u32,
     /// Entry of the audit log.
     pub(crate) audit: AuditEntry,
 }

@@ -1,10 +1,11 @@
 //! Transaction for several writes.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use latchkey_core::id::KeyId;
+use latchkey_core::id::{FamilyId, KeyId};
 use latchkey_core::ports::{ChangeEffect, ChangeSubject, PendingChange};
-use latchkey_management::ports::{Created, NewKey, WriteResult};
+use latchkey_management::ports::{AuditEntry, Created, NewKey, WriteResult};
 use sea_orm::DbErr;
 use tokio::task::JoinSet;
 
@@ -153,10 +154,10 @@ impl Batch {
         let connection = connection.map_err(|error| BatchFailure::Outage(error.into()))?;
         self.insert_keys(&connection).await?;
         let families: Vec<_> = self.families.iter().map(|waiting| &*waiting.write).collect();
-        family::begin(&connection, &families).await?;
+        let ended = family::begin(&connection, &families).await?;
         let redemptions: Vec<_> = self.redemptions.iter().map(|waiting| &*waiting.write).collect();
         let redeemed = family::redeem(&connection, &redemptions).await?;
-        let keys = self.append(&connection, &redeemed).await?;
+        let keys = self.append(&connection, &ended, &redeemed).await?;
         connection.commit().await.map_err(|error| BatchFailure::Outage(error.into()))?;
         Ok(BatchResults { keys, redeemed })
     }
@@ -171,10 +172,12 @@ impl Batch {
         Err(BatchFailure::Existing(ids.filter(|id| !inserted.contains(id)).collect()))
     }
 
-    /// Appends every write to the journal, and gives the keys their revisions. Returns the results of the keys.
+    /// Appends every write to the journal, and gives the keys their revisions. `ended` has the families that each start of
+    /// a family has ended. Returns the results of the keys.
     async fn append(
         &self,
         connection: &PooledConnection,
+        ended: &[Vec<FamilyId>],
         redeemed: &[bool],
     ) -> Result<Vec<WriteResult<Vec<Created>>>, StoreError> {
         let keys: Vec<_> = self.keys.iter().map(|waiting| &*waiting.write).collect();
@@ -183,10 +186,13 @@ impl Batch {
         let of_keys = changes.iter().zip(&keys);
         // No replica caches anything about a value that was not known before.
         let of_keys = of_keys.map(|(changes, creation)| JournalEntry::deferred(changes, &creation.audit));
-        let ended: Vec<Vec<PendingChange>> =
-            self.families.iter().map(|family| ended(&family.write)).collect();
-        let of_families = self.families.iter().zip(&ended);
-        let of_families = of_families.map(|(waiting, ended)| JournalEntry::new(ended, &waiting.write.audit));
+        let starts: Vec<_> = self
+            .families
+            .iter()
+            .zip(ended)
+            .map(|(start, ended)| (changes_of_ended(ended), with_ended(&start.write.audit, ended)))
+            .collect();
+        let of_families = starts.iter().map(|(changes, audit)| JournalEntry::new(changes, audit));
         let redemptions = self.redemptions.iter().zip(redeemed).filter(|(_, redeemed)| **redeemed);
         let of_tokens = redemptions.map(|(waiting, _)| JournalEntry::new(&[], &waiting.write.audit));
         let entries: Vec<_> = of_keys.chain(of_families).chain(of_tokens).collect();
@@ -202,9 +208,17 @@ impl Batch {
 }
 
 /// Returns the changes by which replicas learn that families have ended.
-fn ended(start: &FamilyStart) -> Vec<PendingChange> {
-    let ended = start.ended.iter();
-    ended.map(|id| ChangeSubject::Family(*id).with_effect(Some(ChangeEffect::Ended))).collect()
+fn changes_of_ended(ended: &[FamilyId]) -> Vec<PendingChange> {
+    ended.iter().map(|id| ChangeSubject::Family(*id).with_effect(Some(ChangeEffect::Ended))).collect()
+}
+
+/// Returns the audit entry of a start with the families that it has ended.
+fn with_ended<'a>(audit: &'a AuditEntry, ended: &[FamilyId]) -> Cow<'a, AuditEntry> {
+    if ended.is_empty() {
+        return Cow::Borrowed(audit);
+    }
+    let ids: Vec<String> = ended.iter().map(ToString::to_string).collect();
+    Cow::Owned(audit.clone().with_detail("ended", ids.join(" ")))
 }
 
 impl From<StoreError> for BatchFailure {

@@ -7,12 +7,10 @@ use latchkey_core::id::FamilyId;
 use latchkey_core::ports::tokens::SigningKeys;
 use latchkey_core::ports::{FamilyLookup, RefreshTokenLookup, TokenFamily};
 use latchkey_core::secret::KeyHash;
-use latchkey_core::time::Timestamp;
-use latchkey_core::token::TokenSubject;
 use latchkey_core::token::refresh::RefreshRecord;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, Query, SelectStatement};
-use sea_orm::{FromQueryResult, Iterable, JoinType, QueryOrder, QuerySelect};
+use sea_orm::{FromQueryResult, Iterable, JoinType};
 
 use super::head::{from_head, read_head};
 use super::{column_alias, feed, padded_in_values, prefix, select};
@@ -20,9 +18,6 @@ use crate::entity::{family, key, refresh, signing_key};
 use crate::error::StoreError;
 use crate::pool::PooledConnection;
 use crate::row::{self, RowContext};
-
-/// Most families that one issue of tokens ends: more than one where the limit was lowered.
-const ENDED_AT_ONCE: u64 = 10;
 
 const FAMILY: &str = "f";
 const KEY: &str = "k";
@@ -99,31 +94,6 @@ pub(crate) async fn family(
     let rows = connection.query_all(&statement(&[id], "")).await?;
     let Some(row) = rows.first() else { return Ok(None) };
     family_id_of(row)?.map(|id| read(row, id)).transpose()
-}
-
-/// Returns a batch of the living families of a key or user apart from its newest `kept`.
-pub(crate) async fn oldest_families(
-    connection: &PooledConnection,
-    parent: TokenSubject,
-    now: Timestamp,
-    kept: u32,
-) -> Result<Vec<FamilyId>, StoreError> {
-    let of_parent = match parent {
-        TokenSubject::Key(id) => family::Column::KeyId.eq(id.0),
-        TokenSubject::User(id) => family::Column::UserId.eq(id.0),
-    };
-    // Identifiers begin with the time of creation.
-    let query = family::Entity::find()
-        .select_only()
-        .column(family::Column::Id)
-        .filter(of_parent)
-        .filter(family::Column::EndedAt.is_null())
-        .filter(family::Column::EndsAt.gt(now.0))
-        .order_by_desc(family::Column::Id)
-        .offset(u64::from(kept))
-        .limit(ENDED_AT_ONCE);
-    let ids: Vec<Uuid> = query.into_tuple().all(connection).await?;
-    Ok(ids.into_iter().map(FamilyId).collect())
 }
 
 /// Returns the refresh tokens with these hashes, each with its family. Each is found, absent or corrupt independently of the

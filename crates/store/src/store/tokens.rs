@@ -10,7 +10,6 @@ use latchkey_core::ports::timing::QueryKind;
 use latchkey_core::ports::tokens::SigningKeys;
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
-use latchkey_core::token::TokenSubject;
 use latchkey_core::token::refresh::{FamilyRecord, Redemption, RefreshRecord};
 use latchkey_core::user::UserRecord;
 use latchkey_management::password::PasswordHash;
@@ -112,26 +111,14 @@ impl TokenStore for Store {
         .await
     }
 
-    async fn oldest_families(
-        &self,
-        parent: TokenSubject,
-        now: Timestamp,
-        kept: u32,
-    ) -> Result<Vec<FamilyId>, SystemError> {
-        self.with_deadline(QueryKind::Token, async {
-            query::token::oldest_families(&self.pool.acquire().await?, parent, now, kept).await
-        })
-        .await
-    }
-
     async fn create_family(
         &self,
         family: FamilyRecord,
         first: RefreshRecord,
-        ended: Vec<FamilyId>,
+        most: u32,
         audit: AuditEntry,
     ) -> Result<(), ManagementError> {
-        let start = FamilyStart { family, first, ended, audit };
+        let start = FamilyStart { family, first, most, audit };
         self.with_deadline(QueryKind::Token, self.writes.write(start, SharedWrite::StartFamily)).await
     }
 

@@ -18,29 +18,23 @@ use crate::error::StoreError;
 use crate::journal::{self, ROWS};
 use crate::pool::PooledConnection;
 use crate::row;
+use crate::write::family_limit;
 
-/// Inserts families, each with its first refresh token, and ends the ones that they replace. The caller appends them to
-/// the journal and commits.
-pub(crate) async fn begin(connection: &PooledConnection, starts: &[&FamilyStart]) -> Result<(), StoreError> {
+/// Inserts families, each with its first refresh token, and ends what is over the limits of their keys and users. Returns
+/// the families that each start has ended. The caller appends them to the journal and commits.
+pub(crate) async fn begin(
+    connection: &PooledConnection,
+    starts: &[&FamilyStart],
+) -> Result<Vec<Vec<FamilyId>>, StoreError> {
     if starts.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let families = starts.iter().map(|start| row::token::family_row(&start.family));
     let inserted = family::Entity::insert_many(families).exec_without_returning(connection).await;
     inserted.map_err(no_holder)?;
     let tokens = starts.iter().map(|start| row::token::refresh_row(&start.first));
     refresh::Entity::insert_many(tokens).exec_without_returning(connection).await?;
-    let ended: Vec<Uuid> = starts.iter().flat_map(|start| start.ended.iter().map(|id| id.0)).collect();
-    if let Some(start) = starts.first().filter(|_| !ended.is_empty()) {
-        let at = start.family.created.0;
-        let update = family::Entity::update_many()
-            .col_expr(family::Column::EndedAt, Expr::value(at))
-            .col_expr(family::Column::EndsAt, end_of_tokens(at))
-            .filter(family::Column::Id.is_in(ended))
-            .filter(family::Column::EndedAt.is_null());
-        update.exec(connection).await?;
-    }
-    Ok(())
+    family_limit::end_surplus(connection, starts).await
 }
 
 /// Returns the error of a token whose key, user or family was deleted meanwhile.
@@ -55,7 +49,7 @@ fn no_holder(error: DbErr) -> StoreError {
 
 /// Returns the time from which the row of a family that ends at `at` says nothing: when its last access token expires.
 /// A family without a row is as good as one that has ended.
-fn end_of_tokens(at: i64) -> Expr {
+pub(super) fn end_of_tokens(at: i64) -> Expr {
     let column = |column: family::Column| Expr::col(column);
     let last = || column(family::Column::TtlSeconds).mul(1_000_i64).add(at);
     let earlier = column(family::Column::EndsAt).lt(last());

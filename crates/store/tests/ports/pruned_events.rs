@@ -30,7 +30,7 @@ fn token(number: u8) -> RefreshRecord {
 async fn issue_and_refresh(database: &TestDatabase) {
     let made = database.make(key(database, 5)).await;
     let family = family(database, TokenSubject::Key(made.id), 77);
-    database.store.create_family(family, token(0), Vec::new(), audit(AuditAction::TokenIssue)).await.unwrap();
+    database.store.create_family(family, token(0), u32::MAX, audit(AuditAction::TokenIssue)).await.unwrap();
     let spent = Redemption { at: NOW, successor: Sealed(vec![1]), scopes: vec!["a".into()] };
     let entry = audit(AuditAction::TokenRefresh);
     assert!(database.store.redeem_refresh_token(&KeyHash([0; 32]), spent, token(1), entry).await.unwrap());
@@ -106,7 +106,7 @@ async fn events_of_a_clock_that_was_ahead_do_not_hold_up_the_others(database: Te
     let ahead = AuditEntry { time: Timestamp(NOW.0 + 1_000_000), ..audit(AuditAction::TokenIssue) };
     let made = database.make(key(&database, 5)).await;
     let family = family(&database, TokenSubject::Key(made.id), 77);
-    database.store.create_family(family, token(0), Vec::new(), ahead).await.unwrap();
+    database.store.create_family(family, token(0), u32::MAX, ahead).await.unwrap();
     let spent = Redemption { at: NOW, successor: Sealed(vec![1]), scopes: vec!["a".into()] };
     let entry = audit(AuditAction::TokenRefresh);
     assert!(database.store.redeem_refresh_token(&KeyHash([0; 32]), spent, token(1), entry).await.unwrap());

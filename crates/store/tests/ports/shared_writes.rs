@@ -126,7 +126,7 @@ async fn different_writes_share_a_transaction(database: TestDatabase) {
         calls.spawn(async move {
             let id = family.id;
             store
-                .create_family(family, token(id, 0), Vec::new(), audit(AuditAction::TokenIssue))
+                .create_family(family, token(id, 0), u32::MAX, audit(AuditAction::TokenIssue))
                 .await
                 .unwrap();
             let (first, entry) = (hash(id, 0), audit(AuditAction::TokenRefresh));
@@ -156,7 +156,7 @@ async fn each_token_is_used_once_by_many_callers_of_two_processes(database: Test
         let start = database.store.create_family(
             family.clone(),
             token(family.id, 0),
-            Vec::new(),
+            u32::MAX,
             audit(AuditAction::TokenIssue),
         );
         start.await.unwrap();

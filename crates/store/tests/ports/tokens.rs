@@ -1,5 +1,9 @@
 //! Families, refresh tokens and attempts under contention: one statement decides, on either database.
 
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
 use latchkey_core::id::{FamilyId, UserId};
 use latchkey_core::login::{LoginVerdict, account_id, address_id};
 use latchkey_core::ports::{ChangeFeed, ChangeSubject, KeyStore};
@@ -22,6 +26,7 @@ on_both!(
     one_of_fifty_spends_a_token,
     an_ended_family_spends_nothing,
     the_oldest_families_beyond_a_number_are_ended,
+    callers_at_the_same_time_leave_no_more_families_than_allowed,
     no_more_than_a_hundred_attempts_are_let_in,
     users_and_families_asked_for_together_are_each_found_or_not
 );
@@ -39,7 +44,7 @@ async fn begun(database: &TestDatabase) -> FamilyRecord {
     let family = family(database, TokenSubject::Key(made.id), 77);
     database
         .store
-        .create_family(family.clone(), token(0, family.id), Vec::new(), audit(AuditAction::TokenIssue))
+        .create_family(family.clone(), token(0, family.id), u32::MAX, audit(AuditAction::TokenIssue))
         .await
         .unwrap();
     let found = database.store.family(family.id, "none").await.unwrap();
@@ -119,38 +124,87 @@ pub(crate) fn user(database: &TestDatabase, number: u128, email: &str) -> UserRe
     }
 }
 
+/// Starts a family of a number, which is its identifier as well, at a time.
+async fn start(database: &TestDatabase, parent: TokenSubject, number: u8, most: u32, at: Timestamp) {
+    let family = FamilyRecord {
+        created: at,
+        ends: at.plus(Duration::from_secs(600)),
+        ..family(database, parent, u128::from(number))
+    };
+    let first = token(number, family.id);
+    database.store.create_family(family, first, most, audit(AuditAction::TokenIssue)).await.unwrap();
+}
+
+fn family_id(number: u8) -> FamilyId {
+    FamilyId(Uuid::from_u128(u128::from(number)))
+}
+
+/// Returns the numbers of the families that have ended.
+async fn ended(database: &TestDatabase, numbers: RangeInclusive<u8>) -> Vec<u8> {
+    let mut ended = Vec::new();
+    for number in numbers {
+        let found = database.store.family_by_id(family_id(number)).await.unwrap().unwrap();
+        if found.record.ended.is_some() {
+            ended.push(number);
+        }
+    }
+    ended
+}
+
 async fn the_oldest_families_beyond_a_number_are_ended(database: TestDatabase) {
     let made = database.make(key(&database, 5)).await;
-    let parent = TokenSubject::Key(made.id);
-    let start = |number: u8, ended: Vec<FamilyId>| {
-        let family = family(&database, parent, u128::from(number));
-        database.store.create_family(
-            family.clone(),
-            token(number, family.id),
-            ended,
-            audit(AuditAction::TokenIssue),
-        )
-    };
+    let (parent, other) =
+        (TokenSubject::Key(made.id), TokenSubject::Key(database.make(key(&database, 6)).await.id));
+    start(&database, other, 40, 1, NOW).await;
     for number in 1..=5 {
-        start(number, Vec::new()).await.unwrap();
+        start(&database, parent, number, 5, NOW).await;
     }
-    let oldest = |kept| database.store.oldest_families(parent, NOW, kept);
-    let ids = |numbers: &[u128]| numbers.iter().map(|n| FamilyId(Uuid::from_u128(*n))).collect::<Vec<_>>();
-    assert_eq!(oldest(5).await.unwrap(), []);
-    assert_eq!(oldest(3).await.unwrap(), ids(&[2, 1]));
+    assert!(ended(&database, 1..=5).await.is_empty());
     let before = database.store.revision().await.unwrap();
-    start(6, ids(&[2, 1])).await.unwrap();
-    assert_eq!(oldest(3).await.unwrap(), ids(&[3]), "ended ones do not count");
+    start(&database, parent, 6, 4, NOW).await;
+    assert_eq!(ended(&database, 1..=6).await, [1, 2]);
     let changes = database.store.changes(before + 1, 10).await.unwrap();
     let subjects: Vec<_> = changes.into_iter().map(|change| change.subject).collect();
-    assert_eq!(subjects, ids(&[2, 1]).into_iter().map(ChangeSubject::Family).collect::<Vec<_>>());
-    let ended = database.store.family_by_id(ids(&[1])[0]).await.unwrap().unwrap().record;
-    assert_eq!((ended.ended, ended.ends), (Some(NOW), NOW.plus(ended.ttl)));
-    assert_eq!(oldest(0).await.unwrap().len(), 4);
+    assert_eq!(subjects, [1, 2].map(family_id).map(ChangeSubject::Family));
+    let first = database.store.family_by_id(family_id(1)).await.unwrap().unwrap().record;
+    assert_eq!((first.ended, first.ends), (Some(NOW), NOW.plus(first.ttl)));
+    start(&database, parent, 7, 4, NOW).await;
+    assert_eq!(ended(&database, 1..=7).await, [1, 2, 3], "ended ones do not count");
+    let events = database.store.events(&AuditFilter::default(), None, 10).await.unwrap().events;
+    let of_ended = events.iter().map(|event| event.details.get("ended").cloned().unwrap_or_default());
+    let texts = [family_id(3).to_string(), format!("{} {}", family_id(1), family_id(2)), String::new()];
+    assert_eq!(of_ended.take(3).collect::<Vec<_>>(), texts);
     let later = Timestamp(NOW.0 + 600_000);
-    assert_eq!(database.store.oldest_families(parent, later, 0).await.unwrap(), [], "all are over");
-    let user = TokenSubject::User(UserId(Uuid::from_u128(1)));
-    assert_eq!(database.store.oldest_families(user, NOW, 0).await.unwrap(), []);
+    start(&database, parent, 8, 1, later).await;
+    assert_eq!(ended(&database, 1..=8).await, [1, 2, 3], "the others are over");
+    assert!(ended(&database, 40..=40).await.is_empty(), "of another key");
+    for number in 9..=21 {
+        start(&database, parent, number, 100, later).await;
+    }
+    start(&database, parent, 22, 1, later).await;
+    assert_eq!(ended(&database, 8..=22).await, (11..=21).collect::<Vec<_>>(), "not all at once");
+}
+
+async fn callers_at_the_same_time_leave_no_more_families_than_allowed(database: TestDatabase) {
+    let mut calls = JoinSet::new();
+    let database = Arc::new(database);
+    for owner in 0..3_u8 {
+        let user = user(&database, u128::from(owner) + 1, &format!("{owner}@example.dev"));
+        let (id, entry) = (user.id, audit(AuditAction::UserCreate));
+        drop(database.store.create_user(user, PasswordHash("x".into()), entry).await.unwrap());
+        for number in 0..20 {
+            let database = Arc::clone(&database);
+            calls.spawn(async move {
+                start(&database, TokenSubject::User(id), 1 + 20 * owner + number, 4, NOW).await;
+            });
+        }
+    }
+    calls.join_all().await;
+    for owner in 0..3_u8 {
+        let numbers = 1 + 20 * owner..=20 + 20 * owner;
+        assert_eq!(ended(&database, numbers).await.len(), 16);
+    }
+    database.verify().await.unwrap();
 }
 
 async fn no_more_than_a_hundred_attempts_are_let_in(database: TestDatabase) {

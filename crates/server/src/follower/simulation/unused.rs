@@ -12,7 +12,6 @@ use latchkey_core::profile_change::Affected;
 use latchkey_core::record::{KeyRecord, ProfileRecord, ProfileSecretRecord, TenantRecord, TenantRef};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
-use latchkey_core::token::TokenSubject;
 use latchkey_core::token::refresh::{FamilyRecord, Redemption, RefreshRecord};
 use latchkey_core::user::UserRecord;
 use latchkey_management::password::PasswordHash;
@@ -218,20 +217,11 @@ impl TokenStore for Link {
         unreachable!("a follower does not call this")
     }
 
-    async fn oldest_families(
-        &self,
-        _: TokenSubject,
-        _: Timestamp,
-        _: u32,
-    ) -> Result<Vec<FamilyId>, SystemError> {
-        unreachable!("a follower does not call this")
-    }
-
     async fn create_family(
         &self,
         _: FamilyRecord,
         _: RefreshRecord,
-        _: Vec<FamilyId>,
+        _: u32,
         _: AuditEntry,
     ) -> Result<(), ManagementError> {
         unreachable!("a follower does not call this")

@@ -101,7 +101,7 @@ async fn create_all(store: &Store, parent: KeyId) {
         ended: None,
     };
     let token = RefreshRecord { hash: KeyHash([1; 32]), family: FAMILY, scopes: vec![], spent: None };
-    store.create_family(family, token, Vec::new(), audit_entry(AuditAction::TokenIssue)).await.unwrap();
+    store.create_family(family, token, u32::MAX, audit_entry(AuditAction::TokenIssue)).await.unwrap();
     let rule = Box::new(|_: &[SigningKeyRecord]| Ok(vec![signing_key()]));
     store.change_signing_keys("demo", rule, NOW, audit_entry(AuditAction::SigningKeyCreate)).await.unwrap();
     apply(store, DOCUMENT).await;
