@@ -38,23 +38,25 @@ impl Profile {
     pub fn parse_request<'a>(&'a self, request: &'a Request<'_>) -> ParsedRequest<'a> {
         let reader = SourceReader::new(request);
         let rules = &self.rules;
-        let access = CheckInput {
-            credential: rules.credential.read(&reader),
-            tenant: rules.tenant.as_ref().and_then(|source| tenant(reader.value(source))),
-            environment: self.requested_environment(request),
-            method: request.method,
-            path: route::parse(request.path),
-            route_scopes: route_values::scopes(request),
-            class: request
-                .route_value("rate_class")
-                .map_or(RateClassSelector::Route, RateClassSelector::Fixed),
-            resource: self.resources(&reader),
-            route_resource: route_values::resources(request),
-            route_mistake: mistake(request, &rules.resource_names),
-            address: rules.address.of(request),
-            ..CheckInput::default()
-        };
-        ParsedRequest { access, request_id: rules.request_ids.of(request) }
+        ParsedRequest {
+            request_id: rules.request_ids.of(request),
+            access: CheckInput {
+                credential: rules.credential.read(&reader),
+                tenant: rules.tenant.as_ref().and_then(|source| tenant(reader.value(source))),
+                environment: self.requested_environment(request),
+                method: request.method,
+                path: route::parse(request.path),
+                route_scopes: route_values::scopes(request),
+                class: request
+                    .route_value("rate_class")
+                    .map_or(RateClassSelector::Route, RateClassSelector::Fixed),
+                resource: self.resources(&reader),
+                route_resource: route_values::resources(request),
+                route_mistake: mistake(request, &rules.resource_names),
+                address: rules.address.of(request),
+                ..CheckInput::default()
+            },
+        }
     }
 
     /// Returns the address of the peer of the Envoy that forwarded a request to Latchkey's own HTTP port, if the

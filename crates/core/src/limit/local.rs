@@ -128,13 +128,18 @@ impl LocalLimiter {
         now: MonotonicInstant,
         levels: &mut Levels,
     ) -> bool {
-        let shards: SmallVec<[usize; 4]> = charges.iter().map(|charge| self.shard_index(charge)).collect();
+        let mut shards: SmallVec<[usize; 4]> = SmallVec::new();
+        for charge in charges {
+            shards.push(self.shard_index(charge));
+        }
         let mut order = shards.clone();
         order.sort_unstable();
         order.dedup();
         // The locks are always taken in ascending order, so that two calls cannot wait for each other.
-        let mut locked: SmallVec<[MutexGuard<'_, Shard>; 4]> =
-            order.iter().map(|index| lock(&self.shards[*index])).collect();
+        let mut locked: SmallVec<[MutexGuard<'_, Shard>; 4]> = SmallVec::new();
+        for index in &order {
+            locked.push(lock(&self.shards[*index]));
+        }
         let at = |n: usize| order.binary_search(&shards[n]).unwrap_or_default();
         let cost = u64::from(options.cost);
 

@@ -23,7 +23,12 @@ impl LimitOverrides {
     /// Returns the limit that replaces the bucket of this owner in the class.
     #[must_use]
     pub fn of(&self, class: &str, per: BucketOwner) -> Option<Limit> {
-        self.0.get(class)?.iter().find(|(p, _)| *p == per).map(|(_, l)| *l)
+        self.of_class(class).iter().find(|(owner, _)| *owner == per).map(|(_, limit)| *limit)
+    }
+
+    /// Returns the limits that replace the buckets of the class, each with its owner.
+    fn of_class(&self, class: &str) -> &[(BucketOwner, Limit)] {
+        self.0.get(class).map_or(&[], Vec::as_slice)
     }
 
     /// Returns the bytes on the heap.
@@ -173,11 +178,14 @@ pub fn bucket_charges(
         };
         charges.push(BucketCharge { bucket, limit, algorithm, mode, shard_key });
     };
-    // An override is about calls that pass, and replaces the limits of all buckets of its owner. Most subjects have none.
-    let may_override = when == ChargeCondition::Allowed && have_overrides(subjects);
-    let overriding = |per| if may_override { override_of(name, per, subjects) } else { None };
+    // An override is about calls that pass, and replaces the limits of all buckets of its owner.
+    let overrides = if when == ChargeCondition::Allowed {
+        ClassOverrides::of(name, subjects)
+    } else {
+        ClassOverrides::default()
+    };
     let mut overridden: SmallVec<[BucketOwner; 3]> = SmallVec::new();
-    let mut add_rule = |rule: &BucketRule, id: &dyn Fn() -> RuleId| match overriding(rule.per) {
+    let mut add_rule = |rule: &BucketRule, id: &dyn Fn() -> RuleId| match overrides.limit(rule.per) {
         None => add(rule, rule.limit, id()),
         Some(limit) if !overridden.contains(&rule.per) => {
             overridden.push(rule.per);
@@ -194,9 +202,8 @@ pub fn bucket_charges(
     for (index, rule) in plan.iter().enumerate().filter(|(_, rule)| rule.when == when) {
         add_rule(rule, &|| rule_id::of_plan(own, plan, index));
     }
-    let owners = [BucketOwner::Key, BucketOwner::Tenant, BucketOwner::Ip];
-    for per in owners.into_iter().filter(|_| may_override) {
-        if let Some(limit) = overriding(per).filter(|_| !overridden.contains(&per)) {
+    for per in [BucketOwner::Key, BucketOwner::Tenant, BucketOwner::Ip] {
+        if let Some(limit) = overrides.limit(per).filter(|_| !overridden.contains(&per)) {
             let algorithm = BucketAlgorithm::default();
             add(&BucketRule { per, limit, algorithm, when, mode: None }, limit, RuleId::ADDED);
         }
@@ -204,18 +211,27 @@ pub fn bucket_charges(
     charges
 }
 
-fn have_overrides(subjects: &LimitSubjects<'_>) -> bool {
-    let of_subject = subjects.subject.and_then(|(_, limits)| limits);
-    of_subject
-        .into_iter()
-        .chain(subjects.tenant.map(|(tenant, _)| &tenant.limits))
-        .any(|limits| !limits.0.is_empty())
+/// Limits that replace those of a class for the subjects of a call.
+#[derive(Default)]
+struct ClassOverrides<'a> {
+    of_subject: &'a [(BucketOwner, Limit)],
+    of_tenant: &'a [(BucketOwner, Limit)],
 }
 
-fn override_of(class: &str, per: BucketOwner, subjects: &LimitSubjects<'_>) -> Option<Limit> {
-    let limits = subjects.subject.and_then(|(_, limits)| limits);
-    let of_key = limits.and_then(|limits| limits.of(class, per));
-    of_key.or_else(|| subjects.tenant.and_then(|(t, _)| t.limits.of(class, per)))
+impl<'a> ClassOverrides<'a> {
+    fn of(class: &str, subjects: &LimitSubjects<'a>) -> Self {
+        let of = |limits: Option<&'a LimitOverrides>| limits.map_or(&[][..], |limits| limits.of_class(class));
+        Self {
+            of_subject: of(subjects.subject.and_then(|(_, limits)| limits)),
+            of_tenant: of(subjects.tenant.map(|(tenant, _)| &tenant.limits)),
+        }
+    }
+
+    /// Returns the limit that replaces the buckets of an owner; that of the key or user comes first.
+    fn limit(&self, per: BucketOwner) -> Option<Limit> {
+        let mut all = self.of_subject.iter().chain(self.of_tenant);
+        all.find(|(owner, _)| *owner == per).map(|(_, limit)| *limit)
+    }
 }
 
 fn subject_of(per: BucketOwner, subjects: &LimitSubjects<'_>) -> Option<u128> {

@@ -180,6 +180,11 @@ impl<'a> Reader<'a> {
             self.rest = rest;
             return Ok(u64::from(first));
         }
+        // Lengths of the messages that contain the others.
+        if let Some((&second @ ..0x80, rest)) = rest.split_first() {
+            self.rest = rest;
+            return Ok(u64::from(first & 0x7f) | u64::from(second) << 7);
+        }
         self.long_varint()
     }
 

@@ -2,8 +2,7 @@
 //! short for the methods that are fast for long texts, and every message has about forty of them.
 
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
-const LOW_BITS: u64 = !HIGH_BITS;
-const ONES: u64 = 0x0101_0101_0101_0101;
+const SECOND_BITS: u64 = HIGH_BITS >> 1;
 
 /// Properties of the bytes of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,12 +16,14 @@ pub(crate) struct ByteClass {
 impl ByteClass {
     /// Scans a text.
     pub(crate) fn of(text: &[u8]) -> Self {
-        let (mut high, mut letters) = (0, 0);
+        let (mut high, mut candidates) = (0, 0);
         each_word(text, |word| {
             high |= word;
-            letters |= uppercase_mask(word);
+            candidates |= word & !(word << 1);
         });
-        Self { ascii: high & HIGH_BITS == 0, upper: letters != 0 }
+        // Upper-case letters, and few other bytes, have the second bit and not the third.
+        let upper = candidates & SECOND_BITS != 0 && text.iter().any(u8::is_ascii_uppercase);
+        Self { ascii: high & HIGH_BITS == 0, upper }
     }
 }
 
@@ -55,15 +56,6 @@ fn load_short(text: &[u8]) -> u64 {
         }
         (None, _) | (_, None) => text.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
     }
-}
-
-/// Returns a word with the high bit of each byte that is an upper-case letter. No byte's sum overflows into the next
-/// byte.
-fn uppercase_mask(word: u64) -> u64 {
-    let low = word & LOW_BITS;
-    let from_a = low + ONES * u64::from(0x80 - b'A');
-    let past_z = low + ONES * u64::from(0x7f - b'Z');
-    from_a & !past_z & !word & HIGH_BITS
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use foldhash::quality::FixedState;
 use latchkey_core::key_kind::BASE62;
 
 use crate::request::Request;
@@ -16,17 +17,25 @@ const MAX_ID_BYTES: usize = 128;
 const RANDOM_CHARACTERS: usize = 10;
 
 /// Source of request identifiers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct RequestIds {
     /// Prefix of every identifier; `None` if the caller's own identifier is used.
     prefix: Option<Box<str>>,
-    seed: RandomState,
+    seed: FixedState,
     next: AtomicU64,
+}
+
+impl Default for RequestIds {
+    fn default() -> Self {
+        Self::new(None)
+    }
 }
 
 impl RequestIds {
     pub(crate) fn new(prefix: Option<Box<str>>) -> Self {
-        Self { prefix, ..Self::default() }
+        // The standard library takes its seed from the operating system.
+        let seed = FixedState::with_seed(RandomState::new().hash_one(0_u64));
+        Self { prefix, seed, next: AtomicU64::new(0) }
     }
 
     /// Returns the prefix of every identifier; `None` if the caller's own identifier is used.

@@ -92,21 +92,13 @@ fn name_hash(name: &[u8]) -> u8 {
         (Some(first), Some(last)) => (u32::from_le_bytes(*first), u32::from_le_bytes(*last)),
         (None, _) | (_, None) => (name.iter().fold(0, |all, byte| all << 8 | u32::from(*byte)), 0),
     };
-    let both = hyphens(u64::from(first) << 32 | u64::from(last));
+    let both = (u64::from(first) << 32 | u64::from(last)) & SAME_IN_SEPARATORS;
     let mixed = (both ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed.to_be_bytes()[0]
 }
 
-/// Replaces underscores by hyphens in eight bytes at once.
-#[inline]
-fn hyphens(bytes: u64) -> u64 {
-    const EACH: u64 = 0x0101_0101_0101_0101;
-    const LOW_BITS: u64 = EACH * 0x7f;
-    // A byte is zero where the name has an underscore; an addition within each byte then leaves its top bit clear.
-    let differing = bytes ^ (EACH * u64::from(b'_'));
-    let equal = !(((differing & LOW_BITS) + LOW_BITS) | differing | LOW_BITS);
-    bytes ^ ((equal >> 7) * u64::from(b'_' ^ b'-'))
-}
+/// Bits that hyphens and underscores have in common, in eight bytes.
+const SAME_IN_SEPARATORS: u64 = u64::from_be_bytes([!(b'_' ^ b'-'); 8]);
 
 /// Returns true if two names differ at most in hyphens and underscores.
 pub(crate) fn is_spelling(one: &[u8], two: &[u8]) -> bool {

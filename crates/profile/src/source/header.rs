@@ -19,7 +19,7 @@ fn single_value<'a>(request: &'a Request<'_>, name: &str) -> SourceValue<'a> {
 
 fn reject_list(found: SourceValue<'_>) -> SourceValue<'_> {
     match found {
-        SourceValue::Text(text) if text.contains(',') => SourceValue::Multiple,
+        SourceValue::Text(text) if has_comma(text) => SourceValue::Multiple,
         SourceValue::Text(_)
         | SourceValue::Absent
         | SourceValue::Empty
@@ -27,6 +27,10 @@ fn reject_list(found: SourceValue<'_>) -> SourceValue<'_> {
         | SourceValue::NotText
         | SourceValue::Unreadable => found,
     }
+}
+
+fn has_comma(text: &str) -> bool {
+    memchr::memchr(b',', text.as_bytes()).is_some()
 }
 
 /// Returns the whole value of a header.
@@ -37,7 +41,7 @@ pub(super) fn whole<'a>(request: &'a Request<'_>, name: &str) -> SourceValue<'a>
 /// Returns the whole value of a header that may occur several times, if all values are equal.
 pub(super) fn whole_if_equal<'a>(request: &'a Request<'_>, name: &str) -> SourceValue<'a> {
     match single_value(request, name) {
-        SourceValue::Text(text) if text.contains(',') => equal_parts(text, Some),
+        SourceValue::Text(text) if has_comma(text) => equal_parts(text, Some),
         SourceValue::Multiple => equal_values(request, name, |value| equal_parts(value, Some)),
         found => found,
     }
