@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, Response};
 use http_body::Body;
 use latchkey_core::ports::Limiter;
 
@@ -60,13 +60,13 @@ impl<L: Limiter + 'static> CheckFastPath<L> {
     /// Responds to a Check. The future is ready on its first poll if the message has arrived and the cache has
     /// everything that the decision needs; otherwise it waits for the rest.
     ///
-    /// A body that is not one complete uncompressed message is an `Err`: the request with its body rewound, to be
-    /// sent through tonic.
+    /// A body that is not one complete uncompressed message is an `Err`: the body rewound, to be sent through tonic.
     pub async fn respond<B>(
         &self,
         method: CheckMethod,
-        request: Request<B>,
-    ) -> Result<Response<ResponseBody>, Request<tonic::body::Body>>
+        headers: &HeaderMap,
+        body: B,
+    ) -> Result<Response<ResponseBody>, tonic::body::Body>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<tonic::codegen::StdError>,
@@ -74,14 +74,13 @@ impl<L: Limiter + 'static> CheckFastPath<L> {
         if !self.ready.load(Ordering::Relaxed) {
             return Ok(response_body::status(&status::not_ready()));
         }
-        let (head, body) = request.into_parts();
         let message = match message::read_unary(body).await {
             UnaryBody::Message(message) => message,
-            UnaryBody::Other(body) => return Err(Request::from_parts(head, tonic::body::Body::new(body))),
+            UnaryBody::Other(body) => return Err(tonic::body::Body::new(body)),
         };
         let response = match method {
-            CheckMethod::Envoy => self.envoy.respond(&message, &head.headers).await,
-            CheckMethod::Native => self.native.respond(&message, &head.headers).await,
+            CheckMethod::Envoy => self.envoy.respond(&message, headers).await,
+            CheckMethod::Native => self.native.respond(&message, headers).await,
         };
         let failed = |error| response_body::status(&status::system_error_to_status(error));
         Ok(response.map_or_else(failed, response_body::message))

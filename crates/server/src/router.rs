@@ -100,12 +100,11 @@ fn is_served(path: &str) -> bool {
     rpc_table::find(path).is_some() || path.starts_with("/grpc.")
 }
 
-/// Reads the body of a request for a path that is not served, as far as it arrives in time. The response follows the
-/// request then, so that errors of the request's frames are found, and its stream counts while it is open.
-async fn drain<B: http_body::Body + Unpin>(request: Request<B>) -> Request<Body> {
-    let (head, mut body) = request.into_parts();
+/// Reads the body of a request for a path that is not served, as far as it arrives in time, and returns an empty one. The
+/// response follows the request then, so that errors of the request's frames are found, and its stream counts while it is open.
+async fn drain<B: http_body::Body + Unpin>(mut body: B) -> Body {
     while let Some(Ok(_)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {}
-    Request::from_parts(head, Body::empty())
+    Body::empty()
 }
 
 /// Returns the response to a call for which there is no room.
@@ -173,16 +172,15 @@ impl<L: Limiter + 'static> ConnectionContext<L> {
         let method = CheckMethod::from_path(path);
         let (head, body) = request.into_parts();
         let body = MessageBody::new(body, head.uri.path(), context.router.pending);
-        let request = Request::from_parts(head, body);
-        let Some(method) = method else {
-            let request =
-                if is_served(request.uri().path()) { request.map(Body::new) } else { drain(request).await };
-            return context.call_services(request).await;
+        let body = match method {
+            Some(method) => match context.router.fast_path.respond(method, &head.headers, body).await {
+                Ok(response) => return response,
+                Err(rewound) => rewound,
+            },
+            None if is_served(head.uri.path()) => Body::new(body),
+            None => drain(body).await,
         };
-        match context.router.fast_path.respond(method, request).await {
-            Ok(response) => response,
-            Err(rewound) => context.call_services(rewound).await,
-        }
+        context.call_services(Request::from_parts(head, body)).await
     }
 
     /// Calls the services.

@@ -96,7 +96,8 @@ fn number(count: u64) -> f64 {
 }
 
 /// Writes an entry whose `Value` is text.
-#[inline]
+#[expect(clippy::inline_always, reason = "as for the writer's method")]
+#[inline(always)]
 fn text_field(fields: &mut Writer, name: &'static str, text: &str) {
     fields.struct_text_entry(1, name, text);
 }

@@ -173,13 +173,20 @@ impl<'q, 'a> CheckRequestParser<'q, 'a> {
     }
 
     fn push_map_header(&mut self, NameValue { name, value, has_uppercase }: NameValue<'a>) {
-        let has_headers = !self.request.headers.is_empty();
-        if !std::mem::replace(&mut self.has_map_headers, true) && has_headers {
-            // Headers of the list are placed after those of the map, even if they were read first.
-            self.list_headers.extend(std::mem::take(&mut self.request.headers).into_list());
+        if !self.has_map_headers {
+            self.has_map_headers = true;
+            self.set_list_headers_aside();
         }
         self.has_uppercase |= has_uppercase;
         self.request.headers.push(Header { name, value });
+    }
+
+    /// Takes the headers of the list that were read before those of the map, behind which they are placed.
+    #[cold]
+    fn set_list_headers_aside(&mut self) {
+        if !self.request.headers.is_empty() {
+            self.list_headers.extend(std::mem::take(&mut self.request.headers).into_list());
+        }
     }
 
     fn header_map(&mut self, mut reader: Reader<'a>) -> Result<(), Malformed> {

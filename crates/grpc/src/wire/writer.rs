@@ -52,7 +52,11 @@ impl Writer {
 
     /// Writes an entry of a `Struct` whose value is text: the name in field 1, and in field 2 a message with the text
     /// in field 3. If each length fits into one byte, keys and lengths are written together.
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "most names are constants, whose copies are then a few instructions"
+    )]
+    #[inline(always)]
     pub(crate) fn struct_text_entry(&mut self, number: u8, name: &str, text: &str) {
         let value = Self::field_size(text.len());
         let entry = Self::field_size(name.len()) + Self::field_size(value);

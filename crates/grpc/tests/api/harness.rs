@@ -265,13 +265,15 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let Self { fast_path, mut routes } = self.clone();
         Box::pin(async move {
-            let request = match CheckMethod::from_path(request.uri().path()) {
-                None => request.map(tonic::body::Body::new),
-                Some(method) => match fast_path.respond(method, request).await {
+            let (head, body) = request.into_parts();
+            let body = match CheckMethod::from_path(head.uri.path()) {
+                None => tonic::body::Body::new(body),
+                Some(method) => match fast_path.respond(method, &head.headers, body).await {
                     Ok(response) => return Ok(response),
                     Err(rewound) => rewound,
                 },
             };
+            let request = Request::from_parts(head, body);
             Ok(routes.call(request).await?.map(ResponseBody::from))
         })
     }

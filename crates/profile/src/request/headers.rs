@@ -103,7 +103,7 @@ const SAME_IN_SEPARATORS: u64 = u64::from_be_bytes([!(b'_' ^ b'-'); 8]);
 /// Returns true if two names differ at most in hyphens and underscores.
 pub(crate) fn is_spelling(one: &[u8], two: &[u8]) -> bool {
     let same = |(one, two): (&u8, &u8)| one == two || (is_separator(*one) && is_separator(*two));
-    one.len() == two.len() && one.iter().zip(two).all(same)
+    one == two || (one.len() == two.len() && one.iter().zip(two).all(same))
 }
 
 /// Returns true for a byte that separates the words of a header's name.
