@@ -1,4 +1,5 @@
-//! The packages for other languages, built as their users build them, against the built program with TLS.
+//! Tests of the client packages for other languages, built as their users build them, against the built
+//! program with TLS.
 
 use std::path::Path;
 use std::process::Command;

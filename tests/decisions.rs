@@ -1,5 +1,5 @@
-//! The decision log from outside: what a line says and never says, what is noted and what isn't, rotation, and a
-//! pipe that nobody reads.
+//! Tests of the decision log of a running server: the content of a line, the decisions that are logged,
+//! rotation, and a pipe without a reader.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -42,7 +42,7 @@ path = "/v1/writes"
 scopes = ["write"]
 "#;
 
-/// A product whose decisions are noted in a file.
+/// A product whose decisions are logged to a file.
 struct Shop {
     latchkey: Latchkey,
     operator: Caller,
@@ -77,7 +77,7 @@ impl Shop {
         })
     }
 
-    /// Asks as Envoy does.
+    /// Sends a Check as Envoy does.
     async fn ask(&self, path: &str, headers: &[(&str, &str)]) -> CheckResponse {
         let http = HttpRequest {
             method: "GET".to_owned(),
@@ -214,7 +214,7 @@ async fn a_file_that_is_moved_away_is_begun_anew() {
     let _ = shop.lines(1);
     let old = shop.folder.path().join("decisions.jsonl.1");
     std::fs::rename(shop.file(), &old).expect("it can be moved");
-    // A log rotation may send SIGHUP; the process goes on.
+    // A log rotation may send SIGHUP; the process continues.
     shop.latchkey.signal(Signal::HUP);
     let _ = ask().await;
     let _ = shop.lines(1);

@@ -1,5 +1,5 @@
 //! The cases of h2spec (RFC 9113, RFC 7541) against the gRPC port, in plain text and by TLS: Latchkey fails none that a
-//! stock tonic server passes. Nothing is run where scripts/setup found no Go to build h2spec with.
+//! default tonic server passes. Nothing is run if scripts/setup found no Go to build h2spec with.
 
 #![expect(clippy::disallowed_methods, reason = "the stock server ends with the test")]
 
@@ -18,7 +18,7 @@ fn h2spec() -> Option<PathBuf> {
     own.is_file().then_some(own)
 }
 
-/// A service as tonic serves it without settings of ours.
+/// A service that tonic serves with its default settings.
 struct Stock;
 
 #[tonic::async_trait]
@@ -35,7 +35,8 @@ impl CheckService for Stock {
     }
 }
 
-/// Serves the stock service on a free port. Its limit of streams is Latchkey's, without which a case is skipped.
+/// Serves the default service on a free port. Its limit of streams is Latchkey's, without which a case is
+/// skipped.
 fn stock(identity: Option<Identity>) -> u16 {
     let port = free_port();
     let mut server = Server::builder().max_concurrent_streams(1_024);
@@ -49,8 +50,8 @@ fn stock(identity: Option<Identity>) -> u16 {
 }
 
 /// Case that counts on responses with a body, which a window of zero holds back. A gRPC error has none, so that its
-/// stream ends at once: whether 1,025 streams are ever open depends on which side is faster. tests/floods/streams.rs
-/// exceeds the limit with streams that stay open.
+/// stream ends at once, and it depends on the faster side whether 1,025 streams are ever open.
+/// tests/floods/streams.rs exceeds the limit with streams that stay open.
 const RACE: &str = r#"package="http2/5.1.2""#;
 
 /// Runs all cases, and returns those that fail and the number of all.
@@ -72,11 +73,12 @@ fn failing(program: &Path, port: u16, tls: bool) -> (BTreeSet<String>, usize) {
     (cases().filter(fails).map(name).collect(), cases().count())
 }
 
-/// Compares Latchkey with the stock server.
+/// Compares Latchkey with the default server.
 fn compare(program: &Path, latchkey: u16, stock: u16, tls: bool) {
     let ((mut ours, cases), (theirs, _)) = (failing(program, latchkey, tls), failing(program, stock, tls));
     assert!(cases > 140, "only {cases} cases were run");
-    // A case waits for two seconds, which a busy machine may exceed: a fault fails every time.
+    // A case waits for two seconds, which a busy machine may exceed. It is repeated, since a real fault fails
+    // every time.
     for _ in 0..3 {
         if !ours.is_subset(&theirs) {
             let again = failing(program, latchkey, tls).0;

@@ -7,13 +7,13 @@ use std::path::Path;
 use latchkey_proto::v1::CheckRequest;
 use latchkey_testing::{Folder, Latchkey, Setup};
 
-/// A line of `/proc/PID/limits` or `/proc/PID/status`.
+/// Returns a line of `/proc/PID/limits` or `/proc/PID/status`.
 fn line(latchkey: &Latchkey, file: &str, begin: &str) -> String {
     let text = fs::read_to_string(format!("/proc/{}/{file}", latchkey.pid())).expect("it lives");
     text.lines().find(|line| line.starts_with(begin)).unwrap_or_default().to_owned()
 }
 
-/// Hard limit of core dumps, in a line of `/proc/PID/limits`.
+/// Returns the hard limit of core dumps, from a line of `/proc/PID/limits`.
 fn core_limit(line: &str) -> &str {
     line.split_whitespace().nth(5).unwrap_or_default()
 }
@@ -56,7 +56,7 @@ fn copies(latchkey: &Latchkey, text: &str) -> Option<usize> {
         let (begin, end) = map.split(' ').next()?.split_once('-')?;
         let (begin, end) = (u64::from_str_radix(begin, 16).ok()?, u64::from_str_radix(end, 16).ok()?);
         for at in (begin..end).step_by(1 << 20) {
-            // The next piece begins within this one, so that no text lies between two.
+            // The next piece overlaps this one, so that no text is missed at the boundary.
             let mut piece = vec![0; usize::try_from((end - at).min((1 << 20) + 200)).ok()?];
             if memory.read_exact_at(&mut piece, at).is_ok() {
                 let whole =

@@ -1,4 +1,4 @@
-//! Signals to a replica: the first one drains it, the second one ends it at once.
+//! Signals to a replica: the first one starts its shutdown, the second one ends it at once.
 
 use latchkey_testing::{Setup, Signal, eventually};
 

@@ -37,7 +37,7 @@ fn beside(latchkey: &Latchkey, words: &[&str]) -> Output {
     command.output().expect("the program starts")
 }
 
-/// It failed, and said why in one line.
+/// Asserts that the reason of a failure is in exactly one line.
 #[track_caller]
 fn assert_refused(what: &str, text: &str, words: &str) {
     let lines: Vec<&str> = text.lines().filter(|line| line.contains(words)).collect();
@@ -60,7 +60,7 @@ async fn a_second_process_is_refused_and_a_copy_is_not() {
         assert_refused(&format!("{command:?}"), &text, words);
         assert_eq!(text.lines().filter(|line| !line.trim().is_empty()).count(), 1, "{command:?}: {text}");
     }
-    // While it serves, and while it writes.
+    // The checks hold while the server serves, and while it writes.
     let copy = latchkey.folder().path().join("copy.db");
     latchkey.backup(&copy);
     assert!(std::fs::metadata(&copy).expect("a copy").len() > 0);
@@ -82,7 +82,7 @@ async fn the_file_is_free_again_after_a_kill() {
     assert_eq!(admits(&latchkey.operator(), &value).await, Ok(true));
 }
 
-/// Puts a copy in the place of the database under the running process, as `mv` does.
+/// Replaces the database of the running process by a copy, as `mv` does.
 fn replace(latchkey: &Latchkey) {
     let copy = latchkey.folder().path().join("copy.db");
     latchkey.backup(&copy);
@@ -118,7 +118,7 @@ async fn a_file_that_was_replaced_is_noticed_and_nothing_is_decided_or_written()
     let log = latchkey.log();
     let told = log.lines().filter(|line| line.contains("\"ERROR\"") && line.contains("was replaced")).count();
     assert_eq!(told, 1, "{log}");
-    // The new file is complete, and the one that serves after a restart.
+    // The new file is complete, and is used after a restart.
     latchkey.signal(Signal::TERM);
     let _ = latchkey.wait();
     latchkey.restart();

@@ -22,7 +22,7 @@ struct TourStep {
     shown: String,
 }
 
-/// Blocks of `sh` of a page, each with the block of `text` that follows.
+/// Returns the blocks of `sh` of a page, each with the block of `text` that follows.
 fn steps(page: &str) -> Vec<TourStep> {
     let mut steps: Vec<TourStep> = Vec::new();
     for block in page.split("\n```").skip(1) {
@@ -66,7 +66,7 @@ fn start(folder: &Folder, addresses: &[String]) -> Process {
     Process::start(&mut command, folder, "dev")
 }
 
-/// Returns the operator's key and the demo tenant's key, once everything is there.
+/// Returns the operator's key and the demo tenant's key, once the server is ready.
 fn keys(dev: &mut Process) -> [String; 2] {
     eventually("latchkey dev is there", || {
         let log = dev.log();
@@ -89,7 +89,7 @@ fn play(page: &str, name: &str, at_least: usize) {
     let steps = steps(page);
     assert!(steps.len() >= at_least, "{} steps", steps.len());
     let tools = [program(), tool("grpcurl")].map(|t| t.parent().expect("a folder").display().to_string());
-    // Nothing of the tester's own settings, and the page's addresses moved.
+    // The script does not inherit the environment's own settings, and replaces the page's addresses.
     let mut script = format!(
         "exec 2>&1; unset ${{!LATCHKEY_@}}; export PATH={}:$PATH LATCHKEY_SERVER=http://{} LATCHKEY_API_KEY={operator}\nKEY={demo}\n",
         tools.join(":"),

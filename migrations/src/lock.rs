@@ -24,9 +24,9 @@ const SETTINGS: &str = "DEALLOCATE ALL; SET LOCAL statement_timeout = 0; SET LOC
     SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') \
     WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true)";
 
-/// Table whose row is locked. Its name is not that of a table of the schema, which the migrations make and take away.
+/// Table whose row is locked. Its name is not that of a table of the schema, which the migrations create and drop.
 const LOCK_TABLE: &str = "migration_lock";
-/// Number of attempts to create the table: processes that create it at once can be in each other's way.
+/// Number of attempts to create the table: processes that create it at the same time can conflict.
 const CREATIONS: u32 = 10;
 
 /// Number of attempts to open a file that other processes are opening; the pause between them follows. In all

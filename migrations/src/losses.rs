@@ -24,8 +24,7 @@ impl Contents {
         Ok(Self(found))
     }
 
-    /// Returns what of these contents has no place in the present schema: whole tables, and columns of the tables that
-    /// are left.
+    /// Returns the contents that the present schema does not have: whole tables, and columns of the remaining tables.
     pub(crate) async fn lost(&self, db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
         let columns = columns(db).await?;
         let tables: BTreeSet<&str> = columns.iter().map(|(table, _)| table.as_str()).collect();
@@ -40,7 +39,8 @@ impl Contents {
 }
 
 /// Returns all columns with their tables, except the tables of the migrations themselves. The row of
-/// `schema_requirement` says what programs must know; it is no data of people, and `up` writes it again.
+/// `schema_requirement` names the oldest migration that programs must know. It is no user data, and `up`
+/// writes it again.
 async fn columns(db: &impl ConnectionTrait) -> Result<Vec<(String, String)>, DbErr> {
     let backend = db.get_database_backend();
     let sql = match backend {

@@ -1,8 +1,8 @@
-//! Columns that make revocation independent of clocks and of a database's past. A replica's row announces its lease, a
-//! counter of heartbeats, the history that it has applied, the name that the replica keeps across restarts, and a
-//! checksum. A change names what it took away, and carries the hash of the audit chain, by which a follower notices that a
-//! database lost commits. The table `fleet` counts registrations and removals of replicas, so that rows that another program
-//! deletes are missed.
+//! Columns that make revocation independent of clocks, and that detect lost commits. A replica's row announces its
+//! lease, a counter of heartbeats, the history that it has applied, the name that the replica keeps across restarts,
+//! and a checksum. A change names the access that it took away, and carries the hash of the audit chain, by which a
+//! follower notices that a database lost commits. The table `fleet` counts registrations and removals of replicas, so
+//! that rows that another program deletes are detected.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{big_integer, big_integer_null, binary_null, boolean, integer, text_null};

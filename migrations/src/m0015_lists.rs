@@ -1,6 +1,6 @@
 //! Columns and indexes by which lists are ordered and searched. `name_order` and `expires_order` are computed by the
-//! database, so that the previous version of the program can go on writing rows: the name in lower case, and the expiry
-//! or the largest integer for none.
+//! database, so that the previous version of the program can continue to write rows: the name in lower case, and the
+//! expiry or the largest integer for none.
 //!
 //! The table of last uses gets a row for each key when the key is created, with the tenant and the smallest integer until
 //! the first use. An order by last use is then a walk of one index, for one tenant and for all. A key that the previous

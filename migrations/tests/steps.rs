@@ -201,7 +201,8 @@ async fn fifty_who_start_at_once_on_an_empty_database_take_each_step_once() {
     fifty_at_once(connections).await;
 }
 
-/// As on a server that does not have advisory locks, or does not permit them: the row's lock alone suffices.
+/// Migrates on a server that does not have advisory locks, or does not permit them: the row's lock alone
+/// suffices.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_who_start_at_once_without_advisory_locks_take_each_step_once() {
     let postgres = Postgres::start();

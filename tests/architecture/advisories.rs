@@ -1,5 +1,5 @@
-//! Known holes in what is built in: `RustSec`'s advisories, from the copy beside this file, so that no network is
-//! needed. Its first line says how old the copy is; `scripts/advisories` regenerates it.
+//! Known vulnerabilities of the linked crates: `RustSec`'s advisories, from the copy beside this file, so that no
+//! network is needed. The first line of the copy has its date; `scripts/advisories` regenerates it.
 
 use cargo_metadata::semver::{Version, VersionReq};
 use serde::Deserialize;
@@ -34,7 +34,7 @@ fn copy() -> Vec<Advisory> {
     toml::from_str::<Copy>(&text).expect("the copy is as scripts/advisories writes it").advisory
 }
 
-/// The advisories that speak of these crates.
+/// Returns the advisories about these crates.
 fn found<'a>(crates: impl Iterator<Item = (&'a str, Version)>) -> Vec<String> {
     let copy = copy();
     let of = |(name, version): (&str, Version)| {

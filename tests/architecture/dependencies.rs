@@ -4,8 +4,8 @@ use cargo_metadata::{DependencyKind, Package};
 
 use super::METADATA;
 
-/// Rules of the workspace: a crate, the workspace crates that it may use, and words that must not be in the name of any
-/// library that it uses.
+/// Rules of the workspace: a crate, the workspace crates that it may use, and texts that the name of no library that it
+/// uses may contain.
 const RULES: [(&str, &[&str], &[&str]); 17] = [
     ("latchkey-proto", &[], &["sea-orm", "sqlx", "redis", "axum"]),
     ("latchkey-core", &[], &["tonic", "prost", "tokio", "hyper", "axum", "sea-", "sqlx", "redis", "toml"]),

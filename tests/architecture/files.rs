@@ -12,7 +12,7 @@ fn text(file: &Path) -> String {
         .into_owned()
 }
 
-/// Every Rust file that breaks a rule, with what the rule says about it.
+/// Returns every Rust file that breaks a rule, with the message of the rule.
 fn rust_files_that(rule: impl Fn(&str) -> Option<String>) -> Vec<String> {
     let files = tracked();
     let rust = files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "rs"));

@@ -1,4 +1,5 @@
-//! Dependencies that may be built in: the licences and bans of `deny.toml`, checked without cargo-deny too.
+//! Dependencies that may be linked: the licences and bans of `deny.toml`, which are also checked without
+//! cargo-deny.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +13,7 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('"').skip(1).step_by(2)
 }
 
-/// The SPDX expression, as far as crates use it: `OR`, `AND`, `/` for `OR`, brackets around either.
+/// Evaluates an SPDX expression, as far as crates use it: `OR`, `AND`, `/` for `OR`, and brackets.
 fn permitted(expression: &str, allowed: &BTreeSet<&str>) -> bool {
     let expression = expression.replace('/', " OR ");
     for (word, all) in [(" AND ", true), (" OR ", false)] {
@@ -29,7 +30,7 @@ fn permitted(expression: &str, allowed: &BTreeSet<&str>) -> bool {
     }
 }
 
-/// Splits at a word that stands in no brackets.
+/// Splits an expression at a word outside of brackets.
 fn split<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
     let (mut parts, mut from) = (Vec::new(), 0);
     for (at, _) in text.match_indices(word) {

@@ -1,5 +1,5 @@
-//! Notices of third-party licences: the list of what is built in, and the notices that go with the program,
-//! tell of the same crates, each with a text.
+//! Notices of third-party licences: the list of linked crates and the notices that ship with the program name
+//! the same crates, each with a licence text.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -13,7 +13,7 @@ fn written(script: &str) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// Names and versions of what is built in and isn't of this repository.
+/// Returns names and versions of the linked crates that are not of this repository.
 fn built_in() -> BTreeSet<String> {
     let listed: serde_json::Value = serde_json::from_str(&written("sbom")).expect("CycloneDX's JSON");
     let here = METADATA.packages.iter().filter(|package| package.source.is_none());

@@ -1,4 +1,4 @@
-//! `latchkey audit`, as people and scripts use it.
+//! Tests of `latchkey audit`, for interactive use and for scripts.
 
 use std::process::Output;
 

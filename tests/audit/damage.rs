@@ -1,5 +1,5 @@
-//! Edits of the log in the database are found and located: by the chain, by the log's head, and, where
-//! all of these were made to fit, by what was anchored elsewhere.
+//! Edits of the log in the database are found and located: by the hash chain, by the log's head, and, if both
+//! were rewritten consistently, by anchors that are stored elsewhere.
 
 use latchkey_proto::v1::{AuditAnchor, VerifyAuditLogRequest, VerifyAuditLogResponse};
 use latchkey_testing::{eventually_async, on_both};
@@ -18,7 +18,7 @@ on_both!(
     a_row_directly_behind_the_head_stops_writes_and_is_named,
 );
 
-/// Copies an event to a place of its own.
+/// Copies an event to another sequence number.
 fn forge(shop: &Shop, sequence: &str) {
     let rest = "tenant_id, actor, action, target, request_id, details, hash";
     let _ = shop.latchkey.sql(&format!(
@@ -27,7 +27,7 @@ fn forge(shop: &Shop, sequence: &str) {
     ));
 }
 
-/// Result of a verification by the server's own anchors alone.
+/// Returns the result of a verification by the server's own anchors alone.
 async fn found(shop: &Shop) -> VerifyAuditLogResponse {
     shop.verify(VerifyAuditLogRequest::default()).await
 }
@@ -38,7 +38,7 @@ async fn broken_at(shop: &Shop) -> u64 {
     state.broken_at
 }
 
-/// Waits until the end of the log is anchored; answers it.
+/// Waits until the end of the log is anchored, and returns the anchor.
 async fn anchored(shop: &Shop) -> AuditAnchor {
     let file = shop.latchkey.folder().path().join(ANCHORS);
     eventually_async("the end is anchored", async || {
@@ -125,7 +125,7 @@ async fn a_log_that_was_cut_off_is_found(shop: Shop) {
     assert_eq!(broken_at(&shop).await, 1);
 }
 
-/// Cuts the log off after an event, so that nothing in the database tells of it.
+/// Truncates the log after an event consistently, so that nothing in the database shows it.
 fn cut(shop: &Shop, last: u64) {
     let _ = shop.latchkey.sql(&format!(
         "DELETE FROM audit_events WHERE sequence > {last}; \
@@ -141,7 +141,7 @@ async fn a_log_that_was_cut_off_with_its_head_is_found_by_the_anchor(shop: Shop)
     let state = found(&shop).await;
     assert_eq!((state.intact, state.broken_at, state.events), (false, 3, 2), "{state:?}");
     assert!(state.problem.contains(&format!("event {first}")), "{}", state.problem);
-    // The file is gone too: what the caller kept tells the same.
+    // The server's file of anchors is deleted too: the anchor that the caller kept shows the truncation.
     std::fs::remove_file(shop.latchkey.folder().path().join(ANCHORS)).expect("the file is there");
     let own = VerifyAuditLogRequest { anchors: vec![head] };
     assert_eq!(shop.verify(own).await.broken_at, 3);
@@ -150,7 +150,7 @@ async fn a_log_that_was_cut_off_with_its_head_is_found_by_the_anchor(shop: Shop)
 async fn a_log_that_was_written_anew_is_found_by_the_anchor(shop: Shop) {
     let head = anchored(&shop).await;
     cut(&shop, 2);
-    // The program itself goes on from there, with a chain that fits.
+    // The program itself continues from there with a valid chain.
     for _ in 0..5 {
         let _ = shop.operator.plain_key("acme", "live").await;
     }

@@ -1,4 +1,4 @@
-//! Every management call and every token event has its line, and says who did it.
+//! Every management call and every token event has an audit event, which names the caller.
 
 use std::collections::BTreeSet;
 
@@ -116,7 +116,7 @@ async fn every_token_event_is_told_with_whom_the_token_stands_for(shop: Shop) {
     let refresh_token = first.refresh_token.clone();
     let renew = || RefreshJwtRequest { refresh_token: refresh_token.clone(), ..RefreshJwtRequest::default() };
     let _ = tokens.refresh_jwt(renew()).await.expect("renewed");
-    // The token was spent a minute ago, as far as the database tells.
+    // According to the database, the token was redeemed a minute ago.
     let _ = shop.latchkey.sql("UPDATE refresh_tokens SET spent_at = spent_at - 60000 WHERE spent_at > 0");
     let _ = tokens.refresh_jwt(renew()).await.expect_err("it was spent long ago");
     let second = tokens.issue_jwt(ask()).await.expect("issued").into_inner();

@@ -1,5 +1,5 @@
-//! The audit log from outside: its content, its readers, and that edits of the database are found. On
-//! both databases.
+//! Tests of the audit log through the API: its content, its readers, and the detection of edits in the
+//! database. On both databases.
 
 mod commands;
 mod damage;
@@ -27,18 +27,18 @@ impl Shop {
         Self { latchkey, operator }
     }
 
-    /// A tenant's key with these scopes.
+    /// Creates a tenant's key with these scopes.
     pub(crate) async fn key(&self, tenant: &str, scopes: &[&str]) -> (Key, String) {
         self.operator.scoped_key(tenant, scopes).await
     }
 
-    /// A key of a tenant that may manage keys: its id, and who calls with it.
+    /// Creates a key of a tenant that may manage keys; returns its id and a caller with it.
     pub(crate) async fn manager(&self, tenant: &str) -> (String, Caller) {
         let (key, value) = self.key(tenant, &["api_keys.manage", "items.read"]).await;
         (key.id, self.latchkey.caller(&value))
     }
 
-    /// Every event that the operator sees, newest first.
+    /// Returns every event that the operator sees, newest first.
     pub(crate) async fn events(&self) -> Vec<AuditEvent> {
         let ask = ListAuditEventsRequest { page_size: 1_000, ..ListAuditEventsRequest::default() };
         self.operator.audit().list_audit_events(ask).await.expect("the log is read").into_inner().events

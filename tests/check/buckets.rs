@@ -1,4 +1,4 @@
-//! Buckets are exact, under concurrency too, and only calls that pass are paid for.
+//! Buckets are exact, also under concurrency, and only calls that pass are charged.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::{CheckFixture, assert_allowed, assert_denied, call, get};
 
-/// Number of calls that the tightest bucket has room for, without taking any.
+/// Returns the number of calls that the tightest bucket has room for, without charging it.
 async fn left(fixture: &CheckFixture, ask: &CheckRequest) -> u64 {
     let answer = fixture.check(CheckRequest { cost: Some(0), ..ask.clone() }).await;
     assert_allowed(&answer);

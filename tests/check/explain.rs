@@ -1,4 +1,4 @@
-//! `explain` tells what was examined, in order, up to what failed; and never the credential.
+//! `explain` returns the steps in order, up to the one that failed, and never the credential.
 
 use latchkey_proto::v1::{CheckRequest, CheckResponse};
 
@@ -15,7 +15,7 @@ fn explained(ask: CheckRequest) -> CheckRequest {
     CheckRequest { explain: true, ..ask }
 }
 
-/// The steps stand in the contract's order, each at most once.
+/// Checks that the steps are in the contract's order, each at most once.
 #[track_caller]
 fn assert_ordered(answer: &CheckResponse) {
     let places: Vec<usize> = names(answer)

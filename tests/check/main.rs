@@ -1,5 +1,5 @@
-//! The native Check, called as a service calls it: every reason, what `explain` tells, exact buckets, and the
-//! approved table of every credential against every kind of target.
+//! Tests of the native Check, called as a service calls it: every reason, the steps of `explain`, exact
+//! buckets, and the approved table of every credential against every kind of target.
 
 mod buckets;
 mod explain;
@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use latchkey_proto::v1::{CheckRequest, CheckResponse, Decision, Reason};
 use latchkey_testing::{Caller, Latchkey, Setup};
 
-/// A product with something of everything that a decision can look at.
+/// A product that uses every feature that a decision can depend on.
 const LAB: &str = r#"
 name = "fixture"
 unmatched_routes = "deny"
@@ -98,7 +98,7 @@ fn ask(credential: &str) -> CheckRequest {
     CheckRequest { credential: credential.to_owned(), scopes_only: true, ..CheckRequest::default() }
 }
 
-/// GET of an item.
+/// Returns a Check of a GET of an item.
 fn get(credential: &str) -> CheckRequest {
     call(credential, "GET", "/items/1")
 }

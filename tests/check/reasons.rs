@@ -1,4 +1,4 @@
-//! Every reason of the contract, both ways: what earns it, and the near miss that doesn't.
+//! Every reason of the contract: a call that is denied with it, and the most similar call that is not.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! The approved table: the state of a credential against the kind of target, and what comes of it. A
-//! difference is a change of policy, and shows as one in review.
+//! The approved table of decisions: the state of a credential against the kind of target. A difference is a
+//! change of policy, and is visible in a review.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use latchkey_testing::{eventually, field_mask, key, scoped};
 
 use crate::{CheckFixture, call, pair};
 
-/// A way to make one credential in one state.
+/// Creates a credential in each state, and returns them with the names of the states.
 async fn credentials(fixture: &CheckFixture) -> Vec<(&'static str, String)> {
     let operator = &fixture.operator;
     let (revoked, revoked_value) = operator.plain_key("acme", "live").await;

@@ -1,5 +1,5 @@
-//! Images and Docker Compose, without an engine: the checkers' findings, every service's command run as it is written with
-//! the real programs, and the README's lines behind them.
+//! Images and Docker Compose, without an engine: the findings of linters, and every service's command and the README's
+//! commands, run as they are written with the real programs.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ fn text(output: &Output) -> String {
     String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned()
 }
 
-/// The file as docker-compose resolves it.
+/// Returns the file as docker-compose resolves it.
 fn resolved(folder: &Folder) -> PathBuf {
     let mut command = Command::new(tool("docker-compose"));
     let output = command.arg("-f").arg(root().join("docker-compose.yml")).arg("config").output();
@@ -66,7 +66,7 @@ fn nothing_is_mounted_that_a_fresh_checkout_lacks() {
     assert!(mounted.iter().all(|path| root().join(path).exists()), "{mounted:?}");
 }
 
-/// Lines of the README after the first one that starts the containers.
+/// Returns the README's commands after the one that starts the containers.
 fn readme_lines() -> String {
     let readme = read("README.md");
     let block = readme.split("```").find(|block| block.contains("docker compose up")).expect("a block");
@@ -126,7 +126,7 @@ fn hadolint_has_no_finding_in_the_dockerfile() {
     assert!(output.status.success(), "{}", text(&output));
 }
 
-/// Last image of the Dockerfile.
+/// Returns the last image of the Dockerfile.
 fn image() -> String {
     let text = read("Dockerfile");
     let bases: Vec<&str> = text.lines().filter(|line| line.starts_with("FROM ")).collect();
@@ -162,7 +162,7 @@ fn the_default_command_can_be_reached_and_its_health_command_says_when_it_is_rea
     let mut container = Container::new().writable(&instruction(&image, "VOLUME"));
     for pair in instruction(&image, "ENV").split(' ') {
         let (name, value) = pair.split_once('=').expect("NAME=VALUE");
-        // Other tests may have the image's own ports.
+        // Other tests may use the image's own ports.
         let value = value.replace("50051", &grpc.to_string()).replace("8081", &http.to_string());
         assert!(value.starts_with("0.0.0.0:"), "{value}");
         container = container.environment(name, &value);

@@ -1,5 +1,5 @@
-//! Duration of calls at a distance from the database, and a limit at a distance from Redis. Run by hand: it prints the
-//! tables of docs/databases.md and docs/redis.md.
+//! Duration of calls with a network delay to the database, and a limit with a network delay to Redis. It is run
+//! manually, and prints the tables of docs/databases.md and docs/redis.md.
 //!
 //! `cargo test --test databases -- --ignored --nocapture distance`
 
@@ -31,7 +31,7 @@ fn delay(proxy: &Proxy, millis: u64) {
     }
 }
 
-/// Durations of calls, and the number of those that failed.
+/// Durations of calls, and the number of calls that failed.
 #[derive(Default)]
 struct Durations(Vec<Duration>, usize);
 
@@ -53,8 +53,8 @@ impl Durations {
         }
     }
 
-    /// Returns the median and the fastest in milliseconds, and the failures. The fastest call has met a connection that
-    /// had prepared its statements before.
+    /// Returns the median and the fastest in milliseconds, and the failures. The fastest call used a connection whose
+    /// statements were prepared already.
     fn text(&mut self) -> String {
         self.0.sort_unstable();
         let (median, fastest) = (self.0.get(self.0.len() / 2), self.0.first());

@@ -4,7 +4,7 @@ use latchkey_testing::{Postgres, Setup, eventually, eventually_async, key};
 
 use crate::program::{printed, run, said};
 
-/// The URL of a database of several servers.
+/// Returns the URL of a database on several servers.
 fn url_of(servers: &[&Postgres], database: &str) -> String {
     let hosts: Vec<_> = servers.iter().map(|server| format!("127.0.0.1:{}", server.port())).collect();
     format!("postgres://postgres@{}/{database}?target_session_attrs=read-write", hosts.join(","))

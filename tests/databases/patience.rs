@@ -1,4 +1,4 @@
-//! A server that has few connections to give, and one that is far away: callers wait, and nothing stops.
+//! A server that permits few connections, and one with a long network delay: callers wait, and calls succeed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ async fn allowed(caller: &Caller, value: &str) -> Result<bool, tonic::Status> {
     Ok(caller.checks().check(ask).await?.into_inner().decision() == Decision::Allow)
 }
 
-/// Makes a tenant, and this number of keys.
+/// Creates a tenant, and this number of keys.
 async fn keys(operator: &Caller, number: usize) -> Vec<String> {
     eventually_async("a tenant is made", async || operator.try_tenant("acme", "shop", "").await.ok()).await;
     let mut values = Vec::new();
@@ -67,7 +67,7 @@ async fn callers_wait_for_one_of_the_few_connections_of_a_role() {
     assert!(failed.is_empty(), "{} of {}: {:?}", failed.len(), results.len(), failed.first());
 }
 
-/// Starts a replica that is this far from its database, and calls it.
+/// Starts a replica with this network delay to its database, and calls it.
 async fn works_at_a_distance(each_way: Duration) {
     let postgres = Postgres::start();
     let url = postgres.database();

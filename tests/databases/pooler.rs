@@ -1,5 +1,5 @@
-//! PgBouncer between the replicas and PostgreSQL, in either mode: what a revocation promises holds, and the wrong
-//! setting is said.
+//! PgBouncer between the replicas and PostgreSQL, in either mode: the guarantees of a revocation hold, and a
+//! wrong setting is reported.
 
 use latchkey_proto::v1::{CheckRequest, Decision, RevokeKeyRequest};
 use latchkey_testing::{
@@ -17,7 +17,7 @@ const RECORD: &str = "
         RETURN NULL; END $$;
     CREATE TRIGGER note AFTER INSERT OR UPDATE ON keys EXECUTE FUNCTION note()";
 
-/// Settings of the database that would break a promise, if a transaction inherited them.
+/// Settings of the database that would break a guarantee if a transaction inherited them.
 const HOSTILE: [&str; 3] =
     ["synchronous_commit = off", "lock_timeout = '10ms'", "default_transaction_isolation = 'serializable'"];
 
@@ -37,7 +37,7 @@ async fn decision(caller: &Caller, value: &str) -> Option<bool> {
     Some(answer.into_inner().decision() == Decision::Allow)
 }
 
-/// Makes and revokes keys on two replicas behind a pooler. Returns the settings that writes had.
+/// Creates and revokes keys on two replicas behind a pooler. Returns the settings of the writes.
 async fn revocations_hold(mode: &str) -> String {
     let postgres = Postgres::start();
     let direct = postgres.database();

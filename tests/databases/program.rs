@@ -1,4 +1,4 @@
-//! The program's commands on a database, and what they print.
+//! The program's commands on a database, and their output.
 
 use std::process::{Command, Output};
 
@@ -15,12 +15,12 @@ pub(crate) fn run(words: &[&str], url: &str, more: &[(&str, &str)]) -> Output {
     command.envs(more.iter().copied()).output().expect("the program starts")
 }
 
-/// Output of a command.
+/// Returns the output of a command.
 pub(crate) fn printed(output: &Output) -> String {
     String::from_utf8_lossy(&[output.stdout.clone(), output.stderr.clone()].concat()).into_owned()
 }
 
-/// Output of `doctor` and `migrate status` about a database that can't be used: both must fail.
+/// Returns the output of `doctor` and `migrate status` about a database that can't be used: both must fail.
 pub(crate) fn said(url: &str) -> [String; 2] {
     [&["doctor"][..], &["migrate", "status"]].map(|words| {
         let output = run(words, url, &[]);

@@ -1,11 +1,11 @@
-//! TLS to PostgreSQL: `sslmode` means what it means in libpq, and a certificate that can't be verified is said with the
-//! cause.
+//! TLS to PostgreSQL: `sslmode` has the same meaning as in libpq, and a certificate that can't be verified is reported
+//! with the cause.
 
 use latchkey_testing::{Ca, Folder, Pair, Postgres, Setup, answered, key};
 
 use crate::program::{printed, run, said};
 
-/// A PostgreSQL that takes connections of the user `tls` by TLS alone.
+/// A PostgreSQL that accepts connections of the user `tls` only over TLS.
 struct Fixture {
     postgres: Postgres,
     folder: Folder,
@@ -24,7 +24,7 @@ impl Fixture {
         Self { postgres, folder, ca }
     }
 
-    /// The URL of a database by TLS; a name in braces is a file of the folder.
+    /// Returns the URL of a database over TLS; a name in braces is a file of the folder.
     fn url(&self, database: &str, query: &str) -> String {
         let query = query.replace('{', &format!("{}/", self.folder.path().display())).replace('}', "");
         format!("postgres://tls@127.0.0.1:{}/{database}?{query}", self.postgres.port())

@@ -1,5 +1,5 @@
-//! The alerts and the dashboard, by Prometheus's own promtool: it takes the rules, plays each alert's situation
-//! (`alerts.yml`) and reads every query of the dashboard. Grafana itself is not run.
+//! The alerts and the dashboard, checked by Prometheus's own promtool: it validates the rules, simulates the
+//! situation of each alert (`alerts.yml`) and parses every query of the dashboard. Grafana itself is not run.
 
 use std::path::Path;
 use std::process::{Command, Output};

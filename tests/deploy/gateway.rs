@@ -1,5 +1,5 @@
-//! The resources for Envoy Gateway, as its own translator takes them, and its translation run by a real Envoy in front of a
-//! real Latchkey with TLS.
+//! The resources for Envoy Gateway: its own translator accepts them, and a real Envoy runs the translation in front of
+//! a real Latchkey with TLS.
 
 use std::net::TcpStream;
 use std::process::{Command, Output};
@@ -15,7 +15,7 @@ use crate::{read, text};
 /// Port of Latchkey and port of the service in the files.
 const PORTS: [u16; 2] = [50_051, 8_000];
 
-/// The files that ship, as one, with these ports.
+/// Returns the files that ship, concatenated, with these ports.
 fn shipped([latchkey, things]: [u16; 2]) -> String {
     let gateway = read("deploy/envoy-gateway/gateway.yaml");
     let policy = read("deploy/envoy-gateway/securitypolicy.yaml");
@@ -23,7 +23,7 @@ fn shipped([latchkey, things]: [u16; 2]) -> String {
     gateway + "---\n" + &replace_once(&policy, "port: 50051", &format!("port: {latchkey}"))
 }
 
-/// Resources that a cluster has besides, with addresses of this machine.
+/// Returns the other resources of a cluster, with addresses of this machine.
 fn cluster([latchkey, things]: [u16; 2], ca: &Ca, client: &Pair) -> String {
     use base64::Engine as _;
     let base64 = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
@@ -64,7 +64,7 @@ fn translate(folder: &Folder, resources: &str) -> Output {
     command.arg(file).output().expect("egctl starts")
 }
 
-/// Every condition in the status of a resource, as type, status and message.
+/// Returns every condition in the status of a resource, as type, status and message.
 fn conditions(value: &Value, found: &mut Vec<(String, String, String)>) {
     match value {
         Value::Object(fields) => {
@@ -116,7 +116,7 @@ fn a_resource_that_is_wrong_is_found_so() {
     }
 }
 
-/// The connection manager that Envoy Gateway makes of these resources.
+/// Returns the connection manager that Envoy Gateway generates from these resources.
 fn manager(folder: &Folder, resources: &str) -> Value {
     let output = translate(folder, resources);
     assert!(output.status.success(), "{}", text(&output));
@@ -153,7 +153,8 @@ fn paths_and_addresses_are_read_as_latchkey_reads_them() {
     assert!(detection["xffNumTrustedHops"].is_null() && detection["skipXffAppend"] == false, "{behind}");
 }
 
-/// Turns references to a management server into parts of a file: secrets of the file for those of SDS.
+/// Replaces references to a management server by references to the file: SDS secrets become secrets of the
+/// file.
 fn localise(value: &mut Value) {
     match value {
         Value::Object(fields) => {
@@ -174,7 +175,8 @@ fn dump<'x>(xds: &'x Value, kind: &str, list: &str) -> &'x Vec<Value> {
     config.and_then(|config| config[list].as_array()).unwrap_or_else(|| panic!("no {kind}"))
 }
 
-/// Makes a file for Envoy of what Envoy Gateway would send to it: the same listener, route and clusters, and the secrets.
+/// Writes a configuration file for Envoy with the resources that Envoy Gateway would send to it: the same listener,
+/// route and clusters, and the secrets.
 fn bootstrap(xds: &Value, port: u16, ca: &Ca, client: &Pair) -> Value {
     let routes = &dump(xds, ".RoutesConfigDump", "dynamicRouteConfigs")[0]["routeConfig"];
     let listeners = dump(xds, ".ListenersConfigDump", "dynamicListeners");
@@ -216,7 +218,7 @@ fn plain(message: &Value) -> Value {
     message
 }
 
-/// Latchkey with TLS and client certificates, and a key of a tenant.
+/// Starts Latchkey with TLS and client certificates, and creates a key of a tenant.
 fn latchkey(folder: &Folder, ca: &Ca, client: &Pair) -> (Latchkey, String) {
     let server = ca.issue(&["latchkey.latchkey.svc.cluster.local", "127.0.0.1"]);
     let file = |name: &str, text: &str| folder.write(name, text).display().to_string();

@@ -1,5 +1,6 @@
-//! The Helm chart, rendered by the real Helm: every manifest is valid, bad values are refused in clear words, and the
-//! containers of its manifests run as they are written, with the real program and a real PostgreSQL.
+//! The Helm chart, rendered by the real Helm: every manifest is valid, invalid values are refused with clear
+//! messages, and the containers of its manifests run as they are written, with the real program and a real
+//! PostgreSQL.
 
 mod run;
 mod settings;
@@ -14,7 +15,7 @@ use crate::schemas::judged;
 use crate::{read, root, text};
 
 const CHART: &str = "deploy/helm/latchkey";
-/// Settings that the chart derives from its values, or that have no place in a container.
+/// Settings that the chart derives from its values, or that have no use in a container.
 const DERIVED: [&str; 18] = [
     "admin_addr",
     "cache_max_bytes",
@@ -110,7 +111,7 @@ fn every_manifest_is_valid_with_defaults_and_with_every_option() {
     let missing = ["Certificate", "HorizontalPodAutoscaler", "Secret", "ServiceMonitor"];
     let missing: BTreeSet<String> = missing.map(str::to_owned).into();
     assert_eq!(&kinds(&all) - &kinds(&defaults), missing);
-    // Each option alone, so that none depends on another by accident.
+    // Each option is set alone, so that none depends on another by accident.
     for values in [
         json!({ "tls": { "enabled": false } }),
         json!({ "tls": { "clientCertificates": false } }),
@@ -125,7 +126,7 @@ fn every_manifest_is_valid_with_defaults_and_with_every_option() {
     }
 }
 
-/// Paths of all leaves of a schema's objects that have fields of their own.
+/// Returns the paths of all leaves of a schema's objects that have fields.
 fn leaves(schema: &Value, path: &str, found: &mut Vec<String>) {
     match schema["properties"].as_object().filter(|_| schema["additionalProperties"] == false) {
         Some(fields) => {

@@ -1,4 +1,5 @@
-//! A release of the program as it is built here, and the page about its installation, followed in an empty Debian.
+//! A release of the program as it is built here, and the commands of the installation page, run in an empty
+//! Debian.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -18,7 +19,7 @@ static RELEASE: LazyLock<(Folder, PathBuf)> = LazyLock::new(|| {
     (folder, tarball)
 });
 
-/// Runs a command as root: the tester, or by sudo.
+/// Runs a command as root: directly, or by sudo.
 fn as_root(program: &Path, argument: &Path) -> Output {
     let is_root = Command::new("id").arg("-u").output().expect("id starts").stdout == b"0\n";
     let mut command = if is_root { Command::new(program) } else { Command::new("sudo") };

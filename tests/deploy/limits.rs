@@ -1,12 +1,13 @@
-//! A container's memory limit is above the cache's limit: a process that fills its cache as configured
-//! to must not be killed for it. What else it holds (at rest, connections, logins being hashed) needs room besides.
+//! A container's memory limit is above the cache's limit: a process that fills its cache up to the limit must not
+//! be killed for it. The memory for other purposes (the idle process, connections, passwords that are being hashed)
+//! is needed in addition.
 
 use crate::read;
 
 /// Memory that a process with a full cache needs beside the cache, and a fifth of the cache for its overhead.
 const BESIDE: u64 = 192 << 20;
 
-/// A size as any of the files writes it.
+/// Parses a size in the form of any of the files.
 fn bytes(text: &str) -> u64 {
     let text = text.trim().trim_matches('"');
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -19,7 +20,7 @@ fn bytes(text: &str) -> u64 {
     number.parse::<u64>().expect("a number") << shift
 }
 
-/// Text after some words in a file, up to the end of the line or the brace.
+/// Returns the text after some words in a file, up to the end of the line or the brace.
 fn after(file: &str, words: &str) -> u64 {
     let text = read(file);
     let found: Vec<&str> = text.split(words).skip(1).collect();

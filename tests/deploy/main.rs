@@ -1,5 +1,5 @@
-//! Files that people copy: every Envoy configuration as the real Envoy and as `latchkey doctor` check it, Kubernetes'
-//! resources by its schemas, the unit by systemd, and the secrets that none of them holds.
+//! Deployment files that users copy: every Envoy configuration is checked by the real Envoy and by `latchkey doctor`,
+//! Kubernetes resources by its schemas, and the unit by systemd. None of them has a secret.
 
 mod alerts;
 mod gateway;
@@ -33,7 +33,7 @@ fn text(output: &Output) -> String {
     String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned()
 }
 
-/// Runs the program away from the tester's own settings.
+/// Runs the program without the environment and configuration of the user who runs the tests.
 fn latchkey(folder: &Folder, words: &[&str]) -> Output {
     let mut command = Command::new(program());
     command.env_clear().env("HOME", folder.path()).current_dir(root()).args(words);
@@ -178,7 +178,7 @@ fn nothing_that_ships_holds_a_secret_or_lets_requests_pass_unasked() {
         for bad in ["PRIVATE KEY", "failOpen: true", "failure_mode_allow: true", "insecure = true"] {
             assert!(!text.contains(bad), "{} says {bad}", file.display());
         }
-        // Others may name one, and no more.
+        // Other files may have a reference to a secret, but no secret.
         let mut secrets = text.lines().filter(|line| line.contains("kind: Secret"));
         assert!(secrets.all(|line| line.contains("Ref: {")), "{} has a secret", file.display());
     }

@@ -1,5 +1,5 @@
-//! The resources for Istio, held against that project's own definitions (`schemas/` says from where), and the few fields
-//! of these and of Envoy Gateway's that decide whether an outage lets a request pass.
+//! The resources for Istio, validated by that project's own definitions (`schemas/` names their source), and the fields
+//! of these and of Envoy Gateway's resources that decide whether an outage lets a request pass.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};

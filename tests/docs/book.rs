@@ -1,5 +1,5 @@
-//! The book as mdbook makes it: it builds without a complaint, and every link in its pages leads to a file and a
-//! place in it.
+//! The book as mdbook builds it: it builds without warnings, and every link in its pages leads to an existing
+//! file and anchor.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use latchkey_testing::{Folder, tool};
 
 use super::root;
 
-/// The values of an attribute.
+/// Returns the values of an attribute.
 fn values<'a>(html: &'a str, attribute: &str) -> Vec<&'a str> {
     let opening = format!(" {attribute}=\"");
     html.split(opening.as_str()).skip(1).filter_map(|rest| Some(rest.split_once('"')?.0)).collect()
@@ -36,7 +36,7 @@ fn the_book_is_built_and_every_link_in_it_leads_somewhere() {
     let (mut broken, mut followed) = (Vec::new(), 0);
     for (path, html) in &pages {
         for link in values(html, "href").into_iter().chain(values(html, "src")) {
-            // What is shown for any missing path says where its own links begin.
+            // The page for missing paths has a base URL for its own links.
             if link.contains(':') || link.is_empty() || path.ends_with("404.html") {
                 continue;
             }

@@ -1,4 +1,5 @@
-//! Figures of pages that are stored: their tables and charts are those that the scripts make of the stored run.
+//! Figures of pages whose runs are stored: the tables and charts are those that the scripts generate from the
+//! stored run.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,7 +8,7 @@ use latchkey_testing::Folder;
 
 use super::{read, root};
 
-/// The output of a script in the repository.
+/// Returns the output of a script in the repository.
 fn output(script: &str, arguments: &[&Path]) -> String {
     let run = Command::new(root().join("scripts").join(script)).args(arguments).output().expect("it starts");
     assert!(run.status.success(), "{script}: {}", String::from_utf8_lossy(&run.stderr));

@@ -1,5 +1,5 @@
-//! The handbook: every link from one page to another leads somewhere, every page of the handbook is in its list,
-//! and the book that is made of it holds together.
+//! Tests of the handbook: every link from one page to another has a target, every page is in the table of
+//! contents, and the generated book has no broken links.
 
 mod book;
 mod figures;
@@ -19,7 +19,7 @@ fn is_page(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "md")
 }
 
-/// Every page that is committed, wherever it is.
+/// Returns every committed page of the repository.
 fn pages() -> Vec<PathBuf> {
     let (mut waiting, mut found) = (vec![root().to_owned()], Vec::new());
     while let Some(folder) = waiting.pop() {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The lines outside of blocks of code, without code in them.
+/// Returns the lines outside of code blocks, without inline code.
 fn prose(page: &str) -> impl Iterator<Item = String> {
     let mut fence: Option<&str> = None;
     page.lines().filter_map(move |line| {
@@ -17,12 +17,12 @@ fn prose(page: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// A line without what stands between ticks.
+/// Returns a line without the text between backticks.
 fn without_code(line: &str) -> String {
     line.split('`').step_by(2).collect::<Vec<_>>().join("``")
 }
 
-/// Targets of a page's links, apart from those to other sites.
+/// Returns the targets of a page's links, apart from those to other sites.
 pub(crate) fn links(page: &str) -> Vec<String> {
     let lines: Vec<String> = prose(page).collect();
     let defined: BTreeMap<String, &str> = lines.iter().filter_map(|line| definition(line)).collect();
@@ -33,7 +33,7 @@ pub(crate) fn links(page: &str) -> Vec<String> {
     }
     for rest in text.split("][").skip(1) {
         let name = rest.split_once(']').map(|(name, _)| name.to_lowercase());
-        // A name without a definition leads nowhere, and is reported as it is.
+        // A name without a definition has no target, and is reported unchanged.
         found.extend(name.filter(|name| !defined.contains_key(name)));
     }
     let elsewhere = |target: &String| target.contains("://") || target.contains(' ') || target.is_empty();
@@ -41,13 +41,13 @@ pub(crate) fn links(page: &str) -> Vec<String> {
     found
 }
 
-/// `[name]: target`
+/// Parses `[name]: target`.
 fn definition(line: &str) -> Option<(String, &str)> {
     let (name, target) = line.strip_prefix('[')?.split_once("]:")?;
     Some((name.to_lowercase(), target.split_whitespace().next()?))
 }
 
-/// The headings as they are linked to; a second one of the same words has a number.
+/// Returns the anchors of the headings; a second heading with the same text gets a number.
 pub(crate) fn anchors(page: &str) -> BTreeSet<String> {
     let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{read, root};
 
-/// Every file of code, whole.
+/// Returns the content of every source file.
 fn code(folder: &Path, found: &mut String) {
     let entries = std::fs::read_dir(folder).expect("a folder");
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();

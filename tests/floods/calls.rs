@@ -1,4 +1,4 @@
-//! Calls that keep memory: messages that never end, and responses that are never taken.
+//! Calls that hold memory: messages that never end, and responses that are never read.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -23,7 +23,7 @@ fn without_end(port: u16, count: u32) -> TcpStream {
     stream
 }
 
-/// Counts the streams that the server ends, until it has ended all of them or says nothing more.
+/// Counts the streams that the server ends, until it has ended all of them or sends nothing more.
 fn ended(stream: &mut TcpStream, count: usize) -> usize {
     let mut over = std::collections::HashSet::new();
     while over.len() < count {
@@ -39,7 +39,7 @@ fn ended(stream: &mut TcpStream, count: usize) -> usize {
     over.len()
 }
 
-/// Memory of the process in KiB.
+/// Returns the memory of the process in KiB.
 fn memory(latchkey: &Latchkey) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", latchkey.pid())).expect("it lives");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
@@ -74,7 +74,7 @@ async fn more_calls_than_the_process_takes_end_the_ones_that_waited_longest() {
 async fn responses_that_are_never_taken_are_given_up() {
     let (latchkey, key) = shop(Setup::default()).await;
     let mut stream = open(latchkey.grpc());
-    // SETTINGS_INITIAL_WINDOW_SIZE is number 4: no room for any response.
+    // SETTINGS_INITIAL_WINDOW_SIZE has the number 4; 0 permits no response.
     stream.write_all(&frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0])).expect("it is taken");
     for number in 0..500 {
         let id = 2 * number + 1;

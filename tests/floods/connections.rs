@@ -1,4 +1,5 @@
-//! Connections that take the place of others: silent ones, idle ones, those of one client, and clients that do not read.
+//! Connections that use up the connection limit: silent ones, idle ones, those of one client, and clients that do not
+//! read.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -21,21 +22,21 @@ async fn connections_that_say_nothing_are_let_go_and_make_room() {
     assert!(passes(&latchkey, &key).await, "the caller that waits behind them is answered");
     for mut one in silent {
         one.set_read_timeout(Some(Duration::from_secs(20))).expect("a limit");
-        // What the server says first may still be read; then it is over.
+        // The first frames of the server may still be read; then the connection is closed.
         let ended = one.read_to_end(&mut Vec::new());
         assert!(!ended.is_err_and(|e| e.kind() == std::io::ErrorKind::WouldBlock), "a silent one is kept");
     }
 }
 
-/// Opens a connection that answers whatever it is asked to prove that it lives, until it is over. Calls every now and
-/// then, if it is to be `busy`.
+/// Opens a connection that answers every PING until it is closed. If it is `busy`, it also sends calls from time to
+/// time.
 fn living(port: u16, busy: bool) -> thread::JoinHandle<()> {
     let mut stream = open(port);
     let mut writer = stream.try_clone().expect("a second handle");
     if busy {
         thread::spawn(move || {
             for id in (1..2_000).step_by(2) {
-                // An empty message: a Check without anything, which is denied.
+                // An empty message: a Check without fields, which is denied.
                 let ask = [frame(HEADERS, WHOLE, id, &call()), frame(DATA, END, id, &[0; 5])].concat();
                 if writer.write_all(&ask).is_err() {
                     return;
@@ -92,7 +93,8 @@ async fn a_client_of_another_address_gets_room_beside_one_that_uses_all_connecti
     }
 }
 
-/// Opens as many connections as the HTTP port takes, asks each for more than fits into its buffers, and reads nothing.
+/// Opens as many connections as the HTTP port accepts, requests more on each than fits into its buffers, and reads
+/// nothing.
 fn that_do_not_read(port: u16) -> Vec<TcpStream> {
     let many = "GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n".repeat(100);
     let ask = |_| {

@@ -1,4 +1,4 @@
-//! HTTP/2 by hand, and a stream that is plain or in TLS.
+//! HTTP/2 frames that tests write by hand, and a stream in plain text or TLS.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -17,13 +17,14 @@ pub(crate) const RESET: u8 = 3;
 pub(crate) const SETTINGS: u8 = 4;
 pub(crate) const PING: u8 = 6;
 pub(crate) const GOAWAY: u8 = 7;
-/// The header block ends here; the stream does not.
+/// `END_HEADERS`: the header block ends here, and the stream does not.
 pub(crate) const WHOLE: u8 = 4;
-/// The stream ends here.
+/// `END_STREAM`: the stream ends here.
 pub(crate) const END: u8 = 1;
-/// The frame answers one of the other side.
+/// `ACK`: the frame acknowledges one of the peer.
 pub(crate) const ACK: u8 = 1;
-/// RFC 9113 section 7: the stream may be sent again, unharmed; a client that does this gets `ENHANCE_YOUR_CALM`.
+/// Error codes of RFC 9113 section 7: after `REFUSED_STREAM`, the request can be repeated safely; a client that
+/// floods the server gets `ENHANCE_YOUR_CALM`.
 pub(crate) const REFUSED: u32 = 7;
 pub(crate) const CALM: u32 = 11;
 
@@ -32,12 +33,12 @@ pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// Header block of a Check.
+/// Returns the header block of a Check.
 pub(crate) fn call() -> Vec<u8> {
     call_to("/latchkey.v1.CheckService/Check")
 }
 
-/// A call's header block by HPACK, each field as a literal or by its number in the static table.
+/// Returns a call's header block in HPACK, each field as a literal or by its index in the static table.
 pub(crate) fn call_to(path: &str) -> Vec<u8> {
     let length = u8::try_from(path.len()).expect("a short path");
     let [post, http, path_by_name, authority_by_name] = [0x83, 0x86, 0x04, 0x01];
@@ -62,14 +63,14 @@ pub(crate) fn tcp(port: u16) -> TcpStream {
     stream
 }
 
-/// Begins HTTP/2 in plain text.
+/// Starts HTTP/2 in plain text.
 pub(crate) fn open(port: u16) -> TcpStream {
     let mut stream = tcp(port);
     stream.write_all(&[PREFACE, &frame(SETTINGS, 0, 0, &[])].concat()).expect("it reads");
     stream
 }
 
-/// A stream in TLS that speaks this protocol.
+/// Connects by TLS with this protocol (ALPN).
 pub(crate) fn tls(port: u16, ca: &Ca, protocol: &[u8]) -> io::Result<Box<dyn Wire>> {
     let mut roots = RootCertStore::empty();
     let der = CertificateDer::from_pem_slice(ca.pem().as_bytes()).expect("a certificate");
@@ -91,7 +92,7 @@ pub(crate) struct Frame {
     pub(crate) payload: Vec<u8>,
 }
 
-/// The next frame; none, where the connection is over.
+/// Reads the next frame; `None` if the connection is closed.
 pub(crate) fn next(stream: &mut impl Read) -> Option<Frame> {
     let mut head = [0; 9];
     stream.read_exact(&mut head).ok()?;

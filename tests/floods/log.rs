@@ -4,7 +4,7 @@ use latchkey_testing::{Ca, Folder, Latchkey, Setup, free_port};
 
 use crate::frames::{ACK, HEADERS, PING, PREFACE, RESET, SETTINGS, WHOLE, Wire, call, frame, tcp, tls};
 
-/// Frames that are never asked for, each sent so many times.
+/// Unsolicited frames, each with the number of times that it is sent.
 fn floods(times: u32) -> Vec<(&'static str, Vec<u8>)> {
     let begin = [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat();
     let ids = || (0..times).map(|number| 2 * number + 1);
@@ -39,7 +39,7 @@ fn floods(times: u32) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// Sends bytes on a connection of its own, and reads what the server says about them.
+/// Sends bytes on a connection of its own, and reads the server's response.
 fn send(mut stream: impl Wire, bytes: &[u8]) {
     if stream.write_all(bytes).is_ok() && stream.flush().is_ok() {
         let mut answer = [0; 512];
@@ -78,7 +78,8 @@ fn flood(latchkey: &Latchkey, ports: &[(u16, &[u8])], ca: Option<&Ca>) {
             assert!(latchkey.ended().is_none(), "{name}");
         }
     }
-    // A line for each cause, and one for its count now and then. Each of these floods was thousands of lines.
+    // The log has a line for each cause, and at intervals one with its count. Without this limit, each of
+    // these floods causes thousands of lines.
     let more = lines(latchkey) - before;
     assert!(more < 100, "{more} lines more:\n{}", latchkey.log());
 }

@@ -1,7 +1,7 @@
-//! Attacks on a port by the connection itself: silent and idle connections, streams that are opened and reset
-//! at once, more streams than are offered, calls without an end, clients that do not read, and garbage. Each has a
-//! bound, and well-behaved clients are served meanwhile. Frames are written by hand, since no library of ours would send
-//! these. Each attack ends by itself.
+//! Attacks on a port by the connection itself: silent and idle connections, streams that are opened and reset at once,
+//! more streams than are offered, calls without an end, clients that do not read, and garbage. Each has a bound, and
+//! well-behaved clients are served meanwhile. Frames are written by hand, since no library would send these. Each
+//! attack ends by itself.
 
 mod calls;
 mod connections;
@@ -20,7 +20,7 @@ async fn shop(setup: Setup) -> (Latchkey, String) {
     (latchkey, value)
 }
 
-/// Asks over a connection of its own; the key may do this, and takes nothing from its bucket.
+/// Returns whether a Check on a connection of its own is allowed. It is a dry run, which charges nothing.
 async fn passes(latchkey: &Latchkey, key: &str) -> bool {
     let (method, path) = ("GET".to_owned(), "/things".to_owned());
     let ask =

@@ -1,5 +1,5 @@
-//! Client address of a call to a product's endpoint, as Latchkey's HTTP port sees it: by the same rule as when Envoy
-//! asks, where the document knows the Envoy that brings them, and by no header where it doesn't.
+//! Client address of a call to a product's endpoint at Latchkey's HTTP port: it follows the same rule as a Check of
+//! Envoy if the document lists the Envoy that forwards the call, and no header otherwise.
 
 use latchkey_testing::{Latchkey, Request, Setup, key};
 
@@ -37,7 +37,7 @@ async fn kiosk(address: &str) -> (Latchkey, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_is_bound_to_networks_is_told_where_the_client_is_by_a_known_envoy_alone() {
-    // The tests' own address is 127.0.0.1; what a header says is what an Envoy would have appended.
+    // The tests' own address is 127.0.0.1; the header has the entry that an Envoy would have appended.
     let known = r#"envoys = ["127.0.0.0/8"]"#;
     let behind = "trusted_hops = 1\nenvoys = [\"127.0.0.1\"]";
     let edge = "header = \"x-client\"\nenvoys = [\"127.0.0.1\"]";

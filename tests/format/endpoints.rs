@@ -1,5 +1,5 @@
-//! An endpoint that refers to missing things is refused when its document is applied, with line and reason, so
-//! that no call ever finds out.
+//! An endpoint that refers to missing declarations is refused when its document is applied, with line and
+//! reason, so that no call fails because of it.
 
 use latchkey_testing::{ProfileBuilder, Request, Setup, scoped};
 use tonic::Code;

@@ -1,5 +1,5 @@
-//! The whole example of the format's page, with the three lines mended in which it breaks its own rules: a
-//! route's and a role's scopes that its catalogue lacks, and `{id}` where the path has none.
+//! The whole example of the format's page, with corrections of the three lines that break its rules: a
+//! route's and a role's scopes that the catalog lacks, and `{id}` where the path has none.
 
 use std::collections::HashMap;
 

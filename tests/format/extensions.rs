@@ -1,4 +1,5 @@
-//! Envoy's routes (`context_extensions`) win over the document's routes, and no client can set them.
+//! Values of Envoy's routes (`context_extensions`) take precedence over the document's routes, and no client
+//! can set them.
 
 use latchkey_testing::{Echo, EnvoySetup, key};
 

@@ -1,4 +1,4 @@
-//! Hosts: the first that matches decides the environment.
+//! Hosts: the first one that matches selects the environment.
 
 use latchkey_testing::Echo;
 

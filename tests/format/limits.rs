@@ -1,4 +1,4 @@
-//! Classes and buckets: whose, how fast, how counted, and who replaces them.
+//! Rate classes and buckets: owners, rates, algorithms, and limits that replace them.
 
 use std::collections::HashMap;
 

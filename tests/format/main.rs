@@ -1,5 +1,5 @@
-//! The format of profile documents, sentence by sentence, with documents of products that are not shipped:
-//! through a real Envoy where a client sees it, by a native Check where only services do.
+//! Tests of each rule of the document format, with products that are not shipped: through a real Envoy where
+//! a client sees the effect, and by a native Check where only services do.
 
 mod address;
 mod endpoints;
@@ -13,7 +13,7 @@ mod templates;
 
 use latchkey_testing::{Answer, Caller, Envoy, EnvoySetup, Latchkey, Request, Setup};
 
-/// A product that a test made up, with one tenant, `acme`.
+/// A product of a test, with one tenant, `acme`.
 struct Product {
     envoy: Envoy,
     operator: Caller,
@@ -34,7 +34,7 @@ impl Product {
         Self { envoy, operator, latchkey }
     }
 
-    /// `METHOD PATH` at a host with these headers.
+    /// Sends `METHOD PATH` to a host with these headers.
     fn at(&self, host: &str, call: &str, headers: &[(&str, &str)]) -> Answer {
         let (method, path) = call.split_once(' ').expect("a method and a path");
         let request = Request::new(method, host, path);

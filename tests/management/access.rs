@@ -19,7 +19,7 @@ on_both!(
     what_is_no_good_credential_is_unauthenticated,
 );
 
-/// Everyone may call these; the credential is in the question.
+/// RPCs that every caller may call; the message has the credential.
 const OPEN: [&str; 6] = [
     "CheckService/Check",
     "CheckService/BatchCheck",
@@ -28,7 +28,7 @@ const OPEN: [&str; 6] = [
     "TokenService/RevokeJwt",
     "TokenService/GetJwks",
 ];
-/// Operators, and a tenant's keys and users with the scope `api_keys.manage`.
+/// RPCs for operators, and for a tenant's keys and users with the scope `api_keys.manage`.
 const KEEPERS: [&str; 19] = [
     "KeyService/CreateKey",
     "KeyService/GetKey",
@@ -50,7 +50,7 @@ const KEEPERS: [&str; 19] = [
     "TenantService/DeleteUser",
     "UsageService/GetUsageReport",
 ];
-/// Operators alone.
+/// RPCs for operators alone.
 const OPERATORS: [&str; 21] = [
     "TenantService/CreateTenant",
     "TenantService/ListTenants",
@@ -74,10 +74,10 @@ const OPERATORS: [&str; 21] = [
     "SigningKeyService/RotateSigningKey",
     "SigningKeyService/WithdrawSigningKey",
 ];
-/// Operators, and for what is their own, tenants.
+/// RPCs for operators, and for tenants' own objects.
 const OWNERS: [&str; 2] = ["TenantService/GetTenant", "AuditService/ListAuditEvents"];
 
-/// Every caller with a valid credential.
+/// RPCs for every caller with a valid credential.
 const AUTHENTICATED: [&str; 1] = ["CallerService/WhoAmI"];
 
 /// Returns every method that needs a credential.

@@ -1,4 +1,4 @@
-//! Keys of another system: their formats, their hashes, and what an import says of them before and after.
+//! Keys of another system: their formats, their hashes, and the warnings and errors of an import.
 
 use latchkey_proto::v1::imported_key::Secret;
 use latchkey_proto::v1::{
@@ -34,7 +34,7 @@ async fn open(database: Database) -> Shop {
                   format = { pattern = \"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\", max = 36 }\n\
                   hashes = [\"sha512\", \"sha256-of-hex\"]\ndefault_scopes = [\"orders.read\"]\n[[scopes]]\n";
     let document = SHOP.replacen("[[scopes]]\n", legacy, 1);
-    // The document is one that a profile can have.
+    // The changed document is valid TOML.
     let document = ProfileBuilder::from_document(&document).build();
     let (latchkey, operator) = database.setup().open("shop", &document, &["acme", "bank"]).await;
     Shop { latchkey, operator }

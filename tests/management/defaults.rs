@@ -1,4 +1,4 @@
-//! Least privilege by default: what a request does not name is not granted.
+//! Least privilege by default: a scope that a request does not name is not granted.
 
 use latchkey_proto::v1::{CreateKeyRequest, ImportKeysRequest, ListTenantsRequest, UpdateKeyRequest};
 use latchkey_proto::v1::{CreateUserRequest, Key};
@@ -96,7 +96,7 @@ async fn a_key_of_a_removed_kind_manages_nothing(database: Database) {
     assert_eq!(refused(manager.try_key(key("", "live")).await), Code::Unauthenticated);
     let _ = shop.operator.apply(SHOP).await.expect("applied");
     assert!(manager.try_key(key("", "live")).await.is_ok());
-    // Nor does one whose value has the format of no kind any more.
+    // The same holds for a key whose value has the format of no kind any more.
     let other = ProfileBuilder::from_document(SHOP)
         .set("kinds[secret].prefixes.live", "newer_live_")
         .set("kinds[secret].prefixes.test", "newer_test_")

@@ -1,5 +1,5 @@
-//! Deletion of keys, users, tenants and profiles: what ends, who may, what can be used again, and that a repeated call
-//! is OK.
+//! Deletion of keys, users, tenants and profiles: the access that ends, the permitted callers, the names that can be
+//! used again, and that a repeated call is OK.
 
 use latchkey_proto::v1::{
     DeleteKeyRequest, DeleteProfileRequest, DeleteTenantRequest, DeleteUserRequest, GetKeyRequest,

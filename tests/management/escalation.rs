@@ -1,4 +1,4 @@
-//! A caller cannot get more rights by a key than it has, and another tenant's things appear not to exist.
+//! A caller cannot get more rights by a key than it has, and another tenant's objects are not found.
 
 use std::collections::HashMap;
 

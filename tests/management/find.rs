@@ -26,7 +26,7 @@ fn list(tenant: &str) -> ListKeysRequest {
     ListKeysRequest { tenant: tenant.to_owned(), ..ListKeysRequest::default() }
 }
 
-/// Names of all keys of a list, page by page.
+/// Returns the names of all keys of a list, page by page.
 async fn names(caller: &Caller, mut ask: ListKeysRequest) -> Vec<String> {
     let mut seen = Vec::new();
     loop {
@@ -49,7 +49,7 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp { seconds, nanos: 0 }
 }
 
-/// A time far in the future.
+/// A time far in the future, in seconds since 1970.
 const LATER: i64 = 4_000_000_000;
 
 async fn a_key_is_found_by_what_is_known_of_it(database: Database) {

@@ -1,5 +1,5 @@
-//! The rule of every change and every disclosure: nowhere wider than before, or covered by the caller as a whole; and
-//! all of it within the caller's environment and bindings.
+//! The rule of every change and every disclosure: the key is nowhere wider than before, or the caller covers the
+//! whole key; and the key is within the caller's environment and bindings.
 
 use std::collections::HashMap;
 
@@ -59,7 +59,7 @@ async fn a_weak_manager_revives_and_enables_no_key_that_it_could_not_create(data
         assert_eq!(refused(update(caller, change(&expired_key, "expire_time", |_| ())).await), code);
     }
     assert!(!shop.admits(&value).await);
-    // One that covers the key can enable it; to make an expired one valid again takes a scope of its own.
+    // A caller that covers the key can enable it. To make an expired key valid again takes a separate scope.
     let cover = shop.manager("acme", |ask| ask.scopes.push("orders.write".to_owned())).await;
     let enabled = update(&cover, change(&disabled.id, "disabled", |_| ())).await.expect("it covers the key");
     assert!(!enabled.disabled && shop.admits(&value).await);
@@ -67,7 +67,7 @@ async fn a_weak_manager_revives_and_enables_no_key_that_it_could_not_create(data
     assert_eq!(again, Code::PermissionDenied);
     let revived = update(&shop.operator, change(&expired_key, "expire_time", |_| ())).await;
     assert!(revived.expect("an operator may").expire_time.is_none());
-    // Narrowing and renaming take no grant.
+    // Narrowing and renaming a key need no grant.
     assert!(update(&weak, change(&disabled.id, "disabled", |key| key.disabled = true)).await.is_ok());
     assert!(
         update(&weak, change(&disabled.id, "name", |key| "till".clone_into(&mut key.name))).await.is_ok()

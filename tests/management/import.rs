@@ -1,4 +1,4 @@
-//! Taking keys over from another system: by value or by hash, all of them or none.
+//! Import of keys from another system: by value or by hash, all of them or none.
 
 use std::process::{Command, Stdio};
 

@@ -1,4 +1,4 @@
-//! Bad input is refused, with every field that is wrong.
+//! Invalid input is refused, with every invalid field.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! Deletions of tenants that were interrupted before everything was erased: what calls find of such a tenant, and which
-//! calls erase the rest.
+//! Deletions of tenants that were interrupted before everything was erased: the results of calls about such a tenant,
+//! and the calls that erase the rest.
 
 use latchkey_proto::v1::{
     DeleteKeyRequest, DeleteProfileRequest, DeleteUserRequest, DisableUserRequest, GetKeyRequest,
@@ -25,7 +25,7 @@ fn end(shop: &Shop, slug: &str) {
     ));
 }
 
-/// Numbers of tenants that have ended and are not removed, and of users.
+/// Returns the numbers of tenants that have ended and are not removed, and of users.
 fn left(shop: &Shop) -> (String, String) {
     let count = |what: &str| shop.latchkey.sql(&format!("SELECT count(*) FROM {what}"));
     (count("tenants WHERE slug LIKE 'deleted:%'"), count("users"))

@@ -1,4 +1,4 @@
-//! The life of a key: made once, read without its value, changed, rotated, revoked for good.
+//! The lifecycle of a key: created once, read without its value, changed, rotated, revoked permanently.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Lifetimes of keys, as their kind bounds them: on every way to make a key or to change its expiry.
+//! Lifetimes of keys, as their kind bounds them: in every call that creates a key or changes its expiry.
 
 use latchkey_proto::v1::create_key_request::Expiry;
 use latchkey_proto::v1::{
@@ -22,7 +22,7 @@ on_both!(
 
 const DAY: i64 = 86_400;
 
-/// The shop whose secret keys have these bounds.
+/// Opens the shop whose secret keys have these bounds.
 fn bounded(bounds: &[(&str, &str)]) -> String {
     let line = |(name, value): &(&str, &str)| match *value {
         "true" => format!("{name} = true\n"),
@@ -43,7 +43,7 @@ fn lives(days: i64) -> CreateKeyRequest {
     CreateKeyRequest { expiry: Some(Expiry::Ttl(ttl)), ..key("acme", "live") }
 }
 
-/// Days from the creation to the expiry of a key.
+/// Returns the days from the creation to the expiry of a key.
 fn days(key: &Key) -> Option<i64> {
     let created = key.create_time.expect("a time").seconds;
     key.expire_time.map(|end| (end.seconds - created) / DAY)

@@ -1,4 +1,4 @@
-//! The process ends in every way, and what was acknowledged is still there afterwards.
+//! Acknowledged writes survive every way in which the process can end.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ async fn acknowledged_writes_survive_a_kill(database: Database) {
     assert!(shop.admits(&kept).await && shop.admits(&last).await && !shop.admits(&gone).await);
     let ask = CheckRequest { credential: kept, cost: Some(0), scopes_only: true, ..CheckRequest::default() };
     let answer = shop.operator.check(ask).await;
-    // The file of the start is applied again, or the newest stored version holds: either is one of the two.
+    // Either the file of the start is applied again, or the newest stored version stays in force.
     assert!([100, 200].contains(&answer.rate_limits[0].limit), "{answer:?}");
 }
 
@@ -94,7 +94,7 @@ async fn an_outage_of_the_database_is_no_denial_and_passes() {
     };
     assert_eq!(operator.check(ask(&known)).await.decision(), Decision::Allow);
     postgres.freeze();
-    // A key that isn't in memory can't be decided on: an outage, never a denial.
+    // A Check of a key that isn't cached is an outage, never a denial.
     let answer = operator.checks().check(ask(&fresh)).await;
     assert_eq!(refused(answer), Code::Unavailable);
     let answer = operator.try_key(latchkey_testing::key("acme", "live")).await;

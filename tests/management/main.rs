@@ -1,5 +1,5 @@
-//! Management of keys, tenants and profiles, on the embedded database and on PostgreSQL; and that what
-//! was acknowledged survives whatever happens to the process.
+//! Management of keys, tenants and profiles, on the embedded database and on PostgreSQL, and durability of
+//! acknowledged writes.
 
 mod access;
 mod bring;
@@ -82,7 +82,7 @@ impl Shop {
         Self { latchkey, operator }
     }
 
-    /// A tenant's own key that may manage keys, and changes to what it is.
+    /// Creates a tenant's key that may manage keys, with changes to its request; returns a caller with it.
     async fn manager(&self, tenant: &str, change: impl FnOnce(&mut CreateKeyRequest)) -> Caller {
         let mut ask = scoped(tenant, &["api_keys.manage", "orders.read"]);
         change(&mut ask);
@@ -100,12 +100,12 @@ impl Shop {
     }
 }
 
-/// The shop's document with another limit for each key.
+/// Returns the shop's document with another limit for each key.
 fn with_rate(rate: &str) -> String {
     ProfileBuilder::from_document(SHOP).set("rate_limits.default[0].rate", rate).build()
 }
 
-/// Status of a rejected call; a call that succeeded is a failure of the test.
+/// Returns the status code of a rejected call; panics if the call succeeded.
 #[track_caller]
 fn refused<T>(answer: Result<T, Status>) -> Code {
     match answer {

@@ -1,5 +1,5 @@
 //! Changes of profiles: a document that takes access away is refused, shown with the keys, users and tenants that it
-//! affects, and applied where it is forced; versions are kept and can be gone back to.
+//! affects, and applied where it is forced; versions are kept and can be applied again.
 
 use latchkey_proto::v1::{
     ApplyProfileRequest, DiffProfileRequest, GetProfileRequest, ListAuditEventsRequest,
@@ -23,7 +23,7 @@ on_both!(
     a_file_that_conflicts_with_the_version_that_stays_does_not_prevent_the_start,
 );
 
-/// The shop's document with another prefix for live keys.
+/// Returns the shop's document with another prefix for live keys.
 fn moved() -> String {
     SHOP.replace("shop_live_", "moved_live_")
 }
@@ -257,7 +257,7 @@ async fn a_file_that_conflicts_with_the_version_that_stays_does_not_prevent_the_
     operator.try_tenant("acme", "shop", "").await.expect("a tenant");
     let (_, value) = operator.plain_key("acme", "live").await;
     latchkey.kill();
-    // The shop gives its host up to the market, and makes its keys invalid, so that its file is held back.
+    // The shop releases its host to the market and makes its keys invalid, so that its file is not applied.
     let _ = latchkey.folder().write("profiles/shop.toml", &format!("{}{}", moved(), host("new.shop.dev")));
     let market = SHOP.replace("name = \"shop\"", "name = \"market\"").replace("\"pub_", "\"market_pub_");
     let _ = latchkey.folder().write("profiles/market.toml", &format!("{market}{}", host("api.shop.dev")));

@@ -1,4 +1,4 @@
-//! Profiles are documents with versions; an invalid one changes nothing, and the error names the place.
+//! Profiles are documents with versions; an invalid one changes nothing, and the error names the location.
 
 use latchkey_proto::v1::{ApplyProfileRequest, GetProfileRequest, ListProfilesRequest};
 use tonic::Code;
@@ -16,7 +16,7 @@ on_both!(
     a_document_of_the_start_is_held_against_those_that_are_stored,
 );
 
-/// A profile that has a host and a prefix of keys.
+/// Returns a profile that has a host and a prefix of keys.
 fn claiming(name: &str, host: &str, prefix: &str) -> String {
     let document = format!(
         "name = \"{name}\"\n[[hosts]]\nhost = \"{host}\"\n[credential]\nsources = [\"header:x-api-key\"]\n\
@@ -25,7 +25,7 @@ fn claiming(name: &str, host: &str, prefix: &str) -> String {
     document + "[rate_limits]\ndefault = []\n"
 }
 
-/// Two calls read what is stored before either writes, unless they are made to look again.
+/// Without a second check, both calls could read the stored profiles before either of them writes.
 async fn of_two_that_claim_a_host_at_once_one_is_applied(database: Database) {
     let shop = Shop::open(database).await;
     for round in 0..20 {
@@ -59,7 +59,7 @@ async fn a_document_of_the_start_is_held_against_those_that_are_stored(database:
     let _ = given(&claiming("given", "shop.example.dev", "two"));
     latchkey.restart();
     latchkey.kill();
-    // What another document of the same start gives up may be taken, whichever comes first.
+    // A host that another document of the same start releases may be taken, in either order of the files.
     let _ = latchkey.folder().write("profiles/given.toml", &claiming("given", "shop.example.dev", "one"));
     let _ = latchkey.folder().write("profiles/stored.toml", &claiming("stored", "b.example.dev", "one"));
     latchkey.set("RUST_LOG", "info");

@@ -1,4 +1,4 @@
-//! Many at once: starts, writers, replicas.
+//! Concurrent starts, writers and replicas.
 
 use latchkey_proto::v1::{CheckRequest, CreateKeyRequest, Decision, RevokeKeyRequest};
 use latchkey_testing::{Database, Latchkey, Postgres, Setup, key, on_both};

@@ -39,7 +39,8 @@ const READ: [&str; 17] = [
     "SigningKeyService/ListSigningKeys",
     "CallerService/WhoAmI",
 ];
-/// Calls by which support takes access away. `UpdateKey` is for `disabled` alone, and rejects the empty message.
+/// Calls by which the role `support` takes access away. `UpdateKey` is for `disabled` alone, and rejects the
+/// empty message.
 const SUPPORT: [&str; 4] =
     ["KeyService/RevokeKey", "KeyService/RevokeKeys", "KeyService/DisableKeys", "TenantService/DisableUser"];
 /// Calls that are rejected or allowed by their content.

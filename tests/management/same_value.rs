@@ -13,7 +13,7 @@ on_both!(
     a_value_is_not_imported_again_when_its_hash_is_no_longer_declared,
 );
 
-/// The shop with tokens, and with secrets that another system stored by SHA-512.
+/// Opens the shop with tokens, and with secrets that another system stored by SHA-512.
 async fn open(database: Database) -> Shop {
     let document = format!("{SHOP}\n[jwt]\nissuer = \"https://shop.example.dev\"\naudience = \"shop\"\n");
     let hashes = toml::Value::Array(vec!["sha512".into()]);

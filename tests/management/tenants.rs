@@ -1,4 +1,4 @@
-//! Tenants: made once by their slug, changed by field, suspended and let back in.
+//! Tenants: created once by their slug, changed by field, suspended and resumed.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! The partner's tier, the three headers, and the response to a client above its limit.
+//! The plan of the partner, the three headers, and the response to a client above its limit.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! Every example of PayKore's documentation as a client meets it: the profile that ships, through a real
-//! Envoy, with each of the two ways in which Envoy hands headers over.
+//! Tests of every example of PayKore's documentation as a client: the profile that ships, through a real
+//! Envoy, with each of the two ways in which Envoy sends headers.
 
 mod examples;
 mod limits;
@@ -29,17 +29,18 @@ impl PayKore {
         Self { latchkey, envoy, operator }
     }
 
-    /// A key's whole value.
+    /// Creates a key and returns its value.
     async fn value(&self, environment: &str) -> String {
         self.operator.plain_key("acme", environment).await.1
     }
 
-    /// `GET /v1/wallets` with the key as PayKore prefers it.
+    /// Sends `GET /v1/wallets` with the key in the header that PayKore recommends.
     fn wallets(&self, host: &str, key: &str) -> Answer {
         self.envoy.send(&wallets(host).header("X-API-Key", key))
     }
 
-    /// The body is this error, to the letter but for the request's identifier, which is in the log too.
+    /// Asserts that the body is exactly this error, except for the request's identifier, which must be in the
+    /// log too.
     fn assert_error(&self, answer: &Answer, code: &str, message: &str) {
         let status = if code == "RATE_LIMIT_EXCEEDED" { 429 } else { 401 };
         assert_eq!(answer.status, status, "{answer:?}");
@@ -69,7 +70,7 @@ fn wallets(host: &str) -> Request {
     Request::get(host, "/v1/wallets")
 }
 
-/// The three headers: limit, remaining, reset.
+/// Returns the three headers: limit, remaining, reset.
 fn rate(answer: &Answer) -> [u64; 3] {
     ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"].map(|name| {
         let value = answer.header(name).unwrap_or_else(|| panic!("no {name} in {answer:?}"));
@@ -77,7 +78,7 @@ fn rate(answer: &Answer) -> [u64; 3] {
     })
 }
 
-/// `retry_after` of a 429.
+/// Returns `retry_after` of a 429.
 fn retry_after(answer: &Answer) -> u64 {
     let body: Value = answer.json();
     body["meta"]["retry_after"].as_u64().unwrap_or_else(|| panic!("no number to wait for in {answer:?}"))

@@ -1,4 +1,4 @@
-//! The key is for Latchkey alone: the service behind the proxy doesn't get it, and nothing prints it.
+//! Only Latchkey receives the key: the service behind the proxy doesn't get it, and no log contains it.
 
 use latchkey_testing::{Echo, both_ways};
 

@@ -1,4 +1,4 @@
-//! AuxVault: a key and a tenant on every request, keys of four forms, some bound to a merchant and a gateway.
+//! AuxVault: a key and a tenant on every request, keys of four kinds, some bound to a merchant and a gateway.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! The documents themselves: each keeps the promises of its examples, those of its endpoints among them, and all
-//! five are in force on one server at once, where a sixth that nothing could tell from one of them is refused.
+//! Tests of the documents: each passes its own examples, including those of its endpoints. All five are in force
+//! on one server, and a sixth one whose requests could not be distinguished from those of another is refused.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -68,7 +68,7 @@ fn what_an_example_cannot_be_is_told_with_its_line() {
     }
 }
 
-/// The TOML of a page.
+/// Returns the TOML blocks of a page.
 fn page(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
     let text = std::fs::read_to_string(&path).expect("the page");
@@ -95,7 +95,7 @@ async fn five_documents_are_in_force_at_once_and_a_double_of_one_is_refused() {
         let _ = operator.apply(&again).await.expect("it stands in nobody's way");
     }
     let paykore = std::fs::read_to_string(shipped("paykore")).expect("the document");
-    // Its examples speak of its hosts as well.
+    // Its examples contain its hosts as well.
     let copy = ProfileBuilder::from_document(&paykore).remove("examples").set("name", "paycopy");
     let double = copy.build();
     let line = double.lines().position(|line| line.contains("api.paykore.dev")).expect("its host") + 1;

@@ -1,4 +1,5 @@
-//! LuxCore: the key decides the environment, each scope and alias its routes, each class its limit.
+//! LuxCore: the key selects the environment, each scope and alias permits its routes, and each class has its
+//! limit.
 
 use latchkey_proto::v1;
 use latchkey_testing::{Answer, Echo, key};
@@ -73,7 +74,7 @@ async fn a_key_without_the_scope_is_a_403_that_names_it() {
     assert_refused(&luxcore.luxcore("POST /v1/payments", &value), 403, &body);
 }
 
-/// A look at a bucket, or a large part of it, without as many requests.
+/// Sends a Check that reads a bucket, or charges a large part of it at once, and returns the response.
 async fn take(product: &Product, value: &str, call: &str, cost: u32) -> v1::CheckResponse {
     let (method, path) = call.split_once(' ').expect("a method and a path");
     let ask = v1::CheckRequest {

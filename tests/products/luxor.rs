@@ -1,4 +1,4 @@
-//! Luxor: the bare key, two buckets of which either can deny, and keys that belong to workspaces.
+//! Luxor: the key without a scheme, two buckets of which either can deny, and keys that belong to workspaces.
 
 use std::collections::HashMap;
 

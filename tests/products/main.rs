@@ -1,5 +1,5 @@
-//! Four products as their documentation has them, each by the profile that ships, through a real Envoy.
-//! `statements.md` says which test holds which of their statements; PayKore has tests of its own beside.
+//! Tests of four products against their documentation, each by the profile that ships, through a real Envoy.
+//! `statements.md` lists the test of each of their statements. PayKore has its own tests.
 
 mod auxvault;
 mod documents;
@@ -30,7 +30,7 @@ impl Product {
         Self::asked(name, host, &EnvoySetup::default()).await
     }
 
-    /// With an Envoy of this set-up.
+    /// Opens a product with an Envoy of this set-up.
     async fn asked(name: &str, host: &'static str, setup: &EnvoySetup) -> Self {
         let latchkey = Setup::default().shipped(name).start();
         let operator = latchkey.operator();
@@ -39,7 +39,7 @@ impl Product {
         Self { host, envoy, operator, latchkey }
     }
 
-    /// `METHOD PATH` with these headers.
+    /// Sends `METHOD PATH` with these headers.
     fn send(&self, call: &str, headers: &[(&str, &str)]) -> Answer {
         let (method, path) = call.split_once(' ').expect("a method and a path");
         let request = Request::new(method, self.host, path);
@@ -47,7 +47,7 @@ impl Product {
     }
 }
 
-/// Status and body are these, to the letter, and the body says that it is JSON.
+/// Asserts that status and body are exactly these, and that the content type is JSON.
 fn assert_refused(answer: &Answer, status: u16, body: &str) {
     assert_eq!((answer.status, answer.body.as_str()), (status, body), "{answer:?}");
     assert_eq!(answer.header("content-type"), Some("application/json"));

@@ -1,4 +1,4 @@
-//! A product that is not shipped: its document alone makes it work.
+//! A product that is not shipped: its document is enough to serve it.
 
 use latchkey_testing::{Echo, Envoy, EnvoySetup, Setup, key};
 

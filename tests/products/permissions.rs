@@ -1,11 +1,11 @@
-//! Every scope of a product opens what it is for and nothing else: each is granted alone, and every guarded
+//! Every scope of a product permits its own calls and no others: each is granted alone, and every guarded
 //! call is tried with it.
 
 use latchkey_testing::key;
 
 use crate::Product;
 
-/// Each scope, and the calls that it opens.
+/// Each scope, and the calls that it permits.
 type Opened<'a> = [(&'a str, &'a [&'a str])];
 
 async fn each_opens_its_own(product: &Product, environment: &str, opened: &Opened<'_>) {

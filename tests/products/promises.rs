@@ -1,4 +1,4 @@
-//! The limits that each shipped profile promises, by twenty calls more than that.
+//! The documented limits of each shipped profile, tested by twenty calls more than the limit.
 
 use latchkey_proto::v1::CreateKeyRequest;
 use latchkey_testing::key;
@@ -10,7 +10,7 @@ fn passed(product: &Product, call: &str, header: &str, value: &str, calls: usize
     (0..calls).filter(|_| product.send(call, &[(header, value)]).status == 200).count()
 }
 
-/// Opens a product whose tenants have this plan, with a key.
+/// Opens a product with a tenant on this plan, and creates a key.
 async fn open(name: &str, host: &'static str, plan: &str, environment: &str) -> (Product, String) {
     let product = Product::open(name, host).await;
     let slug = if plan.is_empty() { "acme" } else { "planned" };

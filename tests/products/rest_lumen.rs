@@ -7,7 +7,7 @@ use crate::Product;
 
 const HOST: &str = "api.getlumen.dev";
 
-/// Lumen with a secret key of `acme` that may manage keys.
+/// Opens Lumen with a secret key of `acme` that may manage keys.
 async fn lumen() -> (Product, String) {
     let product = Product::counter("lumen", HOST, "/v1/api-keys").await;
     let (_, value) = product.operator.plain_key("acme", "live").await;
@@ -15,7 +15,7 @@ async fn lumen() -> (Product, String) {
 }
 
 impl Product {
-    /// A product with Latchkey's own HTTP port behind a prefix.
+    /// Opens a product with Latchkey's own HTTP port behind a prefix.
     pub(crate) async fn counter(name: &str, host: &'static str, prefix: &str) -> Self {
         let latchkey = Setup::default().shipped(name).start();
         let operator = latchkey.operator();
@@ -37,7 +37,7 @@ fn bearer(key: &str) -> String {
     format!("Bearer {key}")
 }
 
-/// The body of a success, without what differs each time, which has the right form.
+/// Returns the body of a success, without the values that differ each time, whose format is checked.
 fn data(answer: &Answer) -> Value {
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.header("content-type"), Some("application/json"));

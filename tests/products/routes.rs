@@ -21,7 +21,7 @@ fn auxvault_key(kind: &str, scopes: &[&str]) -> v1::CreateKeyRequest {
     ask
 }
 
-/// The status of `METHOD PATH` with a key of `acme`.
+/// Returns the status of `METHOD PATH` with a key of `acme`.
 fn status(product: &Product, call: &str, key: &str) -> u16 {
     let headers = [("x-api-key", key), ("X-Tenant-ID", "acme"), ("content-length", "0")];
     product.send(call, &headers).status
@@ -96,7 +96,7 @@ async fn a_users_token_is_for_keys_users_and_settings_and_a_key_beside_it_decide
     assert!(echo.all("authorization").is_empty() && echo.all("x-api-key").is_empty());
     assert_eq!(echo.all("x-auxvault-environment"), ["live"]);
     assert_eq!(auxvault.send("GET /api/v1/users", &both).status, 403, "the key decides");
-    // Users and settings are for users, whatever a key may do.
+    // Only users may call the routes of users and settings, whatever scopes a key has.
     let mut manager = auxvault_key("erp", &["api_keys.manage"]);
     manager.all_scopes = true;
     let (_, value) = auxvault.operator.key(manager).await;

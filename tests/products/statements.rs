@@ -1,5 +1,5 @@
-//! Holds the table of statements to the tests: every test that it names is there, and every test of a product
-//! stands in it.
+//! Compares the table of statements with the tests: every test that it names exists, and every test of a
+//! product is in it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::path::Path;
 const TABLE: &str = include_str!("statements.md");
 const SUITES: [&str; 4] = ["tests/products", "tests/paykore", "tests/rest", "crates/profile/tests/suite"];
 
-/// The names of every test function of these folders.
+/// Returns the names of all test functions of these folders.
 fn tests(folders: &[&str]) -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut names = BTreeSet::new();
@@ -30,7 +30,7 @@ fn tests(folders: &[&str]) -> BTreeSet<String> {
     names
 }
 
-/// The tests that the table names.
+/// Returns the tests that the table names.
 fn named() -> BTreeSet<String> {
     let rows = TABLE.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| statement"));
     let last = rows.filter_map(|row| row.trim_end_matches(" |").rsplit(" | ").next());

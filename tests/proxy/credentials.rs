@@ -1,4 +1,4 @@
-//! Places of a credential, its removal from the request, and the denial of malformed ones.
+//! Sources of a credential, its removal from the request, and the denial of malformed ones.
 
 use latchkey_testing::{Echo, EnvoySetup, Request, both_ways};
 

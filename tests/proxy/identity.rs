@@ -1,4 +1,4 @@
-//! Headers that mean "authenticated" are set by Latchkey alone.
+//! Headers that identify an authenticated caller are set by Latchkey alone.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ both_ways!(
     a_label_can_not_break_out_of_its_header,
 );
 
-/// A request that claims an identity, in every spelling that a framework might read.
+/// Returns a request that claims an identity, in every spelling that a framework might read.
 fn forged(request: Request) -> Request {
     let names = [
         "x-tenant-id",
@@ -81,7 +81,7 @@ async fn a_label_can_not_break_out_of_its_header(raw: bool) {
     let fixture = ProxyFixture::open(raw).await;
     for label in ["a\r\nx-tenant-id: evil", "a\nb", "a\0b", "\u{1b}[31mred", "é\u{202e}"] {
         let metadata = HashMap::from([("team".to_owned(), label.to_owned())]);
-        // Refused when it is made, or harmless when it is used.
+        // The key is refused when it is created, or its metadata is harmless when it is used.
         if let Ok((_, value)) =
             fixture.operator.try_key(CreateKeyRequest { metadata, ..key("acme", "live") }).await
         {

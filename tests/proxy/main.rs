@@ -1,5 +1,5 @@
-//! Attacks of a client through a real Envoy, against a small product made for the purpose: forged
-//! identities, doubled credentials, crooked paths, outages, a revocation under load.
+//! Attacks of a client through a real Envoy, against a small product for this test: forged identities,
+//! duplicate credentials, non-canonical paths, outages, a revocation under load.
 
 mod credentials;
 mod identity;
@@ -89,7 +89,7 @@ impl ProxyFixture {
         self.envoy.send(request)
     }
 
-    /// GET with a key in the header.
+    /// Returns a GET with a key in the header.
     fn get(&self, path: &str, key: &str) -> Answer {
         self.send(&get(path).header("x-api-key", key))
     }

@@ -1,4 +1,4 @@
-//! Behaviour when Latchkey cannot be asked, and that a revoked key is never admitted again.
+//! Behaviour while Latchkey cannot be reached, and that a revoked key is never admitted again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ both_ways!(
     latchkey_comes_back_without_a_restart_of_the_proxy,
 );
 
-/// Sends requests in a loop until stopped; answers how many were admitted that were sent after `done`.
+/// Sends requests in a loop until 25 were sent after `done`; returns how many of these were admitted.
 fn hammer(request: &Request, port: u16, done: &AtomicBool, before: &AtomicUsize) -> usize {
     let (mut wrong, mut after) = (0, 0);
     while after < 25 {

@@ -1,5 +1,6 @@
-//! Crooked paths: brought into one form before a route is looked for, or denied. The service behind may
-//! decode what Envoy passes on raw, so a path must never match a more open route than the one it means.
+//! Non-canonical paths: converted to the canonical form before a route is searched, or denied. The service
+//! behind Envoy may decode a path that Envoy forwards raw, so a path must never match a less restricted route
+//! than the one that the service chooses.
 
 use latchkey_testing::{Echo, Request, both_ways};
 

@@ -1,4 +1,4 @@
-//! Envoy's own routes (`context_extensions`) win, and a client cannot set them.
+//! Values of Envoy's own routes (`context_extensions`) take precedence, and a client cannot set them.
 
 use std::collections::HashMap;
 

@@ -1,6 +1,6 @@
-//! A database that is away in every way there is: it hangs, swallows what is sent to it, or is dead. Each time a key
-//! in memory is answered as if nothing had happened until the lease runs out, everything else is an outage that
-//! says when to come again, and afterwards all is well without a restart. `bounds.md` has the whole table.
+//! A database that is unavailable in each way: it hangs, receives data without a response, or is dead. In each case
+//! a cached key is decided until the lease expires, every other call is an outage with the time to retry, and the
+//! replica recovers without a restart. `bounds.md` has the whole table.
 
 use std::time::Duration;
 
@@ -10,13 +10,14 @@ use latchkey_testing::{Caller, key};
 use crate::cluster::{Cluster, allows, ask, assert_outage, outage_after_the_lease, rounds};
 use crate::figures::{Figures, now};
 
-/// Longer than a busy machine takes to kill a database and to check a key.
+/// Lease that is longer than a busy machine takes to kill a database and to check a key.
 const LEASE: Duration = Duration::from_secs(8);
 
-/// Far beyond what an answer may take (150 ms for a Check, 1 s for a write): the answer is the server's own.
+/// Deadline of the client, far longer than the server's own limits (150 ms for a Check, 1 s for a write), so
+/// that the response is the server's.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// An unknown key and a write hear of the outage; how long both took.
+/// Asserts that a Check of an unknown key and a write report the outage; returns the durations of both.
 async fn outages(caller: &Caller, unknown: &str) -> (Duration, Duration) {
     let began = now();
     let mut check = tonic::Request::new(ask(unknown));
@@ -30,7 +31,8 @@ async fn outages(caller: &Caller, unknown: &str) -> (Duration, Duration) {
     (checked, began.elapsed())
 }
 
-/// Asks for a remembered key until its lease has run out; no answer in between is a denial.
+/// Sends Checks of a cached key until the lease has expired, and asserts that none is denied. Returns the
+/// duration.
 async fn until_the_lease_is_over(caller: &Caller, known: &str) -> Duration {
     let began = now();
     assert_outage(&outage_after_the_lease(caller, known, 10 * LEASE).await);
@@ -77,7 +79,7 @@ async fn a_database_that_is_away_in_any_way_is_an_outage_and_comes_back_by_itsel
     back.tell("database back: until three replicas answer and write");
 }
 
-/// A call of another class spends nothing and is asked of Redis all the same.
+/// A call of another class charges nothing, and still causes a request to Redis.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_that_is_away_in_any_way_refuses_nobody_and_lets_nobody_go_unlimited() {
     let cluster = Cluster::start().await;

@@ -1,6 +1,6 @@
-//! Effects of clocks on replicas, with the program that ships. The wall clock jumps: keys end by it, and nothing else
-//! follows it. A steady clock that stands still is a lease that never runs out: a replica that has one admits a
-//! revoked key, and the meter sees it. So the meter can fail.
+//! Effects of clocks on replicas, with the program that ships. If the wall clock jumps, keys expire by it, and
+//! nothing else depends on it. If the monotonic clock stops, the lease never expires: such a replica admits a revoked
+//! key, and the meter detects it. This shows that the meter can fail.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,7 +10,7 @@ use latchkey_testing::{Clocks, eventually_async, key};
 use crate::cluster::{Cluster, allows, ask, rounds};
 use crate::meter::LatencySamples;
 
-/// A cluster where one replica's clocks are in the test's hands.
+/// Starts a cluster in which the test controls the clocks of one replica.
 async fn cluster(clocks: &Clocks) -> Cluster {
     Cluster::with(|replica| if replica == 2 { clocks.environment().to_vec() } else { Vec::new() }).await
 }

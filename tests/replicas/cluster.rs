@@ -1,4 +1,4 @@
-//! Three replicas with their stores, and what can be done to each.
+//! Three replicas with their stores, and the faults that tests cause.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use latchkey_testing::{
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-/// A product with limits of both kinds, and one that never gets in the way.
+/// A product with limits of both kinds, and one that no test reaches.
 pub(crate) const PROFILE: &str = r#"
 name = "cluster"
 unmatched_routes = "authenticate"
@@ -73,12 +73,12 @@ impl Cluster {
         Self::with(|_| Vec::new()).await
     }
 
-    /// With more settings, for each replica by its number.
+    /// Starts a cluster with further settings, for each replica by its number.
     pub(crate) async fn with(more: impl Fn(usize) -> Vec<(&'static str, String)>) -> Self {
         Self::on(Postgres::start(), more).await
     }
 
-    /// On a PostgreSQL of the test's own.
+    /// Starts a cluster on a PostgreSQL of the test's own.
     pub(crate) async fn on(postgres: Postgres, more: impl Fn(usize) -> Vec<(&'static str, String)>) -> Self {
         let (redis, database) = (Redis::start(), postgres.database());
         let replica = |number| {
@@ -95,12 +95,12 @@ impl Cluster {
         Self { postgres, redis, replicas, operators }
     }
 
-    /// Runs SQL past the program, as someone with the database's password would.
+    /// Runs SQL that bypasses the program, as a person with the database's password can.
     pub(crate) fn sql(&self, statements: &str) -> String {
         self.postgres.sql(&self.postgres.url("test_0"), statements)
     }
 
-    /// A new key's identifier and value.
+    /// Creates a key; returns its identifier and value.
     pub(crate) async fn key(&self) -> (String, String) {
         // A busy machine may miss the deadline of a write.
         eventually_async("a key is made", async || {
@@ -133,20 +133,20 @@ impl Cluster {
         }
     }
 
-    /// Number of log lines with a text, on all replicas.
+    /// Returns the number of log lines with a text, on all replicas.
     pub(crate) fn logged(&self, words: &str) -> u64 {
         let times = |replica: &Replica| replica.latchkey.log().matches(words).count();
         self.replicas.iter().map(times).sum::<usize>() as u64
     }
 
-    /// Waits until a replica has logged something so many times.
+    /// Waits until a replica has logged a text this many times.
     pub(crate) fn wait_for_log(&self, replica: usize, words: &str, times: usize) {
         let said = || self.replicas[replica].latchkey.log().matches(words).count() >= times;
         eventually(words, || said().then_some(()));
     }
 }
 
-/// Makes the tenant. A busy machine may miss the deadline of a write, whether or not it is committed.
+/// Creates the tenant. A busy machine may miss the deadline of a write, whether or not it is committed.
 async fn create_acme(operator: &Caller) {
     eventually_async("a tenant is made", async || {
         match operator.try_tenant("acme", "cluster", "").await.map_err(|status| status.code()) {
@@ -160,14 +160,15 @@ async fn create_acme(operator: &Caller) {
     .await;
 }
 
-/// The status is an outage that says when to try again.
+/// Asserts that the status is an outage with the time to retry.
 #[track_caller]
 pub(crate) fn assert_outage(status: &Status) {
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
     assert!(status.get_details_retry_info().is_some(), "{status:?}");
 }
 
-/// Asks for a remembered key until its lease has run out; no answer in between is a denial. Returns the first error.
+/// Sends Checks of a cached key until the lease has expired, and asserts that none is denied. Returns the first
+/// error.
 pub(crate) async fn outage_after_the_lease(caller: &Caller, known: &str, time: Duration) -> Status {
     patiently_async("the lease runs out", time, async || match allows(caller, ask(known)).await {
         Ok(allowed) => {
@@ -179,7 +180,7 @@ pub(crate) async fn outage_after_the_lease(caller: &Caller, known: &str, time: D
     .await
 }
 
-/// A call that costs nothing.
+/// Returns a Check of the scopes alone.
 pub(crate) fn ask(value: &str) -> CheckRequest {
     CheckRequest {
         credential: value.to_owned(),
@@ -189,13 +190,13 @@ pub(crate) fn ask(value: &str) -> CheckRequest {
     }
 }
 
-/// Returns true if a replica allows a call; an error where it cannot decide.
+/// Returns true if a replica allows a call; an error if it cannot decide.
 pub(crate) async fn allows(caller: &Caller, ask: CheckRequest) -> Result<bool, CheckError> {
     let answer = caller.checks().check(ask).await.map_err(CheckError)?;
     Ok(answer.into_inner().decision() == Decision::Allow)
 }
 
-/// No decision was possible.
+/// Error of a call without a decision.
 #[derive(Debug)]
 pub(crate) struct CheckError(pub(crate) Status);
 
@@ -205,7 +206,7 @@ impl PartialEq for CheckError {
     }
 }
 
-/// Number of rounds: few by default, many by an environment variable.
+/// Returns the number of rounds: few by default, or the value of an environment variable.
 pub(crate) fn rounds(few: usize) -> usize {
     #[expect(clippy::disallowed_methods, reason = "the duration of a test is an environment variable")]
     let output = std::env::var("LATCHKEY_TEST_ROUNDS").ok();

@@ -1,6 +1,6 @@
-//! A disk that is full: nothing is written, half of nothing is; what is remembered and what can be read goes on being
-//! answered; and when there is room again, so do writes. On small disks of their own, which only root can mount: under
-//! SQLite, under PostgreSQL's tables (it refuses) and under its write-ahead log (it panics, and must be started again).
+//! A full disk: writes fail without partial effects, cached keys and reads are still served, and writes succeed again
+//! when there is free space. The tests use small disks, which only root can mount: for SQLite, for PostgreSQL's tables
+//! (writes are refused) and for its write-ahead log (PostgreSQL panics, and must be started again).
 
 use std::process::Command;
 use std::time::Duration;
@@ -35,7 +35,7 @@ impl Fixture {
         Self { latchkey, operator, first, value, made: 1 }
     }
 
-    /// Makes keys until one is refused.
+    /// Creates keys until one is refused.
     async fn make_until_refused(&mut self) -> Status {
         loop {
             match self.operator.try_key(key("acme", "live")).await {
@@ -57,7 +57,7 @@ impl Fixture {
         self.operator.keys().list_keys(ask).await.expect("keys can be read").into_inner().keys.len()
     }
 
-    /// Makes one more key, however long it takes to be possible again.
+    /// Creates one more key, and waits until that is possible again.
     async fn make_again(&mut self) {
         let operator = &self.operator;
         patiently_async("there is room again", Duration::from_mins(1), async || {
@@ -68,7 +68,8 @@ impl Fixture {
         self.made += 1;
     }
 
-    /// A write that was refused for want of room is an outage and leaves nothing behind; existing data can be read.
+    /// Asserts that a write that is refused because the disk is full is an outage without effects, and that
+    /// existing data can be read.
     async fn refuses_whole(&mut self) {
         let status = self.make_until_refused().await;
         assert_outage(&status);
@@ -81,7 +82,7 @@ impl Fixture {
         assert_eq!(self.count().await, self.made, "what was refused is not there");
     }
 
-    /// There is room again: a key is made, and one ends.
+    /// Asserts that there is free space again: a key is created, and one is revoked.
     async fn goes_on(&mut self) {
         self.make_again().await;
         assert_eq!(self.count().await, self.made);
@@ -151,7 +152,7 @@ async fn a_full_disk_under_the_write_ahead_log_loses_nothing_that_was_acknowledg
     let postgres = Postgres::on(&disk, Volume::Log);
     let mut fixture = Fixture::start(&postgres.database()).await;
     disk.fill();
-    // PostgreSQL dies of it in the middle of a write: it is unknown whether that write is kept.
+    // PostgreSQL ends in the middle of a write: it is unknown whether that write is kept.
     assert_outage(&fixture.make_until_refused().await);
     assert_outage(&fixture.revoke().await.expect_err("there is no database"));
     assert_eq!(

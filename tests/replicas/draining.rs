@@ -1,5 +1,5 @@
-//! A replica that leaves: it decides nothing more once it has told the others that it trusts nothing, although a
-//! connection is stuck and its process goes on for a while.
+//! A replica that shuts down: it decides nothing any more once it has marked its row as departed, although a
+//! connection is stuck and its process continues for a while.
 
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ use tonic_prost::ProstCodec;
 use crate::cluster::{Cluster, allows, ask};
 use crate::figures::now;
 
-/// Number of the replica that leaves. Its lease is far longer than this test.
+/// Number of the replica that shuts down. Its lease is far longer than this test.
 const LEAVING: usize = 2;
 
 const STUCK: usize = 20;
 
-/// Longer than a busy machine needs to revoke a key when no replica must be waited for.
+/// Time that is longer than a busy machine needs to revoke a key when no lease must be waited for.
 const AT_ONCE: Duration = Duration::from_secs(10);
 
 fn settings(replica: usize) -> Vec<(&'static str, String)> {
@@ -37,7 +37,7 @@ fn settings(replica: usize) -> Vec<(&'static str, String)> {
     .to_vec()
 }
 
-/// Begins a Check whose question is sent later.
+/// Begins a Check whose message is sent later.
 async fn check_late(channel: Channel, question: mpsc::Receiver<CheckRequest>) -> Option<Decision> {
     let mut client = Grpc::new(channel);
     client.ready().await.expect("a connection");
@@ -67,7 +67,7 @@ async fn a_replica_that_has_left_answers_nothing_from_its_cache_over_a_connectio
     question.send(ask(&value)).await.expect("it is sent");
     drop(question);
     assert_eq!(check_late(channel, later).await, Some(Decision::Allow));
-    // What it writes last waits for this table, and the process goes on meanwhile.
+    // Its last write waits for the lock on this table, and the process continues meanwhile.
     let lock = cluster.postgres.lock(&cluster.postgres.url("test_0"), "usage_recorders");
     leaving.signal(Signal::TERM);
     let departed = "SELECT count(*) FROM replicas WHERE NOT departed";
@@ -78,7 +78,7 @@ async fn a_replica_that_has_left_answers_nothing_from_its_cache_over_a_connectio
     cluster.revoke(0, &id).await;
     assert!(began.elapsed() < AT_ONCE, "nobody waits for one who left: {:?}", began.elapsed());
     for question in questions {
-        // A connection that was closed meanwhile has no server to ask.
+        // A call on a connection that was closed meanwhile has no response.
         let _ = question.send(ask(&value)).await;
     }
     let answers = stuck.join_all().await;

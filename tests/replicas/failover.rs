@@ -1,6 +1,6 @@
-//! Failovers between two PostgreSQL with streaming replication: an old primary that goes on answering decides nothing,
-//! one with a synchronous standby loses nothing and no remembered key fails meanwhile, and where an asynchronous
-//! standby lacks a revocation, a replica that has applied it writes it again, and logs that.
+//! Failovers between two PostgreSQL with streaming replication: a replica with sessions to the old primary decides
+//! nothing by its answers; with a synchronous standby, nothing is lost and no cached key fails meanwhile; and if an
+//! asynchronous standby lacks a revocation, a replica that has applied it writes it again, and logs that.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::meter::{PACE, Questions};
 /// Number of the replica whose sessions stay on the old primary.
 const STALE: usize = 2;
 
-/// Refuses every write of whatever the program writes, as a primary does that was demoted.
+/// SQL that makes a server refuse the program's writes, as a demoted primary does.
 const READ_ONLY: &str = "\
     CREATE FUNCTION demoted() RETURNS trigger LANGUAGE plpgsql AS \
     $$BEGIN RAISE EXCEPTION 'cannot write in a read-only transaction' USING ERRCODE = '25006'; END$$; \
@@ -31,8 +31,8 @@ fn caught_up(primary: &Postgres, standby: &Postgres) {
     });
 }
 
-/// Sends every replica's new connections to another server, and closes those that are open, but for a replica that
-/// keeps them.
+/// Sends every replica's new connections to another server, and closes open ones, except those of the replica
+/// `keeps`.
 fn lead_to(cluster: &Cluster, server: &Postgres, keeps: Option<usize>) {
     for (number, replica) in cluster.replicas.iter().enumerate() {
         replica.to_database.retarget(server.port());
@@ -43,8 +43,8 @@ fn lead_to(cluster: &Cluster, server: &Postgres, keeps: Option<usize>) {
     }
 }
 
-/// The old primary answers reads and commits nothing: it is read-only, or its commits wait for the standby that is the
-/// primary now.
+/// Tests an old primary that answers reads and commits nothing: it is read-only, or its commits wait for the standby
+/// that is the primary now.
 async fn sessions_stay_on_the_old_primary(read_only: bool) {
     let cluster = Cluster::start().await;
     let standby = cluster.postgres.standby();
@@ -61,7 +61,7 @@ async fn sessions_stay_on_the_old_primary(read_only: bool) {
         standby.promote();
     }
     lead_to(&cluster, &standby, Some(STALE));
-    // Its new connections go nowhere, so that it has the old sessions alone.
+    // Its new connections fail, so that it has only the old sessions.
     let there = &cluster.replicas[STALE].to_database;
     there.retarget(cluster.postgres.port());
     for (id, _) in [&revoked, &unseen] {
@@ -96,7 +96,8 @@ async fn an_old_primary_that_is_read_only_decides_nothing() {
     sessions_stay_on_the_old_primary(true).await;
 }
 
-/// The kept sessions are mixed with new ones to the new primary: an answer of an old one is known by its revision.
+/// The kept sessions are mixed with new ones to the new primary: an answer of an old one is detected by its
+/// revision.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sessions_that_stay_on_the_old_primary_are_closed_and_the_replica_goes_on() {
     let cluster = Cluster::start().await;
@@ -132,7 +133,7 @@ async fn with_a_synchronous_standby_nothing_is_lost_and_no_remembered_key_fails(
     questions.ask(&cluster.operators, &ask(&lasting.1));
     questions.all_reach(5).await;
     cluster.postgres.kill();
-    // The failover's duration is what is tested.
+    // The duration of the failover is part of the test.
     sleep(Duration::from_secs(if rounds(1) > 1 { 45 } else { 10 })).await;
     standby.promote();
     lead_to(&cluster, &standby, None);
@@ -153,7 +154,7 @@ async fn with_a_synchronous_standby_nothing_is_lost_and_no_remembered_key_fails(
     assert_eq!(cluster.logged("the database lost commits"), 0, "nothing was lost");
 }
 
-/// The value of a metric without labels.
+/// Returns the value of a metric without labels.
 fn metric(latchkey: &Latchkey, name: &str) -> u64 {
     let page = latchkey.page("/metrics").body;
     let line = page.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
@@ -166,7 +167,7 @@ async fn audited(cluster: &Cluster, action: &str) -> usize {
     listed.events.iter().filter(|event| event.action == action).count()
 }
 
-/// What was lost is told in every place where somebody looks.
+/// Asserts that the loss is reported in the log, in the audit log and by the metrics.
 async fn loss_is_told(cluster: &Cluster) {
     assert!(cluster.logged("the database lost commits") >= 1);
     for action in ["database.history_lost", "key.revoke_again"] {
@@ -211,7 +212,7 @@ async fn a_revocation_that_the_new_primary_lacks_is_taken_away_again_and_told() 
             assert_eq!(allows(operator, ask(&revoked.1)).await, Ok(false), "a denial, and no outage");
         }
         loss_is_told(&cluster).await;
-        // Who starts now never saw the revocation, and has it from the database.
+        // A replica that starts now has not applied the revocation before, and reads it from the database.
         cluster.replicas[2].latchkey.kill();
         cluster.replicas[2].latchkey.restart();
         assert_eq!(allows(&cluster.operators[2], ask(&revoked.1)).await, Ok(false));

@@ -8,7 +8,7 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// Durations of one thing.
+/// Durations of one operation.
 #[derive(Default)]
 pub(crate) struct Figures(Vec<Duration>);
 
@@ -17,12 +17,12 @@ impl Figures {
         self.0.push(took);
     }
 
-    /// The longest; nothing where there is none.
+    /// Returns the longest duration; zero if there is none.
     pub(crate) fn longest(&self) -> Duration {
         self.0.iter().copied().max().unwrap_or_default()
     }
 
-    /// Half, 99 in a hundred, and all were done in.
+    /// Prints the median, the 99th percentile and the maximum.
     pub(crate) fn tell(&mut self, what: &str) {
         self.0.sort_unstable();
         let at = |share: usize| self.0.get((self.0.len() * share / 100).min(self.0.len().saturating_sub(1)));

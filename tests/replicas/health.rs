@@ -1,5 +1,5 @@
-//! A replica that can decide nothing says so wherever somebody asks: gRPC health, `/readyz` with the cause, and one line
-//! in the log when it begins and one when it is over. As long as its lease holds, an outage changes nothing for callers.
+//! A replica that cannot decide reports this by gRPC health, by `/readyz` with the cause, and by one line in the log at
+//! the start and one at the end. As long as its lease is valid, an outage has no effect on callers.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use latchkey_testing::{Grpcurl, Latchkey, eventually_for};
 use crate::cluster::{Cluster, LEASE, allows, ask, rounds};
 use crate::figures::{Figures, now};
 
-/// Number of the replica whose database goes away.
+/// Number of the replica whose database becomes unavailable.
 const CUT_OFF: usize = 1;
 
-/// What a load balancer is told of a replica as a whole.
+/// Returns the health status of a replica, as a load balancer reads it.
 fn health(latchkey: &Latchkey) -> String {
     let question = serde_json::json!({ "service": "latchkey.v1.CheckService" });
     let answer = Grpcurl::new(latchkey.grpc()).call("grpc.health.v1.Health/Check", &question).json();

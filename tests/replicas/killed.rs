@@ -1,5 +1,5 @@
-//! kill -9, again and again, under writes: what was acknowledged is there, no revocation is undone, and no refresh
-//! token is spent twice.
+//! Repeated SIGKILL during writes: acknowledged writes are kept, no revocation is undone, and no refresh token is
+//! redeemed twice.
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -21,13 +21,13 @@ type WriteLog = Vec<(String, String, bool)>;
 /// Stop signal of a client, and the count of its calls that were answered.
 type Signals = (Arc<AtomicBool>, Arc<AtomicUsize>);
 
-/// Waits until every client has had three more answers: what was killed before serves them again, and they are in
-/// the middle of their work.
+/// Waits until every client has had three more responses. Then the killed process serves them again, and they are
+/// in the middle of their work.
 async fn all_go_on(clients: &Progress) {
     clients.all_advance("every client is answered", 3).await;
 }
 
-/// The pace of a client that tries again, or that renews its token.
+/// Returns the interval at which a client retries, or renews its token.
 fn pace() -> Interval {
     let mut pace = interval(Duration::from_millis(20));
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -49,12 +49,14 @@ async fn write(caller: Caller, (over, answered): Signals) -> WriteLog {
     written
 }
 
-/// No answer: an outage, or a connection that broke, which is the client's own word and has a cause.
+/// Returns true if a call has no response: an outage, or a broken connection, for which the client's own
+/// error has a source.
 fn lost(status: &Status) -> bool {
     status.code() == Code::Unavailable || status.source().is_some()
 }
 
-/// Renews one token after the other; where there is no answer, the same one again, as clients do. Answers the last.
+/// Renews one token after the other. Without a response, it sends the same token again, as clients do. Returns the
+/// last token and the number of renewals.
 async fn renew(caller: Caller, key: String, (over, answered): Signals) -> (String, usize) {
     let (ask, mut pace) = (with_key(&key), pace());
     let mut token = loop {

@@ -1,4 +1,5 @@
-//! A limit is a limit however calls spread over the replicas; and without Redis each goes on by itself.
+//! A limit holds however calls are distributed over the replicas. Without Redis, each replica counts by
+//! itself.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,8 @@ fn classed(value: &str, class: &str) -> CheckRequest {
     CheckRequest { rate_class: class.to_owned(), ..ask(value) }
 }
 
-/// Calls as fast as it can until the time is up; answers how many passed, and of how many.
+/// Sends calls as fast as possible until the time is up; returns the numbers of allowed calls and of all
+/// calls.
 async fn load(caller: Caller, call: CheckRequest, until: Instant) -> (u64, u64) {
     let (mut passed, mut calls) = (0, 0);
     while now() < until {
@@ -23,7 +25,7 @@ async fn load(caller: Caller, call: CheckRequest, until: Instant) -> (u64, u64) 
     (passed, calls)
 }
 
-/// Skewed load: one replica gets six callers, one two and one a single one.
+/// Tests a limit under skewed load: one replica has six callers, one has two and one has a single one.
 async fn skewed(cluster: &Cluster, class: &str, (rate, burst): (u64, u64)) {
     let (_, value) = cluster.key().await;
     cluster.admitted_everywhere(&value).await;
@@ -38,8 +40,9 @@ async fn skewed(cluster: &Cluster, class: &str, (rate, burst): (u64, u64)) {
     let (passed, calls) = loads.join_all().await.into_iter().fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
     let took = began.elapsed();
     let most = burst + rate * u64::try_from(took.as_micros()).expect("seconds") / 1_000_000;
-    // A busy machine makes Redis miss calls. For so long (20 ms) its replica counts by itself, what comes back
-    // meanwhile and each caller's call: no call is refused because of an error.
+    // On a busy machine, Redis misses deadlines. For 20 ms afterwards, the replica counts by itself: the
+    // tokens that are refilled in this time and one call of each caller may pass in addition, since no call is
+    // refused because of an error.
     let missed = cluster.logged("the call is counted in this process alone");
     println!("{class}: {passed} of {calls} calls passed in {took:.1?}; {most} may; Redis missed {missed}");
     let by_itself = missed * (rate / 50 + 9);
@@ -92,7 +95,7 @@ async fn a_redis_without_memory_is_reported_once_in_its_own_words_and_refuses_no
     cluster.wait_for_log(0, "OOM command not allowed", 1);
     let call = || allows(&cluster.operators[0], classed(&value, "exact"));
     assert_eq!(call().await, Ok(true));
-    // Longer than several attempts to connect.
+    // This is longer than several attempts to connect.
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(call().await, Ok(true));
     let replicas = cluster.operators.len() as u64;

@@ -12,13 +12,13 @@ use latchkey_testing::{Caller, Folder, Process, ROOT_KEY, Request, Signal, event
 
 use crate::cluster::{PROFILE, allows, ask};
 
-/// Connections that send garbage, of which some are lines in the log.
+/// Number of connections that send garbage, some of which cause lines in the log.
 const LINES: usize = 500;
 
 /// `O_NONBLOCK` of Linux.
 const NONBLOCKING: i32 = 0o4000;
 
-/// A Latchkey whose log is a pipe, and that pipe, which has no reader.
+/// A Latchkey whose log is a pipe without a reader.
 struct UnreadLog {
     process: Process,
     folder: Folder,
@@ -86,7 +86,7 @@ async fn a_log_that_nobody_reads_keeps_nobody_waiting() {
         mute.fill();
         mute.babble();
     });
-    // A line that waited for a reader would wait for ever.
+    // A line that waited for a reader would wait forever.
     let asked = async {
         for _ in 0..100 {
             assert_eq!(allows(&operator, ask(&value)).await, Ok(true));

@@ -1,5 +1,5 @@
-//! Three replicas of the real program on one PostgreSQL and one Redis, each behind proxies that spoil what goes
-//! through: after `RevokeKey` has answered no replica admits the key, and a limit is a limit however calls spread.
+//! Three replicas of the real program on one PostgreSQL and one Redis, each behind proxies that inject faults:
+//! after `RevokeKey` has returned no replica admits the key, and a limit holds however calls are distributed.
 //!
 //! `LATCHKEY_TEST_ROUNDS=200 cargo test --test replicas -- --nocapture` runs the long form and prints figures.
 #![expect(clippy::print_stdout, reason = "figures are shown with --nocapture")]

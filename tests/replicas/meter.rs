@@ -23,7 +23,7 @@ const CALLS_AFTER: usize = 10;
 /// Pause between two calls of one client.
 pub(crate) const PACE: Duration = Duration::from_millis(4);
 
-/// Questions that are asked again and again, until they are stopped.
+/// Checks that are sent repeatedly, until they are stopped.
 pub(crate) struct Questions {
     pace: Duration,
     over: Arc<AtomicBool>,
@@ -31,7 +31,7 @@ pub(crate) struct Questions {
     asked: Vec<JoinSet<(Vec<Pass>, usize)>>,
 }
 
-/// Answers to a question: for each caller the calls that passed, and how many calls there were.
+/// Results of a Check: for each caller the calls that passed, and the number of calls.
 pub(crate) struct Asked(Vec<(Vec<Pass>, usize)>);
 
 impl Questions {
@@ -39,7 +39,7 @@ impl Questions {
         Self { pace, over: Arc::default(), begun: Progress::default(), asked: Vec::new() }
     }
 
-    /// Begins to ask one question, through each of these callers.
+    /// Starts to send one Check repeatedly, through each of these callers.
     pub(crate) fn ask(&mut self, callers: &[Caller], question: &CheckRequest) {
         let mut asked = JoinSet::new();
         for caller in callers {
@@ -49,14 +49,14 @@ impl Questions {
         self.asked.push(asked);
     }
 
-    /// Waits until every caller has begun so many calls.
+    /// Waits until every caller has begun this number of calls.
     pub(crate) async fn all_reach(&self, calls: usize) {
         self.begun.all_reach("every replica is asked", calls).await;
     }
 
-    /// Stops when every caller has had some answers more; returns those to each question.
+    /// Stops after some further responses to every caller; returns the results of each Check.
     pub(crate) async fn stop(self) -> Vec<Asked> {
-        // One more than are to be answered, for the one that has begun before.
+        // One more than the required responses, for the call that has begun before.
         self.begun.all_advance("every replica is asked", CALLS_AFTER + 1).await;
         self.over.store(true, Ordering::SeqCst);
         let mut answers = Vec::new();
@@ -68,24 +68,24 @@ impl Questions {
 }
 
 impl Asked {
-    /// Number of calls.
+    /// Returns the number of calls.
     pub(crate) fn calls(&self) -> usize {
         self.0.iter().map(|(_, calls)| calls).sum()
     }
 
-    /// Number of calls that passed.
+    /// Returns the number of calls that passed.
     pub(crate) fn passed(&self) -> usize {
         self.0.iter().map(|(passes, _)| passes.len()).sum()
     }
 
-    /// Number of calls that began after a moment and passed.
+    /// Returns the number of calls that began after a moment and passed.
     pub(crate) fn passed_after(&self, moment: Instant) -> usize {
         self.0.iter().flat_map(|(passes, _)| passes).filter(|(began, _)| *began > moment).count()
     }
 }
 
-/// Asks one replica again and again, and counts the calls as they begin; answers every pass, and how many calls
-/// there were.
+/// Sends a Check to one replica repeatedly, and counts the calls as they begin; returns every pass, and the
+/// number of calls.
 async fn hammer(
     (caller, question): (Caller, CheckRequest),
     (over, begun): (Arc<AtomicBool>, Arc<AtomicUsize>),
@@ -139,23 +139,24 @@ pub(crate) struct LatencySamples {
     unanswered: usize,
     /// Durations of `RevokeKey`.
     revoking: Figures,
-    /// From sending `RevokeKey` until the last pass of each replica was answered.
+    /// Times from sending `RevokeKey` until the response to the last pass of each replica.
     propagation: Figures,
 }
 
 impl LatencySamples {
-    /// Revokes a key through one replica while all of them are asked.
+    /// Revokes a key through one replica while Checks are sent to all of them.
     pub(crate) async fn round(&mut self, cluster: &Cluster, key: (String, String), through: usize) {
         self.burst(cluster, vec![key], through).await;
     }
 
-    /// Revokes keys through one replica, all at once, while all of them are asked for each.
+    /// Revokes keys through one replica, all at once, while Checks of each key are sent to all replicas.
     pub(crate) async fn burst(&mut self, cluster: &Cluster, keys: Vec<(String, String)>, through: usize) {
         let mut questions = Questions::with_pace(PACE * u32::try_from(keys.len()).expect("a few"));
         for (_, value) in &keys {
             questions.ask(&cluster.operators, &ask(value));
         }
-        // Not after an answer: a look-up of the first call is to be overtaken, where nothing is remembered.
+        // It does not wait for a response, so that the revocation can overtake the look-up of the first call
+        // if the key is not cached.
         questions.all_reach(1).await;
         let caller = &cluster.operators[through];
         let revocations: JoinSet<Answer> = keys
@@ -173,7 +174,7 @@ impl LatencySamples {
 
     fn count(&mut self, answer: Answer, asked: &Asked) {
         if let Err(status) = answer.result {
-            // What has no answer can't be held to its word.
+            // Without a response, the revocation guarantees nothing.
             assert_eq!(status.code(), tonic::Code::Unavailable, "{status:?}");
             println!("no answer: {}", status.message());
             self.unanswered += 1;
@@ -189,17 +190,17 @@ impl LatencySamples {
         }
     }
 
-    /// Number of calls that began after the answer and passed.
+    /// Returns the number of calls that began after the answer and passed.
     pub(crate) fn late(&self) -> usize {
         self.late
     }
 
-    /// The longest time for which a replica allowed a key after `RevokeKey` was sent.
+    /// Returns the longest time for which a replica allowed a key after `RevokeKey` was sent.
     pub(crate) fn longest_propagation(&self) -> Duration {
         self.propagation.longest()
     }
 
-    /// Prints the figures; no late call is permitted.
+    /// Prints the figures; panics if a late call passed.
     pub(crate) fn judge(mut self, condition: &str) {
         self.revoking.tell(&format!("{condition}: RevokeKey"));
         self.propagation.tell(&format!("{condition}: until the last pass, by replica"));

@@ -1,5 +1,6 @@
-//! Names that replicas keep across restarts: who starts again under the name of a process that was killed is not waited
-//! for, two living processes never share one, and who has none is waited for until its own lease has ended.
+//! Names that replicas keep across restarts: if a process starts under the name of a killed one, no writer waits for
+//! the killed one. Two running processes never share a name. A process without a name is waited for until its own lease
+//! has ended.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::meter::{LatencySamples, PACE, Questions};
 /// Number of the replica that is killed.
 const KILLED: usize = 2;
 
-/// Far less than the lease of the replica that is killed, and more than a busy machine needs.
+/// Time that is far shorter than the lease of the killed replica, and longer than a busy machine needs.
 const BOUND: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -69,7 +70,7 @@ fn named(database: &str, name: &str) -> Setup {
         .profile("cluster", PROFILE)
 }
 
-/// The process ended by itself, and said why in one line.
+/// Asserts that the process ended by itself and logged the reason in one line.
 #[track_caller]
 fn assert_refused(latchkey: &Latchkey, words: &str) {
     assert!(!latchkey.wait().success());
@@ -102,7 +103,8 @@ async fn two_living_processes_never_share_a_name() {
     }
 }
 
-/// A question without an answer proves nothing: a process that is cut off trusts its cache still, and another machine can't see it.
+/// A challenge without a response proves nothing: a process that is cut off still trusts its cache, and another machine
+/// can't detect that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_that_is_taken_over_on_another_machine_leaves_its_former_holder_waited_for() {
     let postgres = Postgres::start();

@@ -1,5 +1,5 @@
-//! A database that hangs: what is remembered goes on until the lease runs out; then, and for everything else,
-//! the answer is an outage that says when to try again, never a denial. Afterwards all is well by itself.
+//! A database that hangs: cached keys are decided until the lease expires. Then, and for every other call,
+//! the result is an outage with the time to retry, never a denial. The replica recovers by itself.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ async fn a_hung_database_is_an_outage_when_the_lease_is_over_and_no_denial() {
     assert_outage(&status);
     let status = outage_after_the_lease(caller, &known.1, Duration::from_secs(20)).await;
     assert_eq!(status.code(), Code::Unavailable);
-    // Many at once are no herd: all of them hear in time, and the database of one query.
+    // Many concurrent calls cause only one query of the database, and all of them are answered in time.
     let herd: tokio::task::JoinSet<_> = (0..100)
         .map(|_| {
             let (caller, value) = (caller.clone(), known.1.clone());

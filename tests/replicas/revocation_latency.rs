@@ -1,4 +1,4 @@
-//! Revocations under every fault of the stores: no call that began after the answer may pass, whatever is broken.
+//! Revocations under every fault of the stores: no call that began after the answer may pass.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ async fn nobody_passes_after_the_answer_on_a_replica_that_is_cut_off() {
     seen.judge("one replica cut off from PostgreSQL");
 }
 
-/// Checks without a cache; the answers of one replica's queries are late, so that the
+/// Sends Checks of keys that are not cached. The results of one replica's queries are delayed, so that the
 /// revocation overtakes them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_late_answer_of_the_database_revives_no_key() {
@@ -79,7 +79,7 @@ async fn a_replica_that_was_stopped_forgets_what_its_lease_outlived() {
     let sent = now();
     cluster.operators[0].revoke(&key.0).await;
     assert!(sent.elapsed() <= 3 * LEASE, "one lease, and not for ever: {:?}", sent.elapsed());
-    // Asked while it stands still, and answered when it goes on.
+    // The calls are sent while the replica is stopped, and answered when it continues.
     let asked: JoinSet<_> = (0..20)
         .map(|_| {
             let (caller, value) = (cluster.operators[2].clone(), key.1.clone());

@@ -1,6 +1,6 @@
-//! A rolling restart behind a real Envoy under a steady load: each replica says that it stops serving, finishes what
-//! it has, ends, and comes back; no request fails. Envoy looks at health ten times a second here, and gathers what it
-//! sees for up to a second before it acts on it, which is its default and why a replica waits for two.
+//! A rolling restart behind a real Envoy under a steady load: each replica reports that it stops serving, finishes
+//! its calls, ends, and starts again; no request fails. Here, Envoy checks the health ten times a second, and by
+//! default collects changes for up to a second before it applies them. Therefore a replica waits for two seconds.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,7 +14,8 @@ use crate::figures::{Figures, now};
 
 const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Runs a client: a request after the other until it is stopped; returns how many there were, and what failed.
+/// Starts a client that sends one request after the other until it is stopped; returns the number of requests
+/// and the failed ones.
 fn client(
     port: u16,
     value: String,
@@ -28,7 +29,7 @@ fn client(
             if answer.status != 200 {
                 failed.push((turn.load(Ordering::SeqCst), answer));
             }
-            // The pace of the load, which is part of what is tested.
+            // The rate of the load is part of the test.
             sleep(Duration::from_millis(8));
         }
         (calls, failed)

@@ -1,5 +1,5 @@
-//! The rows of replicas in the hands of others: deleted, altered, restored, and judged by a database whose wall clock
-//! jumps. Nothing that is done to them lets a replica that is cut off be forgotten while it trusts its copy.
+//! Rows of replicas that other programs delete, alter or restore, and a database whose wall clock jumps. In no case
+//! does a writer stop waiting for a replica that is cut off while that replica trusts its cache.
 
 use std::time::Duration;
 
@@ -18,20 +18,20 @@ const LEASE: u64 = 5;
 /// The most keys that are revoked in one cut.
 const BURST: usize = 10;
 
-/// Least time for which the replica that is cut off must have trusted its copy, so that a round shows something.
+/// Least time for which the replica that is cut off must have trusted its cache for a round to count.
 const TRUSTED: Duration = Duration::from_secs(1);
 
-/// The most rounds that are added if none of the others shows anything.
+/// Largest number of additional rounds if none of the others counts.
 const MORE_ROUNDS: usize = 3;
 
-/// What somebody does to the rows.
+/// Change of the rows by another program.
 struct Deed {
     name: &'static str,
     /// Statements before the replica is cut off.
     before: &'static str,
     /// Statements while it is cut off.
     during: &'static str,
-    /// Whether the writer starts again, and so remembers nothing.
+    /// True if the writer restarts, so that it has no record of the rows.
     forgetful: bool,
 }
 
@@ -41,7 +41,7 @@ const fn deed(name: &'static str, during: &'static str) -> Deed {
 
 const DELETED: [Deed; 4] = [
     deed("rows deleted", "DELETE FROM replicas"),
-    // The row that is missing the second time was there in between, with a lease of its own.
+    // The row was registered again in between, with its own lease, before it is deleted the second time.
     Deed { before: "DELETE FROM replicas", ..deed("rows deleted twice", "DELETE FROM replicas") },
     Deed { forgetful: true, ..deed("rows truncated, writer restarted", "TRUNCATE replicas") },
     Deed {
@@ -72,7 +72,7 @@ fn leases(replica: usize) -> Vec<(&'static str, String)> {
     vec![("LATCHKEY_CACHE_LEASE", format!("{seconds}s"))]
 }
 
-/// Keys that every replica remembers.
+/// Creates keys, and waits until every replica has cached them.
 async fn keys(cluster: &Cluster, count: usize) -> Vec<(String, String)> {
     let mut keys = Vec::new();
     for _ in 0..count {
@@ -115,7 +115,8 @@ async fn measure(cluster: &Cluster, deed: &Deed) {
     for _ in 0..rounds.div_ceil(burst) {
         cut(cluster, deed, burst, &mut seen).await;
     }
-    // On a busy machine, the replica can be cut off just before it has a lease again. Such a round shows nothing.
+    // On a busy machine, the replica can be cut off just before its lease is extended. Such a round does not
+    // count.
     for _ in 0..MORE_ROUNDS {
         if seen.longest_propagation() <= TRUSTED {
             cut(cluster, deed, burst, &mut seen).await;
@@ -168,7 +169,7 @@ async fn the_databases_wall_clock_has_no_part_in_it() {
     }
 }
 
-/// Nothing is known about a replica whose row is not its own, by one who never saw it: not even its lease.
+/// Restarts the writer, which then knows nothing about a replica whose row was altered, not even its lease.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_writer_that_remembers_nothing_waits_until_an_altered_row_is_right_again() {
     let cluster = Cluster::with(leases).await;

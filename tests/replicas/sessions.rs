@@ -1,4 +1,4 @@
-//! Sessions set for themselves what the promises rest on: whatever a role inherits, a commit that was acknowledged
+//! Sessions set every setting that the guarantees depend on: whatever a role inherits, an acknowledged commit
 //! survives a crash of the database, and a write waits for its turn.
 
 use latchkey_proto::v1::RevokeKeyRequest;

@@ -1,5 +1,5 @@
-//! Calls of one connection are run where they were read, one after the other; one that waits for the database must
-//! hold up none of the others.
+//! Calls of one connection run on the thread that reads them, one after the other. A call that waits for the
+//! database must not delay the others.
 
 use tokio::task::JoinSet;
 
@@ -11,7 +11,7 @@ async fn a_call_that_waits_for_the_database_holds_up_none_of_its_connections_oth
     let (_, known) = cluster.key().await;
     cluster.admitted_everywhere(&known).await;
     let caller = &cluster.operators[0];
-    // A starved machine may answer late once; calls that stood in a queue would be late each time.
+    // A busy machine may be late once; calls that wait in a queue would be late each time.
     for attempt in 0..10 {
         cluster.postgres.freeze();
         let waiting: JoinSet<_> = (0..40)

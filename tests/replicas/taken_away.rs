@@ -1,6 +1,7 @@
-//! Everything that takes access away keeps one promise, on a first call and on a repeated one: a replica that is cut
-//! off and trusts its cache for longer than the others is waited for by its own lease. A caller whose deadline comes
-//! first is informed that the change is committed, and a call that repeats it, or is made at the same time, waits as well.
+//! All calls that take access away have one guarantee, on a first call and on a repeated one: they wait for a replica
+//! that is cut off until that replica's own lease has ended, even if it is longer than the others. A caller whose
+//! deadline comes first is informed that the change is committed, and a call that repeats it, or is made at the same
+//! time, waits as well.
 
 mod cases;
 
@@ -19,13 +20,14 @@ use crate::meter::{LatencySamples, PACE, Questions};
 /// Number of the replica that is cut off, and that trusts its cache for longest.
 const CUT_OFF: usize = 2;
 
-/// Shorter than the lease of the replica that is cut off, and longer than a busy machine needs for a commit.
+/// Deadline that is shorter than the lease of the replica that is cut off, and longer than a busy machine
+/// needs for a commit.
 const DEADLINE: Duration = Duration::from_millis(2_500);
 
 /// Keys that are revoked in one cut.
 const BURST: usize = 4;
 
-/// A cluster where one replica's lease is six times as long as that of the others.
+/// Starts a cluster in which one replica's lease is six times as long as that of the others.
 async fn cluster() -> Cluster {
     let lease = |replica| if replica == CUT_OFF { "6s" } else { "1s" };
     Cluster::with(|replica| vec![("LATCHKEY_CACHE_LEASE", lease(replica).to_owned())]).await
@@ -55,13 +57,13 @@ async fn nobody_passes_after_the_answer_on_a_replica_whose_lease_is_longer_than_
 
 /// Moments of the calls of one case.
 struct Answers {
-    /// The caller's deadline.
+    /// End of the first call, by the caller's deadline.
     gave_up: Instant,
-    /// The first answer to two calls that came after it, at once.
+    /// First response to the two concurrent calls that follow.
     first: Instant,
 }
 
-/// Calls with a short deadline, and then twice at once through two replicas.
+/// Sends a call with a short deadline, and then twice concurrently through two replicas.
 async fn call_three_times(name: &str, call: Call, callers: [Caller; 2]) -> Answers {
     let status = call.clone().send(&callers[0], Some(DEADLINE)).await.expect_err(name);
     assert_eq!(status.code(), Code::Unavailable, "{name}: {status:?}");

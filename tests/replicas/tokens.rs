@@ -1,5 +1,5 @@
-//! Tokens on three replicas: whatever ends one ends it everywhere when the call returns, and a new signing key is
-//! known everywhere before it signs.
+//! Tokens on three replicas: a call that ends a token ends it on every replica before it returns, and a new
+//! signing key is known to every replica before it signs.
 
 use latchkey_proto::v1;
 use latchkey_proto::v1::issue_jwt_request::Grant;
@@ -88,7 +88,7 @@ async fn a_withdrawn_keys_tokens_are_refused_everywhere_when_the_call_returns() 
         let caller = &cluster.operators[round % 3];
         let token = issued(caller, &grant).await;
         assert_eq!(everywhere(&cluster, &token).await, [true; 3], "round {round}");
-        // With wake-ups lost, every other time.
+        // Wake-ups are lost in every other round.
         for replica in &cluster.replicas {
             replica.to_database.mute(round % 2 == 1);
         }

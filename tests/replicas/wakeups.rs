@@ -1,6 +1,6 @@
-//! Wake-ups are two ways to the same end, PostgreSQL's notifications and Redis: with one of them gone the other one
-//! spreads a revocation, and with both gone nothing does until the next poll. Polls are five minutes apart here and
-//! the lease lasts for ten, so that what is over within a test's patience was spread by a wake-up.
+//! Wake-ups have two transports, PostgreSQL's notifications and Redis. If one of them fails, the other one
+//! propagates a revocation; if both fail, only the next poll does. Here the poll interval is five minutes and the
+//! lease ten, so that a revocation that returns within the test's timeout was propagated by a wake-up.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ async fn seldom_polling() -> Cluster {
     cluster
 }
 
-/// Keys that every replica remembers.
+/// Creates keys, and waits until every replica has cached them.
 async fn keys<const N: usize>(cluster: &Cluster) -> [(String, String); N] {
     let mut keys = Vec::new();
     for _ in 0..N {
@@ -50,13 +50,13 @@ async fn redis_spreads_a_revocation_when_the_database_s_notifications_are_cut() 
         replica.to_database.mute(true);
     }
     assert!(reaches_every_replica(&cluster, first, TEST_TIMEOUT).await);
-    // And again over subscriptions that were killed and have come back.
+    // The same holds over subscriptions that were killed and have been restored.
     let _ = cluster.redis.cli(&["CLIENT", "KILL", "TYPE", "pubsub"]);
     for replica in 0..3 {
         cluster.wait_for_log(replica, "subscribed to change notifications on Redis", 2);
     }
     assert!(reaches_every_replica(&cluster, second, TEST_TIMEOUT).await);
-    // Silent subscriptions are noticed without an error.
+    // Silent subscriptions are detected without an error.
     cluster.replicas[1].to_redis.mute(true);
     cluster.wait_for_log(1, "lost the subscription to change notifications on Redis", 2);
     assert!(
@@ -77,7 +77,8 @@ async fn the_database_s_notifications_spread_a_revocation_when_redis_hangs() {
     cluster.redis.thaw();
 }
 
-/// Nothing wakes a replica for a new key, and none waits for another one: its value is looked up where it is first sent.
+/// Creates keys. No wake-up is sent for a new key, and no replica is waited for: a replica looks the value up when it
+/// is first sent.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_key_passes_everywhere_at_once_and_its_creation_waits_for_no_replica() {
     let cluster = seldom_polling().await;

@@ -24,7 +24,7 @@ async fn what_latchkey_answers_itself_is_enforced_though_all_is_in_shadow() {
     }
 }
 
-/// A request that claims an identity.
+/// Returns a request that claims an identity.
 fn forged(method: &str, path: &str) -> Request {
     let request = Request::new(method, HOST, path);
     ["x-tenant-id", "x_tenant_id", "x-key-id"].iter().fold(request, |r, name| r.header(name, "evil"))

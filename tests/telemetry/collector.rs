@@ -1,4 +1,4 @@
-//! A collector: takes what is sent by OTLP, and keeps it.
+//! A collector that receives OTLP exports and keeps them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,9 +29,9 @@ use crate::http_collector::{self, HttpOptions};
 /// Received exports.
 #[derive(Default)]
 pub(crate) struct Received {
-    /// Each with the name of the service that sent it.
+    /// Spans, each with the name of the service that sent it.
     pub(crate) spans: Vec<(String, Span)>,
-    /// The newest of each name.
+    /// Newest metric of each name.
     pub(crate) metrics: BTreeMap<String, Metric>,
     /// Number of metric exports.
     pub(crate) rounds: usize,
@@ -42,7 +42,7 @@ pub(crate) struct Received {
     pub(crate) requests: Vec<(String, String)>,
 }
 
-/// Service that takes exports, and keeps them.
+/// Service that receives exports and keeps them.
 #[derive(Clone, Default)]
 pub(crate) struct CollectorService {
     received: Arc<Mutex<Received>>,
@@ -92,7 +92,7 @@ impl Collector {
         Self { port: http_collector::start(options, &kept), kept, _server: JoinSet::new() }
     }
 
-    /// Sends what it makes here, soon, and every Check as a span.
+    /// Configures a server to export to this collector at short intervals, with a span for every Check.
     pub(crate) fn of(&self, setup: Setup) -> Setup {
         sending(setup, self.port)
     }
@@ -101,7 +101,7 @@ impl Collector {
         at(&self.kept.received.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Waits for so many spans of Latchkey's.
+    /// Waits for this number of spans of Latchkey.
     pub(crate) fn spans(&self, count: usize) -> Vec<Span> {
         eventually("spans arrive", || {
             let ours = |taken: &Received| {
@@ -113,7 +113,7 @@ impl Collector {
     }
 }
 
-/// Sends what it makes to this port, soon, and every Check as a span.
+/// Configures a server to export to this port at short intervals, with a span for every Check.
 pub(crate) fn sending(setup: Setup, port: u16) -> Setup {
     setup
         .environment("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://127.0.0.1:{port}"))
@@ -123,7 +123,7 @@ pub(crate) fn sending(setup: Setup, port: u16) -> Setup {
         .environment("OTEL_EXPORTER_OTLP_TIMEOUT", "200")
 }
 
-/// Attributes as text.
+/// Returns attributes as text.
 pub(crate) fn attributes_of(attributes: &[KeyValue]) -> BTreeMap<String, String> {
     let text = |value: &Option<AnyValue>| match value.as_ref().and_then(|value| value.value.as_ref()) {
         Some(Value::StringValue(text)) => text.clone(),
@@ -139,7 +139,7 @@ impl CollectorService {
         keep(&mut taken);
     }
 
-    /// Keeps spans, and returns the answer.
+    /// Keeps spans, and returns the response.
     pub(crate) fn spans(
         &self,
         key: Option<&str>,
@@ -160,7 +160,7 @@ impl CollectorService {
         ExportTraceServiceResponse { partial_success }
     }
 
-    /// Keeps metrics, and returns the answer.
+    /// Keeps metrics, and returns the response.
     pub(crate) fn metrics(
         &self,
         key: Option<&str>,
@@ -178,7 +178,7 @@ impl CollectorService {
     }
 }
 
-/// The header `api-key` of a call.
+/// Returns the header `api-key` of a call.
 fn key<T>(call: &Request<T>) -> Option<&str> {
     call.metadata().get("api-key").and_then(|key| key.to_str().ok())
 }

@@ -1,5 +1,5 @@
-//! Connections: each is counted once when it comes, by whether it got in, and among those that are open until it ends,
-//! whichever way that is.
+//! Metrics of connections: each is counted once on arrival, as accepted or refused, and is among the open ones until
+//! it ends, in whatever way.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -15,7 +15,7 @@ fn open(latchkey: &Latchkey, listener: &str) -> u64 {
     Scrape::of(latchkey).count("latchkey_connections", &[("listener", listener)])
 }
 
-/// Numbers of accepted and of refused connections.
+/// Returns the numbers of accepted and of refused connections.
 fn connection_counts(latchkey: &Latchkey, listener: &str) -> (u64, u64) {
     let scrape = Scrape::of(latchkey);
     let count =
@@ -42,8 +42,8 @@ fn a_connection_is_open_until_it_ends_whichever_way() {
     let mut streams: Vec<TcpStream> = (0..4).map(|_| connect(latchkey.grpc(), PREFACE)).collect();
     streams.push(connect(latchkey.grpc(), b""));
     until_open(&latchkey, "grpc", 5);
-    // A silent one; one that speaks no HTTP/2, which the server closes; one that says goodbye; one that is reset, since
-    // it ends with the server's settings unread; and one whose client is gone in the middle of a frame.
+    // A silent connection; one without HTTP/2, which the server closes; one that the client closes; one that is reset,
+    // since it ends with the server's settings unread; and one that ends in the middle of a frame.
     drop(streams.pop());
     until_open(&latchkey, "grpc", 4);
     streams.push(connect(latchkey.grpc(), b"GET / HTTP/1.1\r\nhost: latchkey\r\n\r\n"));
@@ -76,7 +76,7 @@ fn each_listener_is_told_by_its_name_and_bound() {
     assert_eq!(limits(&latchkey), output(&[("grpc", 3.0), ("http", 256.0), ("management", 3.0)]));
     let held: Vec<TcpStream> = (0..3).map(|_| connect(management, PREFACE)).collect();
     until_open(&latchkey, "management", 3);
-    // One too many waits until an idle one has made room.
+    // A connection over the limit waits until an idle one is closed.
     let _waiting = connect(management, PREFACE);
     until_counted(&latchkey, "management", (4, 0));
     until_open(&latchkey, "management", 3);
@@ -96,7 +96,8 @@ fn each_listener_is_told_by_its_name_and_bound() {
     until_open(&latchkey, "http", 1);
 }
 
-/// The server may still be finishing a handshake that the client has ended; it is counted after that.
+/// Waits until these numbers of connections are counted. The server may still be finishing a handshake that
+/// the client has ended.
 fn until_counted(latchkey: &Latchkey, listener: &str, accepted_and_refused: (u64, u64)) {
     let output = || (connection_counts(latchkey, listener) == accepted_and_refused).then_some(());
     eventually("everybody is counted", output);
@@ -129,7 +130,7 @@ async fn a_handshake_that_fails_is_refused_and_leaves_nothing_open() {
     let mut plain = connect(port, PREFACE);
     let _ = plain.read_to_end(&mut Vec::new());
     until_open(&latchkey, "grpc", 1);
-    // One that has not said anything yet is open, and neither accepted nor refused.
+    // A connection that has not sent anything yet is open, and neither accepted nor refused.
     let silent = connect(port, b"");
     until_open(&latchkey, "grpc", 2);
     until_counted(&latchkey, "grpc", (1, 2));

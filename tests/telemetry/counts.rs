@@ -113,8 +113,8 @@ async fn logins_and_tokens_are_counted_by_what_came_of_them() {
     assert_eq!(output, [1, 1, 1, 1, 2, 1, 1]);
 }
 
-/// Returns true for a series of a database query whose label values are all documented. What happens in
-/// the background is asked for the first time whenever its time has come.
+/// Returns true for a series of a database query whose label values are all documented. Background tasks run
+/// their first query at a time that the test does not know.
 fn is_question((name, labels): &Series) -> bool {
     let known = |label: &str, words: &[&str]| labels.get(label).is_some_and(|said| words.contains(&&**said));
     name.starts_with("latchkey_database_query_duration_seconds_")

@@ -1,5 +1,5 @@
-//! The dashboard, the alerts and the documentation, held against what servers really export: one alone with TLS, one
-//! among replicas with PostgreSQL and Redis. Whatever a query asks for must be there, by name and by label.
+//! The dashboard, the alerts and the documentation, compared with the metrics that servers export: a single server
+//! with TLS, and a replica with PostgreSQL and Redis. Every metric and label of a query must exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -56,7 +56,7 @@ async fn exported() -> (Exported, BTreeSet<String>) {
     (labels, names)
 }
 
-/// Operations of database queries, as the documentation lists them.
+/// Returns the operations of database queries, as the documentation lists them.
 pub(crate) fn operations() -> BTreeSet<String> {
     let page = text("docs/telemetry.md");
     let (_, table) = page.split_once("| `operation` | what is asked |\n|---|---|\n").expect("a table");
@@ -64,7 +64,7 @@ pub(crate) fn operations() -> BTreeSet<String> {
     rows.map(|(name, _)| name.to_owned()).collect()
 }
 
-/// Every query of the dashboard's panels.
+/// Returns every query of the dashboard's panels.
 pub(crate) fn panels() -> Vec<String> {
     let dashboard: Value = serde_json::from_str(&text("deploy/grafana/latchkey.json")).expect("JSON");
     let mut queries = Vec::new();
@@ -87,7 +87,7 @@ fn variables() -> Vec<String> {
     parts.map(|(metric, label)| format!("sum by ({label}) ({metric})")).collect()
 }
 
-/// Every alert and its query.
+/// Returns every alert and its query.
 pub(crate) fn rules() -> Vec<(String, String)> {
     let rules: Value = serde_saphyr::from_str(&text("deploy/prometheus/latchkey.rules.yml")).expect("YAML");
     let mut all = Vec::new();
@@ -102,7 +102,7 @@ pub(crate) fn rules() -> Vec<(String, String)> {
     all
 }
 
-/// Every query of the dashboard and of the alerts.
+/// Returns every query of the dashboard and of the alerts.
 fn queries() -> Vec<String> {
     let rules = rules().into_iter().map(|(_, query)| query);
     panels().into_iter().chain(variables()).chain(rules).collect()
@@ -114,7 +114,7 @@ struct ParsedQuery {
     by: Vec<String>,
 }
 
-/// Reads a query's words. Ours have no strings with braces, and no metric without an underscore.
+/// Parses a query. The queries have no strings with braces, and no metric without an underscore.
 fn parse_query(query: &str) -> ParsedQuery {
     let mut asked = ParsedQuery { metrics: Vec::new(), by: Vec::new() };
     let mut rest = query;

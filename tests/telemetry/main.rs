@@ -1,5 +1,5 @@
-//! Telemetry from outside: counts that are exact, labels that don't grow, a dashboard and
-//! alerts that ask for nothing that isn't there, and traces that join Envoy's.
+//! Tests of telemetry: exact counts, labels of bounded number, a dashboard and alerts that use existing
+//! metrics only, and traces that continue Envoy's.
 
 mod collector;
 mod connections;
@@ -23,14 +23,14 @@ pub(crate) struct Shop {
 }
 
 impl Shop {
-    /// Its lease is a minute, however slow the machine.
+    /// Starts a server with a lease of a minute, so that it does not expire on a slow machine.
     pub(crate) async fn open(setup: Setup) -> Self {
         let setup = setup.environment("LATCHKEY_CACHE_LEASE", "60s");
         let (latchkey, operator) = setup.open("shop", SHOP, &["acme"]).await;
         Self { latchkey, operator }
     }
 
-    /// A key that may read.
+    /// Creates a key that may read.
     pub(crate) async fn key(&self, tenant: &str) -> (Key, String) {
         self.operator.scoped_key(tenant, &["items.read"]).await
     }

@@ -9,12 +9,12 @@ use crate::collector::{Collector, attributes_of, sending};
 use crate::http_collector::HttpOptions;
 use crate::scrape::Scrape;
 
-/// Settings of a server that exports to this collector over HTTP.
+/// Returns the settings of a server that exports to this collector over HTTP.
 fn over_http(collector: &Collector) -> Setup {
     collector.of(Setup::default()).environment("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
 }
 
-/// Paths of the received requests.
+/// Returns the paths of the received requests.
 fn paths(collector: &Collector) -> BTreeSet<String> {
     collector.look(|taken| taken.requests.iter().map(|(path, _)| path.clone()).collect())
 }

@@ -1,4 +1,5 @@
-//! Collectors that are away or hang, and settings that can't be meant: Checks are answered, and the loss is counted.
+//! Collectors that are unavailable or hang, and contradictory settings: Checks are answered, and the loss is
+//! counted.
 
 use std::net::TcpListener;
 
@@ -14,7 +15,7 @@ use crate::scrape::Scrape;
 
 const PROTOCOLS: [&str; 2] = ["grpc", "http/protobuf"];
 
-/// All calls are answered with a collector at this port, and spans that did not fit into the queue are counted.
+/// Asserts that all calls are answered with a collector at this port, and that dropped spans are counted.
 async fn checks_are_answered_and_spans_dropped(port: u16, protocol: &str) -> Shop {
     let setup = sending(Setup::default(), port).environment("OTEL_BSP_MAX_QUEUE_SIZE", "10");
     let setup = setup.environment("OTEL_EXPORTER_OTLP_PROTOCOL", protocol);
@@ -44,7 +45,7 @@ async fn a_collector_that_is_away_costs_checks_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_collector_that_hangs_costs_checks_nothing() {
-    // It takes connections, and never says a word.
+    // The collector accepts connections, and never responds.
     let hung = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = hung.local_addr().expect("a bound port").port();
     for protocol in PROTOCOLS {

@@ -1,5 +1,5 @@
 //! A real Prometheus that scrapes two running servers as docs/telemetry.md says, with the rules that ship: every target
-//! is up, every rule is evaluated, and every query of the dashboard is answered with something, Redis' among them.
+//! is up, every rule is evaluated, and every query of the dashboard has a result, including those about Redis.
 
 use std::process::Command;
 
@@ -44,7 +44,7 @@ impl Prometheus {
         prometheus
     }
 
-    /// Response of its HTTP API, if there is one.
+    /// Returns the response of its HTTP API, if there is one.
     fn ask(&self, path: &str) -> Result<Value, String> {
         let answer = Request::get("127.0.0.1", &format!("/api/v1/{path}")).send(self.port);
         match answer.status {
@@ -53,7 +53,7 @@ impl Prometheus {
         }
     }
 
-    /// Present result of a query.
+    /// Returns the present result of a query.
     fn query(&self, query: &str) -> Vec<Value> {
         let found = self.ask(&format!("query?query={}", encoded(query)));
         let found = found.unwrap_or_else(|error| panic!("{query}: {error}"));
@@ -61,7 +61,7 @@ impl Prometheus {
     }
 }
 
-/// Scrape configuration from the documentation.
+/// Returns the scrape configuration from the documentation.
 fn scrape_lines() -> String {
     let page = text("docs/telemetry.md");
     let blocks = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
@@ -77,7 +77,8 @@ fn encoded(query: &str) -> String {
     query.bytes().map(byte).collect()
 }
 
-/// Traffic of a shop: allowed and denied calls, a revocation, and a database that hangs for a while.
+/// Generates traffic of a shop: allowed and denied calls, a revocation, and a database that hangs for a
+/// while.
 async fn a_day(shop: &Shop, postgres: &Postgres) {
     let (key, value) = shop.key("acme").await;
     let (_, unseen) = shop.key("acme").await;

@@ -61,7 +61,7 @@ async fn what_management_asks_is_counted_by_what_it_is() {
     };
     assert_eq!((more("write"), more("list")), (1, 1));
     assert!(more("read") > 0 && more("read_usage") > 0);
-    // A name that is taken is an answer.
+    // A violated unique constraint is a result, and not an error.
     let mut tenants = shop.operator.tenants();
     let again = tenants.create_tenant(CreateTenantRequest {
         slug: "acme".to_owned(),
@@ -94,7 +94,7 @@ async fn a_database_that_hangs_or_is_gone_is_seen_by_how_questions_end() {
     let hung = shop.latchkey.anonymous().checks().check(call(&values[0].1, "GET")).await;
     assert_eq!(hung.expect_err("the key is not cached").code(), Code::Unavailable);
     eventually("it is late", || (query_count(&shop, "find_key", "timeout") == 1).then_some(()));
-    // A caller who does not wait for the answer.
+    // The caller does not wait for the response.
     let mut keys = shop.operator.keys();
     let mut impatient = tonic::Request::new(GetKeyRequest { id: values[0].0.id.clone() });
     impatient.set_timeout(std::time::Duration::from_millis(200));

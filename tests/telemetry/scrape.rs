@@ -10,7 +10,7 @@ pub(crate) type Series = (String, BTreeMap<String, String>);
 /// Result of one scrape.
 pub(crate) struct Scrape {
     pub(crate) series: BTreeMap<Series, f64>,
-    /// Names of metrics as a whole, by their types.
+    /// Types of the metrics, by name.
     pub(crate) types: BTreeMap<String, String>,
 }
 
@@ -38,7 +38,7 @@ impl Scrape {
         }
     }
 
-    /// The sum of all series of a name that have these labels.
+    /// Returns the sum of all series of a name that have these labels.
     pub(crate) fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let fits = |have: &BTreeMap<String, String>| {
             labels.iter().all(|(label, value)| have.get(*label).is_some_and(|have| have == value))
@@ -47,13 +47,13 @@ impl Scrape {
         mine.map(|(_, value)| value).sum()
     }
 
-    /// Difference of counters.
+    /// Returns a sum as a number of events.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts of a test are small")]
     pub(crate) fn count(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
         self.sum(name, labels) as u64
     }
 
-    /// The labels of each name.
+    /// Returns the labels of each name.
     pub(crate) fn labels(&self) -> BTreeMap<String, BTreeSet<String>> {
         let mut labels: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (name, said) in self.series.keys() {
@@ -63,7 +63,7 @@ impl Scrape {
     }
 }
 
-/// `name{label="value",…}`; no value of the tests has a quote in it.
+/// Parses `name{label="value",…}`; no value of the tests has a quote in it.
 fn read(series: &str) -> Series {
     let Some((name, labels)) = series.split_once('{') else { return (series.to_owned(), BTreeMap::new()) };
     let labels = labels.strip_suffix('}').expect("a closed brace").trim_end_matches('"');

@@ -1,5 +1,5 @@
-//! Traces and metrics as a collector gets them: spans that join Envoy's trace, say what was decided, and never what
-//! was shown for it.
+//! Traces and metrics as a collector receives them: spans that continue Envoy's trace and have the decision, and
+//! never the credential.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
-/// Envoy's question about a GET of `/v1/items`, with a query.
+/// Returns Envoy's Check of a GET of `/v1/items`, with a query.
 fn question(headers: &[(&str, &str)]) -> CheckRequest {
     let http = HttpRequest {
         method: "GET".to_owned(),
@@ -48,7 +48,7 @@ async fn a_check_is_a_span_of_its_callers_trace() {
     let sent = parent("b7ad6b7169203331", "01");
     let header = [("x-api-key", &*value), ("traceparent", &sent), ("x-request-id", "e-1")];
     let _ = Caller::sending(port, &[]).envoy().check(question(&header)).await.expect("an answer");
-    // What the call itself carries is Envoy's own, and wins over what the client sent.
+    // The metadata of the call is Envoy's own, and takes precedence over the client's headers.
     let own = parent("00f067aa0ba902b7", "01");
     let metadata = [("traceparent", &*own), ("tracestate", "a=1")];
     let _ = Caller::sending(port, &metadata).envoy().check(question(&header)).await.expect("an answer");
@@ -178,7 +178,7 @@ async fn what_is_not_sampled_is_not_sent() {
     let unsampled =
         Caller::sending(shop.latchkey.grpc(), &[("traceparent", &parent("1111111111111111", "00"))]);
     let _ = unsampled.check(call(&value, "GET")).await;
-    // One that is, so that it is known that others would have come.
+    // A sampled one, which shows that the others would have arrived by now.
     let sampled =
         Caller::sending(shop.latchkey.grpc(), &[("traceparent", &parent("2222222222222222", "01"))]);
     let _ = sampled.check(call(&value, "GET")).await;

@@ -10,7 +10,7 @@ use crate::fixture::Fixture;
 
 const KEY: &str = "a-key-of-the-proxies-0123456789abcdef";
 
-/// Codes of the three Checks of a caller.
+/// Returns the status codes of the three Checks of a caller.
 async fn codes(caller: &Caller) -> [Code; 3] {
     let code = |status: tonic::Status| status.code();
     [

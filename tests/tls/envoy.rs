@@ -1,4 +1,4 @@
-//! Envoy asks Latchkey over mTLS, by the configuration that `latchkey envoy-config` prints.
+//! Envoy calls Latchkey over mTLS, with the configuration that `latchkey envoy-config` prints.
 
 use std::net::TcpStream;
 use std::process::Command;
@@ -19,7 +19,7 @@ struct Front {
     _folder: Folder,
 }
 
-/// An Envoy with this certificate for Latchkey.
+/// Starts an Envoy with this client certificate for Latchkey.
 fn front(fixture: &Fixture, upstream: &Upstream, ca: &Ca, pair: &Pair) -> Front {
     let (folder, port, admin) = (Folder::new("envoy-tls"), free_port(), free_port());
     let path = |name: &str, text: &str| folder.write(name, text).display().to_string();

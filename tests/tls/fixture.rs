@@ -1,4 +1,4 @@
-//! A Latchkey that speaks TLS, its CA and its clients'.
+//! A Latchkey with TLS, its CA and the CA of its clients.
 
 use std::path::{Path, PathBuf};
 
@@ -14,12 +14,12 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
-    /// With client certificates asked for where `mutual` says so; `setup` adds to the settings.
+    /// Starts the server. If `mutual` is set, it requests client certificates; `setup` adds settings.
     pub(crate) fn start(mutual: bool, setup: impl FnOnce(Setup, &Folder) -> Setup) -> Self {
         Self::among(Ca::new(), mutual, setup)
     }
 
-    /// With revocation lists of this CA of its clients.
+    /// Starts the server with revocation lists of this client CA.
     pub(crate) fn listed(clients: Ca, lists: &[String]) -> Self {
         let lists = lists.concat();
         Self::among(clients, true, |setup, folder| {
@@ -54,7 +54,7 @@ impl Fixture {
         self.folder.path().join(name)
     }
 
-    /// A channel that trusts `ca` and shows `pair`.
+    /// Returns a channel that trusts `ca` and presents `pair`.
     pub(crate) fn channel(port: u16, ca: &Ca, pair: Option<&Pair>) -> Channel {
         let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca.pem()));
         let tls = match pair {
@@ -69,7 +69,7 @@ impl Fixture {
         TenantServiceClient::new(Self::channel(self.latchkey.grpc(), &self.ca, pair))
     }
 
-    /// Writes a client's pair, and answers grpcurl's words for it.
+    /// Writes a client's pair to files, and returns grpcurl's arguments for it.
     pub(crate) fn shown(&self, name: &str, pair: &Pair) -> Vec<String> {
         let file = |kind: &str, text: &str| {
             self.folder.write(&format!("{name}.{kind}.pem"), text).display().to_string()
@@ -77,12 +77,12 @@ impl Fixture {
         vec!["-cert".to_owned(), file("cert", &pair.cert), "-key".to_owned(), file("key", &pair.key)]
     }
 
-    /// grpcurl over TLS: whether it succeeded, and all that it printed.
+    /// Runs grpcurl over TLS; returns whether it succeeded, and its output.
     pub(crate) fn grpcurl(&self, ca: &Path, words: &[String], call: &[&str]) -> (bool, String) {
         Self::grpcurl_at(self.latchkey.grpc(), ca, words, call)
     }
 
-    /// Calls another port.
+    /// Runs grpcurl against another port.
     pub(crate) fn grpcurl_at(port: u16, ca: &Path, words: &[String], call: &[&str]) -> (bool, String) {
         let mut command = std::process::Command::new(tool("grpcurl"));
         command.args(["-max-time", "20", "-cacert"]).arg(ca).args(words);

@@ -1,5 +1,6 @@
-//! TLS and mTLS as clients meet them: grpcurl, tonic, Envoy and HTTP, with certificates that are good, strange, ended,
-//! missing, revoked, changed under load; and what an operator may do by a certificate alone.
+//! Tests of TLS and mTLS with grpcurl, tonic, Envoy and HTTP clients, with certificates that are valid, untrusted,
+//! expired, missing, revoked, or changed under load, and the rights of operators that are identified by a certificate
+//! alone.
 
 #![expect(clippy::disallowed_methods, reason = "the load ends with its test")]
 

@@ -1,4 +1,4 @@
-//! Rights of a certificate's name, by the settings' table and by nothing else.
+//! Rights of a certificate's name: only the table in the settings grants them.
 
 use latchkey_proto::v1;
 use latchkey_proto::v1::caller_service_client::CallerServiceClient;

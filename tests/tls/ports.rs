@@ -40,7 +40,7 @@ fn a_client_certificate_must_be_there_and_be_good() {
     }
 }
 
-/// Handshake with one version of TLS alone: whether it succeeded, and the output.
+/// Attempts a handshake with one version of TLS; returns whether it succeeded, and the output.
 fn shake(fixture: &Fixture, version: &str) -> (bool, String) {
     let mut openssl = std::process::Command::new(tool("openssl"));
     openssl.args(["s_client", version, "-cipher", "ALL:@SECLEVEL=0", "-alpn", "h2", "-verify_return_error"]);
@@ -60,7 +60,7 @@ fn tls_1_2_is_the_oldest_that_is_spoken() {
     }
     for version in ["-tls1", "-tls1_1"] {
         let (ok, message) = shake(&fixture, version);
-        // The server says so: the client had spoken it.
+        // The alert shows that the server refused the version, and not the client.
         assert!(!ok && message.contains("SSL alert number"), "{version}: {message}");
     }
 }
@@ -71,7 +71,7 @@ async fn plain_text_is_not_answered_where_tls_is_spoken() {
     let mut tenants = Caller::new(fixture.latchkey.grpc(), Some(ROOT_KEY)).tenants();
     let refused = tenants.list_tenants(v1::ListTenantsRequest::default());
     let code = refused.await.unwrap_err().code();
-    // Whether the connection breaks before or after the question is a matter of luck.
+    // The connection can end before or after the request is sent.
     assert!([Code::Unavailable, Code::Internal, Code::Unknown].contains(&code), "{code:?}");
 }
 

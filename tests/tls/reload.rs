@@ -1,5 +1,5 @@
-//! Certificates that change while calls go on: none fails, new connections get the new one, and a broken pair
-//! changes nothing.
+//! Certificates that change under load: no call fails, new connections get the new certificate, and a broken
+//! pair changes nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use latchkey_testing::{Ca, Signal, eventually};
 
 use crate::fixture::Fixture;
 
-/// Returns true if a new connection that trusts this CA gets an answer.
+/// Returns true if a new connection that trusts this CA gets a response.
 async fn answers(fixture: &Fixture, ca: &Ca) -> bool {
     let mut checks = CheckServiceClient::new(Fixture::channel(fixture.latchkey.grpc(), ca, None));
     checks.check(v1::CheckRequest::default()).await.is_ok()
@@ -35,7 +35,8 @@ async fn a_new_pair_is_taken_over_under_load_and_a_broken_one_is_told() {
     };
     let other = Ca::new();
     let pair = other.issue(&["localhost"]);
-    // Half of a pair first, as two copies one after the other leave it for a moment.
+    // First only half of the pair is replaced, as it is for a moment when two files are copied one after the
+    // other.
     let _ = fixture.folder.write("cert.pem", &pair.cert);
     fixture.latchkey.signal(Signal::HUP);
     tokio::task::block_in_place(|| {
@@ -46,7 +47,7 @@ async fn a_new_pair_is_taken_over_under_load_and_a_broken_one_is_told() {
     assert!(fixture.latchkey.log().contains("tls_key ("), "with the setting's name");
     assert!(answers(&fixture, &fixture.ca).await, "the one before is kept");
     let _ = fixture.folder.write("key.pem", &pair.key);
-    // There is no signal: the change is noticed.
+    // Without a signal, the change is detected.
     tokio::task::block_in_place(|| {
         eventually("the new pair is taken over", || {
             fixture.latchkey.log().contains("were read again").then_some(())

@@ -1,5 +1,5 @@
-//! Certificates that their CA has revoked: refused at the door, and cut off where they were inside already. And lists
-//! that say nothing, have run out, or are broken.
+//! Certificates that their CA has revoked: new connections are refused, and open ones are closed. Also, revocation
+//! lists that are empty, expired or malformed.
 
 use latchkey_proto::v1;
 use latchkey_proto::v1::check_service_client::CheckServiceClient;
@@ -20,7 +20,7 @@ fn enters(fixture: &Fixture, pair: &Pair) -> bool {
     ok
 }
 
-/// Connects by a client that does not retry for seconds.
+/// Returns true if a client can connect with this certificate. This client does not retry for seconds.
 fn admitted(fixture: &Fixture, pair: &Pair) -> bool {
     let ask = async {
         let mut checks =
@@ -34,7 +34,7 @@ fn logged(fixture: &Fixture, words: &str) {
     eventually(words, || fixture.latchkey.log().contains(words).then_some(()));
 }
 
-/// Puts other lists in place, and waits until they hold.
+/// Replaces the revocation lists, and waits until they are in force.
 fn put(fixture: &Fixture, lists: &[String]) {
     let taken = || fixture.latchkey.log().matches("were read again").count();
     let before = taken();

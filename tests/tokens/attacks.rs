@@ -1,5 +1,5 @@
-//! Tokens that were not issued here: changed, forged, foreign, oversized. All get one and the same denial, and to the
-//! token service one and the same refusal.
+//! Tokens that were not issued by this server: modified, forged, foreign, oversized. A Check denies all of them in
+//! the same way, and the token service refuses all of them in the same way.
 
 use std::collections::BTreeSet;
 
@@ -93,12 +93,13 @@ async fn a_token_for_others_is_not_for_us(shop: Shop) {
     }
     let wrong_key = IssueJwtRequest { audience: "other".to_owned(), ..with_key("sk_live_x") };
     assert_eq!(shop.issue(wrong_key).await.expect_err("no key").code(), Code::Unauthenticated);
-    // A refresh token does not outlive the audience that it was issued for.
+    // A refresh token is not valid any more when its audience is removed from the profile.
     let _ = shop.operator.apply(SHOP).await.expect("applied");
     assert_eq!(shop.renew(&issued.refresh_token).await.expect_err("over").code(), Code::Unauthenticated);
 }
 
-/// Services that verify tokens by the key set could not tell the tokens of such profiles apart.
+/// Applies a second profile with the issuer of another one. It is refused, because services that verify
+/// tokens by the key set could not distinguish the tokens of both.
 async fn two_profiles_never_share_an_issuer(shop: Shop) {
     let other = |issuer: &str| {
         ProfileBuilder::from_document(SHOP).set("name", "other").set("jwt.issuer", issuer).build()
@@ -149,7 +150,7 @@ async fn a_token_of_another_product_or_issuer_is_not_for_us(shop: Shop) {
     assert_eq!(shop.reason(&ours).await, Reason::InvalidCredential, "its issuer is another's now");
 }
 
-/// Responses that a caller without a valid credential could compare.
+/// Returns the responses that a caller without a valid credential could compare.
 async fn every_caller_that_gets_no_token_gets_the_same_message(shop: Shop) {
     let user = shop.user("clerk").await;
     let (_, good) = shop.key().await;

@@ -1,5 +1,5 @@
-//! kill -9, again and again, while tokens are renewed: no token is spent twice, and no successor that was handed
-//! out is lost.
+//! Repeated SIGKILL while tokens are renewed: no token is redeemed twice, and no successor that was returned is
+//! lost.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ on_both!(crate::Shop::open; kills_spend_nothing_twice_and_lose_nothing);
 /// Successor of each token that was sent.
 type Chain = BTreeMap<String, String>;
 
-/// Renews a family's token again and again; whatever was not answered is sent again.
+/// Renews a family's token repeatedly; a call without a response is sent again.
 async fn renewing(
     caller: Caller,
     mut token: String,
@@ -26,7 +26,7 @@ async fn renewing(
 ) -> (Chain, String) {
     let mut chain = Chain::new();
     let mut first_sent = Instant::now();
-    // Between two attempts that fail.
+    // Pause between two attempts that fail.
     let mut pace = interval(Duration::from_millis(10));
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !over.load(Ordering::SeqCst) {
@@ -34,7 +34,7 @@ async fn renewing(
         match caller.tokens().refresh_jwt(ask.clone()).await {
             Ok(answer) => {
                 let next = answer.into_inner().refresh_token;
-                // An answer may be lost on its way, too: asked again, it is the same.
+                // A response may be lost as well: the same refresh token gets the same successor again.
                 if let Ok(again) = caller.tokens().refresh_jwt(ask).await {
                     assert_eq!(again.into_inner().refresh_token, next, "spent twice");
                 }

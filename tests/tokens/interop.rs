@@ -1,4 +1,5 @@
-//! Our tokens as others verify them, by the key set that we serve: Envoy's own `jwt_authn`, `PyJWT`, jose.
+//! Verification of tokens by other implementations, with the served key set: Envoy's own `jwt_authn`,
+//! `PyJWT`, jose.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -50,7 +51,7 @@ impl InteropFixture {
         Self { latchkey, operator }
     }
 
-    /// A token of an algorithm, and whom it is about.
+    /// Issues a token of an algorithm; returns it and its subject.
     async fn token(&self, algorithm: &str) -> (String, String) {
         let scopes = vec!["items.read".to_owned()];
         let ask = v1::CreateKeyRequest { scopes, ..key(&format!("of-{}", named(algorithm)), "live") };
@@ -80,7 +81,8 @@ impl InteropFixture {
         found.unwrap_or_else(|| panic!("no {state} key: {keys:?}")).id.clone()
     }
 
-    /// A new key signs when this returns, and what the one before has signed is good.
+    /// Rotates the signing key. The new key signs when this returns, and tokens of the previous one stay
+    /// valid.
     async fn rotate(&self, algorithm: &str) {
         let before = self.signing_key(algorithm, "signing").await;
         let ask = v1::RotateSigningKeyRequest {
@@ -98,7 +100,8 @@ impl InteropFixture {
     }
 }
 
-/// The token with one character of its claims changed, and with one of its signature.
+/// Returns the token with one character of its claims changed, and with one character of its signature
+/// changed.
 fn tampered(token: &str) -> [String; 2] {
     let (head, rest) = token.split_once('.').expect("three parts");
     let (claims, signature) = rest.split_once('.').expect("three parts");
@@ -130,7 +133,7 @@ async fn a_library_verifies(judge: impl Fn(&Value) -> Value) {
         assert!(output[0]["error"].is_string(), "{algorithm}: a withdrawn key verifies: {output}");
         assert_eq!(output[1]["subject"], other.as_str(), "{algorithm}: {output}");
     }
-    // A shared secret is not published: there is no key to verify with, and none that is mistaken for one.
+    // A shared secret is not published: the key set has no key for it.
     let (token, _) = fixture.token("HS256").await;
     let output = judge(&fixture.question("HS256", &[&token]));
     assert!(output[0]["error"].is_string(), "{output}");
@@ -146,7 +149,7 @@ async fn jose_verifies_our_tokens_and_no_others() {
     a_library_verifies(|ask| node(JOSE, ask)).await;
 }
 
-/// Identifiers of the keys in a key set.
+/// Returns the identifiers of the keys in a key set.
 fn key_ids(set: &Value) -> BTreeSet<String> {
     let keys = set["keys"].as_array().expect("a key set");
     keys.iter().map(|key| key["kid"].as_str().expect("a key has an id").to_owned()).collect()
@@ -237,7 +240,7 @@ async fn envoys_own_filter_verifies_our_tokens_and_no_others() {
         }
         fixture.rotate(algorithm).await;
         let (new, _) = fixture.token(algorithm).await;
-        // Envoy notices when its copy of the key set is a second old.
+        // Envoy reads the key set again when its copy is a second old.
         comes_to(&new, 200);
         assert_eq!(status(&old), 200, "{algorithm}: what a retired key has signed is good");
         fixture.withdraw(fixture.signing_key(algorithm, "retired").await).await;

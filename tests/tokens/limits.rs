@@ -1,4 +1,4 @@
-//! Limits of the tokens of one key or user: how often they are issued and refreshed, and how many families live.
+//! Limits of the tokens of one key or user: the rates of issue and refresh, and the number of living families.
 
 use latchkey_proto::v1::Reason;
 use latchkey_testing::{ProfileBuilder, SHOP, eventually_async, on_both, with_key};

@@ -1,5 +1,5 @@
-//! Tokens from outside: issued for keys and passwords, judged by Check and through a real Envoy, renewed, raced
-//! for, attacked, and ended with whatever stands behind them. On both databases.
+//! Tests of tokens: issued for keys and passwords, checked by Check and through a real Envoy, renewed, renewed
+//! concurrently, attacked, and ended with their key, user or tenant. On both databases.
 
 mod attacks;
 mod crashes;
@@ -33,7 +33,7 @@ impl Shop {
         Self { latchkey, operator }
     }
 
-    /// A key that may read and write items.
+    /// Creates a key that may read and write items.
     pub(crate) async fn key(&self) -> (v1::Key, String) {
         self.operator.scoped_key("acme", &["items.read", "items.write"]).await
     }
@@ -42,7 +42,7 @@ impl Shop {
         self.operator.user(user("acme", ("ada@example.dev", PASSWORD), role)).await
     }
 
-    /// Changes one field of a user to what it is here.
+    /// Changes one field of a user to its value in `user`.
     pub(crate) async fn update(&self, user: v1::User, field: &str) -> Result<v1::User, Status> {
         let ask = v1::UpdateUserRequest { user: Some(user), update_mask: Some(field_mask(&[field])) };
         Ok(self.operator.tenants().update_user(ask).await?.into_inner())

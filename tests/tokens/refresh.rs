@@ -1,4 +1,4 @@
-//! Refresh tokens, raced for and replayed.
+//! Refresh tokens that are redeemed concurrently, and replayed ones.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -46,8 +46,8 @@ async fn a_spent_token_sent_again_gets_the_same_successor(shop: Shop) {
     assert!(shop.renew(&again.refresh_token).await.is_ok());
 }
 
-/// Its successor has been used: another party has a copy of it. What is older by the clock is proved where that can be
-/// moved, in the store's own tests.
+/// Redeems a refresh token whose successor has been used, which shows that another party has a copy of it. The store's
+/// own tests, which control the clock, cover tokens that are too old.
 async fn an_older_token_ends_the_family_and_is_audited(shop: Shop) {
     let (_, value) = shop.key().await;
     let issued = shop.issue(with_key(&value)).await.expect("issued");
@@ -81,7 +81,8 @@ async fn a_spent_token_is_worth_its_successor_across_a_crash(shop: Shop) {
     assert!(shop.passes(&second.access_token).await);
 }
 
-/// A response was lost, or a deadline was too short: the client revokes again, by either token of the family.
+/// Revokes a family again, by either of its tokens, as a client does after a lost response or a short
+/// deadline.
 async fn a_revocation_can_be_repeated(shop: Shop) {
     let (_, value) = shop.key().await;
     let issued = shop.issue(with_key(&value)).await.expect("issued");

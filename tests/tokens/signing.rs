@@ -1,5 +1,5 @@
-//! Signing keys from outside: replaced while calls are judged. What the master key has to do with them is held in
-//! `tests/master_key.rs`.
+//! Signing keys that are rotated and withdrawn while calls are decided. `tests/master_key.rs` tests them with a
+//! change of the master key.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,5 +1,5 @@
-//! Content of the database: no key, token or password that was issued or chosen, the operator's and
-//! those that can be read again included.
+//! Content of the database: it contains no key, token or password in plain text, including the operators' key
+//! and values that can be read again.
 
 use latchkey_proto::v1::{CreateKeyRequest, GetPublishableKeyRequest};
 use latchkey_testing::{ROOT_KEY, SHOP, Setup, key, user, with_key};
@@ -31,7 +31,7 @@ async fn a_database_that_is_read_tells_no_secret() {
     let kept = String::from_utf8_lossy(&bytes.concat()).into_owned();
     assert!(kept.contains("ada@example.dev") && kept.contains("$argon2id$"), "this is the database");
     for secret in &output {
-        // Neither whole nor in its greater part.
+        // Neither the whole secret nor most of it may be stored.
         for part in [secret.as_str(), &secret[6..secret.len() - 6]] {
             assert!(!kept.contains(part), "the database tells a secret: {part}");
         }

@@ -1,4 +1,4 @@
-//! Users: who may make them, which passwords are taken, and the lock after too many failures.
+//! Users: the callers that may create them, the accepted passwords, and the lock after too many failures.
 
 use std::sync::Arc;
 
@@ -107,7 +107,7 @@ async fn a_user_may_be_confined_to_one_environment(shop: Shop) {
     assert_eq!(shop.latchkey.anonymous().check(ask).await.reason(), v1::Reason::Ok);
 }
 
-/// The user whose password the tests know.
+/// Returns the user whose password the tests know.
 async fn made_user(shop: &Shop) -> v1::User {
     let list = v1::ListUsersRequest { tenant: "acme".into(), ..v1::ListUsersRequest::default() };
     let users = shop.operator.tenants().list_users(list).await.expect("listed").into_inner().users;
@@ -163,7 +163,7 @@ async fn nobody_changes_a_user_to_more_than_they_have(shop: Shop) {
     assert_eq!(change(&rival, promoted, "role").await.expect_err("another's"), Code::NotFound);
 }
 
-/// Claims of a token.
+/// Returns the claims of a token.
 fn claims(token: &str) -> serde_json::Value {
     const READ: &str = "import json, sys, base64\n\
         part = json.load(sys.stdin).split('.')[1]\n\
@@ -184,7 +184,8 @@ async fn a_users_token_manages_keys_as_far_as_the_role_goes(shop: Shop) {
     assert_eq!(caller.try_key(wider).await.expect_err("wider").code(), Code::PermissionDenied);
 }
 
-/// Operators act in every tenant, and the names of their keys are not the tenant's business.
+/// Lists audit events by a tenant's caller. Operators act in every tenant, and a tenant must not see the
+/// names of their keys.
 async fn a_tenants_audit_log_names_its_own_keys_and_users_alone(shop: Shop) {
     let admin = shop.user("admin").await;
     let token = shop.issue(with_password(PASSWORD)).await.expect("issued").access_token;
@@ -204,7 +205,8 @@ async fn a_tenants_audit_log_names_its_own_keys_and_users_alone(shop: Shop) {
     assert_eq!(of(&list(&shop.operator).await, "user.create"), ("root".to_owned(), admin.email));
 }
 
-/// A flood of wrong passwords, most of which are never compared, is not a hundred failures.
+/// Sends a flood of wrong passwords. Most of them are refused before they are compared, and do not count as
+/// failures.
 async fn logins_that_are_refused_as_busy_lock_nobody_out(shop: Shop) {
     let _ = shop.user("clerk").await;
     let shop = Arc::new(shop);
@@ -236,7 +238,7 @@ async fn logins_that_are_refused_as_busy_lock_nobody_out(shop: Shop) {
     assert_eq!(failed < 100, issued.is_ok(), "{failed} of 300 were compared, {busy} refused as busy");
 }
 
-/// A letter may be written in several ways by a keyboard or a system.
+/// Logs in with other encodings of a password, since keyboards and systems encode a letter in several ways.
 async fn a_password_is_the_same_in_every_unicode_form(shop: Shop) {
     let composed = "gr\u{fc}ne \u{e9}toile 1815";
     let _ = shop.operator.user(user("acme", ("ada@example.dev", composed), "clerk")).await;

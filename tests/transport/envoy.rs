@@ -1,5 +1,5 @@
 //! Envoy with the configuration that `latchkey envoy-config` prints: by a Unix socket, with several replicas, with the
-//! product's endpoints, and while Latchkey is away.
+//! product's endpoints, and while Latchkey is unavailable.
 
 use std::net::TcpStream;
 use std::process::Command;
@@ -9,7 +9,7 @@ use latchkey_testing::{
     replace_once, tool,
 };
 
-/// An endpoint of the product, beside the routes of its service.
+/// An endpoint of the product, in addition to the routes of its service.
 const ENDPOINT: &str = r#"
 [[endpoints]]
 method = "GET"
@@ -38,8 +38,8 @@ impl Front {
         Self::of(&document(), None, words)
     }
 
-    /// Starts an Envoy with the configuration that is printed for a profile, in front of an own service or of one that
-    /// shows what reaches it.
+    /// Starts an Envoy with the configuration that is printed for a profile, in front of this service or of an echo
+    /// service.
     pub(crate) fn of(document: &str, service: Option<u16>, words: &[&str]) -> Self {
         let (folder, port, upstream) = (Folder::new("envoy-printed"), free_port(), Upstream::start());
         let profile = folder.write("demo.toml", document).display().to_string();
@@ -71,7 +71,7 @@ impl Front {
         Request::get("api.example", path).header("x-api-key", key).send(self.port)
     }
 
-    /// What the doctor says about the configuration.
+    /// Returns the output of `latchkey doctor` about the configuration.
     pub(crate) fn doctor(&self) -> String {
         let profile = self.folder.path().join("demo.toml").display().to_string();
         let words = ["doctor", "--envoy-only", "--envoy", &self.config, "--profile", &profile];
@@ -80,7 +80,7 @@ impl Front {
     }
 }
 
-/// A key that may read things and list keys.
+/// Creates a key that may read things and list keys.
 pub(crate) fn key(latchkey: &Latchkey, server: &str) -> String {
     let cli = |words: &[&str]| {
         let mut command = Command::new(program());

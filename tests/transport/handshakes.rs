@@ -48,7 +48,7 @@ fn service() -> (u16, Receiver<String>) {
                         }
                         (false, false) => "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_owned(),
                     };
-                    // What a client sends before the answer would reach the service by now.
+                    // Data that the client sent before the response would have reached the service by now.
                     std::thread::sleep(Duration::from_millis(200));
                     let _ = sender.send(text);
                     if stream.write_all(answer.as_bytes()).is_err() {
@@ -102,7 +102,7 @@ fn a_handshake_passes_with_its_key_alone_and_nothing_passes_with_it() {
 
     let (_stream, answer) = handshake(front.port, "/ws", "demo_live_wrong", "");
     assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
-    // A service that does not upgrade would take the second request for one that was judged.
+    // A service that does not upgrade would serve the second request as if Latchkey had allowed it.
     let (_stream, answer) = handshake(front.port, "/plain", &key, "GET /hidden HTTP/1.1\r\nhost: x\r\n\r\n");
     assert!(!answer.starts_with("HTTP/1.1 101"), "{answer}");
     std::thread::sleep(Duration::from_millis(500));

@@ -22,7 +22,8 @@ fn a_hundred_headers_pass_and_more_are_the_products_431() {
     for count in [60, 86, 90, 96] {
         assert_eq!(with_headers(&front, &key, count).status, 200, "{count}");
     }
-    // From those that Envoy lets in and cannot add Latchkey's headers to, to those that it does not let in.
+    // The counts range from requests that Envoy accepts and cannot add Latchkey's headers to, up to requests
+    // that it rejects.
     let statuses: Vec<u16> = (100..140)
         .step_by(2)
         .map(|count| {

@@ -1,4 +1,5 @@
-//! What a connection carries, as clients meet it: messages that are compressed, and calls over Unix sockets.
+//! Tests of the transport: compressed messages, Unix sockets, and, through the printed Envoy configuration,
+//! endpoints, handshakes of WebSocket and large heads.
 
 mod compression;
 mod envoy;

@@ -1,4 +1,5 @@
-//! A server on Unix sockets: who can connect, whose file it is, and how many connections a user keeps.
+//! A server on Unix sockets: the users that can connect, the owner of the file, and the limit of connections
+//! of a user.
 
 use std::io::Write as _;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
@@ -121,7 +122,7 @@ fn a_file_that_is_no_socket_and_a_missing_folder_are_refused() {
     assert!(refused.log().contains("create the folder"), "{}", refused.log());
 }
 
-/// Opens connections whose first bytes are there, and which have no call.
+/// Opens connections that have sent their first bytes, and no call.
 fn connections(socket: &Path, count: usize) -> Vec<UnixStream> {
     let open = || {
         let mut stream = UnixStream::connect(socket).expect("it listens");

@@ -3,7 +3,7 @@
 //!
 //! A folder of a version has a SQLite database and a PostgreSQL database as SQL, and the values that they must still
 //! accept. `cargo test --test upgrades -- --ignored store_a_database_of_this_version` writes the folder of the present
-//! version; a release keeps its folder for good.
+//! version; a release keeps its folder permanently.
 
 #![expect(
     clippy::disallowed_methods,

@@ -1,5 +1,5 @@
-//! A program that meets the database of a newer version: it serves where the schema permits it, and says why it does not
-//! otherwise. A reversal of migrations deletes nothing without `--discard-data`.
+//! A program with the database of a newer version: it serves if the schema permits it, and otherwise reports why it
+//! does not. A reversal of migrations deletes nothing without `--discard-data`.
 
 use std::process::{Command, Output};
 
@@ -15,7 +15,8 @@ on_both!(
 
 const PROFILE: &str = include_str!("stored.toml");
 
-/// Starts a server, makes a key, ends it, and records a migration of a newer version in its database.
+/// Starts a server, creates a key, ends the server, and records a migration of a newer version in its
+/// database.
 async fn migrated(database: Database, oldest: &str) -> (Latchkey, String) {
     let (latchkey, operator) = on(database.single_replica()).open("stored", PROFILE, &["acme"]).await;
     let (_, value) = operator.scoped_key("acme", &["items.read"]).await;

@@ -32,7 +32,7 @@ fn client(port: u16, value: String, over: Arc<AtomicBool>) -> JoinHandle<(usize,
             if answer.status != 200 {
                 failed.push(format!("{answer:?}"));
             }
-            // The pace of the load.
+            // The rate of the load.
             sleep(Duration::from_millis(20));
         }
         (calls, failed)

@@ -1,4 +1,5 @@
-//! Contents of a database for later versions: keys in each state, a user, tokens, and what a Check says of each.
+//! Contents of a database for later versions: keys in each state, a user, tokens, and the result of a Check of
+//! each.
 
 use std::fs;
 use std::path::PathBuf;
@@ -18,10 +19,10 @@ const PROFILE: &str = include_str!("stored.toml");
 pub(crate) const MASTER_KEY: &str = "c3RvcmVkLWRhdGFiYXNlcy1vZi1lYWNoLXZlcnNpb24=";
 const PASSWORD: &str = "the lighthouse keeper's, 1851";
 
-/// Values of a stored database, and what it says of them.
+/// Values of a stored database, and the expected results of their Checks.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Stored {
-    /// Time at which the values were made, in seconds since 1970.
+    /// Time at which the values were created, in seconds since 1970.
     pub(crate) time: i64,
     pub(crate) keys: Vec<StoredKey>,
     /// Refresh token of a family of a key.
@@ -111,7 +112,7 @@ async fn disable(operator: &Caller, key: Key) {
     let _ = operator.keys().update_key(ask).await.expect("it is disabled");
 }
 
-/// Makes a key of each state, and returns their names, identifiers and values.
+/// Creates a key of each state, and returns their names, identifiers and values.
 async fn make_keys(operator: &Caller) -> Vec<(Key, String)> {
     let mut made = Vec::new();
     for name in ["plain", "disabled", "revoked", "replaced"] {

@@ -1,4 +1,4 @@
-//! `latchkey key`, as far as it tells of use.
+//! Usage in the output of `latchkey key`.
 
 use latchkey_testing::on_both;
 
@@ -32,7 +32,7 @@ async fn people_see_what_is_used_and_what_can_be_taken_away(shop: Shop) {
     let _ = shop.check(&value, "GET").await;
     let old = run(&shop, &["get", &made.id]);
     assert!(old.contains("still in use: last used just now; successor key_"), "{old}");
-    // The old one alone on its page, the successor on the one before.
+    // The old key is alone on its page; the successor is on the page before.
     let page = ["list", "--tenant", "acme", "--page-size", "1"];
     let first: serde_json::Value =
         serde_json::from_str(&run(&shop, &[&page[..], &["--output", "json"]].concat())).expect("an object");

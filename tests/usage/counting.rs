@@ -90,7 +90,7 @@ async fn a_rotated_key_says_whether_it_is_still_in_use(shop: Shop) {
     let (old, next) = (rotated.replaced.expect("the old key"), rotated.key.expect("the new key"));
     let before = old.last_use_time.expect("it was used");
     assert_eq!(next.last_use_time, None);
-    // Once more, at a later millisecond.
+    // Repeated at a later millisecond.
     let after = loop {
         let _ = shop.check(&value, "GET").await;
         let used = get(&shop.operator, &made.id).await.last_use_time.expect("it was used");

@@ -1,4 +1,4 @@
-//! Stored usage survives, and is stored once.
+//! Usage survives a restart, and is stored once.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::{Shop, calls, get, usage};
 
 on_both!(a_kill_loses_what_was_not_written_and_no_more);
 
-/// Waits until so many calls that passed are written down.
+/// Waits until this number of allowed calls is stored.
 async fn written(shop: &Shop, id: &str, expected: u64) {
     let sql = "SELECT COALESCE(SUM(calls), 0) FROM key_usage WHERE reason = 'OK'";
     let there = || (shop.latchkey.sql(sql) == expected.to_string()).then_some(());
@@ -36,7 +36,7 @@ async fn a_kill_loses_what_was_not_written_and_no_more(database: Database) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_counted_last_is_written_before_the_process_ends() {
-    // It would not be written before the test is over.
+    // By its interval, usage would not be stored before the end of the test.
     let shop = Shop::flushing(Database::Embedded.single_replica(), "10m").await;
     let (made, value) = shop.key(&["items.read"]).await;
     for _ in 0..9 {
@@ -71,7 +71,7 @@ async fn two_replicas_add_up() {
 async fn a_database_that_is_away_costs_no_use() {
     let postgres = Postgres::start();
     let setup = Setup::default().database(&postgres.database());
-    // Memory is trusted until the end of the test.
+    // The lease of the cache lasts until the end of the test.
     let setup =
         setup.environment("LATCHKEY_CACHE_LEASE", "10m").environment("LATCHKEY_SINGLE_REPLICA", "true");
     let shop = Shop::flushing(setup, "100ms").await;

@@ -1,5 +1,5 @@
-//! Use of keys from outside: what is counted, when it is visible, what survives, and how replicas add up. On both
-//! databases.
+//! Tests of key usage: the calls that are counted, when they are visible, their durability, and sums over
+//! replicas. On both databases.
 
 mod commands;
 mod counting;
@@ -27,7 +27,7 @@ impl Shop {
         Self { latchkey, operator }
     }
 
-    /// A key of `acme` with these scopes.
+    /// Creates a key of `acme` with these scopes.
     pub(crate) async fn key(&self, scopes: &[&str]) -> (Key, String) {
         self.operator.scoped_key("acme", scopes).await
     }
@@ -43,7 +43,8 @@ pub(crate) async fn usage(caller: &Caller, id: &str) -> GetKeyUsageResponse {
     caller.keys().get_key_usage(ask).await.expect("use is returned").into_inner()
 }
 
-/// Numbers of allowed calls and of calls denied for a reason, in all hours: a test may run across two.
+/// Returns the numbers of allowed calls and of calls denied for a reason, in all hours, since a test may run
+/// across two.
 pub(crate) fn calls(usage: &GetKeyUsageResponse, reason: &str) -> (u64, u64) {
     let denied = usage.hours.iter().filter_map(|hour| hour.denied.get(reason)).sum();
     (usage.hours.iter().map(|hour| hour.allowed).sum(), denied)

@@ -88,7 +88,7 @@ pub(crate) async fn run(options: WriteOptions) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// One caller.
+/// A caller.
 struct Writer {
     channel: Channel,
     bearer: MetadataValue<Ascii>,

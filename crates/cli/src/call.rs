@@ -1,4 +1,4 @@
-//! Calls a running server: where it is, and who calls.
+//! Connection to a running server, with the caller's credential.
 
 mod diagnosis;
 
@@ -27,11 +27,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest time for a call. A revocation waits for the lease of a replica that crashed or is cut off, which the settings
 /// bound by ten minutes.
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(11);
-/// For what reads everything there is.
+/// Longest time for a call that reads all records of a table.
 const LONG_TIMEOUT: Duration = Duration::from_hours(1);
 
 impl Globals {
-    /// Credentials of the caller, from the command line and the environment.
+    /// Returns the caller's credential, from the command line or the environment.
     pub(crate) fn credential(&self) -> Result<Option<Secret>, CliError> {
         match (&self.api_key, &self.key_file) {
             (Some(_), Some(_)) => {
@@ -50,21 +50,21 @@ impl Globals {
     }
 }
 
-/// A server, and who calls it.
+/// Connection to a server, with the caller's credential.
 pub(crate) struct Server {
     channel: AuthenticatedChannel,
 }
 
-/// Connection to a server, with a credential on every call.
+/// Channel to a server, with a credential on every call.
 pub(crate) type AuthenticatedChannel = InterceptedService<Channel, Credential>;
 
 impl Server {
-    /// Connects with what the command line and the environment say.
+    /// Connects as the command line and the environment specify.
     pub(crate) async fn of(globals: &Globals) -> Result<Self, CliError> {
         Self::with_timeout(globals, REQUEST_TIMEOUT).await
     }
 
-    /// Request with a longer deadline, for a call that may take long.
+    /// Connects with a longer timeout, for a call that may take long.
     pub(crate) async fn with_long_timeout(globals: &Globals) -> Result<Self, CliError> {
         Self::with_timeout(globals, LONG_TIMEOUT).await
     }
@@ -139,7 +139,8 @@ impl Server {
     }
 }
 
-/// Returns the metadata of a credential. A value that no credential has is refused here, so that the reason can be named.
+/// Returns the metadata of a credential. A value that is no credential is refused here, so that the error names the
+/// reason.
 fn sendable(key: &Secret) -> Result<Credential, CliError> {
     const WHERE: &str = "the credential to call with (LATCHKEY_API_KEY, --api-key, --key-file)";
     if starts_with_bearer(&key.0) {
@@ -163,20 +164,20 @@ pub(crate) fn starts_with_bearer(value: &str) -> bool {
     value.split_once([' ', '\t', ':']).is_some_and(|(word, _)| word.eq_ignore_ascii_case("bearer"))
 }
 
-/// A page of a thousand keys with all their metadata fits.
+/// Maximum size of a response: a page of a thousand keys with all their metadata fits.
 const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 
-/// A secret from a file, or from standard input where that is "-".
+/// Reads a secret from a file, or from standard input if the path is "-".
 pub(crate) fn read_secret(path: &Path) -> Result<Secret, CliError> {
     Ok(Secret(read_text(path)?.trim().to_owned()))
 }
 
-/// A password from a file, without the line's end: a blank is a character like any other.
+/// Reads a password from a file, without the line end. Spaces are part of the password.
 pub(crate) fn read_password(path: &Path) -> Result<String, CliError> {
     Ok(read_text(path)?.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-/// A file's text, or standard input's where the path is "-".
+/// Reads the text of a file, or of standard input if the path is "-".
 pub(crate) fn read_text(path: &Path) -> Result<String, CliError> {
     let read = if path.as_os_str() == "-" {
         std::io::read_to_string(std::io::stdin())

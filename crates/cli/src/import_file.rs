@@ -1,5 +1,5 @@
-//! Files of keys from other systems, read as keys to import. Each key remembers where it is in the file, so that an
-//! error names the place.
+//! Files of keys from other systems, read as keys to import. Each key has its place in the file, so that an error can
+//! name it.
 
 mod aws;
 mod csv;
@@ -28,7 +28,7 @@ pub(crate) struct FileKey {
 pub(crate) struct FileKeys {
     pub(crate) keys: Vec<FileKey>,
     pub(crate) errors: Vec<String>,
-    /// Parts of the file that have no place in Latchkey.
+    /// Notes about parts of the file that Latchkey cannot import.
     pub(crate) notes: Vec<String>,
 }
 
@@ -41,7 +41,7 @@ impl FileKeys {
     }
 }
 
-/// Reads a file. Without a source, its name and its content say what it is.
+/// Reads a file. Without a source, its format is detected by its name and content.
 pub(crate) fn read(text: &str, name: &str, source: Option<ImportSource>) -> Result<FileKeys, CliError> {
     let text = text.trim_start_matches('\u{feff}');
     match source.unwrap_or_else(|| detect(text, name)) {

@@ -1,5 +1,5 @@
-//! Output: tables for people, the canonical JSON of protobuf for programs. Nothing that was received from
-//! elsewhere reaches a terminal with control characters in it.
+//! Output: tables for people, the canonical JSON of protobuf for programs. Control characters in received text are
+//! escaped.
 
 mod age;
 mod audit;
@@ -31,13 +31,13 @@ pub(crate) use usage::{replaces, still_in_use};
 /// Format of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For people.
+    /// Text for people.
     Text,
-    /// For programs: the protobuf message as JSON, as grpcurl prints it, or an object with the same data as the text.
+    /// JSON for programs: the protobuf message as grpcurl prints it, or an object with the same data as the text.
     Json,
 }
 
-/// Shows a message in this format.
+/// Prints a message in this format.
 pub(crate) fn show<M: NamedMessage + TextOutput>(format: Format, message: &M) -> Result<(), CliError> {
     match format {
         Format::Text => print(&message.text()),
@@ -45,7 +45,7 @@ pub(crate) fn show<M: NamedMessage + TextOutput>(format: Format, message: &M) ->
     }
 }
 
-/// Shows a value that is no message of the contract: as JSON, or as the text for people.
+/// Prints a value that is not a message of the API: as JSON, or as the text for people.
 pub(crate) fn show_value(
     format: Format,
     value: &serde_json::Value,
@@ -57,8 +57,8 @@ pub(crate) fn show_value(
     }
 }
 
-/// Shows a message with a secret that is not shown again: as a whole, or the secret alone without a format. If it can't be
-/// written, the secret is lost: the error has the remedy.
+/// Prints a message with a secret that is not shown again: the whole message, or only the secret without a format. If
+/// the output can't be written, the secret is lost, and the error has the remedy.
 pub(crate) fn show_once<M: NamedMessage + TextOutput>(
     format: Option<Format>,
     message: &M,
@@ -77,7 +77,7 @@ pub(crate) fn show_once<M: NamedMessage + TextOutput>(
         .map_err(|error| CliError::Local(format!("standard output can't be written: {error}; {}", remedy())))
 }
 
-/// Shows a message as one line of JSON, for what is read line by line. Fails if the reader has ended.
+/// Prints a message as one line of JSON. Fails if the reader has ended.
 pub(crate) fn line<M: NamedMessage>(message: &M) -> Result<(), CliError> {
     match write(&json::to_json_line(message)?) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(CliError::ReaderEnded),
@@ -85,8 +85,7 @@ pub(crate) fn line<M: NamedMessage>(message: &M) -> Result<(), CliError> {
     }
 }
 
-/// A line, or a few, on standard output. They end in one line's end. A reader that has ended changes nothing in the result of
-/// the command.
+/// Prints a text and a line end to standard output. A reader that has ended does not change the result of the command.
 pub(crate) fn print(text: &str) -> Result<(), CliError> {
     match write(text) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -100,7 +99,7 @@ fn write(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// A note beside the output, for people.
+/// Prints a note for people to standard error.
 pub(crate) fn note(text: &str) {
     // The reader is gone, and an error message would have no reader either.
     drop(writeln!(io::stderr(), "{text}"));

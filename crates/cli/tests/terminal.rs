@@ -1,5 +1,5 @@
-//! Output at a terminal: tables that fit, colours unless they are unwanted, completions that complete. The
-//! terminal is one that util-linux's `script` makes; a pipe gets the same words, uncut and plain.
+//! Output on a terminal: tables that fit, colours unless they are turned off, and completions. The terminal is created
+//! by util-linux's `script`; a pipe gets the same text, uncut and without colours.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on says so by ending")]
 

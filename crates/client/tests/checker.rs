@@ -1,5 +1,5 @@
-//! Retries and deadline of a `Checker`, and the errors that an open guard takes for an outage, against a server that plays
-//! a script.
+//! Retries and deadline of a `Checker`, and the errors that a fail-open guard treats as an outage, against a scripted
+//! server.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on says so by ending")]
 #![expect(clippy::disallowed_methods, reason = "what is started here ends with the test")]
@@ -29,7 +29,7 @@ enum Reply {
     Hang,
 }
 
-/// Plays its replies in order. A Check after the last reply fails with `DATA_LOSS`.
+/// Server that sends its replies in order. A Check after the last reply fails with `DATA_LOSS`.
 #[derive(Clone)]
 struct ScriptedServer(Arc<Mutex<VecDeque<Reply>>>);
 
@@ -56,7 +56,7 @@ impl CheckService for ScriptedServer {
     }
 }
 
-/// Starts a server that plays these replies. Returns it and a checker with a long deadline.
+/// Starts a server that sends these replies. Returns it and a checker with a long deadline.
 async fn serve(replies: impl IntoIterator<Item = Reply>) -> (ScriptedServer, Checker) {
     let script = ScriptedServer(Arc::new(Mutex::new(replies.into_iter().collect())));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -126,7 +126,7 @@ impl Service<http::Request<()>> for Protected {
     }
 }
 
-/// Returns the status of a call through an open guard whose Check gets this reply.
+/// Returns the status of a call through a fail-open guard whose Check gets this reply.
 async fn through_open_guard(reply: Reply, configure: impl FnOnce(Checker) -> Checker) -> u16 {
     let (_script, checker) = serve([reply]).await;
     let guard = Guard::new(configure(checker).max_attempts(1)).on_outage(OnOutage::FailOpen);

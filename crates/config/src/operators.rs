@@ -72,7 +72,7 @@ fn operator(name: &str, value: &toml::Value) -> Result<CertificateOperator, Stri
     }
 }
 
-/// Returns the scopes of operators, from the one that may do least.
+/// Returns the scopes of operators, the one with the fewest rights first.
 fn roles() -> String {
     OperatorRole::ALL.map(|role| format!("{:?}", role.scope())).join(", ")
 }

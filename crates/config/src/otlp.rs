@@ -155,7 +155,7 @@ impl SettingsReader<'_> {
     }
 }
 
-/// Settings of one sort of telemetry, and its path with HTTP.
+/// Settings of one kind of telemetry, and its path with HTTP.
 struct Signal {
     exporter: &'static Setting,
     endpoint: &'static Setting,

@@ -27,8 +27,8 @@ pub enum RootKey {
 }
 
 impl RootKey {
-    /// Returns what becomes of a generated key if no place is given. A log in JSON ends up where many people can read it,
-    /// so the key is never printed between its lines.
+    /// Returns the default place of a generated key. Many people can usually read a log in JSON, so the key is never
+    /// printed between its lines.
     pub(crate) fn default_for(database: Option<&Path>, log: Option<&LogSettings>) -> Self {
         let format = log.and_then(|log| log.format);
         let text = format.map_or_else(|| io::stderr().is_terminal(), |format| format == LogFormat::Text);
@@ -54,7 +54,7 @@ impl RootKey {
 }
 
 impl SettingsReader<'_> {
-    /// Reads the first key, or where it is written if it is generated. A file that does not exist is such a place.
+    /// Reads the first key, or the place where a generated one is written: a given file that does not exist yet.
     pub(super) fn root_key(
         &mut self,
         database: Option<&DatabaseSettings>,

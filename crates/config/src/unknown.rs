@@ -1,4 +1,4 @@
-//! Names that are no settings: misspelt ones are refused with the nearest name.
+//! Errors for names that are not settings, with the nearest known name.
 
 use std::ffi::OsStr;
 
@@ -58,7 +58,7 @@ pub(super) fn unreadable_name(name: &OsStr) -> Option<ConfigError> {
     name.starts_with(PREFIX).then(|| ConfigError::new(&name, "environment", remedy))
 }
 
-/// Returns the words that name the nearest of the known names.
+/// Returns a text with the nearest of the known names; empty if none is near.
 pub(super) fn nearest(name: &str, known: impl Iterator<Item = String>) -> String {
     let near = known.min_by_key(|known| distance(name, known));
     near.map(|near| format!("; the nearest is {near}")).unwrap_or_default()

@@ -62,7 +62,7 @@ pub(crate) enum CacheLookup<'a> {
     Hit(Arc<Cached<CachedKey>>),
     /// The cache knows that no such key exists.
     NegativeHit,
-    /// The cache knows nothing about the key. This caller must load it; others wait for the result.
+    /// The cache has no entry for the key. This caller must load it; others wait for the result.
     Miss(LoadGuard<'a, KeyHash, Cached<CachedKey>>),
 }
 
@@ -118,7 +118,7 @@ impl ReplicaCache {
         self.lease_expiry.store(0, Ordering::SeqCst);
     }
 
-    /// Ends the lease for good: no call that begins later is decided by this cache. A call of
+    /// Ends the lease permanently: no call that begins later is decided by this cache. A call of
     /// [`extend_lease`](Self::extend_lease) must not run at the same time.
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
@@ -209,7 +209,8 @@ impl ReplicaCache {
     }
 
     /// Removes all entries and continues at `revision` with these signing keys, as after a gap in the feed or a
-    /// database that was restored to an earlier state. The signing keys are replaced and at no time missing.
+    /// database that was restored to an earlier state. The signing keys are replaced in one step and are never
+    /// missing.
     pub fn reset_to(&self, revision: u64, key_ring: Arc<KeyRing>) {
         // Set before the entries are removed, as in `apply`.
         self.resets.fetch_add(1, Ordering::SeqCst);

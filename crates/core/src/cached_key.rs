@@ -26,7 +26,7 @@ use crate::time::Timestamp;
 pub struct CachedKey {
     /// The identifier.
     pub id: KeyId,
-    /// The name, for people.
+    /// The display name.
     pub name: Box<str>,
     /// The kind, the environment and the scopes.
     pub shared: Arc<SharedKeyAttributes>,
@@ -36,7 +36,7 @@ pub struct CachedKey {
     uncommon: Option<Box<UncommonFields>>,
 }
 
-/// Lifecycle of a key, without the reason of a revocation, which only people need.
+/// Lifecycle of a key, without the reason of a revocation, which no decision needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lifecycle {
     Active,

@@ -117,7 +117,7 @@ pub type Resources<'a> = SmallVec<[(&'a str, &'a str); 2]>;
 /// Source of the tenant and of the resources of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NamedBy {
-    /// The client's request, which can name what it likes.
+    /// The client's request, which can name any tenant and resource.
     Client,
     /// The caller of Check itself.
     CheckCaller,
@@ -156,11 +156,11 @@ pub struct CheckInput<'a> {
     pub cost: u32,
     /// The client's address.
     pub address: Option<IpAddr>,
-    /// Evaluate everything, but take no tokens and record no use.
+    /// True to evaluate everything, but to take no tokens and to record no use.
     pub dry_run: bool,
-    /// Enforce also the rules that are in shadow.
+    /// True to enforce also the rules that are in shadow.
     pub strict: bool,
-    /// Return the steps of the evaluation.
+    /// True to return the steps of the evaluation.
     pub explain: bool,
 }
 

@@ -1,11 +1,12 @@
-//! Words of errors for a name that is none of those that there are: the name, the nearest one, and all of them.
+//! Error messages for an unknown name: the name, the most similar known name, and all known names.
 
 use crate::excerpt::Quoted;
 
 /// Most names that an error lists.
 const MOST: usize = 20;
 
-/// Returns the description of a name that is not one of `known`: what there is, and which one may be meant.
+/// Returns the description of a name that is not one of `known`: the known names, and the one that is
+/// probably meant.
 ///
 /// ```
 /// use latchkey_core::choices::not_one_of;

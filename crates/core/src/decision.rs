@@ -28,7 +28,7 @@ impl Permit {
 pub struct Denial {
     /// The reason, by its name in the contract.
     pub reason: Reason,
-    /// A sentence for people.
+    /// A human-readable sentence.
     pub message: Cow<'static, str>,
 }
 
@@ -63,7 +63,7 @@ pub struct ExplainStep {
     pub name: &'static str,
     /// True if the step found no reason to deny the call.
     pub passed: bool,
-    /// Finding of the step, for people.
+    /// Human-readable finding of the step.
     pub detail: String,
 }
 

@@ -54,7 +54,7 @@ pub struct Gate<L> {
     parts: GateParts<L>,
 }
 
-/// Result of a step: a value to go on with, or the denial of the call.
+/// Result of a step: the value for the next step, or the denial of the call.
 type StepResult<T> = Result<T, Denial>;
 
 /// State of one evaluation: the input, the moment, and the facts collected so far.
@@ -178,7 +178,7 @@ impl<L: Limiter> Gate<L> {
     }
 
     /// Waits until the cache's lease is valid again, and returns the moment from which the call counts as begun.
-    /// Without a lease nothing is decided: what was revoked since is unknown.
+    /// Without a lease nothing is decided, because revocations since its end are unknown.
     async fn renew_lease(&self) -> Result<Moment, SystemError> {
         self.parts.lease.renew().await?;
         let now = self.parts.clock.now();
@@ -193,8 +193,8 @@ impl<L: Limiter> Gate<L> {
         let given = eval.context.policy.clone();
         if let Some(denial) = unreadable(eval, given.as_deref()) {
             if eval.profile_in_shadow(given.as_deref()) {
-                // The profile is in shadow, so the call passes. The upstream must learn from whom, and the
-                // path or the host stays the reason of the denial.
+                // The profile is in shadow, so the call passes. It is authenticated because the upstream
+                // needs the caller's identity; the path or the host stays the reason of the denial.
                 let _known: StepResult<AuthenticatedCaller> = self.authenticate(eval, given).await?;
             }
             return Ok(Err(denial));

@@ -130,7 +130,7 @@ pub fn seal_owner(profile: &str, name: &str) -> String {
     format!("profile secret {profile}/{name}")
 }
 
-/// Manner in which a kind of key was hashed by another system.
+/// Hash scheme by which another system stored the keys of a kind.
 #[derive(Clone, Debug)]
 pub struct HashScheme {
     /// The algorithm.

@@ -75,7 +75,7 @@ fn all_bytes(text: &[u8], has: impl Fn(u8) -> bool) -> bool {
 /// Prefixes of the values of a kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Prefixes {
-    /// A prefix that all environments share, so that the value does not tell its environment.
+    /// A prefix that all environments share, so that the value does not show its environment.
     Shared(Box<str>),
     /// Pairs of environment and prefix.
     PerEnvironment(Vec<(Box<str>, Box<str>)>),
@@ -139,7 +139,7 @@ pub struct ImportRules {
     pub pattern: Option<KeyPattern>,
     /// True if the kind has no format of its own, so that its keys are imported and never created here.
     pub only: bool,
-    /// Manners in which the other system hashed its keys.
+    /// Hash schemes of the other system.
     pub hashes: Vec<HashScheme>,
 }
 

@@ -54,7 +54,7 @@ pub enum BucketAlgorithm {
     /// Holds `burst` tokens and refills evenly. In one period, it admits up to `burst` plus `tokens`.
     TokenBucket,
     /// Counts for each window. A window begins with its first request. A period that covers the end of one
-    /// window and the begin of the next can admit twice the tokens.
+    /// window and the start of the next can admit twice the tokens.
     FixedWindow,
     /// Admits at most `tokens` in any period, wherever the period begins.
     #[default]
@@ -158,7 +158,7 @@ pub type BucketCharges = SmallVec<[BucketCharge; 4]>;
 pub struct ChargeOptions {
     /// Tokens to take from each bucket. A cost of zero reads the levels and takes nothing.
     pub cost: u32,
-    /// Take nothing, but report whether there is room for the cost.
+    /// True to take nothing, but to report whether there is room for the cost.
     pub dry_run: bool,
 }
 

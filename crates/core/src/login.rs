@@ -1,5 +1,5 @@
-//! Throttling of logins with a password. Failures are counted for an account and an address together, so that a
-//! stranger locks the account only for the stranger's own address. A second count covers all addresses of an account
+//! Throttling of logins with a password. Failures are counted for an account and an address together, so that an
+//! attacker locks the account only for the attacker's own address. A second count covers all addresses of an account
 //! and slows guesses from many of them; addresses from which the user has logged in are exempt from it.
 //!
 //! An account is a tenant and an e-mail address as they were sent. It need not exist: a login of an unknown user is
@@ -22,7 +22,7 @@ struct FailureLimit {
 pub const MAX_FAILURES_OF_ADDRESS: u32 = 100;
 /// Most failures of an account from all addresses without a login: further ones are refused if they have failed before.
 pub const MAX_FAILURES_OF_ACCOUNT: u32 = 200;
-/// Failures of an account up to which an address that has not failed yet is still let in once.
+/// Failures of an account up to which an address without failures may still try once.
 pub const MAX_FAILURES_OF_NEW_ADDRESSES: u32 = 500;
 
 const OF_ADDRESS: FailureLimit =

@@ -26,7 +26,7 @@ pub const PREFIX: &str = "lk_op_";
 pub enum OperatorRole {
     /// Reads and lists everything that is no secret.
     Read,
-    /// Also takes access away from tenants: revokes and disables keys, disables users.
+    /// In addition, takes access away from tenants: revokes and disables keys, disables users.
     Support,
     /// Has all rights.
     Admin,

@@ -1,7 +1,7 @@
-//! Changes between two versions of a profile, as plain data: what each does to people, and the keys, users and tenants
-//! that it affects. The profile crate finds changes, the store counts whom they affect.
+//! Changes between two versions of a profile, as plain data: the effect of each on callers, and the keys, users and
+//! tenants that it affects. The profile crate finds changes; the store counts the affected keys, users and tenants.
 
-/// Effect of a change on people, in the order in which changes are shown.
+/// Effect of a change on callers, in the order in which changes are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ChangeEffect {
     /// More calls pass, or a credential can do more.
@@ -108,9 +108,9 @@ impl Affected {
 /// Change between two versions of a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProfileChange {
-    /// Effect on people.
+    /// Effect on callers.
     pub effect: ChangeEffect,
-    /// Description, for people.
+    /// Human-readable description.
     pub description: String,
     /// Path of the field in the document (`kinds[secret].prefixes`).
     pub field: String,

@@ -78,7 +78,7 @@ pub struct KeyRecord {
     pub tenant: TenantId,
     /// SHA-256 hash of the value.
     pub hash: KeyHash,
-    /// The name, for people.
+    /// The display name.
     pub name: String,
     /// A kind of the profile.
     pub kind: Box<str>,
@@ -163,7 +163,7 @@ pub struct TenantRecord {
     pub id: TenantId,
     /// The slug: unique and in lower case.
     pub slug: Box<str>,
-    /// The name, for people.
+    /// The display name.
     pub display_name: String,
     /// The profile that the tenant belongs to.
     pub profile: Box<str>,

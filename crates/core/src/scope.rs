@@ -122,7 +122,7 @@ impl FromIterator<ScopeId> for ScopeSet {
 pub struct ScopeEntry {
     /// The canonical name.
     pub name: Box<str>,
-    /// The description, for people.
+    /// The human-readable description.
     pub description: Box<str>,
     /// Other names of the scope.
     pub aliases: Vec<Box<str>>,
@@ -167,7 +167,7 @@ impl ScopeRegistry {
         Ok(Self { number, entries, by_name, shadow })
     }
 
-    /// Returns the number of this registry, by which sets of its scopes can be remembered: another registry of this process
+    /// Returns the number of this registry, by which sets of its scopes can be cached: another registry of this process
     /// has another number, also if it is of the same version of a profile.
     #[must_use]
     pub fn number(&self) -> u64 {

@@ -1,5 +1,5 @@
 //! Time as a parameter. There are two clocks that never mix: expiry follows the wall clock, while leases and
-//! buckets follow a monotonic clock that goes on while the process is stopped.
+//! buckets follow a monotonic clock that continues while the process is stopped.
 
 use std::fmt;
 use std::time::Duration;
@@ -93,7 +93,7 @@ pub fn nanos(duration: Duration) -> u64 {
 /// A moment on both clocks, read at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moment {
-    /// Wall time, for expiry and for people.
+    /// Wall time, for expiry and for display.
     pub wall: Timestamp,
     /// Monotonic time, for leases, caches and buckets.
     pub monotonic: MonotonicInstant,

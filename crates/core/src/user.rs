@@ -51,7 +51,7 @@ impl UserRecord {
     }
 }
 
-/// Returns the one spelling of an e-mail address: addresses that differ in case belong to one user. Returns
+/// Returns the canonical form of an e-mail address: addresses that differ in case belong to one user. Returns
 /// `None` if the text is not an address.
 #[must_use]
 pub fn canonical_email(text: &str) -> Option<String> {

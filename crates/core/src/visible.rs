@@ -1,7 +1,7 @@
-//! Characters that show something. A name of others alone looks empty to people.
+//! Visible characters. A name without any of them looks empty.
 
-/// Returns whether a character shows something. White space, control characters, and characters without a glyph
-/// (Unicode's default-ignorable code points, fillers and the empty Braille pattern) do not.
+/// Returns whether a character is visible. White space, control characters, and characters without a glyph
+/// (Unicode's default-ignorable code points, fillers and the empty Braille pattern) are not.
 #[must_use]
 pub fn is_visible(character: char) -> bool {
     let invisible = matches!(

@@ -65,7 +65,7 @@ where
             Some(_) if !self.state.ready.load(Ordering::Relaxed) => status::not_ready(),
             Some(entry) => {
                 request.extensions_mut().insert(entry);
-                // A Check has its own deadline and its own event, and must not pay for these here.
+                // A Check has its own deadline and its own event, and must not have the cost of these.
                 if entry.decides {
                     return AdmissionFuture::Admitted(self.inner.call(request), None);
                 }

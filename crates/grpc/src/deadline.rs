@@ -21,7 +21,8 @@ pub(crate) fn timeout_for(headers: &HeaderMap, maximum: Duration) -> Duration {
     requested.map_or(maximum, |requested| requested.min(maximum))
 }
 
-/// Moment at which the sender of a call stops waiting for its response. It travels with the call from its arrival on.
+/// Moment at which the sender of a call stops waiting for its response. It is stored in the call's extensions when
+/// the call arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CallerDeadline(Instant);
 

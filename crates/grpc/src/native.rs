@@ -77,8 +77,8 @@ impl<L: Limiter> NativeCheckHandler<L> {
         GrpcFrame::encode(&self.malformed("the message is too large".to_owned(), None, metadata))
     }
 
-    /// Decides one encoded Check, and returns what `finish` makes of the response, which is too large to be moved
-    /// about.
+    /// Decides one encoded Check, and returns the result of `finish` for the response, which is too large to be
+    /// moved.
     async fn check<T>(
         &self,
         message: &[u8],

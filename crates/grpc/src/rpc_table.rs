@@ -40,7 +40,7 @@ const fn read(path: &'static str, caller_class: CallerClass) -> RpcEntry {
     RpcEntry { operator_role: OperatorRole::Read, ..rpc(path, caller_class) }
 }
 
-/// Row of an RPC by which support takes access away.
+/// Row of an RPC by which the role `support` takes access away.
 const fn support(path: &'static str, caller_class: CallerClass) -> RpcEntry {
     RpcEntry { operator_role: OperatorRole::Support, ..rpc(path, caller_class) }
 }
@@ -65,7 +65,7 @@ pub const RPC_TABLE: &[RpcEntry] = &[
     rpc("/latchkey.v1.KeyService/CreateKey", CallerClass::KeyManager),
     read("/latchkey.v1.KeyService/GetKey", CallerClass::KeyManager),
     read("/latchkey.v1.KeyService/ListKeys", CallerClass::KeyManager),
-    // Support can set `disabled` alone.
+    // The role `support` can set `disabled` alone.
     support("/latchkey.v1.KeyService/UpdateKey", CallerClass::KeyManager),
     rpc("/latchkey.v1.KeyService/RotateKey", CallerClass::KeyManager),
     support("/latchkey.v1.KeyService/RevokeKey", CallerClass::KeyManager),

@@ -49,8 +49,8 @@ impl AuditEntry {
         self.with_detail("fields", once.join(" "))
     }
 
-    /// Adds what a change of a key grants and takes away: scopes, the expiry, and whether the key is disabled. A change
-    /// that makes an expired key valid again is marked.
+    /// Adds the access that a change of a key grants and takes away: scopes, the expiry, and whether the key is
+    /// disabled. A change that makes an expired key valid again is marked.
     #[must_use]
     pub fn with_change_of_key(self, before: &KeyRecord, after: &KeyRecord) -> Self {
         let missing = |from: &KeyRecord, of: &KeyRecord| {

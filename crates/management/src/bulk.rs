@@ -66,7 +66,7 @@ pub struct BulkResult {
     pub failed: Option<ManagementError>,
 }
 
-/// What a call has done so far.
+/// Progress of a call.
 #[derive(Default)]
 struct Progress {
     result: BulkResult,
@@ -85,7 +85,7 @@ pub struct BulkChanges {
 }
 
 impl BulkChanges {
-    /// Makes the service of its dependencies.
+    /// Creates the service from its dependencies.
     #[must_use]
     pub fn new(
         management: Arc<ManagementService>,

@@ -28,8 +28,8 @@ pub enum Authority {
 }
 
 impl From<Principal> for Caller {
-    /// Makes a caller of an authenticated principal: an operator if it is of the operators' tenant and has the scope of
-    /// a role. It then has the scopes of all roles with fewer rights as well.
+    /// Creates the caller of an authenticated principal: an operator if it is of the operators' tenant and has the
+    /// scope of a role. It then has the scopes of all roles with fewer rights as well.
     fn from(principal: Principal) -> Self {
         let subject = principal.subject_id();
         let authority = match operators::role(&principal) {

@@ -1,5 +1,6 @@
 //! Operators that are identified by a client certificate. The settings map each certificate name to its scopes and
-//! its tenant. These callers are not in the database; what they can grant is bounded in the same way as for a key.
+//! its tenant. These callers are not in the database. The rights that they can grant are bounded in the same way
+//! as for a key.
 
 use std::sync::Arc;
 

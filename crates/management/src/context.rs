@@ -1,16 +1,16 @@
-//! Facts about a management call that stand beside its request message.
+//! Context of a management call, which is not part of its request message.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use latchkey_core::time::MonotonicInstant;
 
-/// Longest time that is kept back of a deadline, so that the response still reaches the caller: a round trip to another
-/// continent, or a pause of a busy machine.
+/// Longest part of a deadline that is reserved for the response to reach the caller: a round trip to another continent,
+/// or a pause of a busy machine.
 const MARGIN: Duration = Duration::from_millis(250);
 
-/// Facts about one call: its identifier, its deadline and its sender's address. The default is work that no caller
-/// waits for.
+/// Context of one call: its identifier, its deadline and its sender's address. The default is for work that no
+/// caller waits for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallContext {
     /// Identifier of the request, for the audit log; empty where there is none.
@@ -22,8 +22,8 @@ pub struct CallContext {
 }
 
 impl CallContext {
-    /// Returns the moment until which the call may still wait: a quarter of what is left at `now`, and 250 ms at most,
-    /// is kept back for the response. `None` if the caller set no deadline.
+    /// Returns the moment until which the call may still wait: a quarter of the time that remains at `now`, and 250 ms
+    /// at most, is reserved for the response. `None` if the caller set no deadline.
     #[must_use]
     pub fn waits_until(&self, now: MonotonicInstant) -> Option<MonotonicInstant> {
         let remaining = self.deadline?.since(now);

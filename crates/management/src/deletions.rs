@@ -1,5 +1,5 @@
-//! Calls that delete keys, users, tenants and profiles with everything under them. Nothing of it is admitted on any
-//! replica when a call returns. Names, e-mail addresses, hints and password hashes are erased; audit events stay, and name
+//! Calls that delete keys, users, tenants and profiles with all objects that belong to them. No replica admits any of
+//! them when a call returns. Names, e-mail addresses, hints and password hashes are erased; audit events stay, and name
 //! what was deleted by its identifier.
 //!
 //! A call for an object that was deleted before changes nothing and waits for the same revision, so that it can be repeated
@@ -40,7 +40,7 @@ pub struct Deletions {
 }
 
 impl Deletions {
-    /// Makes the service of its dependencies.
+    /// Creates the service from its dependencies.
     #[must_use]
     pub fn new(
         management: Arc<ManagementService>,
@@ -83,7 +83,7 @@ impl Deletions {
             .on_target(&key.id);
         let entry = entry.with_detail("force", if request.force { "true" } else { "" });
         match self.store.delete_key(id, &rule, entry).await {
-            // Another call was faster.
+            // Another call has deleted it first.
             Err(missing @ ManagementError::Request(RequestError::NotFound { .. })) => {
                 self.deleted_before(caller, &DeletedObject::Key(id), missing, call).await
             }
@@ -143,8 +143,9 @@ impl Deletions {
         Ok(written.revision)
     }
 
-    /// Returns whether a caller may know that an object was deleted. One that is confined to bindings or an environment may
-    /// only if it deleted the object itself: what the object was confined to is not known any more.
+    /// Returns whether a caller may know that an object was deleted. A caller that is confined to bindings or an
+    /// environment may only if it deleted the object itself, because the bindings and the environment of the object are
+    /// not known any more.
     fn may_know_of(&self, caller: &Caller, deletion: &Deletion) -> bool {
         let Some(own) = caller.principal() else { return true };
         let policy = self.management.policy_of(&own.tenant);

@@ -20,7 +20,7 @@ pub(super) struct FieldValidator<'a> {
 }
 
 impl<'a> FieldValidator<'a> {
-    /// Makes a validator of fields below a path (`keys[2].key.`), or of top-level fields ("").
+    /// Creates a validator of fields below a path (`keys[2].key.`), or of top-level fields ("").
     pub(super) fn new(prefix: &'a str) -> Self {
         Self { prefix, violations: Vec::new() }
     }
@@ -48,7 +48,8 @@ impl<'a> FieldValidator<'a> {
         if self.violations.is_empty() { Ok(()) } else { Err(RequestError::InvalidArgument(self.violations)) }
     }
 
-    /// Checks a name: a text for people that shows something. Spaces and invisible characters alone are no name.
+    /// Checks a display name: it must have a visible character. Spaces and invisible characters alone are no
+    /// name.
     pub(super) fn name(&mut self, field: &str, text: &str, length: std::ops::RangeInclusive<usize>) {
         self.text(field, text, length);
         // Control characters are reported as such.
@@ -57,7 +58,7 @@ impl<'a> FieldValidator<'a> {
         }
     }
 
-    /// Checks a text for people: its length in characters, and that it has no control characters.
+    /// Checks a human-readable text: its length in characters, and that it has no control characters.
     pub(super) fn text(&mut self, field: &str, text: &str, length: std::ops::RangeInclusive<usize>) {
         let count = text.chars().count();
         if !length.contains(&count) {
@@ -95,7 +96,7 @@ impl<'a> FieldValidator<'a> {
         end
     }
 
-    /// Checks a map of names to texts that show something: at most 64 entries.
+    /// Checks a map of names to texts with visible characters: at most 64 entries.
     pub(super) fn labels(&mut self, field: &str, labels: &BTreeMap<String, String>) {
         if labels.len() > 64 {
             self.reject(field, format!("must have at most 64 entries, and has {}", labels.len()));

@@ -32,7 +32,7 @@ pub enum ImportSecret {
     Hash(ImportedHash),
 }
 
-/// Hash as another system stored it, in the words of the request.
+/// Hash as another system stored it, with the texts of the request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImportedHash {
     /// Name of the algorithm.
@@ -67,7 +67,7 @@ pub struct ImportKey {
 pub struct ImportKeys {
     /// Tenant by id or slug; empty for the caller's own.
     pub tenant: String,
-    /// At most 1,000 keys.
+    /// Keys, at most 1,000.
     pub keys: Vec<ImportKey>,
     /// True to check everything and to store nothing.
     pub validate_only: bool,

@@ -24,7 +24,7 @@ use super::{bindings, lifetime};
 /// Expiry of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {
-    /// At a point in time.
+    /// A point in time.
     At(Timestamp),
     /// A duration after the key's creation.
     After(Duration),

@@ -109,7 +109,7 @@ pub struct ManagementService {
 }
 
 impl ManagementService {
-    /// Makes a service of its dependencies.
+    /// Creates a service from its dependencies.
     #[must_use]
     pub fn new(parts: ManagementServiceParts) -> Self {
         Self { parts, certificate_operators: Vec::new() }

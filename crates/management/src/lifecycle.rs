@@ -43,7 +43,7 @@ pub struct RotatedKey {
 pub struct RevokeKey {
     /// Identifier of the key.
     pub id: String,
-    /// Reason for people; at most 256 characters.
+    /// Human-readable reason; at most 256 characters.
     pub reason: String,
 }
 

@@ -1,6 +1,6 @@
-//! Lists of keys, tenants and users: what requests for them share. A request names an order and a filter; the page token
-//! holds for both. A token is sealed, since the position that it names can be that of an entry that the caller may not
-//! see.
+//! Lists of keys, tenants and users: the common parts of their requests. A request names an order and a filter, and
+//! the page token is bound to both. A token is sealed, since the position that it names can be that of an entry that
+//! the caller may not see.
 
 mod keys;
 pub(super) mod names;
@@ -73,7 +73,7 @@ impl ManagementService {
         page::sealed_cursor(&self.parts.sealer, token, list)
     }
 
-    /// Makes a page of a part of a list.
+    /// Creates the page of a part of a list.
     fn page<T>(&self, part: ListPart<T>, list: &Encoder) -> Result<Page<T>, SystemError> {
         let mut random = (self.parts.random)();
         let next = match part.next {

@@ -1,6 +1,6 @@
-//! Errors for objects that a request names and that do not exist, or that the caller may not know of. Both have one text,
-//! which repeats the name. A text that may be a credential is not repeated: a caller can have written one where a name
-//! belongs.
+//! Errors for objects that a request names and that do not exist, or that the caller may not know of. Both have one
+//! text, which repeats the name. A text that may be a credential is not repeated, because a caller can have sent one in
+//! the field of a name.
 
 use latchkey_core::error::{MissingName, RequestError};
 use latchkey_core::id::{KeyId, UserId};

@@ -23,7 +23,7 @@ pub(crate) fn role(principal: &Principal) -> Option<OperatorRole> {
     operator::is_operator_tenant(&principal.tenant).then(|| OperatorRole::of_scopes(scopes)).flatten()
 }
 
-/// Makes the record of the operators' tenant.
+/// Creates the record of the operators' tenant.
 pub fn tenant(now: Timestamp, random: &mut dyn Rng) -> TenantRecord {
     TenantRecord {
         id: TenantId::new(now, random),
@@ -43,7 +43,7 @@ pub fn new_root_key_value(random: &mut dyn Rng) -> PlainKey {
     mint(&operator::policy().kinds[0], PREFIX, random)
 }
 
-/// Makes the record of the first key from a value that was generated or that the operator chose.
+/// Creates the record of the first key from a value that was generated or that the operator chose.
 pub fn root_key(value: &PlainKey, tenant: TenantId, now: Timestamp, random: &mut dyn Rng) -> KeyRecord {
     KeyRecord {
         id: KeyId::new(now, random),

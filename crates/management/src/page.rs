@@ -1,6 +1,7 @@
-//! Pages of a list. A page token names the last entry of a page and holds for the list that it comes from alone (its
-//! tenant and its filter). It is base64url without padding of a version byte and what that version says: version 1
-//! has a position (16 bytes, big-endian) and the first 8 bytes of the SHA-256 of the position and the list.
+//! Pages of a list. A page token names the last entry of a page and is valid only for the list that it comes from
+//! (its tenant and its filter). It is base64url without padding of a version byte and the content of that version:
+//! version 1 has a position (16 bytes, big-endian) and the first 8 bytes of the SHA-256 of the position and the
+//! list.
 //!
 //! A list whose entries move has tokens of the same version that hold an offset instead (4 bytes, big-endian).
 //!
@@ -80,7 +81,7 @@ fn foreign() -> RequestError {
     RequestError::field("page_token", "is not a token of this list")
 }
 
-/// Returns what a token holds behind its version, which must be the expected one.
+/// Returns the content of a token after its version, which must be the expected one.
 fn open(token: &str, expected: u8) -> Result<Vec<u8>, RequestError> {
     let mut bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| foreign())?;
     match bytes.first() {

@@ -30,7 +30,7 @@ impl PlainPassword {
     /// Returns the password in the form that is hashed, NFKC: keyboards and systems write one character in different
     /// ways, and full-width letters for letters (NIST SP 800-63B-4, section 3.1.1.2).
     pub(crate) fn normalized(&self) -> Self {
-        // One allocation as a rule, so that no part of the password stays in memory that was given back.
+        // One allocation as a rule, so that no part of the password stays in freed memory.
         let mut text = Zeroizing::new(String::with_capacity(self.0.len() * 4));
         text.extend(self.0.nfkc());
         Self(text)

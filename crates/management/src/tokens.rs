@@ -57,7 +57,7 @@ pub struct TokenIssuer {
 const INVALID_CREDENTIAL: RequestError = RequestError::Unauthenticated("the credential is not valid");
 
 impl TokenIssuer {
-    /// Makes an issuer of its dependencies.
+    /// Creates an issuer from its dependencies.
     #[must_use]
     pub fn new(parts: TokenIssuerParts) -> Self {
         Self { parts, buckets: TokenBuckets::default(), logins: LoginSlots::default() }

@@ -1,5 +1,5 @@
-//! Update of a key, field by field. Each field is checked against the profile; what the caller may change is checked of
-//! the whole key, by [`super::grants`].
+//! Update of a key, field by field. Each field is checked against the profile. [`super::grants`] checks the whole key
+//! against the rights of the caller.
 
 use std::collections::BTreeMap;
 

@@ -52,7 +52,7 @@ pub struct UsageReader {
 const TRIES: u32 = 5;
 
 impl UsageReader {
-    /// Makes a reader of its dependencies.
+    /// Creates a reader from its dependencies.
     #[must_use]
     pub fn new(
         management: Arc<ManagementService>,

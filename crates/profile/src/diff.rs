@@ -1,5 +1,6 @@
-//! Changes between two documents of a profile, by what they do to people. The parts that decide about calls are compared
-//! as they are compiled, so that two spellings of a rule are no change; everything else is compared field by field.
+//! Changes between two documents of a profile, by their effect on callers. The parts that decide about calls are
+//! compared as they are compiled, so that two spellings of a rule are no change; everything else is compared field by
+//! field.
 
 mod access;
 mod checks;
@@ -26,8 +27,8 @@ struct Versions<'a> {
     new_text: &'a str,
 }
 
-/// Finds the changes from one document of a profile to another, ordered by their effect. Without a document before,
-/// there are none: a new profile takes nothing away.
+/// Finds the changes from one document of a profile to another, ordered by their effect. Without an earlier
+/// document, there are none, because a new profile takes no access away.
 ///
 /// # Errors
 ///
@@ -66,7 +67,7 @@ impl Versions<'_> {
         self.new.policy.scopes.find(self.old.policy.scopes.name(scope))
     }
 
-    /// Returns the scopes of the new version that a set of old ones has become. Scopes that are gone are left out.
+    /// Returns the scopes of the new version that a set of old ones has become. Removed scopes are left out.
     fn renamed_set(&self, set: &ScopeSet) -> ScopeSet {
         set.iter().filter_map(|scope| self.renamed(scope)).collect()
     }

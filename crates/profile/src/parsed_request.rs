@@ -95,12 +95,13 @@ impl Profile {
     }
 }
 
-/// Returns the tenant that a request names; a value that is not exactly one text becomes a name that nothing has.
+/// Returns the tenant that a request names; a value that is not exactly one text becomes a name that no tenant
+/// has.
 fn tenant(value: SourceValue<'_>) -> Option<&str> {
     if value == SourceValue::Empty { None } else { resource(value) }
 }
 
-/// Returns the resource that a request names. An empty name is the name of no resource.
+/// Returns the resource that a request names. An empty name becomes a name that no resource has.
 fn resource(value: SourceValue<'_>) -> Option<&str> {
     match value {
         SourceValue::Absent => None,

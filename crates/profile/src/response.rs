@@ -36,6 +36,7 @@ pub struct DenyResponse<'a> {
     pub headers: Vec<(&'a str, String)>,
     /// The body.
     pub body: String,
-    /// A sentence for people that reveals no more than the document permits, for clients that read no body.
+    /// A human-readable sentence that reveals no more than the document permits, for clients that read no
+    /// body.
     pub message: std::borrow::Cow<'static, str>,
 }

@@ -228,13 +228,13 @@ impl RedisConnection {
         Ok(())
     }
 
-    /// Does what a call does, with a bucket of this process alone.
+    /// Charges a bucket of this process alone, as a call does.
     async fn try_bucket(&self, raw: &mut RawConnection, deadline: Duration) -> Result<(), MissReason> {
         let charge = timeout(deadline, self.trial.charge(raw, &self.script));
         let time = charge.await.map_err(|_| MissReason::TimedOut)??.ok_or(MissReason::Malformed)?;
         let range = self.is_cluster().then(|| SlotRange::of(&self.trial.tag()));
         self.clocks.observe(range, time, self.clock.now());
-        // A bucket that is not taken away expires within a second.
+        // A bucket that is not deleted expires within a second.
         let _ = timeout(deadline, self.trial.undo(raw, &self.script)).await;
         Ok(())
     }

@@ -1,6 +1,6 @@
-//! The limiter. It charges local leases if they suffice, otherwise Redis by one request, otherwise this
-//! process's own buckets. The own buckets learn every level that Redis returns, so that they continue from
-//! there when Redis does not respond, and do not start full.
+//! Limiter that charges local leases if they suffice, otherwise Redis by one request, otherwise this process's own
+//! buckets. The own buckets are set to every level that Redis returns, so that they continue from there when Redis
+//! does not respond, and are not full at that time.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -33,7 +33,7 @@ const IDLE_BEFORE_ECHO: Duration = Duration::from_millis(400);
 const ECHO_TIMEOUT: Duration = Duration::from_millis(400);
 /// Pause between two attempts to subscribe.
 const RESUBSCRIBE_DELAY: Duration = Duration::from_millis(200);
-/// Pause between two questions to the Sentinels.
+/// Pause between two requests to the Sentinels.
 const FOLLOW_DELAY: Duration = Duration::from_secs(1);
 
 /// Notifies other replicas of a commit. Never blocks and never fails; notifications may be merged.

@@ -50,9 +50,9 @@ pub struct Probe {
     pub latency: Duration,
     /// Clock of the server minus that of this process, in seconds.
     pub clock_offset: i64,
-    /// Error of a trial that charges a bucket as a call does, in the server's words; `None` if it succeeded.
+    /// Error text of a trial that charges a bucket as a call does; `None` if it succeeded.
     pub refused: Option<String>,
-    /// Error of INFO, in the server's words. The fields that it would fill are then empty.
+    /// Error text of INFO. The fields that it would fill are then empty.
     pub unreadable: Option<String>,
 }
 
@@ -61,7 +61,8 @@ pub struct Probe {
 #[error("{0}")]
 pub struct Unreachable(pub String);
 
-/// Reads the state of each named node; of a single server, its own; with Sentinel, that of the primary. Buckets are charged for a trial and taken away.
+/// Reads the state of each named node: of a single server, or with Sentinel of the primary. Buckets are charged for a
+/// trial, and then deleted.
 pub async fn probe(address: &Address) -> Result<Vec<Node>, InvalidUrl> {
     if let Some(sentinels) = address.sentinels()? {
         return Ok(probe_sentinels(&sentinels).await);
@@ -159,7 +160,7 @@ fn read_info(info: &InfoDict) -> Probe {
     }
 }
 
-/// Charges a bucket as a call does, which is measured, and takes it away.
+/// Charges a bucket as a call does, measures that, and deletes the bucket.
 async fn measure(raw: &mut RawConnection, probe: &mut Probe) -> Result<(), RedisError> {
     let (trial, script) = (Trial::new(), ScriptHandle::new());
     let mut times = Vec::with_capacity(TRIALS);

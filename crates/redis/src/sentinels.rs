@@ -1,8 +1,9 @@
 //! Redis Sentinel: servers that watch a primary and its replicas, and name the present primary.
 //!
-//! All Sentinels are asked at once, and the address that most of them name counts, so that a Sentinel that was cut off
-//! from the others does not lead back to an old primary. If as many name another one, the present primary stays. The library's own client of Sentinel is not used: it asks one
-//! after the other, believes the first, and needs more rights (SENTINEL MASTERS, ROLE).
+//! All Sentinels are asked at the same time, and the address that most of them name counts, so that a Sentinel that
+//! was cut off from the others does not lead back to an old primary. If equally many name another one, the present
+//! primary stays. The library's own client of Sentinel is not used: it asks one after the other, uses the first
+//! answer, and needs more rights (SENTINEL MASTERS, ROLE).
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -42,7 +43,7 @@ pub(crate) struct Sentinels {
     primary: PrimaryOfSentinels,
 }
 
-/// A Sentinel, and the connection to it that the next question uses.
+/// A Sentinel, and the connection to it that the next request uses.
 struct Sentinel {
     client: Client,
     idle: Mutex<Option<MultiplexedConnection>>,
@@ -60,7 +61,7 @@ impl Sentinels {
         &self.primary.name
     }
 
-    /// Returns the address that most Sentinels name. The error holds the words of each.
+    /// Returns the address that most Sentinels name. The error holds the error text of each.
     pub(crate) async fn primary(&self) -> Result<PrimaryAddress, RedisError> {
         self.named(None).await
     }
@@ -105,7 +106,7 @@ impl Sentinels {
         self.address.client(node).map_err(|error| std::io::Error::other(error.to_string()).into())
     }
 
-    /// Returns each Sentinel's name, with the words of its error if it did not name the primary.
+    /// Returns each Sentinel's name, with the text of its error if it did not name the primary.
     pub(crate) async fn examine(&self) -> Vec<(String, Option<String>)> {
         let mut asked: FuturesUnordered<_> = self.nodes.iter().map(|node| self.ask(node)).collect();
         let mut seen = Vec::new();
@@ -116,7 +117,7 @@ impl Sentinels {
         seen
     }
 
-    /// Asks one Sentinel. Returns its name and its answer, or the words of its error.
+    /// Asks one Sentinel. Returns its name and its answer, or the text of its error.
     async fn ask(&self, node: &Sentinel) -> (String, Result<PrimaryAddress, String>) {
         let name = node.client.get_connection_info().addr().to_string();
         let answer = match timeout(SENTINEL_TIMEOUT, self.query(node)).await {

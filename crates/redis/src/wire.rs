@@ -125,7 +125,7 @@ impl Rate {
 pub(crate) struct BucketState {
     /// Parts that are left, without those of the caller's lease; below zero if more is spent than the limit allows.
     pub(crate) parts: i128,
-    /// Times that the bucket's state knows.
+    /// Waiting times that follow from the bucket's state.
     pub(crate) waits: Waits,
     /// The caller's lease, of which no token is used yet.
     pub(crate) lease: LeasedTokens,

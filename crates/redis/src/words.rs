@@ -1,4 +1,4 @@
-//! Errors of Redis for logs and findings: the server's own words, without any part of the request.
+//! Error texts of Redis for logs and findings, without any part of the request.
 
 use redis::RedisError;
 
@@ -9,7 +9,7 @@ const ARGUMENTS: &str = ", with args beginning with";
 /// Text by which Redis refuses a longer request without a password. It does not name the cause.
 const UNAUTHENTICATED: &str = "unauthenticated multibulk length";
 
-/// Returns an error in the server's own words, or those of the network or of TLS.
+/// Returns the error text of the server, or that of the network or of TLS.
 pub(crate) fn of(error: &RedisError) -> String {
     let text = match (error.code(), error.detail()) {
         (Some(code), Some(detail)) => format!("{code} {detail}"),

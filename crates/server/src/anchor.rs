@@ -67,8 +67,8 @@ impl AuditAnchorWriter {
 
     /// Reads the head once and writes an anchor if the log has grown.
     pub(crate) async fn write_if_advanced(&self, log_it: bool) {
-        // The change feed's follower logs that the database is unavailable. A head that was altered is no anchor: writes
-        // are refused, and say so.
+        // The change feed's follower logs that the database is unavailable. A head that was altered is no anchor;
+        // writes are then refused with an error that names the cause.
         let Ok(Some(head)) = self.log.head().await else { return };
         let before = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let mut last = before;

@@ -1,8 +1,8 @@
-//! Messages that are compressed with gzip (gRPC over HTTP/2, "Message-Encoding"). They are decompressed in front of all
-//! services, which therefore read every call in the same way: with the same limits, and counted by its real size. A
-//! unary call has one message, and the messages of a stream are bounded together: callers are not authenticated here, and
-//! each call must cost a bounded amount.
-//! Responses are never compressed: they are small, and a secret in a compressed response could be guessed from its length.
+//! Messages that are compressed with gzip (gRPC over HTTP/2, "Message-Encoding"). They are decompressed in front of
+//! all services, which therefore read every call in the same way: with the same limits, and counted by its real size.
+//! A unary call has one message, and the messages of a stream are bounded together: callers are not authenticated
+//! here, so that the cost of each call must be bounded. Responses are never compressed: they are small, and a secret
+//! in a compressed response could be guessed from its length.
 
 use std::io::Read as _;
 use std::pin::Pin;
@@ -202,7 +202,7 @@ impl http_body::Body for DecompressedBody {
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => {
                     this.ended = true;
-                    // The service says what is wrong with a message that does not end.
+                    // The service returns the error for a message that does not end.
                     let rest = this.received.split().freeze();
                     return Poll::Ready((!rest.is_empty()).then_some(Ok(Frame::data(rest))));
                 }

@@ -134,8 +134,8 @@ impl Follower {
         }
     }
 
-    /// Leaves the fleet: stops to decide, and then tells the others that nothing is trusted here any more. The order
-    /// matters: workers may still have calls in flight.
+    /// Leaves the fleet: stops deciding, and then marks its row as departed, so that writers need not wait for this
+    /// replica. The order matters: workers may still have calls in flight.
     pub(crate) async fn leave(&self) {
         self.parts.cache.close();
         if let Some(membership) = &self.parts.membership {
@@ -161,7 +161,7 @@ impl Follower {
         let lost = head < required || self.has_diverged(before, &looked_up, &polled.changes);
         let unknown = !lost && self.cannot_compare(before, &polled.changes);
         if (lost || unknown) && !round {
-            // Only a server that accepts writes is believed about this.
+            // Only a server that accepts writes can confirm this.
             self.request_round();
             return Ok(());
         }
@@ -220,7 +220,7 @@ impl Follower {
         match membership.observe(&polled.fleet, self.parts.clock.monotonic()).await? {
             OwnRow::AsWritten => return Ok(true),
             OwnRow::Missing | OwnRow::Altered | OwnRow::Taken(_) if !round => {
-                // Only a server that accepts writes is believed about this.
+                // Only a server that accepts writes can confirm this.
                 self.request_round();
                 return Ok(false);
             }

@@ -14,7 +14,7 @@ use crate::pending_calls::{MessageWait, PendingCalls};
 
 /// Time in which the message of a call must arrive, from the first wait for it.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time for a stream of messages (reflection), which its client may keep open for several questions.
+/// Time for a stream of messages (reflection), which its client may keep open for several requests.
 const STREAM_TIMEOUT: Duration = Duration::from_secs(60);
 /// Path of the services whose calls are streams of messages.
 pub(crate) const STREAMS: &str = "/grpc.reflection.";

@@ -102,7 +102,7 @@ pub(crate) fn work(
     }
 }
 
-/// Reports the findings of the checks of the surroundings.
+/// Reports the findings of the host checks.
 pub(crate) fn host(status: Arc<HostStatus>) -> impl Fn(&mut MetricSnapshot) {
     move |snapshot| {
         for (check, count) in status.counts() {

@@ -1,6 +1,6 @@
 //! Bound of the process on gRPC calls that wait: for their messages, or for stores. A call that is ready at once is never
-//! one of them. If there are too many, those are ended whose messages are missing, the longest waiting first: an honest
-//! client sends its message within milliseconds.
+//! one of them. If there are too many, those whose messages are missing are ended, the longest waiting first: a
+//! well-behaved client sends its message within milliseconds.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

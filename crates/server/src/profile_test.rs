@@ -1,5 +1,5 @@
 //! Tests for authors of profiles: lint and the examples of a document, without a server. Examples of endpoints run on
-//! the parts that serve, with a temporary database; no port is opened.
+//! the same parts as a server, with a temporary database; no port is opened.
 
 mod sandbox;
 

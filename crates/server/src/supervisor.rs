@@ -1,5 +1,5 @@
 //! Notifications to the process's supervisor, by the protocol of systemd (`sd_notify(3)`): the end of the start, the begin
-//! of the shutdown, and a status in words, which `systemctl status` shows. Without a supervisor, nothing is sent.
+//! of the shutdown, and a status text, which `systemctl status` shows. Without a supervisor, nothing is sent.
 
 use std::ffi::OsStr;
 use std::io;

@@ -65,8 +65,8 @@ impl ChangeNotifications for PgNotifications {
 
 /// Listens over one connection until it is lost or the receiver is dropped.
 ///
-/// Runs on a runtime of its own: when a connection is dropped, the library sends a farewell message and waits
-/// for the reply without a bound. Dropping the runtime ends that wait and the connection.
+/// Runs on a runtime of its own: when a connection is dropped, the library sends a termination message and
+/// waits for the reply without a time limit. Dropping the runtime ends that wait and the connection.
 fn listen(target: Arc<PostgresTarget>) -> Receiver<()> {
     let (sender, notifications) = channel(1);
     std::thread::spawn(move || {
@@ -94,7 +94,7 @@ async fn connect_to_any(target: &PostgresTarget) -> Option<PgListener> {
     for options in target.options() {
         match timeout(CONNECT_TIMEOUT, connect(options)).await {
             Ok(Ok(listener)) => return Some(listener),
-            // The pool reports why it can't connect; wake-ups are a convenience.
+            // The pool reports why it can't connect; correctness does not depend on wake-ups.
             Ok(Err(error)) => tracing::debug!(%error, "can't listen for notifications of PostgreSQL"),
             Err(_) => tracing::debug!("can't listen for notifications of PostgreSQL in time"),
         }

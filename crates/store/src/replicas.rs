@@ -1,6 +1,6 @@
 //! Rows of replicas. No clock of the database takes part: a reader measures by its own clock how long a row stands
 //! still. Each row has a checksum, so that a row that was altered or that mixes two states is not taken for an
-//! announcement. The table `fleet` counts registrations and removals, so that a row that was deleted is missed.
+//! announcement. The table `fleet` counts registrations and removals, so that a deleted row is detected.
 
 mod checksum;
 
@@ -151,7 +151,7 @@ async fn list_with(connection: &PooledConnection, timeline: &str) -> Result<Flee
     })
 }
 
-/// Asks a replica for a sign of life.
+/// Challenges a replica to prove that it is alive by a heartbeat.
 pub(crate) async fn challenge(connection: &PooledConnection, id: &str) -> Result<(), StoreError> {
     run(connection, "UPDATE replicas SET challenge = 1 WHERE id = $1", [id.into()]).await.map(drop)
 }

@@ -62,7 +62,7 @@ impl DecisionLogger {
 
 impl CheckObserver for DecisionLogger {
     fn on_check(&self, event: &CheckEvent<'_>) {
-        // A Check that would have been denied is as interesting as one that was.
+        // A shadow denial is sampled like a denial.
         let plain = matches!(event.outcome, CheckOutcome::Allowed) && event.context.shadow.is_none();
         let rate = if plain { self.rates.allowed } else { self.rates.denied };
         if rate.sample() {

@@ -1,6 +1,6 @@
 //! Telemetry of the server. The program's log goes to standard error, as text for people or as JSON for programs.
 //! Libraries never log below `info`, whatever the settings say, since they would log the content of connections. The
-//! lines that a stranger can cause are bounded.
+//! lines that an unauthenticated client can cause are bounded.
 //! [`MetricsObserver`] counts Checks and calls, each part registers its metrics with the [`Registry`], and [`otlp`] sends
 //! metrics and traces to a collector. [`DecisionLogger`] writes the decision log.
 

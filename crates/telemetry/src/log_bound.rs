@@ -1,6 +1,6 @@
-//! Bound of the log lines that a stranger can cause. Libraries of HTTP/2 and TLS log what a peer does wrong, which can be
-//! a hundred thousand times a second; so the lines of one place in the code (a cause) are bounded: the first is written,
-//! and then one line every two seconds with the number of those that were left out.
+//! Bound of the log lines that an unauthenticated client can cause. Libraries of HTTP/2 and TLS log errors of a peer,
+//! which can occur a hundred thousand times a second. The lines of one place in the code (a cause) are therefore
+//! bounded: the first is written, and then one line every two seconds with the number of those that were left out.
 //!
 //! The lines of Latchkey itself are bounded too where their targets say that peers or requests cause them.
 

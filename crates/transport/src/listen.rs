@@ -1,6 +1,6 @@
-//! Listeners that keep serving good clients whatever bad clients do: the number of connections is limited, idle
-//! connections make room when others wait, a client that is silent or does not read is cut off, and a failed accept (no
-//! more file descriptors) is retried after a pause.
+//! Listeners that keep serving well-behaved clients whatever others do: the number of connections is limited, idle
+//! connections make room when others wait, a client that is silent or does not read is disconnected, and a failed
+//! accept (no more file descriptors) is retried after a pause.
 
 mod accepted;
 mod address;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{KEY, find, rendered};
 use crate::{read, text};
 
-/// Content of a volume: of the `ConfigMap` in the release, or of the test's secrets.
+/// Returns the content of a volume: of the `ConfigMap` in the release, or of the test's secrets.
 fn volume(all: &[Value], volume: &Value, secrets: &[(&str, Vec<(String, String)>)]) -> Vec<(String, String)> {
     if let Some(name) = volume["configMap"]["name"].as_str() {
         let data = find(all, "ConfigMap", name)["data"].as_object().expect("data").clone();
@@ -25,7 +25,7 @@ fn volume(all: &[Value], volume: &Value, secrets: &[(&str, Vec<(String, String)>
     files.iter().filter(|(file, _)| wanted(file)).cloned().collect()
 }
 
-/// Container of a pod as its manifest says, and the words of its command.
+/// Returns the container of a pod as its manifest says, and the words of its command.
 fn container(
     all: &[Value],
     pod: &Value,

@@ -42,7 +42,7 @@ pub enum Flaw {
     DeletedIsForgotten,
     /// The time since a beat was first seen runs on when the row vanishes.
     VanishedRowAgesOn,
-    /// A writer doesn't notice that a row which is missing was registered again and taken away again.
+    /// A writer doesn't notice that a missing row was registered again and removed again.
     RepeatedRegistrationUnseen,
     /// Registrations are not counted apart from the rows.
     RegistrationsNotCounted,
@@ -52,9 +52,9 @@ pub enum Flaw {
     MissingRowUnnoticed,
     /// A replica that registers again restarts its counter of heartbeats.
     BeatStartsAgain,
-    /// A process takes the row of its name away without asking for the predecessor.
+    /// A process removes the row of its name without a challenge of the predecessor.
     RestartWithoutFence,
-    /// A process takes the row of its name away as soon as its challenge has no answer.
+    /// A process removes the row of its name as soon as its challenge is not answered.
     ChallengeAlone,
     /// A replica that finds a broken history forgets which revocations it has applied.
     ResetForgetsTombstones,
@@ -70,9 +70,9 @@ pub enum Flaw {
     ReportBeforeProxy,
     /// A proxy takes a lease of its full length, however short its replica's remaining lease is.
     ProxyLeaseOfItsOwn,
-    /// A replica marks its row as left while its proxy still trusts.
+    /// A replica marks its row as left while its proxy still trusts its copy.
     LeaveBeforeProxy,
-    /// A process takes the row of its dead predecessor away while the predecessor's proxy still trusts.
+    /// A process removes the row of its dead predecessor while the predecessor's proxy still trusts its copy.
     SupersedeBeforeProxy,
 }
 

@@ -30,7 +30,7 @@ impl Scenario {
         replica.granted = replica.granted.max(lease + self.margin());
     }
 
-    /// Takes an answer over. The lease counts from the begin of the request.
+    /// Applies an answer. The lease counts from the start of the request.
     pub(crate) fn apply_at_proxy(world: &mut World) {
         let proxy = &mut world.proxy;
         let (Some(age), Some((lease, applied, cached))) = (proxy.asked.take(), proxy.answer.take()) else {

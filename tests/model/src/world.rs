@@ -27,7 +27,7 @@ pub enum Round {
     /// No exchange in flight.
     #[default]
     Idle,
-    /// Round whose begin was read from the clock.
+    /// Round whose start was read from the clock.
     Begun {
         /// Ticks since the begin.
         age: u8,

@@ -1,4 +1,4 @@
-//! The calls that take access away, each with a question that is answered with yes until then.
+//! The calls that take access away, each with a Check that is allowed until then.
 
 use std::time::Duration;
 
@@ -119,14 +119,14 @@ fn timed<T>(ask: T, deadline: Option<Duration>) -> tonic::Request<T> {
     request
 }
 
-/// A call, and a question that is answered with yes until then.
+/// A call, and a Check that is allowed until then.
 pub(super) struct Case {
     pub(super) name: &'static str,
     pub(super) call: Call,
     pub(super) question: CheckRequest,
 }
 
-/// A product of its own, so that a case doesn't take away what another one asks for.
+/// Returns a profile for one case, so that no case takes away access that another one checks.
 fn profile(name: &str, unmatched: &str) -> String {
     format!(
         r#"
@@ -176,7 +176,7 @@ fn active_keys_of(tenant: &str) -> Box<v1::KeysFilter> {
     Box::new(v1::KeysFilter { state: v1::KeyState::Active.into(), ..*keys_of(tenant) })
 }
 
-/// Makes a product and a tenant of this name, and a key.
+/// Creates a product and a tenant of this name, and a key.
 async fn product(operator: &Caller, name: &str) -> (v1::Key, String) {
     let document = profile(name, "authenticate");
     answered(|| operator.apply(&document)).await.expect("applied");
@@ -184,7 +184,7 @@ async fn product(operator: &Caller, name: &str) -> (v1::Key, String) {
     answered(|| operator.try_key(key(name, "live"))).await.expect("a key")
 }
 
-/// Makes a user, and a token of that user.
+/// Creates a user, and a token of that user.
 async fn signed_in(operator: &Caller, tenant: &str, email: &str) -> (v1::User, v1::IssueJwtResponse) {
     const PASSWORD: &str = "the sea at night, 1815";
     let user = operator.user(user(tenant, (email, PASSWORD), "clerk")).await;

@@ -1,4 +1,4 @@
-//! A certification authority of one's own, and what it signs.
+//! A certificate authority for tests, and the certificates that it signs.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,10 +7,10 @@ use rcgen::{
     Issuer, KeyIdMethod, KeyPair, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
 };
 
-/// No two certificates of a test have the same.
+/// Serial number of the next certificate. No two certificates of a test process have the same.
 static SERIAL: AtomicU64 = AtomicU64::new(1);
 
-/// Creates a CA of its own.
+/// A certificate authority.
 pub struct Ca {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
@@ -25,14 +25,14 @@ impl std::fmt::Debug for Ca {
     }
 }
 
-/// A certificate and its key, both PEM.
+/// A certificate and its private key, both PEM.
 #[derive(Clone, Debug)]
 pub struct Pair {
     /// The certificate.
     pub cert: String,
     /// Private key.
     pub key: String,
-    /// The certificate's number.
+    /// The certificate's serial number.
     pub serial: u64,
 }
 
@@ -43,13 +43,13 @@ impl Default for Ca {
 }
 
 impl Ca {
-    /// Makes one.
+    /// Creates a root CA.
     #[must_use]
     pub fn new() -> Self {
         Self::named("a CA")
     }
 
-    /// Creates a CA of this name.
+    /// Creates a root CA of this name.
     #[must_use]
     pub fn named(name: &str) -> Self {
         let (key, params) = authority(name);
@@ -57,7 +57,7 @@ impl Ca {
         Self { issuer: Issuer::new(params, key), pem, serial: 0, intermediates: String::new() }
     }
 
-    /// A CA of this name that this one vouches for.
+    /// Creates a CA of this name whose certificate this CA signs.
     #[must_use]
     pub fn subordinate(&self, name: &str) -> Self {
         let (key, mut params) = authority(name);
@@ -67,7 +67,7 @@ impl Ca {
         Self { issuer: Issuer::new(params, key), pem, serial, intermediates }
     }
 
-    /// The number of its own certificate, where another CA signed it.
+    /// Returns the serial number of the CA's own certificate, if another CA signed it.
     #[must_use]
     pub fn serial(&self) -> u64 {
         self.serial
@@ -103,13 +103,13 @@ impl Ca {
         list.signed_by(&self.issuer).expect("a CA signs its list").pem().expect("a list is PEM")
     }
 
-    /// Certificate of the CA, PEM.
+    /// Returns the certificate of the CA, PEM.
     #[must_use]
     pub fn pem(&self) -> &str {
         &self.pem
     }
 
-    /// A certificate of these names: hosts, addresses, URIs.
+    /// Issues a certificate with these names: hosts, addresses, URIs.
     #[must_use]
     pub fn issue(&self, names: &[&str]) -> Pair {
         self.sign(names, CertificateParams::default())
@@ -138,11 +138,11 @@ impl Ca {
     }
 }
 
-/// The key of a CA, and what its certificate says.
+/// Returns the key of a CA, and the parameters of its certificate.
 fn authority(name: &str) -> (KeyPair, CertificateParams) {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    // Of another name than what it signs, lest that be taken for self-signed.
+    // Its name differs from the names that it signs, so that no certificate of it looks self-signed.
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
     (KeyPair::generate().expect("a key can be made"), params)

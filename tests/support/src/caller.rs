@@ -35,7 +35,7 @@ impl Interceptor for MetadataInterceptor {
 
 type AuthenticatedChannel = InterceptedService<Channel, MetadataInterceptor>;
 
-/// Someone who calls Latchkey. Make one inside a test's runtime.
+/// gRPC client of Latchkey. It must be created inside of a test's runtime.
 #[derive(Clone, Debug)]
 pub struct Caller(AuthenticatedChannel);
 
@@ -60,67 +60,67 @@ impl Caller {
         Self(InterceptedService::new(endpoint.connect_lazy(), MetadataInterceptor(pairs.collect())))
     }
 
-    /// `CheckService`.
+    /// Returns a client of `CheckService`.
     #[must_use]
     pub fn checks(&self) -> CheckServiceClient<AuthenticatedChannel> {
         CheckServiceClient::new(self.0.clone())
     }
 
-    /// `KeyService`.
+    /// Returns a client of `KeyService`.
     #[must_use]
     pub fn keys(&self) -> KeyServiceClient<AuthenticatedChannel> {
         KeyServiceClient::new(self.0.clone())
     }
 
-    /// `TenantService`.
+    /// Returns a client of `TenantService`.
     #[must_use]
     pub fn tenants(&self) -> TenantServiceClient<AuthenticatedChannel> {
         TenantServiceClient::new(self.0.clone())
     }
 
-    /// `ProfileService`.
+    /// Returns a client of `ProfileService`.
     #[must_use]
     pub fn profiles(&self) -> ProfileServiceClient<AuthenticatedChannel> {
         ProfileServiceClient::new(self.0.clone())
     }
 
-    /// `TokenService`.
+    /// Returns a client of `TokenService`.
     #[must_use]
     pub fn tokens(&self) -> TokenServiceClient<AuthenticatedChannel> {
         TokenServiceClient::new(self.0.clone())
     }
 
-    /// `SigningKeyService`.
+    /// Returns a client of `SigningKeyService`.
     #[must_use]
     pub fn signing_keys(&self) -> SigningKeyServiceClient<AuthenticatedChannel> {
         SigningKeyServiceClient::new(self.0.clone())
     }
 
-    /// `AuditService`.
+    /// Returns a client of `AuditService`.
     #[must_use]
     pub fn audit(&self) -> AuditServiceClient<AuthenticatedChannel> {
         AuditServiceClient::new(self.0.clone())
     }
 
-    /// Client of `CallerService`.
+    /// Returns a client of `CallerService`.
     #[must_use]
     pub fn callers(&self) -> CallerServiceClient<AuthenticatedChannel> {
         CallerServiceClient::new(self.0.clone())
     }
 
-    /// `UsageService`.
+    /// Returns a client of `UsageService`.
     #[must_use]
     pub fn usage(&self) -> UsageServiceClient<AuthenticatedChannel> {
         UsageServiceClient::new(self.0.clone())
     }
 
-    /// `ShadowService`.
+    /// Returns a client of `ShadowService`.
     #[must_use]
     pub fn shadow(&self) -> ShadowServiceClient<AuthenticatedChannel> {
         ShadowServiceClient::new(self.0.clone())
     }
 
-    /// Envoy's own question.
+    /// Returns a client of Envoy's `Authorization` service.
     #[must_use]
     pub fn envoy(&self) -> AuthorizationClient<AuthenticatedChannel> {
         AuthorizationClient::new(self.0.clone())

@@ -1,6 +1,6 @@
-//! The clocks that a program sees, in a test's hands while it runs: the wall clock jumps, the steady one stops. By
-//! a small library that is compiled here and loaded before the system's own, so that the program under test is the
-//! very one that ships.
+//! Control of the clocks that a running program reads: a test can set the wall clock, and stop the monotonic one.
+//! A small library is compiled here and loaded before the system's own (`LD_PRELOAD`), so that the program under
+//! test is the unchanged program that ships.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -9,7 +9,7 @@ use std::process::Command;
 
 use crate::Folder;
 
-/// Hands that move a program's clocks.
+/// Clocks of a program, which a test controls.
 #[derive(Debug)]
 pub struct Clocks {
     library: PathBuf,
@@ -36,19 +36,19 @@ impl Clocks {
         clocks
     }
 
-    /// Environment variables that make a program see these clocks.
+    /// Returns the environment variables that make a program read these clocks.
     #[must_use]
     pub fn environment(&self) -> [(&'static str, String); 2] {
         let path = |path: &Path| path.display().to_string();
         [("LD_PRELOAD", path(&self.library)), ("CLOCKS_FILE", path(&self.file))]
     }
 
-    /// Sets the wall clock so many seconds ahead of the true one, or back.
+    /// Sets the wall clock ahead of the true one by these seconds; a negative number sets it back.
     pub fn set_ahead(&self, seconds: i64) {
         self.write(0, seconds);
     }
 
-    /// Stops the steady clock, or lets it go on from the true time.
+    /// Stops the monotonic clock, or continues it at the true time.
     pub fn stop(&self, stopped: bool) {
         self.write(8, i64::from(stopped));
     }

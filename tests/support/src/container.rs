@@ -114,7 +114,7 @@ impl Container {
         self
     }
 
-    /// Returns the command that runs these words in the container, the first of them the path of a program in it.
+    /// Returns the command that runs a program in the container: its path there, and its arguments.
     #[must_use]
     pub fn command<S: AsRef<str>>(&self, words: &[S]) -> Command {
         self.runs.set(self.runs.get() + 1);
@@ -138,8 +138,8 @@ impl Container {
     }
 }
 
-/// Returns a command that runs further words as root of a mount namespace, and of the other namespaces that are named. A
-/// tester who is not root gets a user namespace with the numbers of /etc/subuid.
+/// Returns a command that runs further words as root of a mount namespace, and of the other namespaces that are named.
+/// If the tests do not run as root, it runs in a user namespace with the user IDs of /etc/subuid.
 #[must_use]
 pub fn unshare(namespaces: &[&str]) -> Command {
     let mut command = Command::new("unshare");
@@ -154,7 +154,8 @@ fn is_root() -> bool {
     rustix::process::getuid().is_root()
 }
 
-/// Lets the image's group read a file, and no other user. A tester who is not root can't, and lets every user read it.
+/// Lets only the image's group read a file. If the tests do not run as root, that is not possible, and every user may
+/// read it.
 fn give(file: &Path) {
     use std::os::unix::fs::{PermissionsExt as _, chown};
     let mode = if is_root() { 0o440 } else { 0o444 };

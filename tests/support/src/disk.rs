@@ -6,12 +6,12 @@ use std::process::Command;
 
 use crate::Folder;
 
-/// A mounted disk; gone with its owner.
+/// A mounted disk, which is unmounted when it is dropped.
 #[derive(Debug)]
 pub struct Disk(Folder);
 
 impl Disk {
-    /// Mounts one of so many KiB.
+    /// Mounts a disk of this size in KiB.
     #[must_use]
     pub fn of(kib: u32) -> Self {
         let folder = Folder::new("disk");
@@ -31,13 +31,13 @@ impl Disk {
         self.0.path()
     }
 
-    /// Fills what is left of it.
+    /// Fills the free space.
     pub fn fill(&self) {
         let mut file = std::fs::File::create(self.ballast()).expect("a file on the disk");
         while file.write_all(&[0; 4096]).is_ok() {}
     }
 
-    /// Makes room again.
+    /// Frees the space again.
     pub fn empty(&self) {
         std::fs::remove_file(self.ballast()).expect("what filled it");
     }

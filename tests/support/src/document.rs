@@ -1,5 +1,5 @@
-//! Changes to documents that tests start from. A change that finds nothing to change ends the test: otherwise it
-//! would go on with the document that it meant to differ from.
+//! Changes to documents that tests start from. A change that finds nothing to change ends the test: otherwise
+//! the test would run with the unchanged document.
 
 use toml::{Table, Value};
 
@@ -10,7 +10,7 @@ use toml::{Table, Value};
 #[derive(Clone, Debug)]
 pub struct ProfileBuilder(Value);
 
-/// Step of a path.
+/// Step of a path: a key, an index or a name.
 #[derive(Clone, Copy, Debug)]
 enum Step<'a> {
     Key(&'a str),
@@ -26,7 +26,7 @@ impl ProfileBuilder {
         Self(Value::Table(table.unwrap_or_else(|error| panic!("the document is no TOML: {error}"))))
     }
 
-    /// Replaces a value; panics where there is none at the path.
+    /// Replaces a value; panics if there is none at the path.
     #[must_use]
     pub fn set(mut self, path: &str, value: impl Into<Value>) -> Self {
         let old = steps(path).iter().try_fold(&mut self.0, |value, step| descend(value, *step));
@@ -34,7 +34,7 @@ impl ProfileBuilder {
         self
     }
 
-    /// Adds a key to a table; panics where there is no such table, or where it has the key already.
+    /// Adds a key to a table; panics if there is no such table, or if it has the key already.
     #[must_use]
     pub fn add(mut self, path: &str, value: impl Into<Value>) -> Self {
         let (table, key) = self.parent(path);
@@ -43,15 +43,15 @@ impl ProfileBuilder {
         self
     }
 
-    /// Removes a key and its value; panics where there is none at the path.
+    /// Removes a key and its value; panics if there is none at the path.
     #[must_use]
     pub fn remove(mut self, path: &str) -> Self {
         let _ = self.take(path);
         self
     }
 
-    /// Gives a value another key in the same table; panics where there is none at the path, or where the table has
-    /// the other key already.
+    /// Gives a value another key in the same table; panics if there is none at the path, or if the table has the
+    /// other key already.
     #[must_use]
     pub fn rename(mut self, path: &str, key: &str) -> Self {
         let value = self.take(path);

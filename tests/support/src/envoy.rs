@@ -1,4 +1,4 @@
-//! A real Envoy in front of an upstream, asking a Latchkey about every request by ext_authz over gRPC.
+//! A real Envoy in front of an upstream, which calls a Latchkey for every request by ext_authz over gRPC.
 
 use std::net::TcpStream;
 use std::process::Command;
@@ -10,28 +10,27 @@ use crate::{Answer, Folder, Process, Request, Upstream, eventually, free_port, r
 /// Configuration of Envoy's ext_authz filter.
 #[derive(Clone, Debug)]
 pub struct EnvoySetup {
-    /// `header_map` instead of `headers`.
+    /// True to send headers as `header_map` instead of `headers`.
     pub raw_headers: bool,
-    /// The only client headers that Latchkey gets to see; none: every one.
+    /// The only client headers that Latchkey receives; empty for all.
     pub allowed_headers: Vec<String>,
-    /// Behaviour when Latchkey cannot be asked.
+    /// True to allow requests while Latchkey cannot be reached.
     pub failure_mode_allow: bool,
-    /// Bytes of the body that Latchkey gets to see; none: no body.
+    /// Bytes of the body that Latchkey receives; `None` for no body.
     pub body: Option<u32>,
-    /// A larger body is answered with 413 instead of being cut, and is sent as it is.
+    /// True to reject a larger body with 413 instead of truncating it, and to send the body as raw bytes.
     pub whole_body: bool,
     /// Path prefixes with context extensions of their own, before the route for everything else.
     pub routes: Vec<(String, Vec<(String, String)>)>,
-    /// Path prefixes that go to Latchkey's own HTTP port, and that port.
+    /// Latchkey's own HTTP port, and the path prefixes that are routed to it.
     pub counter: Option<(u16, Vec<String>)>,
-    /// Tokens are verified by Envoy itself, and Latchkey isn't asked: the HTTP port with the key set, and those
-    /// whose tokens pass.
+    /// HTTP port with the key set, and the issuers, if Envoy itself verifies tokens and does not call Latchkey.
     pub jwt_authn: Option<(u16, Vec<Provider>)>,
     /// Fields of the decision's metadata that the client receives as headers, each as `x-metadata-NAME`.
     pub output: Vec<String>,
-    /// OTLP port that Envoy sends all of its own spans to; none: Envoy makes no spans.
+    /// OTLP port that Envoy sends all of its own spans to; `None` to create no spans.
     pub tracing: Option<u16>,
-    /// Time that Envoy waits for an answer. Long, because test machines are slow.
+    /// Time that Envoy waits for a response. It is long, because test machines are slow.
     pub timeout: String,
 }
 
@@ -40,9 +39,9 @@ pub struct EnvoySetup {
 pub struct Provider {
     /// Profile whose key set Envoy reads.
     pub profile: String,
-    /// `iss`.
+    /// The `iss` claim.
     pub issuer: String,
-    /// `aud`.
+    /// The `aud` claim.
     pub audience: String,
 }
 
@@ -65,7 +64,7 @@ impl Default for EnvoySetup {
 }
 
 impl EnvoySetup {
-    /// Additional route, with context extensions.
+    /// Adds a route with context extensions.
     #[must_use]
     pub fn route(mut self, prefix: &str, context: &[(&str, &str)]) -> Self {
         let context = context.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -122,7 +121,7 @@ impl EnvoySetup {
         })
     }
 
-    /// The filter that decides.
+    /// Returns the filter that decides.
     fn filter(&self) -> Value {
         let Some((_, providers)) = &self.jwt_authn else {
             return json!({
@@ -154,7 +153,7 @@ impl EnvoySetup {
                         "cluster": "counter",
                         "timeout": "5s",
                     },
-                    // A copy of the key set is old after a second, so that tests needn't wait longer.
+                    // A copy of the key set expires after a second, so that tests needn't wait longer.
                     "cache_duration": "1s",
                 },
             })
@@ -210,7 +209,7 @@ fn endpoint(port: u16) -> Value {
     json!({ "endpoint": { "address": { "socket_address": { "address": "127.0.0.1", "port_value": port } } } })
 }
 
-/// A single endpoint is asked whatever its health check says.
+/// Returns the health checks of the cluster. A single endpoint is used whatever its health check says.
 fn health_checks(endpoints: usize) -> Value {
     let check = json!({
         "timeout": "1s", "interval": "0.1s", "no_traffic_interval": "0.1s",
@@ -230,13 +229,14 @@ pub struct Envoy {
 }
 
 impl Envoy {
-    /// Starts one that asks the Latchkey at this gRPC port.
+    /// Starts an Envoy that calls the Latchkey at this gRPC port.
     #[must_use]
     pub fn start(latchkey: u16, setup: &EnvoySetup) -> Self {
         Self::before(&[latchkey], setup)
     }
 
-    /// Starts one that asks the Latchkeys at these gRPC ports in turn, and none that says it is not serving.
+    /// Starts an Envoy that calls the Latchkeys at these gRPC ports in turn, except those that report that
+    /// they are not serving.
     #[must_use]
     pub fn before(latchkey: &[u16], setup: &EnvoySetup) -> Self {
         let (folder, upstream) = (Folder::new("envoy"), Upstream::start());
@@ -256,31 +256,31 @@ impl Envoy {
         Self { process, port, admin, upstream, _folder: folder }
     }
 
-    /// Sends a request through it.
+    /// Sends a request through Envoy.
     #[must_use]
     pub fn send(&self, request: &Request) -> Answer {
         request.send(self.port)
     }
 
-    /// Address that it listens on.
+    /// Returns the port that Envoy listens on.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Port of the admin interface.
+    /// Returns the port of the admin interface.
     #[must_use]
     pub fn admin(&self) -> u16 {
         self.admin
     }
 
-    /// The service behind it.
+    /// Returns the upstream behind Envoy.
     #[must_use]
     pub fn upstream(&self) -> &Upstream {
         &self.upstream
     }
 
-    /// Output so far.
+    /// Returns the output so far.
     #[must_use]
     pub fn log(&self) -> String {
         self.process.log()

@@ -1,4 +1,5 @@
-//! A folder of its own for whatever a test starts; removed with its owner, or with the test process.
+//! Temporary folders for the programs that a test starts. A folder is removed when it is dropped, or when the
+//! test process ends.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,7 +13,7 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 pub struct Folder(PathBuf);
 
 impl Folder {
-    /// Makes one; `what` is part of its name.
+    /// Creates a folder; `what` is part of its name.
     #[must_use]
     pub fn new(what: &str) -> Self {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -24,13 +25,13 @@ impl Folder {
         Self(path)
     }
 
-    /// Path of the folder.
+    /// Returns the path of the folder.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Writes a file into it, and answers where.
+    /// Writes a file into the folder, and returns its path.
     #[must_use]
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.0.join(name);

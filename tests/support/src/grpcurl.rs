@@ -1,4 +1,4 @@
-//! grpcurl, which knows the service by reflection alone: what a stranger with a terminal sees.
+//! grpcurl, which knows the service by server reflection alone, as a user without the `.proto` files does.
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use crate::tools;
 /// Result of a call by grpcurl.
 #[derive(Clone, Debug)]
 pub struct GrpcurlOutput {
-    /// Returns true if the call succeeded.
+    /// True if the call succeeded.
     pub ok: bool,
     /// Standard output.
     pub out: String,
@@ -18,14 +18,14 @@ pub struct GrpcurlOutput {
 }
 
 impl GrpcurlOutput {
-    /// The answer.
+    /// Returns the response.
     #[must_use]
     pub fn json(&self) -> Value {
         assert!(self.ok, "the call failed: {}", self.err);
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error} in {self:?}"))
     }
 
-    /// The status of a call that failed.
+    /// Returns the status of a call that failed.
     #[must_use]
     pub fn status(&self) -> Value {
         assert!(!self.ok, "the call succeeded: {}", self.out);
@@ -48,14 +48,14 @@ impl Grpcurl {
         Self { port, headers: Vec::new() }
     }
 
-    /// With one more header.
+    /// Adds a header.
     #[must_use]
     pub fn header(mut self, header: &str) -> Self {
         self.headers.push(header.to_owned());
         self
     }
 
-    /// `grpcurl … list` or `describe`: what reflection tells.
+    /// Runs `grpcurl … list` or `describe`, which use reflection.
     #[must_use]
     pub fn reflect(&self, words: &[&str]) -> GrpcurlOutput {
         let mut command = self.command();

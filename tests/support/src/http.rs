@@ -1,5 +1,5 @@
-//! HTTP/1.1 to the byte: what is sent is exactly what the test says, valid or not, and the answer is returned
-//! whole. A library would mend the very requests that an attacker sends.
+//! HTTP/1.1 by hand: exactly the bytes of the test are sent, valid or not, and the whole response is
+//! returned. A library would correct the malformed requests that an attacker sends.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -13,13 +13,13 @@ pub struct Request {
 }
 
 impl Request {
-    /// A GET of this target to this host.
+    /// Returns a GET request for this target and host.
     #[must_use]
     pub fn get(host: &str, target: &str) -> Self {
         Self::new("GET", host, target)
     }
 
-    /// Any method.
+    /// Returns a request of any method.
     #[must_use]
     pub fn new(method: &str, host: &str, target: &str) -> Self {
         let head = format!("{method} {target} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
@@ -40,7 +40,7 @@ impl Request {
         self
     }
 
-    /// A body, with its length and type.
+    /// Sets a JSON body, with its length and type.
     #[must_use]
     pub fn json(mut self, body: &str) -> Self {
         self.body = body.as_bytes().to_vec();
@@ -48,20 +48,21 @@ impl Request {
         self.header("content-type", "application/json").header("content-length", length)
     }
 
-    /// A body as it is; what the head says of it is the test's own.
+    /// Sets a body without headers; the test sets those that describe it.
     #[must_use]
     pub fn body(mut self, body: impl AsRef<[u8]>) -> Self {
         self.body = body.as_ref().to_vec();
         self
     }
 
-    /// Sends it to a port of this machine and reads the answer.
+    /// Sends the request to a port of this machine and reads the response.
     #[must_use]
     pub fn send(&self, port: u16) -> Answer {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("something listens");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout can be set");
         let bytes = [self.head.as_slice(), b"\r\n", &self.body].concat();
-        // Who refuses an overlong request may close before it has read all of it.
+        // A server that refuses a request that is too long may close the connection before it has read all of
+        // it.
         let _ = stream.write_all(&bytes);
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
@@ -69,7 +70,7 @@ impl Request {
     }
 }
 
-/// An answer. Status 0 is a connection that was closed without one.
+/// A response. The status 0 stands for a connection that was closed without one.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The status code.
@@ -99,7 +100,7 @@ impl Answer {
         answer
     }
 
-    /// The value of the only header of this name.
+    /// Returns the value of the only header of this name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.iter().filter(|(have, _)| have == name);
@@ -108,14 +109,14 @@ impl Answer {
         Some(&first.1)
     }
 
-    /// The body as JSON.
+    /// Returns the body as JSON.
     #[must_use]
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
     }
 }
 
-/// Body in chunked encoding.
+/// Decodes a body in chunked encoding.
 pub(crate) fn unchunk(mut rest: &[u8]) -> Vec<u8> {
     let mut whole = Vec::new();
     while let Some(line) = rest.windows(2).position(|two| two == b"\r\n") {

@@ -8,11 +8,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::start::{Place, Start, program};
 use crate::{Answer, Caller, Folder, Process, Request, Signal, eventually, free_port, tools};
 
-/// The operator's key that every Latchkey of the tests is given.
+/// The operators' key of every Latchkey in the tests.
 pub const ROOT_KEY: &str = "root-key-of-the-tests-0123456789abcdef";
 const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
-/// Settings that a Latchkey is started with.
+/// Settings of a Latchkey to start.
 #[derive(Clone, Debug)]
 pub struct Setup {
     database: Option<String>,
@@ -31,21 +31,21 @@ impl Default for Setup {
 }
 
 impl Setup {
-    /// On this database instead of the embedded one.
+    /// Uses this database instead of the embedded one.
     #[must_use]
     pub fn database(mut self, url: &str) -> Self {
         self.database = Some(url.to_owned());
         self.environment("LATCHKEY_MASTER_KEY", MASTER_KEY)
     }
 
-    /// With a profile applied at the start.
+    /// Applies a profile at the start.
     #[must_use]
     pub fn profile(mut self, name: &str, document: &str) -> Self {
         self.profiles.push((format!("{name}.toml"), document.to_owned()));
         self
     }
 
-    /// With a profile that ships.
+    /// Applies a profile that ships with Latchkey.
     #[must_use]
     pub fn shipped(self, name: &str) -> Self {
         let path = tools::workspace().join("profiles").join(format!("{name}.toml"));
@@ -54,7 +54,7 @@ impl Setup {
         self.profile(name, &document)
     }
 
-    /// With a setting; an empty value takes it away.
+    /// Sets a setting; an empty value removes it.
     #[must_use]
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.retain(|(have, _)| have != name);
@@ -64,21 +64,22 @@ impl Setup {
         self
     }
 
-    /// As on another machine, with a network of its own: no other process can call it, and only Unix sockets lead out of it.
+    /// Starts the process as on another machine, in a network namespace of its own: no other process can call it, and
+    /// it can connect to Unix sockets only.
     #[must_use]
     pub fn elsewhere(mut self) -> Self {
         self.place = Place::Elsewhere;
         self
     }
 
-    /// By another program than the built one, such as that of an earlier version.
+    /// Uses another program than the built one, such as that of an earlier version.
     #[must_use]
     pub fn program(mut self, program: &Path) -> Self {
         self.program = Some(program.to_owned());
         self
     }
 
-    /// Starts it, and waits until it is ready.
+    /// Starts the process, and waits until it is ready.
     #[must_use]
     pub fn start(self) -> Latchkey {
         let latchkey = self.launch();
@@ -86,14 +87,14 @@ impl Setup {
         latchkey
     }
 
-    /// Starts it, ready or not.
+    /// Starts the process without waiting until it is ready.
     #[must_use]
     pub fn launch(self) -> Latchkey {
         let folder = Folder::new("latchkey");
         let (grpc, http) = (free_port(), free_port());
         let sqlite = format!("sqlite://{}/latchkey.db?mode=rwc", folder.path().display());
         let mut environment = self.environment;
-        // What a test gives comes later, and wins.
+        // Settings of the test come later, and take precedence.
         let ports = [("LATCHKEY_GRPC_ADDR", grpc), ("LATCHKEY_HTTP_ADDR", http)];
         let ports = ports.map(|(name, port)| (name.to_owned(), format!("127.0.0.1:{port}")));
         environment.splice(0..0, ports);
@@ -124,56 +125,56 @@ pub struct Latchkey {
 }
 
 impl Latchkey {
-    /// The URL of its database.
+    /// Returns the URL of the database.
     #[must_use]
     pub fn database(&self) -> &str {
         let url = self.environment.iter().find(|(name, _)| name == "LATCHKEY_DATABASE_URL");
         url.map_or("", |(_, url)| url)
     }
 
-    /// Port of gRPC.
+    /// Returns the gRPC port.
     #[must_use]
     pub fn grpc(&self) -> u16 {
         self.grpc
     }
 
-    /// Port of HTTP.
+    /// Returns the HTTP port.
     #[must_use]
     pub fn http(&self) -> u16 {
         self.http
     }
 
-    /// Process identifier.
+    /// Returns the process identifier.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.process().pid()
     }
 
-    /// Output so far.
+    /// Returns the output so far.
     #[must_use]
     pub fn log(&self) -> String {
         self.process().log()
     }
 
-    /// Someone who calls it with this credential.
+    /// Returns a caller with this credential.
     #[must_use]
     pub fn caller(&self, credential: &str) -> Caller {
         Caller::new(self.grpc, Some(credential))
     }
 
-    /// The operator.
+    /// Returns a caller with the operators' key.
     #[must_use]
     pub fn operator(&self) -> Caller {
         self.caller(ROOT_KEY)
     }
 
-    /// Someone without a credential.
+    /// Returns a caller without a credential.
     #[must_use]
     pub fn anonymous(&self) -> Caller {
         Caller::new(self.grpc, None)
     }
 
-    /// GET of a page of its HTTP port; status 0 where nothing listens.
+    /// Sends a GET request to the HTTP port; the status is 0 if nothing listens there.
     #[must_use]
     pub fn page(&self, path: &str) -> Answer {
         if std::net::TcpStream::connect(("127.0.0.1", self.http)).is_err() {
@@ -182,7 +183,7 @@ impl Latchkey {
         Request::get("127.0.0.1", path).send(self.http)
     }
 
-    /// The operator's command line against it.
+    /// Runs the command line against this server, with the operators' key.
     #[must_use]
     pub fn cli(&self, words: &[&str]) -> Output {
         let mut command = Command::new(program());
@@ -190,7 +191,7 @@ impl Latchkey {
         command.env("LATCHKEY_API_KEY", ROOT_KEY).output().expect("the program starts")
     }
 
-    /// Runs a command as the operator and returns its output; panics where it fails.
+    /// Runs a command with the operators' key and returns its output; panics if it fails.
     #[must_use]
     pub fn cli_text(&self, words: &[&str]) -> String {
         let output = self.cli(words);
@@ -198,7 +199,7 @@ impl Latchkey {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// Waits until it is ready.
+    /// Waits until the server is ready.
     pub fn ready(&self) {
         eventually("Latchkey is ready", || {
             let ended = self.process().ended();
@@ -207,47 +208,47 @@ impl Latchkey {
         });
     }
 
-    /// Sends it a signal.
+    /// Sends a signal to the process.
     pub fn signal(&self, signal: Signal) {
         self.process().signal(signal);
     }
 
-    /// Waits for its end.
+    /// Waits until the process ends.
     #[must_use]
     pub fn wait(&self) -> ExitStatus {
         self.process().wait()
     }
 
-    /// Exit status, if the process has ended.
+    /// Returns the exit status, if the process has ended.
     #[must_use]
     pub fn ended(&self) -> Option<ExitStatus> {
         self.process().ended()
     }
 
-    /// Kills it, with no chance to tidy up.
+    /// Kills the process by SIGKILL.
     pub fn kill(&self) {
         self.process().end(Signal::KILL);
     }
 
-    /// Starts it again with the same settings, ports and data, and waits until it is ready.
+    /// Starts the process again with the same settings, ports and data, and waits until it is ready.
     pub fn restart(&self) {
         *self.process() = self.start.run(&self.folder, &self.environment);
         self.ready();
     }
 
-    /// Starts it again where it does not become ready.
+    /// Starts the process again without waiting until it is ready.
     pub fn relaunch_unready(&self) {
         *self.process() = self.start.run(&self.folder, &self.environment);
     }
 
-    /// Starts it again where it must end by itself; answers how it did.
+    /// Starts the process again and waits until it ends by itself; returns its exit status.
     #[must_use]
     pub fn relaunch(&self) -> ExitStatus {
         *self.process() = self.start.run(&self.folder, &self.environment);
         self.wait()
     }
 
-    /// Replaces the program for the next start by the built one.
+    /// Uses the built program from the next start on.
     pub fn upgrade(&mut self) {
         self.start.program = program();
     }
@@ -258,13 +259,13 @@ impl Latchkey {
         self.environment.push((name.to_owned(), value.to_owned()));
     }
 
-    /// The folder that it runs in.
+    /// Returns the working directory.
     #[must_use]
     pub fn folder(&self) -> &Folder {
         &self.folder
     }
 
-    /// A setting that it was started with; empty, where it wasn't given.
+    /// Returns a setting of the process; empty if it was not set.
     pub(crate) fn setting(&self, name: &str) -> String {
         let given = self.environment.iter().find(|(have, _)| have == name);
         given.map(|(_, value)| value.clone()).unwrap_or_default()

@@ -1,6 +1,6 @@
-//! Support of tests: PostgreSQL, Envoy, grpcurl, an upstream, and the built program itself,
-//! each a real process on ports and in a folder of its own. Nothing outlives the test process, however it
-//! ends. What is missing on the machine is a failure that names the line to run, never a skipped test.
+//! Support of tests: PostgreSQL, Envoy, grpcurl, an upstream, and the built program itself, each a real
+//! process on ports and in a folder of its own. Nothing outlives the test process, however it ends. A test
+//! whose programs are missing fails with the command that installs them, and is never skipped.
 #![expect(
     clippy::missing_panics_doc,
     reason = "everything here panics where it can't do its work: it is for tests"

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::postgres::as_server_user;
 use crate::{Folder, Postgres, Process, eventually, free_port, replace_once};
 
-/// A PgBouncer with few connections to its server, which takes turns with them.
+/// A PgBouncer whose clients share few connections to the server.
 #[derive(Debug)]
 pub struct PgBouncer {
     _process: Process,
@@ -15,7 +15,7 @@ pub struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// Starts one in this pool mode: `session` or `transaction`.
+    /// Starts a pooler in this pool mode: `session` or `transaction`.
     #[must_use]
     pub fn start(postgres: &Postgres, mode: &str) -> Self {
         let (folder, port) = (Folder::new("pgbouncer"), free_port());
@@ -41,7 +41,7 @@ impl PgBouncer {
         Self { _process: process, _folder: folder, port, server: postgres.port() }
     }
 
-    /// The URL of the same database through the pooler.
+    /// Returns the URL of the same database through the pooler.
     #[must_use]
     pub fn through(&self, url: &str) -> String {
         replace_once(url, &format!(":{}/", self.server), &format!(":{}/", self.port))

@@ -1,5 +1,5 @@
-//! Free ports on loopback, from below the range that the kernel gives to outgoing connections, so that
-//! none of those takes one between its choice and its use.
+//! Free ports on loopback, from below the range that the kernel gives to outgoing connections, so that no
+//! outgoing connection takes a port before it is used.
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,10 +9,10 @@ const COUNT: u32 = 20_000;
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-/// A port that nothing listens on now, and that this process hands out once.
+/// Returns a port that nothing listens on now. This process returns each port once.
 #[must_use]
 pub fn free_port() -> u16 {
-    // Test processes that run side by side begin at different places.
+    // Test processes that run at the same time begin at different ports.
     let start = std::process::id().wrapping_mul(7_919);
     for _ in 0..COUNT {
         let step = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -25,7 +25,8 @@ pub fn free_port() -> u16 {
     panic!("no free port on loopback");
 }
 
-/// Number of bytes that arrived on connections to a port on loopback and were not read by its process yet.
+/// Returns the number of bytes that arrived on connections to a port on loopback and that its process has not
+/// read yet.
 #[must_use]
 pub fn unread(port: u16) -> u64 {
     let table = std::fs::read_to_string("/proc/net/tcp").expect("the kernel lists its connections");

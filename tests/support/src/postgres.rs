@@ -1,5 +1,5 @@
-//! A real PostgreSQL: one server per test process for everyone who wants a database, and private servers
-//! for those who stop, kill or starve theirs.
+//! A real PostgreSQL: one server for each test process, which its tests share, and separate servers for tests
+//! that stop or kill theirs or limit its resources.
 
 mod access;
 mod locks;
@@ -23,7 +23,7 @@ static SHARED: LazyLock<Postgres> = LazyLock::new(Postgres::start);
 /// Part of a PostgreSQL that is on a disk of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Volume {
-    /// The tables, and all the rest but the write-ahead log.
+    /// All files except the write-ahead log.
     Data,
     /// The write-ahead log, in files of one MiB.
     Log,
@@ -42,13 +42,14 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// The server that everyone in this test process shares; started on first use. Never stop it.
+    /// Returns the server that all tests of this process share, which is started on first use. It must not be
+    /// stopped.
     #[must_use]
     pub fn shared() -> &'static Self {
         &SHARED
     }
 
-    /// Starts a server of one's own.
+    /// Starts a separate server.
     #[must_use]
     pub fn start() -> Self {
         Self::with(None, Vec::new())
@@ -60,7 +61,7 @@ impl Postgres {
         Self::with(Some((disk, part)), Vec::new())
     }
 
-    /// Starts a PostgreSQL that sees these clocks.
+    /// Starts a PostgreSQL that reads these clocks.
     #[must_use]
     pub fn by_clocks(clocks: &Clocks) -> Self {
         Self::with(None, clocks.environment().to_vec())
@@ -85,7 +86,7 @@ impl Postgres {
         Self::run(folder, data, environment)
     }
 
-    /// Starts a server on data that is there.
+    /// Starts a server on existing data.
     fn run(folder: Folder, data: PathBuf, environment: Vec<(&'static str, String)>) -> Self {
         let (port, user) = (free_port(), user());
         let server = Mutex::new(launch((&folder, &data), &environment, (user, port)));
@@ -94,7 +95,7 @@ impl Postgres {
         postgres
     }
 
-    /// The URL of a fresh, empty database.
+    /// Creates an empty database and returns its URL.
     #[must_use]
     pub fn database(&self) -> String {
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
@@ -102,13 +103,13 @@ impl Postgres {
         self.url(&name)
     }
 
-    /// The URL of a database of this server.
+    /// Returns the URL of a database of this server.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// The URL of a database of this server by way of its Unix socket.
+    /// Returns the URL of a database of this server over its Unix socket.
     #[must_use]
     pub fn by_socket(&self, database: &str) -> String {
         format!(
@@ -118,13 +119,13 @@ impl Postgres {
         )
     }
 
-    /// The URL of the same database by way of another port, such as a proxy's.
+    /// Returns the URL of the same database over another port, such as a proxy's.
     #[must_use]
     pub fn through(&self, port: u16, url: &str) -> String {
         replace_once(url, &format!(":{}/", self.port), &format!(":{port}/"))
     }
 
-    /// Runs SQL in a database, and answers what psql prints, unaligned and without headings.
+    /// Runs SQL in a database, and returns the output of psql, unaligned and without headings.
     pub fn sql(&self, url: &str, statements: &str) -> String {
         let output = psql(url, statements).output().expect("psql starts");
         let errors = String::from_utf8_lossy(&output.stderr);
@@ -132,30 +133,30 @@ impl Postgres {
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     }
 
-    /// The port it listens on.
+    /// Returns the port of the server.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The postmaster's number.
+    /// Returns the process identifier of the postmaster.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.server().pid()
     }
 
-    /// Output so far.
+    /// Returns the output so far.
     #[must_use]
     pub fn log(&self) -> String {
         self.server().log()
     }
 
-    /// Stops it in good order, dropping its connections.
+    /// Shuts the server down in good order (fast shutdown), which closes its connections.
     pub fn stop(&self) {
         self.server().end(Signal::INT);
     }
 
-    /// Stops it at once (`pg_ctl stop -m immediate`), so that it must recover from its log.
+    /// Stops the server at once (`pg_ctl stop -m immediate`), so that it must recover from its log.
     pub fn stop_immediately(&self) {
         self.server().end(Signal::QUIT);
     }
@@ -168,7 +169,7 @@ impl Postgres {
         eventually(name, || (self.sql(&url, &format!("SHOW {name}")) == value).then_some(()));
     }
 
-    /// Kills it and its backends, with no chance to tidy up.
+    /// Kills the postmaster and its backends by SIGKILL.
     pub fn kill(&self) {
         let mut server = self.server();
         let backends = children(server.pid());
@@ -176,25 +177,25 @@ impl Postgres {
         for &backend in &backends {
             let _ = kill_process(backend, Signal::KILL);
         }
-        // It can't start again while one of them holds its memory.
+        // The server can't start again while a backend holds its shared memory.
         eventually("the backends end", || {
             backends.iter().all(|&backend| test_kill_process(backend).is_err()).then_some(())
         });
     }
 
-    /// Starts it again after `stop` or `kill`, on the same port and data.
+    /// Starts the server again after `stop` or `kill`, on the same port and data.
     pub fn restart(&self) {
         let server = launch((&self.folder, &self.data), &self.environment, (self.user, self.port));
         *self.server() = server;
         self.wait();
     }
 
-    /// Stops the postmaster and every backend in the middle of what they do (SIGSTOP).
+    /// Suspends the postmaster and every backend (SIGSTOP).
     pub fn freeze(&self) {
         self.signal_all(Signal::STOP);
     }
 
-    /// Lets a frozen server go on.
+    /// Resumes a suspended server.
     pub fn thaw(&self) {
         self.signal_all(Signal::CONT);
     }
@@ -224,7 +225,7 @@ impl Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         self.thaw();
-        // SIGQUIT: at once, but not without giving its shared memory back.
+        // SIGQUIT ends it at once, and it still releases its shared memory.
         self.server().end(Signal::QUIT);
     }
 }
@@ -232,7 +233,7 @@ impl Drop for Postgres {
 pub(crate) fn psql(url: &str, statements: &str) -> Command {
     let mut command = Command::new(tools::postgres().join("psql"));
     command.args(["-XqAt", "-v", "ON_ERROR_STOP=1", "-c", statements, url]);
-    // A statement that waits for a lock is a failure that says so.
+    // A statement that waits for a lock fails with an error that says so.
     command.env("PGOPTIONS", "-c lock_timeout=20s");
     command
 }

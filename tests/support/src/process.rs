@@ -1,4 +1,4 @@
-//! A process that a test started: its signals, its output, its end.
+//! A process that a test started: its signals, its output, its exit status.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a command; what it prints goes to the file `NAME.log` in the folder, behind what is there.
+    /// Starts a command, whose output is appended to the file `NAME.log` in the folder.
     pub fn start(command: &mut Command, folder: &Folder, name: &str) -> Self {
         let output = folder.path().join(format!("{name}.log"));
         let log = File::options().create(true).append(true).open(&output).expect("the log can be written");
@@ -33,19 +33,19 @@ impl Process {
         Self { child, output, ended: None }
     }
 
-    /// Process identifier.
+    /// Returns the process identifier.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Output so far.
+    /// Returns the output so far.
     #[must_use]
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.output).unwrap_or_default()).into_owned()
     }
 
-    /// Exit status, if the process has ended.
+    /// Returns the exit status, if the process has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         if self.ended.is_none() {
             self.ended = self.child.try_wait().expect("a child can be waited for");
@@ -56,7 +56,7 @@ impl Process {
         self.ended
     }
 
-    /// Sends a signal, if it still runs.
+    /// Sends a signal, if the process still runs.
     pub fn signal(&mut self, signal: Signal) {
         if self.ended().is_some() {
             return;
@@ -65,13 +65,13 @@ impl Process {
         kill_process(pid, signal).expect("a child can be sent a signal");
     }
 
-    /// Waits for its end.
+    /// Waits until the process ends.
     pub fn wait(&mut self) -> ExitStatus {
         let what = format!("process {} ends", self.pid());
         eventually_for(&what, Duration::from_secs(30), || self.ended())
     }
 
-    /// Ends it by a signal.
+    /// Sends a signal and waits until the process ends.
     pub fn end(&mut self, signal: Signal) -> ExitStatus {
         self.signal(signal);
         self.wait()

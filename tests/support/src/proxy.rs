@@ -1,5 +1,5 @@
-//! A TCP proxy that spoils what goes through it: delays, holds, cuts and drops, in either direction. Threads
-//! and blocking sockets; it stands between a service and its stores, which have few connections.
+//! A TCP proxy that injects faults: it delays, holds and drops data and closes connections, in either
+//! direction. It uses threads and blocking sockets, since a service has few connections to its stores.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -13,18 +13,18 @@ use std::time::Duration;
 pub enum Direction {
     /// From the client to the server.
     Up,
-    /// Back.
+    /// From the server to the client.
     Down,
 }
 
-/// Treatment of bytes in one direction.
+/// Faults in one direction.
 #[derive(Debug)]
 struct Faults {
     delay_ms: AtomicU64,
     held: AtomicBool,
-    /// Bytes until the connection is cut; `u64::MAX`: never.
+    /// Bytes until the connection is closed; `u64::MAX` for never.
     cut_after: AtomicU64,
-    /// Messages until one is dropped; `u64::MAX`: never.
+    /// Messages until one is dropped; `u64::MAX` for never.
     drop_in: AtomicU64,
 }
 
@@ -43,7 +43,7 @@ struct State {
     up: Faults,
     down: Faults,
     refusing: AtomicBool,
-    /// Connections over which this was said are silent, while `muted`.
+    /// Keyword: while `muted`, connections over which the client has sent it are silent.
     keyword: Mutex<Vec<u8>>,
     muted: AtomicBool,
     over: AtomicBool,
@@ -67,7 +67,7 @@ impl State {
     }
 }
 
-/// A proxy to one port on loopback; it ends with its owner.
+/// A proxy to one port on loopback, which ends when it is dropped.
 #[derive(Debug)]
 pub struct Proxy {
     state: Arc<State>,
@@ -75,13 +75,14 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// In front of this port.
+    /// Starts a proxy in front of this port.
     #[must_use]
     pub fn to(target: u16) -> Self {
         Self::with_keyword(target, "")
     }
 
-    /// In front of this port; connections over which this keyword is said can be muted.
+    /// Starts a proxy in front of this port. Connections over which the client sends this keyword can be
+    /// muted.
     #[must_use]
     pub fn with_keyword(target: u16, keyword: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
@@ -93,51 +94,51 @@ impl Proxy {
         Self { state, port }
     }
 
-    /// The port to connect to instead.
+    /// Returns the port of the proxy.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Sends new connections to another port; those that are open stay where they are.
+    /// Sends new connections to another port; open ones are not changed.
     pub fn retarget(&self, port: u16) {
         self.state.target.store(port, Ordering::SeqCst);
     }
 
-    /// Delays what goes this way.
+    /// Delays the data in this direction.
     pub fn delay(&self, direction: Direction, by: Duration) {
         let millis = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
         self.state.faults(direction).delay_ms.store(millis, Ordering::SeqCst);
     }
 
-    /// Holds back what goes this way until it is let go again; connections stay open.
+    /// Holds the data in this direction until it is released again; connections stay open.
     pub fn hold(&self, direction: Direction, held: bool) {
         self.state.faults(direction).held.store(held, Ordering::SeqCst);
     }
 
-    /// A black hole: nothing goes either way, nothing is closed.
+    /// Holds the data in both directions, without closing a connection.
     pub fn black_hole(&self, on: bool) {
         self.hold(Direction::Up, on);
         self.hold(Direction::Down, on);
     }
 
-    /// Cuts every connection when so many bytes more have gone this way.
+    /// Closes every connection after so many more bytes in this direction.
     pub fn cut_after(&self, direction: Direction, bytes: u64) {
         self.state.faults(direction).cut_after.store(bytes, Ordering::SeqCst);
     }
 
-    /// Drops the n-th message from now on, the next being the first.
+    /// Drops the n-th message from now on; the next one is the first.
     pub fn drop_message(&self, direction: Direction, n: u64) {
         self.state.faults(direction).drop_in.store(n, Ordering::SeqCst);
     }
 
-    /// Silences every connection over which the client has said this keyword, as long as it is on: what comes
-    /// back over it is held, and nothing is closed.
+    /// Mutes every connection over which the client has sent the keyword: while `on`, the server's data is
+    /// held, and no connection is closed.
     pub fn mute(&self, on: bool) {
         self.state.muted.store(on, Ordering::SeqCst);
     }
 
-    /// Number of connections accepted so far.
+    /// Returns the number of connections accepted so far.
     #[must_use]
     pub fn connections(&self) -> u64 {
         self.state.taken.load(Ordering::SeqCst)
@@ -148,7 +149,7 @@ impl Proxy {
         self.state.close_all();
     }
 
-    /// Closes every connection and each new one, or takes them again.
+    /// Closes every connection and each new one, or accepts them again.
     pub fn refuse(&self, on: bool) {
         self.state.refusing.store(on, Ordering::SeqCst);
         if on {
@@ -161,7 +162,7 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         self.state.over.store(true, Ordering::SeqCst);
         self.state.close_all();
-        // Wakes the one who accepts.
+        // Wakes the thread that accepts connections.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
     }
 }
@@ -195,10 +196,10 @@ fn accept(listener: &TcpListener, state: &Arc<State>) {
     }
 }
 
-/// Connection through the proxy.
+/// A connection through the proxy.
 #[derive(Debug, Default)]
 struct ProxiedConnection {
-    /// The keyword was said over it.
+    /// True once the client has sent the keyword.
     said: AtomicBool,
     /// True once one of the two sides has ended.
     closed: AtomicBool,
@@ -228,7 +229,8 @@ fn pump(
                 && state.muted.load(Ordering::SeqCst)
         };
         let over = || state.over.load(Ordering::SeqCst) || connection.closed.load(Ordering::SeqCst);
-        // Looks again until it is let go; without a deadline, because the test holds it as long as it likes.
+        // Polls until the data is released. There is no deadline, because the test decides how long it is
+        // held.
         while (faults.held.load(Ordering::SeqCst) || muted()) && !over() {
             sleep(Duration::from_millis(2));
         }
@@ -245,7 +247,8 @@ fn pump(
     let _ = to.shutdown(Shutdown::Both);
 }
 
-/// Counts down to nothing; whether it just got there. What never counts goes on doing so.
+/// Counts down, and returns whether the counter has just reached zero. A counter of `u64::MAX` stays
+/// unchanged.
 fn reaches_zero(counter: &AtomicU64, by: u64) -> bool {
     let next = |left| (left != u64::MAX).then(|| if left <= by { u64::MAX } else { left - by });
     let before = counter.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next);

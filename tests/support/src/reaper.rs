@@ -1,7 +1,8 @@
-//! Ends what the tests started, however the test process itself ends: a panic, an abort, a kill -9.
+//! Ends the processes that the tests started, however the test process itself ends: by a panic, an abort, or
+//! SIGKILL.
 //!
-//! Statics are never dropped, and a killed process runs nothing more; so a small shell holds the other end
-//! of a pipe, receives every process and folder, and cleans up when the pipe closes.
+//! Statics are never dropped, and a killed process cannot clean up. Therefore a small shell holds the other
+//! end of a pipe, receives the names of all processes and folders, and cleans up when the pipe closes.
 
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
@@ -51,17 +52,17 @@ fn register(line: &str) {
     writeln!(pipe, "{line}").expect("the reaper listens");
 }
 
-/// A process that must not outlive this one.
+/// Registers a process that must not outlive this one.
 pub(crate) fn process(pid: u32) {
     register(&format!("pid {pid}"));
 }
 
-/// A process that has ended; its number may soon be another's.
+/// Removes a process that has ended, since its identifier may be reused.
 pub(crate) fn ended(pid: u32) {
     register(&format!("gone {pid}"));
 }
 
-/// A folder that must not outlive this process.
+/// Registers a folder that must not outlive this process.
 pub(crate) fn folder(path: &Path) {
     register(&format!("dir {}", path.display()));
 }

@@ -1,5 +1,5 @@
-//! A real Redis of one's own: on a free port, without persistence, stopped by its number. In plain text or over
-//! TLS with a certificate made for it; `cluster.rs` makes a cluster of three.
+//! A real Redis on a free port, without persistence. It uses plain text, or TLS with a certificate that is
+//! created for it. `cluster.rs` starts a cluster of three.
 
 mod certificate;
 mod clock;
@@ -21,7 +21,7 @@ pub use sentinels::{RedisSentinel, RedisSentinels};
 enum RedisMode {
     Plain,
     Tls,
-    /// Of a cluster, whose nodes speak over this port among themselves.
+    /// Node of a cluster, with the port over which the nodes communicate.
     Node(u16),
 }
 
@@ -36,25 +36,25 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Starts one.
+    /// Starts a server.
     #[must_use]
     pub fn start() -> Self {
         Self::with_mode(RedisMode::Plain)
     }
 
-    /// Starts one with further options of redis-server's command line.
+    /// Starts a server with further options of redis-server's command line.
     #[must_use]
     pub fn with(options: &[&str]) -> Self {
         Self::launched(RedisMode::Plain, options)
     }
 
-    /// Starts one that speaks TLS alone, with a certificate for 127.0.0.1 by a CA of its own.
+    /// Starts a server that accepts only TLS, with a certificate for 127.0.0.1 by its own CA.
     #[must_use]
     pub fn tls() -> Self {
         Self::with_mode(RedisMode::Tls)
     }
 
-    /// Starts one that speaks TLS alone, with further options.
+    /// Starts a server that accepts only TLS, with further options.
     #[must_use]
     pub fn tls_with(options: &[&str]) -> Self {
         Self::launched(RedisMode::Tls, options)
@@ -77,38 +77,38 @@ impl Redis {
         redis
     }
 
-    /// The CA of its certificate, as a PEM file.
+    /// Returns the path of the PEM file with the CA of the server's certificate.
     #[must_use]
     pub fn ca(&self) -> PathBuf {
         self.folder.path().join(certificate::CA)
     }
 
-    /// URL of the server.
+    /// Returns the URL of the server.
     #[must_use]
     pub fn url(&self) -> String {
         let scheme = if self.mode == RedisMode::Tls { "rediss" } else { "redis" };
         format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
-    /// The port it listens on.
+    /// Returns the port of the server.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Puts its wall clock ahead of the machine's by these seconds, or back.
+    /// Sets the server's wall clock ahead of the machine's by these seconds; a negative number sets it back.
     pub fn set_clock(&self, ahead: i64) {
         clock::set(&self.folder, ahead);
     }
 
-    /// Runs a command, and answers what redis-cli prints.
+    /// Runs a command, and returns the output of redis-cli.
     pub fn cli(&self, words: &[&str]) -> String {
         let (port, ca) = (self.port.to_string(), self.ca().display().to_string());
         let tls: &[&str] = if self.mode == RedisMode::Tls { &["--tls", "--cacert", &ca] } else { &[] };
         cli(&[tls, &["-p", &port]].concat(), words)
     }
 
-    /// Number of commands of this name that were run.
+    /// Returns the number of commands of this name that the server has run.
     #[must_use]
     pub fn calls(&self, command: &str) -> u64 {
         let stats = self.cli(&["INFO", "commandstats"]);
@@ -116,22 +116,22 @@ impl Redis {
         line.and_then(|line| line.split(',').next()?.parse().ok()).unwrap_or(0)
     }
 
-    /// Stops it in the middle of what it does (SIGSTOP): connections stay open, nothing is answered.
+    /// Suspends the server (SIGSTOP): connections stay open, and no command is answered.
     pub fn freeze(&self) {
         self.server().signal(Signal::STOP);
     }
 
-    /// Lets a frozen server go on.
+    /// Resumes a suspended server.
     pub fn thaw(&self) {
         self.server().signal(Signal::CONT);
     }
 
-    /// Kills it.
+    /// Kills the server.
     pub fn kill(&self) {
         self.server().end(Signal::KILL);
     }
 
-    /// Starts it again after `kill`, empty, on the same port.
+    /// Starts the server again after `kill`, empty, on the same port.
     pub fn restart(&self) {
         *self.server() = launch(&self.folder, self.port, self.mode, &self.options);
         self.wait();
@@ -150,7 +150,7 @@ impl Redis {
     }
 }
 
-/// Runs redis-cli with these options, and answers what it prints.
+/// Runs redis-cli with these options, and returns its output.
 fn cli(options: &[&str], words: &[&str]) -> String {
     let output = Command::new(tools::tool("redis-cli")).args(options).args(words).output();
     let output = output.expect("redis-cli starts");

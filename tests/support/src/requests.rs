@@ -8,13 +8,13 @@ use tonic::Status;
 use crate::Caller;
 
 impl Caller {
-    /// Makes a tenant.
+    /// Creates a tenant.
     pub async fn tenant(&self, slug: &str, profile: &str, plan: &str) -> v1::Tenant {
         let made = self.try_tenant(slug, profile, plan).await;
         made.unwrap_or_else(|status| panic!("no tenant {slug}: {status:?}"))
     }
 
-    /// Tries to make a tenant.
+    /// Tries to create a tenant.
     pub async fn try_tenant(&self, slug: &str, profile: &str, plan: &str) -> Result<v1::Tenant, Status> {
         let ask = v1::CreateTenantRequest {
             slug: slug.to_owned(),
@@ -26,29 +26,29 @@ impl Caller {
         Ok(self.tenants().create_tenant(ask).await?.into_inner())
     }
 
-    /// Makes a key; answers it and its whole value.
+    /// Creates a key; returns it and its value.
     pub async fn key(&self, ask: v1::CreateKeyRequest) -> (v1::Key, String) {
         let made = self.try_key(ask).await;
         made.unwrap_or_else(|status| panic!("no key: {status:?}"))
     }
 
-    /// Tries to make a key.
+    /// Tries to create a key.
     pub async fn try_key(&self, ask: v1::CreateKeyRequest) -> Result<(v1::Key, String), Status> {
         let made = self.keys().create_key(ask).await?.into_inner();
         Ok((made.key.expect("a created key is returned"), made.secret))
     }
 
-    /// Makes a key with nothing particular about it.
+    /// Creates a key without optional attributes.
     pub async fn plain_key(&self, tenant: &str, environment: &str) -> (v1::Key, String) {
         self.key(key(tenant, environment)).await
     }
 
-    /// Makes a key that is granted these scopes, in `live`.
+    /// Creates a key with these scopes, in `live`.
     pub async fn scoped_key(&self, tenant: &str, scopes: &[&str]) -> (v1::Key, String) {
         self.key(scoped(tenant, scopes)).await
     }
 
-    /// Makes a user.
+    /// Creates a user.
     pub async fn user(&self, ask: v1::CreateUserRequest) -> v1::User {
         let made = self.tenants().create_user(ask).await;
         made.unwrap_or_else(|status| panic!("no user: {status:?}")).into_inner()
@@ -61,7 +61,7 @@ impl Caller {
         done.unwrap_or_else(|status| panic!("not revoked: {status:?}")).into_inner()
     }
 
-    /// Asks whether a call may pass.
+    /// Sends a Check.
     pub async fn check(&self, ask: v1::CheckRequest) -> v1::CheckResponse {
         let answer = self.checks().check(ask).await;
         answer.unwrap_or_else(|status| panic!("no answer: {status:?}")).into_inner()
@@ -81,7 +81,7 @@ impl Caller {
     }
 }
 
-/// A request for a key with nothing particular about it, to be changed where a test wants more.
+/// Returns a request for a key without optional attributes, which tests can add.
 #[must_use]
 pub fn key(tenant: &str, environment: &str) -> v1::CreateKeyRequest {
     v1::CreateKeyRequest {
@@ -92,14 +92,14 @@ pub fn key(tenant: &str, environment: &str) -> v1::CreateKeyRequest {
     }
 }
 
-/// A request for a key that is granted these scopes, in `live`.
+/// Returns a request for a key with these scopes, in `live`.
 #[must_use]
 pub fn scoped(tenant: &str, scopes: &[&str]) -> v1::CreateKeyRequest {
     let scopes = scopes.iter().map(|&scope| scope.to_owned()).collect();
     v1::CreateKeyRequest { scopes, ..key(tenant, "live") }
 }
 
-/// A request for a user with nothing particular about it, to be changed where a test wants more.
+/// Returns a request for a user without optional attributes, which tests can add.
 #[must_use]
 pub fn user(tenant: &str, (email, password): (&str, &str), role: &str) -> v1::CreateUserRequest {
     v1::CreateUserRequest {
@@ -111,13 +111,13 @@ pub fn user(tenant: &str, (email, password): (&str, &str), role: &str) -> v1::Cr
     }
 }
 
-/// A request for a token in exchange for a key.
+/// Returns a request for a token in exchange for a key.
 #[must_use]
 pub fn with_key(value: &str) -> v1::IssueJwtRequest {
     v1::IssueJwtRequest { grant: Some(Grant::ApiKey(value.to_owned())), ..v1::IssueJwtRequest::default() }
 }
 
-/// A mask of these fields, for a request that changes them.
+/// Returns a mask of these fields, for a request that changes them.
 #[must_use]
 pub fn field_mask(fields: &[&str]) -> FieldMask {
     FieldMask { paths: fields.iter().map(|&field| field.to_owned()).collect() }

@@ -1,4 +1,4 @@
-//! Short programs in other languages, with the libraries that people there use: they get JSON and answer JSON.
+//! Short programs in other languages, with their usual libraries: they read JSON and return JSON.
 
 use std::io::Write as _;
 use std::path::PathBuf;

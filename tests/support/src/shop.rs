@@ -1,12 +1,11 @@
 //! Common set-up of suites: a product that is served on one of the two databases, its tenants, its operator.
-//! What a suite asks of it from there on is its own.
 
 use latchkey_proto::v1::CheckRequest;
 use tonic::{Code, Status};
 
 use crate::{Caller, Latchkey, Postgres, Setup};
 
-/// A product with something of most things: what suites try that ask for nothing particular.
+/// A product with most features, for suites that need no special product.
 pub const SHOP: &str = r#"
 name = "shop"
 [credential]
@@ -66,7 +65,7 @@ pub enum Database {
 }
 
 impl Database {
-    /// A Latchkey on a new one.
+    /// Returns the settings of a Latchkey on a new database.
     #[must_use]
     pub fn setup(self) -> Setup {
         match self {
@@ -75,7 +74,7 @@ impl Database {
         }
     }
 
-    /// PostgreSQL without other replicas: there is no other lease to wait for.
+    /// Returns the settings of the only replica of a database: there is no other lease to wait for.
     #[must_use]
     pub fn single_replica(self) -> Setup {
         match self {
@@ -86,7 +85,7 @@ impl Database {
 }
 
 impl Setup {
-    /// Starts it with a profile and tenants of it; answers it and its operator.
+    /// Starts a Latchkey with a profile and tenants of it; returns it and a caller with the operators' key.
     pub async fn open(self, profile: &str, document: &str, tenants: &[&str]) -> (Latchkey, Caller) {
         let latchkey = self.profile(profile, document).start();
         let operator = latchkey.operator();
@@ -98,7 +97,7 @@ impl Setup {
     }
 }
 
-/// Returns true if a credential may call the items of [`SHOP`].
+/// Returns a Check of a call to the items of [`SHOP`].
 #[must_use]
 pub fn call(value: &str, method: &str) -> CheckRequest {
     CheckRequest {
@@ -110,7 +109,8 @@ pub fn call(value: &str, method: &str) -> CheckRequest {
     }
 }
 
-/// Asks until there is an answer. A machine that is busy with other tests may miss a deadline, which is none.
+/// Repeats a call until there is a response. On a machine that is busy with other tests, a call may miss its
+/// deadline.
 pub async fn answered<T, A>(mut ask: impl FnMut() -> A) -> Result<T, Status>
 where
     A: Future<Output = Result<T, Status>>,
@@ -123,8 +123,8 @@ where
     }
 }
 
-/// Runs each test on the embedded database and on PostgreSQL: with the [`Database`], or with what the suite makes
-/// of it, `on_both!(crate::Shop::open; one_test, another_test)`.
+/// Runs each test on the embedded database and on PostgreSQL: with the [`Database`], or with the fixture that the
+/// suite opens on it, `on_both!(crate::Shop::open; one_test, another_test)`.
 #[macro_export]
 macro_rules! on_both {
     ($open:path; $($test:ident),* $(,)?) => {
@@ -146,7 +146,7 @@ macro_rules! on_both {
     };
 }
 
-/// Runs each test with each of the two ways in which Envoy hands headers over: `headers` (the test gets `false`) and
+/// Runs each test with each of the two ways in which Envoy sends headers: `headers` (the test gets `false`) and
 /// `encode_raw_headers` (`true`).
 #[macro_export]
 macro_rules! both_ways {

@@ -1,5 +1,5 @@
-//! SQL past the program, as someone with the database's password would: psql for PostgreSQL, and Python's own
-//! module for SQLite.
+//! SQL that bypasses the program, as a person with the database's password can run it: by psql for
+//! PostgreSQL, and by Python's own module for SQLite.
 
 use std::path::Path;
 use std::process::Command;
@@ -22,7 +22,7 @@ with sqlite3.connect(sys.argv[2]) as to:
 ";
 
 impl Latchkey {
-    /// Copies its SQLite database while it runs, as `sqlite3 FILE ".backup COPY"` does.
+    /// Copies the server's SQLite database while it runs, as `sqlite3 FILE ".backup COPY"` does.
     pub fn backup(&self, copy: &Path) {
         let url = self.setting("LATCHKEY_DATABASE_URL");
         let path = url.strip_prefix("sqlite://").expect("SQLite has files to copy");
@@ -32,7 +32,8 @@ impl Latchkey {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// Runs statements, separated by semicolons, in its database; answers the rows, with `|` between columns.
+    /// Runs statements, separated by semicolons, in the server's database; returns the rows, with `|` between
+    /// columns.
     pub fn sql(&self, statements: &str) -> String {
         let url = self.setting("LATCHKEY_DATABASE_URL");
         let mut command = match url.strip_prefix("sqlite://") {
@@ -80,7 +81,7 @@ pub fn dump_database(url: &str) -> String {
     text.lines().filter(|line| !line.starts_with('\\')).flat_map(|line| [line, "\n"]).collect()
 }
 
-/// Makes the contents of an empty database from SQL.
+/// Fills an empty database by SQL.
 pub fn load_database(url: &str, sql: &Path) {
     let mut command = match url.strip_prefix("sqlite://") {
         None => {

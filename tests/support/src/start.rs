@@ -9,7 +9,7 @@ use crate::{Folder, Process};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     Here,
-    /// In a network namespace of its own: only Unix sockets lead out of it.
+    /// In a network namespace of its own, from which only Unix sockets can be reached.
     Elsewhere,
 }
 
@@ -44,7 +44,7 @@ impl Start {
     }
 }
 
-/// The built program of the same cargo profile as the test that runs.
+/// Returns the path of the program that was built with the same cargo profile as the running test.
 #[must_use]
 pub fn program() -> PathBuf {
     let test = std::env::current_exe().expect("a test knows where it is");

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// The workspace's folder.
+/// Returns the workspace's folder.
 pub(crate) fn workspace() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(2).expect("this package lies in tests/support").to_path_buf()
@@ -13,7 +13,7 @@ fn on_path(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
-/// A tool that scripts/setup lays into `.tools/bin`, or that the machine has.
+/// Returns a tool that scripts/setup installs into `.tools/bin`, or that the machine has.
 #[must_use]
 pub fn tool(name: &str) -> PathBuf {
     let own = workspace().join(".tools/bin").join(name);
@@ -21,20 +21,21 @@ pub fn tool(name: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("{name} is missing: run scripts/setup"))
 }
 
-/// The folder of a library that scripts/setup lays into `.tools`, where this file of it is there.
+/// Returns the folder of a library that scripts/setup installs into `.tools`; panics if this file of it is
+/// missing.
 pub(crate) fn library(name: &str, file: &str) -> PathBuf {
     let folder = workspace().join(".tools").join(name);
     assert!(folder.join(file).is_file(), "{name}'s {file} is missing: run scripts/setup");
     folder
 }
 
-/// The folder with the libraries of Node.
+/// Returns the folder with the libraries of Node.
 #[must_use]
 pub fn node_modules() -> PathBuf {
     library("node", "node_modules/express/package.json").join("node_modules")
 }
 
-/// The folder with the newest PostgreSQL server's programs.
+/// Returns the folder with the newest PostgreSQL server's programs.
 #[must_use]
 pub fn postgres() -> PathBuf {
     let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();

@@ -1,5 +1,5 @@
-//! The service behind the proxy: it answers every request with what reached it, as JSON, and counts them.
-//! Written by hand, because a library would merge, sort or repair what was received.
+//! The service behind the proxy. It responds to every request with the received request as JSON, and counts
+//! the requests. It parses requests by itself, because a library would merge, sort or correct headers.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::http::Answer;
 
-/// A running echo.
+/// A running echo service.
 #[derive(Debug)]
 pub struct Upstream {
     port: u16,
@@ -18,7 +18,7 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Starts one; it ends with the test process.
+    /// Starts an echo service, which ends with the test process.
     #[must_use]
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
@@ -34,13 +34,13 @@ impl Upstream {
         Self { port, seen }
     }
 
-    /// Address that it listens on.
+    /// Returns the port that it listens on.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Number of requests that have reached it.
+    /// Returns the number of requests that have reached it.
     #[must_use]
     pub fn seen(&self) -> usize {
         self.seen.load(Ordering::SeqCst)
@@ -95,27 +95,27 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Value> {
 pub struct Echo(Value);
 
 impl Echo {
-    /// Reads the answer of an allowed request.
+    /// Reads the response to an allowed request.
     #[must_use]
     pub fn of(answer: &Answer) -> Self {
         assert_eq!(answer.status, 200, "not allowed: {answer:?}");
         Self(answer.json())
     }
 
-    /// The path with its query, as it arrived.
+    /// Returns the path with its query, as it arrived.
     #[must_use]
     pub fn path(&self) -> &str {
         self.0["path"].as_str().expect("the echo tells the path")
     }
 
-    /// Every value of a header, in order.
+    /// Returns every value of a header, in order.
     #[must_use]
     pub fn all(&self, name: &str) -> Vec<&str> {
         let headers = self.0["headers"].as_array().into_iter().flatten();
         headers.filter(|pair| pair[0] == name).filter_map(|pair| pair[1].as_str()).collect()
     }
 
-    /// The whole echo as text, to look for what must not be in it.
+    /// Returns the whole echo as text, to search it for values that must not be in it.
     #[must_use]
     pub fn text(&self) -> String {
         self.0.to_string()

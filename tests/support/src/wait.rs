@@ -1,5 +1,5 @@
 //! Waiting for a condition that another process or task brings about. Each wait has a deadline and panics with
-//! words when it passes, so that a test never needs a fixed sleep.
+//! a message when it passes, so that a test never needs a fixed sleep.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 /// Deadline of a wait that names none. A disk that is busy with the files of a build can hold up a write for half a minute.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// Pause between two looks at a condition.
+/// Pause between two evaluations of a condition.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Asks until there is an answer; panics with `what` after a minute.
+/// Calls `ask` until it returns a value; panics with `what` after a minute.
 pub fn eventually<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
     eventually_for(what, DEADLINE, ask)
 }
 
-/// Asks until there is an answer; panics with `what` when the time is up.
+/// Calls `ask` until it returns a value; panics with `what` when the time is up.
 pub fn eventually_for<T>(what: &str, time: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
@@ -29,13 +29,13 @@ pub fn eventually_for<T>(what: &str, time: Duration, mut ask: impl FnMut() -> Op
     }
 }
 
-/// Asks until there is an answer, without blocking the runtime; panics with `what` after a minute.
+/// Calls `ask` until it returns a value, without blocking the runtime; panics with `what` after a minute.
 pub async fn eventually_async<T>(what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
     patiently_async(what, DEADLINE, ask).await
 }
 
-/// Asks until there is an answer, without blocking the runtime; panics with `what` when the time is up, even in the
-/// middle of a question.
+/// Calls `ask` until it returns a value, without blocking the runtime; panics with `what` when the time is up, even
+/// if a call of `ask` is not finished.
 pub async fn patiently_async<T>(what: &str, time: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let answered = async {
         loop {
@@ -48,24 +48,24 @@ pub async fn patiently_async<T>(what: &str, time: Duration, mut ask: impl AsyncF
     tokio::time::timeout(time, answered).await.unwrap_or_else(|_| panic!("waited {time:?}: {what}"))
 }
 
-/// Counters of what several tasks have done, by which a test waits until all of them go on.
+/// Counters of the work of several tasks, by which a test waits until all of them make progress.
 #[derive(Debug, Default)]
 pub struct Progress(Vec<Arc<AtomicUsize>>);
 
 impl Progress {
-    /// Returns a new counter, for one more task to count up.
+    /// Returns a new counter for one more task, which increments it.
     pub fn counter(&mut self) -> Arc<AtomicUsize> {
         let counter = Arc::default();
         self.0.push(Arc::clone(&counter));
         counter
     }
 
-    /// Waits until each task has counted so far; panics with `what` after a minute.
+    /// Waits until each task's counter has reached `count`; panics with `what` after a minute.
     pub async fn all_reach(&self, what: &str, count: usize) {
         self.all_exceed(what, &vec![0; self.0.len()], count).await;
     }
 
-    /// Waits until each task has counted so many more; panics with `what` after a minute.
+    /// Waits until each task's counter has grown by this number; panics with `what` after a minute.
     pub async fn all_advance(&self, what: &str, by: usize) {
         self.all_exceed(what, &self.counts(), by).await;
     }

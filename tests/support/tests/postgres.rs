@@ -1,4 +1,4 @@
-//! The PostgreSQL that the tests get is a real one, and can be stopped in every way.
+//! Tests of the PostgreSQL server that tests start: it is a real one, and can be stopped in every way.
 
 use latchkey_testing::Postgres;
 

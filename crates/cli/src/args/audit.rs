@@ -20,7 +20,7 @@ pub(crate) enum AuditCommand {
     /// Check that nothing in the log was changed, deleted, moved or cut off
     ///
     /// Every event is checked against the hash of the one before, and against what the server has anchored
-    /// elsewhere (its setting `audit_anchor`). Exits with 1 where something does not fit, and says where.
+    /// elsewhere (its setting `audit_anchor`). Exits with 1 if an event does not match, and prints which one.
     Verify {
         /// Anchor of the log at an earlier time, as this command or the server's log printed it; may be repeated
         #[arg(long = "anchor", value_parser = anchor, value_name = "SEQUENCE:HASH")]
@@ -42,13 +42,13 @@ pub(crate) struct EventArgs {
     /// Before this time
     #[arg(long, value_parser = time, value_name = "TIME")]
     pub(crate) until: Option<Timestamp>,
-    /// Done by this key, user or certificate, as the column ACTOR shows it
+    /// Key, user or certificate that acted, as the column ACTOR shows it
     #[arg(long, default_value = "", hide_default_value = true, value_name = "ID")]
     pub(crate) actor: String,
-    /// This action alone, as in key.revoke; key.* for all that begin so
+    /// Only this action, such as key.revoke; key.* for all actions with this prefix
     #[arg(long, default_value = "", hide_default_value = true)]
     pub(crate) action: String,
-    /// Done to this, as the column TARGET shows it
+    /// Target of the action, as the column TARGET shows it
     #[arg(long, default_value = "", hide_default_value = true, value_name = "ID")]
     pub(crate) target: String,
 }

@@ -10,12 +10,12 @@ use super::value::pair;
 /// Arguments of one Check.
 #[derive(Args, Debug)]
 pub(crate) struct CheckArgs {
-    /// The API key or JWT that is asked about
+    /// The API key or JWT to check
     pub(crate) credential: Option<Secret>,
-    /// A file that holds it; "-" reads standard input
+    /// A file that holds the API key or JWT; "-" reads standard input
     #[arg(long, value_name = "FILE", conflicts_with = "credential")]
     pub(crate) credential_file: Option<PathBuf>,
-    /// The profile to judge by; the credential's tenant's by default
+    /// The profile to decide by; by default that of the credential's tenant
     #[arg(long, default_value = "", hide_default_value = true)]
     pub(crate) profile: String,
     /// The tenant that the caller claims, by id or slug
@@ -30,16 +30,16 @@ pub(crate) struct CheckArgs {
     /// The HTTP path; without one the call matches no route
     #[arg(long, default_value = "", hide_default_value = true)]
     pub(crate) path: String,
-    /// Ask about the credential, its scopes and limits, and not about a route
+    /// Check only the credential, its scopes and its limits, without a route
     #[arg(long, conflicts_with = "path")]
     pub(crate) scopes_only: bool,
-    /// A scope that is needed on top of the route's; may be repeated
+    /// A scope that is needed in addition to the route's; may be repeated
     #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
     pub(crate) scopes: Vec<String>,
     /// Resource that the request touches, as in `merchant=m_1`; may be repeated
     #[arg(long, value_parser = pair, value_name = "NAME=ID")]
     pub(crate) resource: Vec<(String, String)>,
-    /// The rate-limit class, where no route decides it
+    /// The rate class, if no route decides it
     #[arg(long, default_value = "", hide_default_value = true, value_name = "CLASS")]
     pub(crate) rate_class: String,
     /// Tokens that the call costs; 1 by default
@@ -48,10 +48,10 @@ pub(crate) struct CheckArgs {
     /// The client's address
     #[arg(long, default_value = "", hide_default_value = true, value_name = "IP")]
     pub(crate) source_ip: String,
-    /// Carried into logs and audit
+    /// Identifier of the request, for logs and the audit log
     #[arg(long, default_value = "", hide_default_value = true, value_name = "ID")]
     pub(crate) request_id: String,
-    /// Take the tokens and count the use, as a real call does
+    /// Charge the rate limits and count the use, as a real call does
     #[arg(long = "charge", alias = "spend")]
     pub(crate) spend: bool,
 }

@@ -1,5 +1,5 @@
-//! Every command that a page shows is one: its words and flags are those of the program. What stands for something
-//! (`ID`, `…`) is taken for a value.
+//! Test that every command in the documentation is valid: its subcommands and flags are those of the program.
+//! Placeholders (`ID`, `…`) are taken as values.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 
 use super::Cli;
 
-/// Marker of the beginning of the program's own text.
+/// Beginning of a command of this program.
 const ME: &str = "latchkey ";
 
 fn pages() -> Vec<PathBuf> {
@@ -18,7 +18,7 @@ fn pages() -> Vec<PathBuf> {
     paths.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect()
 }
 
-/// Commands: lines of blocks of code, and what stands between ticks.
+/// Returns the commands of a page: lines of code blocks, and inline code.
 fn commands(page: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (n, part) in page.split("```").enumerate() {
@@ -29,7 +29,7 @@ fn commands(page: &str) -> Vec<String> {
         }
     }
     found.retain_mut(|line| {
-        // What is set before it, and what it is put into.
+        // Variables may be set before the command, and it may be in `$(…)`.
         let start = line.find(ME).filter(|at| {
             let before = line[..*at].trim_end_matches([' ', '$', '(']);
             before.is_empty() || before.split_whitespace().all(|word| word.contains('='))
@@ -42,7 +42,7 @@ fn commands(page: &str) -> Vec<String> {
     found
 }
 
-/// Words as a shell parts them, as far as pages go; what isn't the program's own ends them.
+/// Splits a command into words as a shell does, as far as the pages need it. A pipe, redirection or comment ends it.
 fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut quote = None;

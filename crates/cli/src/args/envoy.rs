@@ -13,10 +13,10 @@ pub(crate) struct DoctorArgs {
     /// An Envoy's bootstrap file, or its admin address (http://HOST:PORT); may be repeated
     #[arg(long, value_name = "FILE|URL")]
     pub(crate) envoy: Vec<String>,
-    /// A profile that is in force: what Envoy sends is compared with what it looks at; may be repeated
+    /// A profile in force: what Envoy sends is compared with what the profile reads; needs --envoy; may be repeated
     #[arg(long, value_name = "FILE")]
     pub(crate) profile: Vec<PathBuf>,
-    /// Look at Envoy alone
+    /// Check Envoy only
     #[arg(long)]
     pub(crate) envoy_only: bool,
     #[command(flatten)]
@@ -127,7 +127,7 @@ impl std::str::FromStr for Admin {
     }
 }
 
-/// Parses an address that Envoy listens on, which it does not look up: an IP address and a port.
+/// Parses an address that Envoy listens on: an IP address and a port, since Envoy resolves no host name there.
 fn own_address(text: &str) -> Result<HostPort, String> {
     let place = text.parse::<HostPort>().ok().filter(HostPort::is_ip);
     place.ok_or_else(|| "write IP:PORT, such as 127.0.0.1:8080, or 0.0.0.0:8080 for every address".to_owned())

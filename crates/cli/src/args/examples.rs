@@ -1,5 +1,5 @@
-//! An example or two for every command, shown at the end of its `--help`. One table, so that none is forgotten: a
-//! test holds it against the commands that there are.
+//! Examples of every command, shown at the end of its `--help`. A test compares the table with the commands of the
+//! program.
 
 use clap::Command;
 
@@ -172,7 +172,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// With the examples where they belong.
+/// Returns the command line with the examples in the help of each command.
 pub(crate) fn with_examples(command: Command) -> Command {
     EXAMPLES.iter().fold(command, |command, (path, lines)| {
         let word = if lines.len() == 1 { "Example" } else { "Examples" };
@@ -181,7 +181,7 @@ pub(crate) fn with_examples(command: Command) -> Command {
 }
 
 fn add(command: Command, path: &str, text: &str) -> Command {
-    // One that isn't there would be made; the test below tells of it.
+    // `mut_subcommand` would add a command that does not exist; the test below finds that.
     match path.split_once(' ') {
         Some((first, rest)) => command.mut_subcommand(first, |inner| add(inner, rest, text)),
         None => command.mut_subcommand(path, |inner| inner.after_help(text.to_owned())),
@@ -220,7 +220,7 @@ mod tests {
         }
     }
 
-    /// As a shell would split it, as far as the examples go.
+    /// Splits a line into words as a shell does, as far as the examples need it.
     fn words(line: &str) -> Vec<String> {
         let (mut words, mut quoted) = (vec![String::new()], false);
         for character in line.trim().chars() {

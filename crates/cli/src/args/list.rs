@@ -8,10 +8,10 @@ use super::value::{pair, time};
 /// Page of a long list.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct PageArgs {
-    /// At most so many
+    /// Maximum number of entries
     #[arg(long, default_value_t = 100, value_name = "N")]
     pub(crate) page_size: i32,
-    /// Go on where an earlier page ended
+    /// Continue after an earlier page, whose output has this token
     #[arg(long, default_value = "", hide_default_value = true, value_name = "TOKEN")]
     pub(crate) page_token: String,
 }
@@ -63,10 +63,10 @@ pub(crate) struct ListKeysArgs {
     /// Only keys in this state; several may be given
     #[arg(long = "state", value_enum, value_delimiter = ',')]
     pub(crate) states: Vec<State>,
-    /// Keys with this binding alone; may be repeated
+    /// Only keys with this binding; may be repeated
     #[arg(long = "binding", value_parser = pair, value_name = "NAME=ID")]
     pub(crate) bindings: Vec<(String, String)>,
-    /// Keys with this scope; may be repeated, for keys with all of them
+    /// Only keys with this scope; may be repeated, for keys with all of them
     #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
     pub(crate) scopes: Vec<String>,
     /// The id of the key or user that created the keys
@@ -80,7 +80,7 @@ pub(crate) struct ListKeysArgs {
     /// Last used before this time
     #[arg(long, value_parser = time, value_name = "TIME")]
     pub(crate) last_used_before: Option<Timestamp>,
-    /// Never used; with --last-used-before or --last-used-after, these as well
+    /// Never used; with --last-used-before or --last-used-after, in addition to the keys that these select
     #[arg(long)]
     pub(crate) never_used: bool,
     /// Expires at this time or later
@@ -89,10 +89,10 @@ pub(crate) struct ListKeysArgs {
     /// Expires before this time
     #[arg(long, value_parser = time, value_name = "TIME")]
     pub(crate) expires_before: Option<Timestamp>,
-    /// Never expires; with --expires-before or --expires-after, these as well
+    /// Never expires; with --expires-before or --expires-after, in addition to the keys that these select
     #[arg(long)]
     pub(crate) never_expires: bool,
-    /// created, name, `last_used` or expires; " desc" behind it for the reverse order
+    /// Order: created, name, `last_used` or expires; add " desc" for the reverse order
     #[arg(long, default_value = "", hide_default_value = true, value_name = "ORDER")]
     pub(crate) order_by: String,
     #[command(flatten)]
@@ -135,7 +135,7 @@ pub(crate) struct ListTenantsArgs {
     pub(crate) plan: String,
     #[command(flatten)]
     pub(crate) created: CreatedArgs,
-    /// created, slug or name; " desc" behind it for the reverse order
+    /// Order: created, slug or name; add " desc" for the reverse order
     #[arg(long, default_value = "", hide_default_value = true, value_name = "ORDER")]
     pub(crate) order_by: String,
     #[command(flatten)]
@@ -180,7 +180,7 @@ pub(crate) struct ListUsersArgs {
     pub(crate) state: Option<UserState>,
     #[command(flatten)]
     pub(crate) created: CreatedArgs,
-    /// created or email; " desc" behind it for the reverse order
+    /// Order: created or email; add " desc" for the reverse order
     #[arg(long, default_value = "", hide_default_value = true, value_name = "ORDER")]
     pub(crate) order_by: String,
     #[command(flatten)]

@@ -1,5 +1,5 @@
-//! Values that begin with a hyphen and a digit, such as `-1s`. They would be taken for flags, although no flag begins with
-//! a digit: joined to the flag before them, they are refused as the values that they are.
+//! Values that begin with a hyphen and a digit, such as `-1s`. The parser would take them for flags, although no flag
+//! begins with a digit. They are joined to the flag before them, so that they are refused as invalid values.
 
 use std::ffi::OsString;
 

@@ -11,7 +11,7 @@ use super::value::{span, time};
 /// Actions on operators' keys.
 #[derive(Debug, Subcommand)]
 pub(crate) enum OperatorCommand {
-    /// Make an operator's key; its value is shown this once
+    /// Create an operator's key; its value is shown only once
     ///
     /// The value is written to a file that only its owner can read (--secret-file), or printed on a terminal. Elsewhere it
     /// is printed only with --secret-only or --show-secret. --key-file works like --secret-file if it names a file that
@@ -25,7 +25,7 @@ pub(crate) enum OperatorCommand {
         #[command(flatten)]
         page: PageArgs,
     },
-    /// End an operator's key for good; returns when no replica admits it any more
+    /// Revoke an operator's key permanently; returns when no replica admits it any more
     Revoke {
         /// Id of the key
         id: String,
@@ -38,7 +38,7 @@ pub(crate) enum OperatorCommand {
 /// A new operator's key.
 #[derive(Args, Debug)]
 pub(crate) struct CreateOperatorArgs {
-    /// 1 to 128 characters, for people
+    /// Name for people, 1 to 128 characters
     #[arg(long)]
     pub(crate) name: String,
     /// Rights of the key; each role has the rights of the ones before it
@@ -50,7 +50,7 @@ pub(crate) struct CreateOperatorArgs {
     /// Lifetime of the key
     #[arg(long, value_parser = span, value_name = "SPAN")]
     pub(crate) ttl: Option<Duration>,
-    /// A network that may use it; may be repeated
+    /// A network from which the key may be used; may be repeated
     #[arg(long = "network", value_name = "CIDR", value_delimiter = ',')]
     pub(crate) networks: Vec<String>,
     /// Write the value to this new file, with mode 0600

@@ -26,7 +26,7 @@ pub(crate) struct ChangeArgs {
     /// Do not ask before a profile is changed
     #[arg(short, long)]
     pub(crate) yes: bool,
-    /// Apply even what makes keys or users invalid, or takes scopes or plans away; still asks without --yes
+    /// Also apply changes that make keys or users invalid, or remove scopes or plans; still asks without --yes
     #[arg(long)]
     pub(crate) force: bool,
     /// Reason of the change, kept with the version and in the audit log
@@ -96,22 +96,22 @@ pub(crate) enum ProfileCommand {
         #[command(flatten)]
         change: ChangeArgs,
     },
-    /// Say what is wrong, and what is likely a mistake, in documents; no server is needed
+    /// Report errors and likely mistakes in documents; no server is needed
     ///
-    /// Errors and warnings name file, line and column. Exits with 2 where a document would be refused, or where there are
+    /// Errors and warnings name file, line and column. Exits with 2 if a document would be refused, or if there are
     /// warnings and --strict is given.
     Lint {
         #[command(flatten)]
         documents: DocumentArgs,
-        /// Exit with 2 where there are warnings
+        /// Exit with 2 if there are warnings
         #[arg(long)]
         strict: bool,
     },
-    /// Run the examples that documents carry, at a gate in memory; no server is needed
+    /// Run the examples in documents against a gate in memory; no server is needed
     ///
-    /// Exits with 1 where an example does not go as the document promises.
+    /// Exits with 1 if an example has another result than the document states.
     Test(DocumentArgs),
-    /// Secrets by which another system made the HMACs of its keys
+    /// Secrets with which another system computed the HMACs of its keys
     #[command(subcommand)]
     Secret(ProfileSecretCommand),
 }

@@ -1,4 +1,4 @@
-//! The settings' flags, made from one table: `latchkey_config::definitions`.
+//! Flags of the settings, generated from the table in `latchkey_config::definitions`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ pub(crate) struct SettingsArgs {
 }
 
 impl SettingsArgs {
-    /// Together with the environment and the file.
+    /// Returns the sources of settings: these flags, the environment, and the settings file.
     pub(crate) fn sources(&self) -> ConfigSources {
         ConfigSources::from_process(self.config.as_deref(), self.flags.clone())
     }
@@ -31,7 +31,7 @@ fn arguments(setting: &'static Setting) -> impl Iterator<Item = Arg> {
     setting.names().into_iter().map(|name| argument(setting, &name))
 }
 
-/// A flag for each name. Former names are understood and not shown.
+/// Returns the flag for a name. Former names are accepted and not shown.
 fn argument(setting: &Setting, name: &Name) -> Arg {
     let argument = Arg::new(name.key.clone()).long(name.flag()).hide(name.alias);
     if name.file {

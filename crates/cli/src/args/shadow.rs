@@ -11,7 +11,8 @@ use super::value::time;
 pub(crate) enum ShadowCommand {
     /// Show who would have been denied, where and why, the most frequent first
     ///
-    /// Calls that passed, since what would have denied them is in shadow (`enforce = "shadow"` in the profile).
+    /// Counts calls that were allowed only because the rule that denies them is in shadow (`enforce = "shadow"` in the
+    /// profile).
     Report(ReportArgs),
 }
 

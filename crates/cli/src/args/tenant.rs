@@ -8,7 +8,7 @@ use super::value::pair;
 /// Actions on tenants.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TenantCommand {
-    /// Make a tenant
+    /// Create a tenant
     Create(CreateTenantArgs),
     /// Show a tenant
     Get {
@@ -21,7 +21,7 @@ pub(crate) enum TenantCommand {
     List(Box<ListTenantsArgs>),
     /// Change display name, plan or rate limits
     Update(UpdateTenantArgs),
-    /// Deny every credential of a tenant; returns when that holds everywhere
+    /// Deny every credential of a tenant; returns when every replica denies them
     Suspend {
         /// Id or slug of the tenant
         tenant: String,
@@ -34,7 +34,7 @@ pub(crate) enum TenantCommand {
         /// Id or slug of the tenant
         tenant: String,
     },
-    /// Delete a tenant with its keys and users; returns when none of them is admitted anywhere and all are erased
+    /// Delete a tenant with its keys and users; returns when no replica admits any of them and all are erased
     Delete {
         /// Id or slug of the tenant
         tenant: String,
@@ -49,16 +49,16 @@ pub(crate) enum TenantCommand {
 pub(crate) struct CreateTenantArgs {
     /// Lower-case letters, digits and hyphens, 3 to 63 characters, unique
     pub(crate) slug: String,
-    /// The profile that its keys are judged by
+    /// Profile of the tenant
     #[arg(long)]
     pub(crate) profile: String,
-    /// For people
+    /// Display name, for people
     #[arg(long, default_value = "", hide_default_value = true, value_name = "NAME")]
     pub(crate) display_name: String,
     /// Plan of the profile
     #[arg(long, default_value = "", hide_default_value = true)]
     pub(crate) plan: String,
-    /// Replaces the plan's buckets of a class, as in default="key 100/min; tenant 1000/min"
+    /// Replace the plan's buckets of a class, as in default="key 100/min; tenant 1000/min"
     #[arg(long = "rate-limit", value_parser = pair, value_name = "CLASS=LIMITS")]
     pub(crate) rate_limits: Vec<(String, String)>,
 }
@@ -67,7 +67,7 @@ pub(crate) struct CreateTenantArgs {
 #[derive(Args, Debug)]
 #[group(required = true, multiple = true, id = "change")]
 pub(crate) struct TenantChange {
-    /// For people
+    /// Display name, for people
     #[arg(long, value_name = "NAME")]
     pub(crate) display_name: Option<String>,
     /// Plan of the profile; "" for none

@@ -17,7 +17,7 @@ pub(crate) struct UsageArgs {
     /// The keys, tenants or profiles with the most calls, in place of hours
     #[arg(long, value_enum, value_name = "WHAT")]
     pub(crate) top: Option<UsageTop>,
-    /// At most so many keys, tenants or profiles
+    /// Maximum number of keys, tenants or profiles
     #[arg(long, default_value_t = 10, value_name = "N", requires = "top")]
     pub(crate) limit: i32,
     /// From the hour of this time on; all that is kept by default

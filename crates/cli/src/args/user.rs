@@ -11,7 +11,7 @@ use super::value::pair;
 /// line, others would see it.
 #[derive(Debug, Subcommand)]
 pub(crate) enum UserCommand {
-    /// Make a user
+    /// Create a user
     Create {
         /// The e-mail address, unique in the tenant
         email: String,
@@ -24,22 +24,22 @@ pub(crate) enum UserCommand {
         /// A file that holds the password; "-" reads standard input
         #[arg(long, default_value = "-", value_name = "FILE")]
         password_file: PathBuf,
-        /// Confines the user to a resource, as in `merchant=m_1`; may be repeated
+        /// Confine the user to a resource, as in `merchant=m_1`; may be repeated
         #[arg(long = "binding", value_parser = pair, value_name = "NAME=ID")]
         bindings: Vec<(String, String)>,
-        /// Confines the user to one environment; every one by default
+        /// Confine the user to one environment; every environment by default
         #[arg(long, default_value = "", hide_default_value = true)]
         environment: String,
     },
-    /// Change role, bindings or environment, or switch a user on again
+    /// Change role, bindings or environment, or enable a user again
     ///
-    /// Every token that the user had is over when the call returns; switching on again ends none.
+    /// All tokens that the user had are invalid when the command returns; enabling a user again ends none.
     Update(UpdateUserArgs),
     /// Show and find users, newest first
     ///
     /// All conditions that are given must hold.
     List(Box<ListUsersArgs>),
-    /// Set a user's password; every token that the user had is over when the call returns
+    /// Set a user's password; every token of the user is invalid when the command returns
     SetPassword {
         /// The user's id
         id: String,
@@ -47,12 +47,12 @@ pub(crate) enum UserCommand {
         #[arg(long, default_value = "-", value_name = "FILE")]
         password_file: PathBuf,
     },
-    /// Switch a user off, with every token that the user has
+    /// Disable a user; every token of the user becomes invalid
     Disable {
         /// The user's id
         id: String,
     },
-    /// Delete a user, with e-mail address, password and every token
+    /// Delete a user, with e-mail address, password and tokens
     Delete {
         /// The user's id
         id: String,
@@ -81,13 +81,13 @@ pub(crate) struct UserChange {
     /// All resources that the user is confined to, as in `merchant=m_1`; may be repeated
     #[arg(long = "binding", value_parser = pair, value_name = "NAME=ID", conflicts_with = "no_bindings")]
     pub(crate) bindings: Vec<(String, String)>,
-    /// Confined to no resource
+    /// Confine the user to no resource
     #[arg(long)]
     pub(crate) no_bindings: bool,
     /// The one environment that the user is confined to; "" for every one
     #[arg(long)]
     pub(crate) environment: Option<String>,
-    /// Switch the user off (true) or on again (false)
+    /// Disable the user (true), or enable the user again (false)
     #[arg(long, value_name = "BOOL")]
     pub(crate) disabled: Option<bool>,
 }

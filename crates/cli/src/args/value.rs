@@ -3,7 +3,7 @@
 use latchkey_proto::v1::AuditAnchor;
 use prost_types::{Duration, Timestamp};
 
-/// `name=value`.
+/// Parses `name=value`.
 pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
@@ -16,7 +16,7 @@ const TIMESTAMP_SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_4
 /// Largest number of seconds of a `google.protobuf.Duration`.
 const LONGEST_SPAN: i64 = 315_576_000_000;
 
-/// RFC 3339, or a day.
+/// Parses a time in RFC 3339, or a day.
 pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
     let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
     let remedy = |_| "write a time such as 2027-01-31T12:00:00Z, or a day".to_owned();
@@ -28,7 +28,7 @@ pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
     }
 }
 
-/// `90s`, `15m`, `24h`, `30d`.
+/// Parses a span: `90s`, `15m`, `24h` or `30d`.
 pub(super) fn span(text: &str) -> Result<Duration, String> {
     let remedy = || "write a span such as 90s, 15m, 24h or 30d".to_owned();
     let (count, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(remedy)?;
@@ -49,7 +49,7 @@ pub(super) fn span(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// `SEQUENCE:HASH`, the hash in 64 hexadecimal digits.
+/// Parses `SEQUENCE:HASH`, with the hash in 64 hexadecimal digits.
 pub(super) fn anchor(text: &str) -> Result<AuditAnchor, String> {
     let remedy = || "write SEQUENCE:HASH, the hash in 64 hexadecimal digits".to_owned();
     let (sequence, digits) = text.split_once([':', ' ']).ok_or_else(remedy)?;

@@ -24,7 +24,7 @@ pub(super) async fn run(globals: &Globals, args: ApplyArgs) -> Result<(), CliErr
     Ok(())
 }
 
-/// The files themselves, and the .toml files of folders, by name.
+/// Returns the given files, and the .toml files of given folders by name.
 pub(super) fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     let mut files = Vec::new();
     for path in given {

@@ -27,7 +27,7 @@ pub(super) async fn run(globals: &Globals, command: AuditCommand) -> Result<(), 
             Ok(())
         }
         AuditCommand::Verify { anchors } => {
-            // A log of years takes its time.
+            // The verification of a large log takes long.
             let server = Server::with_long_timeout(globals).await?;
             let ask = v1::VerifyAuditLogRequest { anchors };
             let state = server.audit().verify_audit_log(ask).await?.into_inner();
@@ -41,7 +41,7 @@ pub(super) async fn run(globals: &Globals, command: AuditCommand) -> Result<(), 
     }
 }
 
-/// Page by page, so that a long log needs no more memory than a short one.
+/// Writes the events page by page, so that a long log needs no more memory than a short one.
 async fn export(globals: &Globals, which: EventArgs) -> Result<(), CliError> {
     let mut audit = Server::of(globals).await?.audit();
     let mut ask = v1::ListAuditEventsRequest { page_size: PAGE, ..events(which) };

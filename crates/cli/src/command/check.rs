@@ -1,4 +1,4 @@
-//! `latchkey check`: one question with `explain`, and the answer step by step.
+//! `latchkey check`: sends one Check with `explain`, and prints the decision with the steps of the gate.
 
 use std::fmt::Write as _;
 
@@ -15,7 +15,7 @@ pub(super) async fn run(globals: &Globals, args: CheckArgs) -> Result<(), CliErr
     show(globals.output, &answer)?;
     match answer.decision() {
         v1::Decision::Allow => Ok(()),
-        // A field of the request is wrong, which says nothing of the credential. The answer names it.
+        // An invalid field of the request says nothing about the credential. The response names the field.
         v1::Decision::Deny if answer.reason() == v1::Reason::MalformedRequest => Err(CliError::Findings(2)),
         v1::Decision::Deny | v1::Decision::Unspecified => Err(CliError::Denied),
     }

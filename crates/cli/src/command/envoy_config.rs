@@ -1,5 +1,5 @@
-//! `latchkey envoy-config`: an Envoy configuration that asks Latchkey as it should be asked, for one profile.
-//! `envoy.yaml` beside this file is the text; what differs is filled in as JSON, which YAML contains.
+//! `latchkey envoy-config`: prints the recommended Envoy configuration for one profile. `envoy.yaml` beside this file
+//! is the template; its variable parts are filled in as JSON, which is valid YAML.
 
 mod latchkey;
 
@@ -19,8 +19,8 @@ const TEXT: &str = include_str!("envoy_config/envoy.yaml");
 const UPGRADES: &str = "                # Handshakes of WebSocket, from which the profile reads.
                 upgrade_configs: [{ upgrade_type: websocket }]
 ";
-/// Largest body in bytes, where the profile reads bodies. Envoy answers a larger one with 413: a body without its end
-/// names no resource for certain.
+/// Largest body in bytes, if the profile reads bodies. Envoy answers a larger one with 413, since the resource cannot
+/// be read reliably from an incomplete body.
 const MAX_BODY_BYTES: u32 = 64 * 1024;
 
 pub(super) async fn run(globals: &Globals, args: EnvoyConfigArgs) -> Result<(), CliError> {
@@ -96,7 +96,7 @@ fn render(
     Ok(words.iter().fold(text, |text, (word, value)| text.replace(word, &value.to_string())))
 }
 
-/// A response of Envoy's own in the format of the product.
+/// Returns the mapper that gives a local reply of Envoy the format of the product.
 fn mapper(reply: &EnvoyReply) -> Value {
     let value = json!({ "default_value": reply.status, "runtime_key": "latchkey.local_reply" });
     let status = json!({ "status_code_filter": { "comparison": { "op": "EQ", "value": value } } });
@@ -118,8 +118,8 @@ fn mapper(reply: &EnvoyReply) -> Value {
     mapper
 }
 
-/// Hosts with the context extensions of each. Where hosts decide the environment, Envoy names it for each of them, so
-/// that the host that it chooses a route by is the host that the credential is compared with.
+/// Returns the hosts with the context extensions of each. If hosts decide the environment, Envoy names it for each of
+/// them, so that the host that it chooses a route by is the host that the credential is compared with.
 fn virtual_hosts(profile: &str, requirements: &EnvoyRequirements) -> Value {
     let upstream = json!({ "match": { "prefix": "/" }, "route": { "cluster": "upstream" } });
     let routes: Vec<Value> = requirements.endpoints.iter().map(endpoint_route).chain([upstream]).collect();
@@ -147,8 +147,8 @@ fn virtual_hosts(profile: &str, requirements: &EnvoyRequirements) -> Value {
     json!(all)
 }
 
-/// Route of an endpoint to Latchkey's HTTP port. Where the service behind Envoy has other methods of the same path, the route
-/// is for the endpoint's methods alone; otherwise Latchkey responds to other methods with 405.
+/// Returns the route of an endpoint to Latchkey's HTTP port. If the service behind Envoy has other methods of the same
+/// path, the route is only for the endpoint's methods; otherwise Latchkey responds to other methods with 405.
 fn endpoint_route(path: &EndpointPath) -> Value {
     let mut matched = json!({ "safe_regex": { "regex": path.regex } });
     if path.shared {

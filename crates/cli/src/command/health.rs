@@ -62,7 +62,7 @@ fn local(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// Returns the reason in the server's own words, or the response as it is.
+/// Returns the reason that the server gives, or else the status of the response.
 fn reason(status: StatusCode, body: &[u8]) -> String {
     let json: Value = serde_json::from_slice(body).unwrap_or_default();
     match (json["status"].as_str(), json["reason"].as_str()) {

@@ -1,5 +1,5 @@
-//! `latchkey key import`: all keys of a file are checked before the first is imported, so that a mistake in the last
-//! one leaves nothing half done.
+//! `latchkey key import`: checks all keys of a file before the first is imported, so that a mistake in the last one
+//! does not leave a part of the keys imported.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::IsTerminal as _;
@@ -15,7 +15,7 @@ use crate::exit::CliError;
 use crate::import_file::{self, FileKey};
 use crate::output::{Format, note, pluralize, print, show};
 
-/// Keys that one call takes.
+/// Maximum number of keys in one call.
 const PIECE: usize = 1_000;
 /// Keys that a dry run shows as examples.
 const EXAMPLES: usize = 3;
@@ -63,7 +63,7 @@ pub(super) async fn run(globals: &Globals, args: ImportArgs) -> Result<(), CliEr
     show(globals.output, &v1::ImportKeysResponse { keys, warnings: checked.warnings, errors: Vec::new() })
 }
 
-/// Fills in what the command line says of all keys, where the file says nothing.
+/// Fills in the values that the command line gives for all keys, in fields that the file leaves empty.
 fn complete(key: &mut v1::ImportedKey, args: &ImportArgs) {
     let inner = key.key.get_or_insert_default();
     if let Some(tenant) = &args.tenant {
@@ -95,7 +95,7 @@ fn twice(keys: &[FileKey]) -> Vec<String> {
     errors
 }
 
-/// Groups the keys by tenant, in the order of the file, in pieces of what one call takes.
+/// Groups the keys by tenant, in the order of the file, in pieces for one call each.
 fn pieces(keys: Vec<FileKey>) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = Vec::new();
     let mut open: HashMap<String, usize> = HashMap::new();
@@ -175,7 +175,7 @@ fn with_keys(text: &str, name: impl Fn(usize) -> Option<String>) -> String {
     all
 }
 
-/// Shows every error. Nothing was imported.
+/// Prints every error. Nothing was imported.
 fn report(
     globals: &Globals,
     checked: &v1::ImportKeysResponse,
@@ -197,7 +197,7 @@ fn report(
     Err(CliError::Findings(MISTAKES))
 }
 
-/// Shows what would be imported.
+/// Prints what would be imported.
 fn preview(globals: &Globals, checked: &v1::ImportKeysResponse) -> Result<(), CliError> {
     if globals.output == Format::Json {
         return show(globals.output, checked);
@@ -252,7 +252,7 @@ async fn import(
     Ok(made.into_iter().map(|(_, key)| key).collect())
 }
 
-/// On a terminal, and where there is more than one call to wait for.
+/// Returns a progress bar, which is hidden without a terminal or if one call is enough.
 fn progress(all: usize) -> ProgressBar {
     if all <= PIECE || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();

@@ -11,14 +11,14 @@ use crate::call::{AuthenticatedChannel, Server};
 use crate::exit::CliError;
 use crate::output::{Format, key_table, note, print, show, successor};
 
-/// Says how to go on where a list goes on.
+/// Prints how to get the next page, if there is one.
 pub(super) fn print_next_page(token: &str) {
     if !token.is_empty() {
         note(&format!("There are more: --page-token {}", crate::output::sanitize(token)));
     }
 }
 
-/// Reads pages until as many entries are there as were asked for: the server can end a page early.
+/// Reads pages until the requested number of entries is reached, since the server can end a page early.
 pub(super) async fn read_page<T>(
     page: PageArgs,
     mut call: impl AsyncFnMut(i32, String) -> Result<(Vec<T>, String), CliError>,
@@ -58,7 +58,7 @@ pub(super) async fn keys(globals: &Globals, args: ListKeysArgs) -> Result<(), Cl
     Ok(())
 }
 
-/// The successors of keys that are on no line of this list.
+/// Returns the successors of the keys in a list that are not in it themselves.
 async fn successors(
     keys: &mut KeyServiceClient<AuthenticatedChannel>,
     list: &[v1::Key],
@@ -70,7 +70,7 @@ async fn successors(
     Ok(found)
 }
 
-/// Returns the state of the contract; unspecified for keys in any state.
+/// Returns the state in the API; unspecified for keys in any state.
 pub(super) fn key_state(state: Option<State>) -> KeyState {
     match state {
         None => KeyState::Unspecified,
@@ -171,7 +171,7 @@ pub(super) async fn users(globals: &Globals, args: ListUsersArgs) -> Result<(), 
 mod tests {
     use super::*;
 
-    /// Reads pages of a server that has these, each with what was asked for.
+    /// Reads pages of a fake server that returns these. Returns the items, the next token, and the requests.
     async fn read(size: i32, pages: &[(&[u8], &str)]) -> (Vec<u8>, String, Vec<(i32, String)>) {
         let (mut left, mut asked) = (pages.iter(), Vec::new());
         let page = PageArgs { page_size: size, page_token: "start".to_owned() };

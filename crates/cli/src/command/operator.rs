@@ -119,7 +119,7 @@ fn destination(globals: &Globals, named: Option<&Path>) -> (Globals, Option<Path
     }
 }
 
-/// New file for the value of a key.
+/// New file for a key's value.
 struct SecretFile {
     path: PathBuf,
     file: fs::File,

@@ -1,4 +1,4 @@
-//! The steps of a command that changes a profile: it shows what changes and for whom, asks, and applies it.
+//! Steps of a command that changes a profile: it shows the changes and whom they affect, asks, and applies them.
 
 use std::io::{self, IsTerminal as _, Write as _};
 

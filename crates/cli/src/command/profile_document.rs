@@ -46,7 +46,7 @@ impl Report {
     }
 }
 
-/// Says what is wrong with each document, and what is likely a mistake.
+/// Reports errors and likely mistakes in each document.
 pub(super) fn lint(given: &[PathBuf], strict: bool, format: Format) -> Result<(), CliError> {
     let (mut profiles, mut wrong, mut reports) = (Vec::new(), 0_usize, Vec::new());
     for file in files(given)? {

@@ -74,7 +74,7 @@ fn is_id(text: &str) -> bool {
     text.len() == 36 && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
 }
 
-/// The fields that were named.
+/// Returns the mask of the fields that were given.
 pub(super) fn mask(paths: &[(&str, bool)]) -> FieldMask {
     FieldMask {
         paths: paths.iter().filter(|(_, named)| *named).map(|(path, _)| (*path).to_owned()).collect(),

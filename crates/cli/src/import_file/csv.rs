@@ -18,7 +18,7 @@ pub(super) fn read(text: &str) -> Result<FileKeys, CliError> {
     let header: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
     for (n, name) in header.iter().enumerate() {
         if !is_column(name) {
-            // In a file without a header, this is a key.
+            // In a file without a header, this may be a key.
             return Err(CliError::Usage(format!(
                 "line 1: column {} has a name that no column has, which is not shown because it may be a key. The first \
                  line names the columns: {COLUMNS}",

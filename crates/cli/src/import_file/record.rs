@@ -10,7 +10,7 @@ const LONGEST_NAME: usize = 128;
 /// Most characters of a value of metadata.
 const LONGEST_VALUE: usize = 512;
 
-/// Returns a text that is there and not empty.
+/// Returns a text field that is present and not empty.
 pub(super) fn text<'v>(record: &'v Value, field: &str) -> Option<&'v str> {
     record.get(field).and_then(Value::as_str).filter(|text| !text.trim().is_empty())
 }
@@ -38,7 +38,7 @@ pub(super) fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// Returns a flag: true, false, 1 or 0, also as a text. `None` if it is not there or null.
+/// Returns a flag: true, false, 1 or 0, also as a text. `None` if it is absent or null.
 pub(super) fn flag(record: &Value, field: &str) -> Result<Option<bool>, String> {
     let Some(value) = record.get(field).filter(|value| !value.is_null()) else { return Ok(None) };
     match scalar(value).unwrap_or_default().trim().to_ascii_lowercase().as_str() {

@@ -85,7 +85,7 @@ fn secret(record: &Value) -> Result<Secret, String> {
     Ok(Secret::Hash(v1::ImportedHash { algorithm, digest, secret }))
 }
 
-/// Notes what a record has and a key of Latchkey has not.
+/// Adds a note for each part of a record that a key of Latchkey cannot have.
 fn note_what_is_left_out(record: &Value, place: &str, notes: &mut Vec<String>) {
     let some = |field: &str| match record.get(field) {
         None | Some(Value::Null) => false,

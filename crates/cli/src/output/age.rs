@@ -1,4 +1,4 @@
-//! Ages of events in words.
+//! Ages of events as text.
 
 use prost_types::Timestamp;
 
@@ -11,7 +11,7 @@ fn seconds_since(time: &Timestamp) -> i64 {
     latchkey_server::unix_seconds().saturating_sub(time.seconds).max(0)
 }
 
-/// `3 min ago`.
+/// Returns the age of a time, such as `3 min ago`.
 pub(crate) fn ago(time: &Timestamp) -> String {
     format_age(seconds_since(time))
 }

@@ -1,6 +1,5 @@
-//! Colours for people: on a terminal alone, and not where `NO_COLOR` (<https://no-color.org>) or `TERM=dumb` says that
-//! colours are unwanted. They repeat what the words say: no information is in a colour alone. Only the program's own words are
-//! coloured.
+//! Colours for people: on a terminal only, and not with `NO_COLOR` (<https://no-color.org>) or `TERM=dumb`. No
+//! information is in a colour alone, and only the program's own text is coloured.
 
 use std::sync::OnceLock;
 
@@ -8,13 +7,13 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::AnsiColor;
 use comfy_table::{Cell, Color};
 
-/// Result of the check for colour support; none before the first check.
+/// True if colours are used; empty before [`init_style`].
 static ENABLED: OnceLock<bool> = OnceLock::new();
 
-/// Looks once, at the start, at where the output goes and what the environment says.
+/// Decides once, at the start, whether colours are used, by the kind of output and the environment.
 pub(crate) fn init_style() {
     let choice = AutoStream::choice(&std::io::stdout());
-    // A second look would see the same.
+    // A second call would have the same result.
     let _ = ENABLED.set(choice != ColorChoice::Never);
 }
 
@@ -22,24 +21,24 @@ fn enabled() -> bool {
     ENABLED.get().is_some_and(|enabled| *enabled)
 }
 
-/// Severity of a word.
+/// Severity of a text, which decides its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tone {
-    /// As it should be.
+    /// Good: allowed, active or passed.
     Good,
-    /// Look at it.
+    /// Warning: disabled, expired or missing.
     Warning,
-    /// Bad: denied, revoked or wrong.
+    /// Bad: denied, revoked or failed.
     Bad,
 }
 
 impl Tone {
-    /// Of a step that was passed, or wasn't.
+    /// Returns the tone of a step that was passed or failed.
     pub(crate) fn of(passed: bool) -> Self {
         if passed { Self::Good } else { Self::Bad }
     }
 
-    /// Of the state of a key, a tenant, a user, a signing key or a step of the schema.
+    /// Returns the tone of the state of a key, a tenant, a user, a signing key or a migration.
     fn of_state(state: &str) -> Option<Self> {
         match state.split([',', ' ']).next()? {
             "active" | "signing" | "applied" => Some(Self::Good),
@@ -64,7 +63,7 @@ impl Tone {
     }
 }
 
-/// A table's cell; one that tells a state is in its colour.
+/// Returns a cell of a table; a state is coloured.
 pub(super) fn cell(header: &str, text: String) -> Cell {
     let tone = if header == "STATE" && enabled() { Tone::of_state(&text) } else { None };
     let cell = Cell::new(text);

@@ -4,7 +4,7 @@ use latchkey_proto::v1;
 
 use super::text::{TextOutput, pluralize};
 
-/// Returns a number of things in words.
+/// Returns a count with its noun.
 fn number(count: u64, what: &str) -> String {
     pluralize(usize::try_from(count).unwrap_or(usize::MAX), what)
 }
@@ -21,7 +21,7 @@ impl TextOutput for v1::DisableKeysResponse {
     }
 }
 
-/// Says how many keys were changed. A revision of 0 is that of a dry run, or of a call that found nothing to change.
+/// Returns the text for changed keys. The revision is 0 after a dry run, or if there was nothing to change.
 fn bulk(done: &str, (matched, changed, revision): (u64, u64, u64)) -> String {
     let keys = number(matched, "key");
     if revision == 0 && changed > 0 {

@@ -10,9 +10,9 @@ use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
 use super::text::is_unsafe;
 use crate::exit::CliError;
 
-/// A message that knows its name in the contract.
+/// Message with its name in the API.
 pub(crate) trait NamedMessage: prost::Message + Default {
-    /// As in `latchkey.v1.Key`.
+    /// Full name, such as `latchkey.v1.Key`.
     const NAME: &'static str;
 }
 
@@ -39,12 +39,12 @@ fn descriptor<M: NamedMessage>() -> Result<MessageDescriptor, CliError> {
     found.ok_or_else(|| CliError::Local(format!("the contract has no {}", M::NAME)))
 }
 
-/// A message as JSON, indented.
+/// Returns a message as indented JSON.
 pub(crate) fn of<M: NamedMessage>(message: &M) -> Result<String, CliError> {
     written(message, serde_json::to_string_pretty)
 }
 
-/// A message as JSON on one line.
+/// Returns a message as JSON on one line.
 pub(crate) fn to_json_line<M: NamedMessage>(message: &M) -> Result<String, CliError> {
     written(message, serde_json::to_string)
 }
@@ -59,7 +59,7 @@ fn written<M: NamedMessage>(
     Ok(escaped(&text))
 }
 
-/// A message from JSON. An error repeats no text of the JSON that may be a key.
+/// Parses a message from JSON. An error repeats no text of the JSON that may be a key.
 pub(crate) fn from_json<M: NamedMessage>(text: &str) -> Result<M, CliError> {
     let bad = |error: &dyn std::fmt::Display| {
         let error = without_texts(&error.to_string());
@@ -74,7 +74,7 @@ pub(crate) fn from_json<M: NamedMessage>(text: &str) -> Result<M, CliError> {
 /// Texts of JSON in the errors of its reader, and the mark before and after them.
 const REPEATED: [(&str, char); 3] = [("string", '"'), ("integer", '`'), ("field name", '\'')];
 
-/// An error without the text of the JSON that it repeats, except a name that is none but letters.
+/// Returns an error without the text of the JSON that it repeats, except for a name of letters only.
 fn without_texts(error: &str) -> String {
     for (what, mark) in REPEATED {
         let Some((before, rest)) = error.split_once(&format!("{what} {mark}")) else { continue };
@@ -89,7 +89,7 @@ fn without_texts(error: &str) -> String {
     error.to_owned()
 }
 
-/// The range of valid times or durations, for an error that is about one; empty for every other error.
+/// Returns the range of valid times or durations, for an error that is about one; empty for every other error.
 fn valid_range(error: &str) -> &'static str {
     if error.contains("timestamp") {
         "; a time is from 0001-01-01T00:00:00Z to 9999-12-31T23:59:59.999999999Z"
@@ -100,8 +100,8 @@ fn valid_range(error: &str) -> &'static str {
     }
 }
 
-/// JSON may hold any character above U+001F as it is; a terminal had better not see all of them. They can
-/// only stand inside strings, where `\u` says the same.
+/// Escapes characters that are unsafe on a terminal. JSON permits those above U+001F unescaped, but only inside
+/// strings, where `\u` has the same meaning.
 pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {

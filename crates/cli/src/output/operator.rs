@@ -13,7 +13,7 @@ fn role(key: &v1::Key) -> &'static str {
     role.map_or("none", Role::name)
 }
 
-/// A page of operators' keys.
+/// Returns a table of operators' keys.
 pub(crate) fn operator_table(keys: &[v1::Key]) -> String {
     let row = |key: &v1::Key| {
         [

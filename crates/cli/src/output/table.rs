@@ -12,12 +12,12 @@ fn empty() -> Table {
     table
 }
 
-/// A column that is narrower breaks words that could have stood whole.
+/// Least width of a column: a narrower one breaks words.
 const NARROW: u16 = 12;
-/// The blanks beside a column.
+/// Number of spaces beside a column.
 const PADDING: u32 = 2;
 
-/// Rows under a header; where these have no room, one row below the other.
+/// Returns rows under a header; if they do not fit the terminal, each row as a record of its own.
 pub(crate) fn rows<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let rows: Vec<[String; N]> = rows.into_iter().map(|row| row.map(|text| sanitize(&text))).collect();
     layout(empty(), header, &rows)
@@ -29,7 +29,7 @@ fn layout<const N: usize>(mut table: Table, header: [&str; N], rows: &[[String; 
     for row in rows {
         table.add_row(header.iter().zip(row).map(|(header, text)| cell(header, text.clone())));
     }
-    // What names a row is there to be copied: it stays whole.
+    // The first column identifies a row and is never broken, so that it can be copied.
     keep_first_column(&mut table);
     let widths = table.column_max_content_widths();
     let room = widths.iter().enumerate().map(|(n, &width)| if n == 0 { width } else { NARROW.min(width) });
@@ -40,7 +40,7 @@ fn layout<const N: usize>(mut table: Table, header: [&str; N], rows: &[[String; 
     trimmed(&table)
 }
 
-/// Prints one record: a line for each field that has a value.
+/// Returns one record: a line for each field that has a value.
 fn vertical<const N: usize>(place: Option<u16>, header: [&str; N], row: &[String; N]) -> String {
     let mut table = empty();
     if let Some(place) = place {
@@ -59,7 +59,7 @@ fn keep_first_column(table: &mut Table) {
     }
 }
 
-/// Names and values of one thing; what has no value is left out.
+/// Returns the names and values of one record; fields without a value are left out.
 pub(crate) fn fields(fields: impl IntoIterator<Item = (&'static str, String)>) -> String {
     let mut table = empty();
     for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_empty()) {
@@ -68,7 +68,7 @@ pub(crate) fn fields(fields: impl IntoIterator<Item = (&'static str, String)>) -
     trimmed(&table)
 }
 
-/// Without the blanks that a frame would have stood behind.
+/// Returns a table without the spaces at the left and the right, which it has in place of a frame.
 fn trimmed(table: &Table) -> String {
     let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
     let indent =

@@ -7,7 +7,7 @@ use latchkey_proto::v1;
 use super::table::rows;
 use super::text::{TextOutput, timestamp};
 
-/// Returns reasons with their numbers, the most frequent first.
+/// Returns reasons with their counts, the most frequent first.
 fn reasons(denied: &HashMap<String, u64>) -> String {
     let mut all: Vec<(&String, &u64)> = denied.iter().collect();
     all.sort_by(|(a, many), (b, more)| more.cmp(many).then(a.cmp(b)));

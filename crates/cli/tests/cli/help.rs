@@ -1,4 +1,4 @@
-//! Help texts: every command, former words of commands and settings, exit codes.
+//! Help texts: every command, former names of commands and settings, exit codes.
 
 use super::{run, text};
 

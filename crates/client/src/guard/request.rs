@@ -1,6 +1,6 @@
-//! Conversion of an HTTP request into a `CheckRequest`. A request that cannot be described without doubt is denied here:
-//! one with two different credentials, because it is undefined which one the caller means, and one whose target is no
-//! path, such as those of `CONNECT host:443` and `OPTIONS *`, because no route can have it.
+//! Conversion of an HTTP request into a `CheckRequest`. A request that cannot be described unambiguously is denied
+//! here: one with two different credentials, because it is undefined which one the caller means, and one whose target
+//! is no path, such as those of `CONNECT host:443` and `OPTIONS *`, because no route can have it.
 
 use http::header::{AUTHORIZATION, HeaderName};
 use http::request::Parts;
@@ -68,7 +68,7 @@ fn credential(parts: &Parts) -> Option<String> {
 }
 
 /// Returns the credential in the value of a header; an empty text if it has none, as an `Authorization` of another scheme
-/// than Bearer, and `None` if a Bearer credential may hide behind another scheme.
+/// than Bearer, and `None` if a Bearer credential may follow another scheme.
 fn value_of<'a>(name: &HeaderName, value: &'a str) -> Option<&'a str> {
     let value = value.trim();
     let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));

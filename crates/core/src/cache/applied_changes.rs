@@ -1,8 +1,8 @@
-//! Memory of the changes that the feed has shown: for each subject the newest one, and what it took away. A
-//! database that lost commits, or a server that is behind, may return a record from before such a change. The memory
-//! refuses that record, and says what must be taken away again.
+//! Changes that the replica has applied from the feed: for each subject the newest one, and the access that it took
+//! away. A database that lost commits, or a server that is behind, may return a record from before such a change.
+//! This table detects such a record, and lists the access that must be taken away again.
 //!
-//! It is bounded: the oldest changes are forgotten first.
+//! The table is bounded: the oldest changes are dropped first.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use crate::ports::{Change, ChangeEffect, ChangeSubject, HistoryHash};
 
 /// Largest number of subjects, and of histories.
 const MAX_CAPACITY: usize = 65_536;
-/// Number of subjects that are remembered in the smallest cache.
+/// Number of subjects that are recorded in the smallest cache.
 const MIN_CAPACITY: usize = 8_192;
 /// Bytes of a subject in both tables, and of one or two histories, with the reserve of growing tables.
 const ENTRY_BYTES: usize = 336;
@@ -44,12 +44,12 @@ struct Entries {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Applied {
     revision: u64,
-    /// What this change took away, and what earlier ones took away and nothing is known to have given back. Most subjects
-    /// have one effect at most.
+    /// Access that this change took away, or that an earlier one took away and no later one is known to have restored.
+    /// Most subjects have one effect at most.
     effects: SmallVec<[AppliedEffect; 1]>,
 }
 
-/// What the change of a revision took away.
+/// Access that the change of a revision took away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct AppliedEffect {
     revision: u64,
@@ -63,18 +63,18 @@ pub struct TakenAway {
     pub revision: u64,
     /// The subject.
     pub subject: ChangeSubject,
-    /// What was taken away.
+    /// The access that was taken away.
     pub effect: ChangeEffect,
 }
 
 impl AppliedChanges {
-    /// Returns an empty memory of about `bytes` bytes: 8,192 to 65,536 subjects.
+    /// Returns an empty table of about `bytes` bytes: 8,192 to 65,536 subjects.
     pub(super) fn with_bytes(bytes: usize) -> Self {
         let capacity = (bytes / ENTRY_BYTES).clamp(MIN_CAPACITY, MAX_CAPACITY);
         Self { entries: Mutex::default(), capacity }
     }
 
-    /// Returns the number of subjects that are remembered.
+    /// Returns the number of recorded subjects.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries().by_subject.len()
@@ -92,8 +92,8 @@ impl AppliedChanges {
         entries.by_subject.len().max(entries.histories.len() / 2) * ENTRY_BYTES
     }
 
-    /// Records a change. What an earlier change took away stays recorded, unless each change of the subject says whether
-    /// it is still gone.
+    /// Records a change. The effect of an earlier change stays recorded, unless it is a state that each change of the
+    /// subject reports.
     pub(super) fn record(&self, change: &Change) {
         let mut entries = self.entries();
         let mut effects = entries.remove(&change.subject).map(|before| before.effects).unwrap_or_default();
@@ -121,8 +121,8 @@ impl AppliedChanges {
         if entries.by_subject.get(subject).is_some_and(lost) { Err(SystemError::database()) } else { Ok(()) }
     }
 
-    /// Returns an error if the subject, which was read as being in force, was revoked or ended here. That is for good, so
-    /// revisions need not be compared: those of a database that lost changes say nothing.
+    /// Returns an error if the subject, which was read as being in force, was revoked or ended here. Both are
+    /// irreversible, so revisions need not be compared: those of a database that lost changes are not reliable.
     pub(crate) fn check_not_ended(&self, subject: &ChangeSubject) -> Result<(), SystemError> {
         let entries = self.entries();
         let ended = |applied: &Applied| applied.effects.iter().any(|taken| is_irreversible(&taken.effect));
@@ -140,7 +140,7 @@ impl AppliedChanges {
         self.entries().histories.get(&revision).copied()
     }
 
-    /// Returns the changes after a revision that took something away, oldest first.
+    /// Returns the changes after a revision that took access away, oldest first.
     #[must_use]
     pub fn taken_away_after(&self, after: u64) -> Vec<TakenAway> {
         let entries = self.entries();
@@ -164,8 +164,8 @@ impl AppliedChanges {
         self.entries().by_subject.get(subject).is_some_and(|applied| applied.revision > revision)
     }
 
-    /// Forgets the changes after a revision, which the database lost, and what they did not take away. What they took
-    /// away was taken away again, at the revisions `again` by subject, and stays remembered: the database may lose it
+    /// Drops the changes after a revision, which the database lost. The access that they took away was taken away
+    /// again, at the revisions `again` by subject. Those effects stay recorded, because the database may lose them
     /// once more.
     pub fn rebase(&self, common: u64, again: &HashMap<ChangeSubject, u64>) {
         let mut entries = self.entries();
@@ -220,7 +220,8 @@ impl Entries {
     }
 }
 
-/// Returns whether each change of the subject says whether the effect still holds. Nothing says when a restriction ends.
+/// Returns whether each change of the subject reports if the effect still holds. No change reports the end of a
+/// restriction.
 fn is_state(effect: &ChangeEffect) -> bool {
     match effect {
         ChangeEffect::Suspended | ChangeEffect::Disabled => true,

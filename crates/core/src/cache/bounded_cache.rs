@@ -12,7 +12,7 @@ use crate::heap_size;
 
 pub(super) type HashState = foldhash::fast::RandomState;
 
-/// The right to load an entry, while others wait for it.
+/// Guard of the caller that loads an entry, while others wait for it.
 pub(crate) type LoadGuard<'a, K, V> =
     PlaceholderGuard<'a, K, Arc<V>, EntryWeighter, HashState, DefaultLifecycle<K, Arc<V>>>;
 
@@ -60,7 +60,7 @@ impl<K: Hash + Eq + Clone, V: HeapSize> BoundedCache<K, V> {
         self.0.get(key)
     }
 
-    /// Returns a cached entry, or the right to load it.
+    /// Returns a cached entry, or the guard to load it.
     pub(crate) async fn wait(&self, key: &K) -> Result<Arc<V>, LoadGuard<'_, K, V>> {
         // The usual case, an entry that is cached, needs no future that can wait.
         match self.get(key) {

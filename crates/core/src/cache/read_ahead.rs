@@ -22,13 +22,14 @@ impl ReplicaCache {
         ReadStart(self.resets.load(Ordering::SeqCst))
     }
 
-    /// Returns the begin of a look-up whose result is known now: one that is never cached if its state has no known history.
+    /// Returns the start of a look-up whose result is known now: one that is never cached if its state has no known
+    /// history.
     pub(crate) fn cacheable(start: ReadStart, read_at: ReadAt) -> ReadStart {
         if read_at.unknown_history { ReadStart(u64::MAX) } else { start }
     }
 
-    /// Records the state that the cache is about to be filled from. Afterwards would be too late: the feed may pass the state
-    /// in between.
+    /// Records the state that the cache is about to be filled from. It must be called before the cache is filled, since
+    /// the feed may pass the state in between.
     pub(crate) fn record_read(&self, start: ReadStart, read_at: ReadAt) {
         if !self.is_stale(start, read_at.revision) {
             self.reads.record(read_at);
@@ -49,14 +50,14 @@ impl ReplicaCache {
 /// Largest number of keys. If there are more, all are forgotten, and their entries are read again after their changes.
 const MAX_KEYS: usize = 16_384;
 
-/// Begin of a look-up: the number of resets of the cache so far.
+/// Start of a look-up: the number of resets of the cache so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ReadStart(pub(super) u64);
 
 /// Revisions of a key that was read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KeyRead {
-    /// Begin of the look-up.
+    /// Start of the look-up.
     pub(crate) start: ReadStart,
     /// The revision at which it was read.
     pub(crate) revision: u64,

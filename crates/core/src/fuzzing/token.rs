@@ -108,7 +108,8 @@ fn signed_by_a_key(header: &str, claims: &str) {
     let _ = check_validity_period(&verified.claims, NOW);
 }
 
-/// Checks that claims say what was sent. Optional claims may be sent as `null`, and bindings as an empty map.
+/// Checks that the parsed claims equal those that were sent. Optional claims may be sent as `null`, and
+/// bindings as an empty map.
 fn assert_claims(sent: &Value, read: &Claims) {
     let written = serde_json::to_value(read).expect("claims are JSON");
     let (Some(sent), Some(written)) = (sent.as_object(), written.as_object()) else {

@@ -1,6 +1,6 @@
 //! Shadow mode: rules that are evaluated and not enforced. A denial by a scope or rate class in shadow is
-//! recorded and the evaluation goes on. If the route or the profile is in shadow, the call is allowed at the
-//! end.
+//! recorded and the evaluation continues. If the route or the profile is in shadow, the call is allowed at
+//! the end.
 //!
 //! An invalid credential gains nothing in shadow: such a call passes without a verified principal. Management
 //! calls do not use this module.

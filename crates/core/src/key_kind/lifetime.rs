@@ -38,8 +38,8 @@ impl LifetimeRules {
         Some(self.latest(created).map_or(implied, |latest| implied.min(latest)))
     }
 
-    /// Returns the expiry of the successor of a key: that of the key, but at most the longest lifetime from `now` on. `Err`
-    /// if the key has none, one is required, and the rules say none.
+    /// Returns the expiry of the successor of a key: that of the key, but at most the longest lifetime from `now` on.
+    /// Returns an error if the key has none, one is required, and there is neither a default nor a longest lifetime.
     pub fn of_successor(
         &self,
         expires: Option<Timestamp>,
@@ -55,7 +55,7 @@ impl LifetimeRules {
     }
 }
 
-/// Absence of an expiry that the rules require and do not name.
+/// Error of a key without an expiry where the rules require one and have no default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an expiry is required")]
 pub struct ExpiryRequired;

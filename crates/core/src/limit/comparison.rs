@@ -200,7 +200,7 @@ mod tests {
         fn some_calls_that_a_higher_limit_admits_break_the_other(one in limits(), own in limits()) {
             let sliding = |counted: CountedLimit| CountedLimit::from(Limit { burst: None, ..counted.limit });
             let (one, own) = (sliding(one), sliding(own));
-            // As many as possible at the begin of each period.
+            // As many as possible at the start of each period.
             let (simulation, mut admitted) = (Simulation::of(one), Vec::new());
             for period in 0..13 {
                 let now = (1 << 50) + period * one.limit.period.as_secs() * SECOND;

@@ -27,7 +27,7 @@ use crate::time::Moment;
 pub trait LimiterHarness: Send + Sync {
     /// Returns the present moment.
     fn now(&self) -> Moment;
-    /// Lets time pass.
+    /// Advances the clock, or waits.
     fn advance(&self, time: Duration) -> impl Future<Output = ()> + Send;
     /// Returns the limiter.
     fn limiter(&self) -> &(impl Limiter + 'static);

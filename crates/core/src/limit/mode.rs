@@ -1,5 +1,5 @@
-//! Counting modes of buckets that several replicas share: each call is counted in the one place that all
-//! replicas ask, or a replica takes batches of tokens from there and spends them on its own.
+//! Counting modes of buckets that several replicas share: each call is counted in a counter that all replicas
+//! share, or a replica takes batches of tokens from that counter and spends them locally.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const LEASED_FROM: u128 = 100;
 
 impl CountingMode {
     /// Returns the mode of a bucket whose rule names none. Replicas hold batches while they spend them, so a
-    /// bucket must hold at least the tokens of a second for leases not to be noticed.
+    /// bucket must hold at least the tokens of a second for batches not to be noticed.
     #[must_use]
     pub fn of(limit: Limit, algorithm: BucketAlgorithm) -> Self {
         let second = Duration::from_secs(1).as_nanos();

@@ -18,7 +18,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 /// A step of a history.
 #[derive(Clone, Debug)]
 enum Step {
-    /// A call of this cost, with a good credential or a bad one.
+    /// A call of this cost, with a valid or an invalid credential.
     Call(u32, bool),
     /// Milliseconds that pass.
     Pause(u64),

@@ -1,4 +1,4 @@
-//! The change feed: what changed, in commit order, and what each change took away.
+//! The change feed: changes in commit order, with the access that each took away.
 
 use async_trait::async_trait;
 
@@ -14,9 +14,11 @@ pub struct Change {
     pub revision: u64,
     /// The changed object.
     pub subject: ChangeSubject,
-    /// What the change took away; `None` if it took nothing away, or if the release that wrote it did not say.
+    /// Access that the change took away; `None` if it took none away, or if the release that wrote it did not
+    /// record it.
     pub effect: Option<ChangeEffect>,
-    /// Identity of the database's history up to this change; `None` if the release that wrote it did not say.
+    /// Identity of the database's history up to this change; `None` if the release that wrote it did not
+    /// record it.
     pub history: Option<HistoryHash>,
 }
 
@@ -63,7 +65,7 @@ pub type HistoryHash = [u8; 32];
 pub struct PendingChange {
     /// The changed object.
     pub subject: ChangeSubject,
-    /// What the change takes away.
+    /// Access that the change takes away.
     pub effect: Option<ChangeEffect>,
 }
 
@@ -81,7 +83,7 @@ impl ChangeSubject {
     }
 }
 
-/// A poll of the feed: what one server of the database answered, in this order.
+/// A poll of the feed: the results of one server of the database, which it read in this order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FeedPoll {
     /// True if a heartbeat was asked for and the replica is registered. Then the server accepts writes, and all that

@@ -1,4 +1,4 @@
-//! Lookups of what is not in the cache: keys, users and token families, one at a time or many at once.
+//! Lookups of keys, users and token families that are not in the cache, one at a time or many at once.
 //! Looking up many at once keeps a cold start from costing one query for each key.
 
 use async_trait::async_trait;

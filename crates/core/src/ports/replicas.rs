@@ -1,4 +1,4 @@
-//! The fleet: processes that decide from a copy of one database, as the database knows them.
+//! The table of replicas: the processes that decide from a cache of one database.
 
 use std::time::Duration;
 
@@ -12,16 +12,17 @@ use crate::error::SystemError;
 pub struct Replica {
     /// Identifier, new at each start of the process.
     pub id: Box<str>,
-    /// Name for people: the address that the replica serves on, or the stable name.
+    /// Display name: the address that the replica serves on, or the stable name.
     pub name: Box<str>,
-    /// Name that the operator gives to one replica for all its lives, of which never two run at once.
+    /// Name that the operator gives to a replica. It stays the same across restarts, and no two running
+    /// processes share it.
     pub stable_name: Option<Box<str>>,
     /// Identity of the running machine and its network namespace, within which a process can prove that another one has
     /// ended.
     pub host: Option<Box<str>>,
 }
 
-/// What a replica announces about itself.
+/// State that a replica announces in its row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Announcement {
     /// Newest revision that the replica has applied.
@@ -39,11 +40,11 @@ pub struct Announcement {
 pub struct ReplicaRow {
     /// The replica.
     pub replica: Replica,
-    /// What it announced; `None` if the row is not as its replica wrote it, or is of a release without checksums.
+    /// Announced state; `None` if the row is not as its replica wrote it, or is of a release without checksums.
     pub announced: Option<Announcement>,
     /// Number of heartbeats, as the row has it.
     pub beat: u64,
-    /// True if the replica has left in order: it trusts nothing any more.
+    /// True if the replica has shut down in good order: it does not use its cache any more.
     pub departed: bool,
     /// True if another process asks if this replica is alive.
     pub challenged: bool,
@@ -59,7 +60,7 @@ pub struct Fleet {
     pub revision: u64,
     /// The rows.
     pub rows: Vec<ReplicaRow>,
-    /// How many rows replicas have added and removed; `None` if the counts are gone.
+    /// Counts of the rows that replicas have added and removed; `None` if the counts are missing.
     pub counts: Option<FleetCounts>,
     /// The longest lease that was ever registered.
     pub longest_lease: Duration,
@@ -99,10 +100,11 @@ pub trait Replicas: Send + Sync {
     async fn depart(&self, replica: &Replica, beat: u64) -> Result<(), SystemError>;
     /// Reads all rows. An answer that is older than `revision` is an error: it comes from a server that is behind.
     async fn list(&self, revision: u64) -> Result<Fleet, SystemError>;
-    /// Asks the replica with this identifier for a sign of life.
+    /// Challenges the replica with this identifier to prove that it is alive by a heartbeat.
     async fn challenge(&self, id: &str) -> Result<(), SystemError>;
     /// Deletes a row if its counter of heartbeats is still `beat`, and counts the removal; returns whether it was deleted.
     async fn remove(&self, id: &str, beat: u64) -> Result<bool, SystemError>;
-    /// Makes the present number of rows the expected one: no replica without a row can trust its cache any more.
+    /// Makes the present number of rows the expected one. The caller knows that the lease of every replica
+    /// without a row has ended.
     async fn accept_count(&self) -> Result<(), SystemError>;
 }

@@ -21,7 +21,7 @@ macro_rules! query_kinds {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// Returns the description for people.
+            /// Returns the human-readable description.
             #[must_use]
             pub fn description(self) -> &'static str {
                 match self { $(Self::$variant => $description,)* }
@@ -80,7 +80,7 @@ impl QueryOutcome {
     }
 }
 
-/// Measures queries. It is called at the begin and at the end of a query and must not block.
+/// Measures queries. It is called at the start and at the end of a query and must not block.
 pub trait QueryTimer: Send + Sync {
     /// Returns the time at which a query begins.
     fn start(&self) -> MonotonicInstant;

@@ -68,7 +68,7 @@ impl Hour {
         Self(at.0.div_euclid(MILLIS_PER_HOUR))
     }
 
-    /// Returns the begin of the hour.
+    /// Returns the start of the hour.
     #[must_use]
     pub fn start(self) -> Timestamp {
         Timestamp(self.0.saturating_mul(MILLIS_PER_HOUR))

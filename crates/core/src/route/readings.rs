@@ -98,7 +98,7 @@ fn hides_segments(text: &str) -> bool {
     parts.any(|segment| segment.split("%2F").any(|part| matches!(part, "" | "." | "..")))
 }
 
-/// Returns what servers may keep of the odd parts that a path has.
+/// Returns the combinations of a path's unusual parts that servers may keep.
 fn structures(text: &str) -> SmallVec<[Structure; 8]> {
     let mut all: SmallVec<[Structure; 8]> = SmallVec::new();
     all.push(Structure::default());

@@ -53,16 +53,16 @@ impl Group {
     }
 }
 
-/// Vectors that do not test what they are about: 367 and 370 are valid tokens, without the padding that makes them invalid,
-/// and 372 and 373 are valid for decoders alone that ignore other characters.
+/// Vectors that do not test the property that they name: 367 and 370 are valid tokens, without the padding that makes
+/// them invalid, and 372 and 373 are valid for decoders alone that ignore other characters.
 const UNCLEAR: [u32; 4] = [367, 370, 372, 373];
 
 fn vectors() -> Vectors {
     serde_json::from_str(include_str!("vectors/json_web_signature.json")).unwrap()
 }
 
-/// Does what [`verify`] does for the key that the header names, up to the claims: the header must be JSON in base64url
-/// and name the algorithm of the key.
+/// Verifies a token as [`verify`] does for the key that the header names, up to the claims: the header must be JSON in
+/// base64url and name the algorithm of the key.
 fn is_accepted(token: &str, algorithm: SigningAlgorithm, verifier: &DecodingKey) -> bool {
     let Some((message, signature)) = token.rsplit_once('.') else { return false };
     let Some((header, body)) = message.split_once('.') else { return false };

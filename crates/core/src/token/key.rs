@@ -45,14 +45,14 @@ pub enum KeyStage {
     Signing,
     /// Not signing any more, but verifying the tokens that it signed.
     Retired,
-    /// Over: no token that it signed is valid.
+    /// Expired: no token that it signed is valid.
     Spent,
     /// Withdrawn, with every token that it signed.
     Withdrawn,
 }
 
 impl KeyStage {
-    /// Returns the name for people.
+    /// Returns the display name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

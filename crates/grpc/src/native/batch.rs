@@ -17,7 +17,7 @@ use crate::wire::frame::GrpcFrame;
 /// Largest number of checks in a batch.
 const MAX_BATCH_CHECKS: usize = 1_000;
 
-/// Number of checks of a batch after which other calls on the worker get their turn.
+/// Number of checks of a batch after which the batch yields to other calls on the worker.
 const YIELD_INTERVAL: usize = 50;
 
 /// `BatchCheckRequest` whose checks are still encoded, so that one that cannot be decoded fails alone.
@@ -31,7 +31,7 @@ struct EncodedBatch {
 impl<L: Limiter> NativeCheckHandler<L> {
     /// Evaluates the checks one after the other, so that each sees what the earlier ones were charged. A malformed
     /// check is denied alone. A check that could not be decided ends the batch, because the rest would wait for the
-    /// same store. Errors are a batch that is no batch or has too many checks.
+    /// same store. Returns an error if the message is not a batch or has too many checks.
     pub(super) async fn respond_batch(
         &self,
         message: prost::bytes::Bytes,

@@ -1,4 +1,4 @@
-//! Store of changes of many keys that has none.
+//! Fake store of bulk changes, which has no keys.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use latchkey_management::{BulkChanges, ManagementService, UsageReader};
 
 struct NoKeys;
 
-/// Returns the service of changes of many keys.
+/// Returns the service of bulk changes on this store.
 pub(crate) fn bulk_changes(
     management: &Arc<ManagementService>,
     usage: &Arc<UsageReader>,

@@ -10,7 +10,7 @@ use crate::ports::audit::ActionFilter;
 pub(super) fn check(filter: &ActionFilter, fields: &mut FieldValidator<'_>) {
     match filter {
         ActionFilter::Is(action) if !AuditAction::TEXTS.contains(&&**action) => {
-            // Of many actions, those about the same sort of object are named, if there are some.
+            // There are many actions, so only those for the same type of object are named, if there are any.
             let family = action.split_inclusive('.').next().unwrap_or_default();
             let alike: Vec<&str> = AuditAction::TEXTS
                 .iter()

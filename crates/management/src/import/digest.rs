@@ -11,7 +11,7 @@ const CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, CONFIG);
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, CONFIG);
 
-/// Returns the bytes of a hash of so many bytes, or what the text is instead.
+/// Returns the bytes of a hash of this length, or a description of why the text is not one.
 pub(super) fn parse(text: &str, bytes: usize) -> Result<Vec<u8>, String> {
     let expected = || {
         let (digits, base64) = (bytes * 2, (bytes * 4).div_ceil(3));

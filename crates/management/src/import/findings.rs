@@ -17,7 +17,7 @@ pub struct ImportFinding {
     pub description: String,
 }
 
-/// Sort of an error, which decides the code of the call.
+/// Kind of an error, which decides the status code of the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Problem {
     /// A field is invalid.

@@ -121,7 +121,7 @@ fn other_hashes(policy: &Policy, value: &str) -> ImportedHashes {
     plain.chain(with_secret.filter_map(|scheme| scheme.lookup_hash_of(value))).collect()
 }
 
-/// Checks what a request says of a value that it has.
+/// Checks the fields of a request about a value that it has.
 fn check_value(policy: &Policy, value: &PlainKey, key: &ImportKey, fields: &mut FieldValidator<'_>) {
     if policy.accepts.jwt && looks_like_jwt(value.reveal()) {
         fields.reject("value", "has the form of a JWT, and the profile takes it for one: it can't be a key");

@@ -1,4 +1,4 @@
-//! Tests of requests for keys: what an operators' key needs, and fingerprints, which are stored.
+//! Tests of requests for keys: required fields of an operators' key, and fingerprints, which are stored.
 
 use latchkey_core::id::TenantId;
 use rand::SeedableRng;

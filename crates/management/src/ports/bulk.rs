@@ -15,7 +15,7 @@ pub const BATCH: usize = 500;
 pub enum BulkChange {
     /// Revokes the keys that are not revoked, for a reason.
     Revoke {
-        /// Reason for people.
+        /// Human-readable reason.
         reason: String,
     },
     /// Disables the keys that are active.
@@ -23,7 +23,7 @@ pub enum BulkChange {
 }
 
 impl BulkChange {
-    /// Returns the key after the change; `None` if the key is so already, or has ended for good.
+    /// Returns the key after the change; `None` if the key is in that state already, or is revoked.
     #[must_use]
     pub fn apply(&self, key: &KeyRecord, at: latchkey_core::time::Timestamp) -> Option<KeyRecord> {
         let changed = match self {
@@ -46,7 +46,7 @@ impl BulkChange {
 pub struct ChangedKeys {
     /// Keys that were changed.
     pub changed: u64,
-    /// Keys that were so already.
+    /// Keys that were in that state already.
     pub unchanged: u64,
 }
 

@@ -79,8 +79,8 @@ pub trait DeletionStore: Send + Sync {
         rule: UserDeletionRule<'_>,
         audit: AuditEntry,
     ) -> Result<WriteResult<()>, ManagementError>;
-    /// Ends a tenant for good: it is suspended, its slug is free, and no call of management finds it any more. Its keys and
-    /// users are still there. A tenant that has ended already is not written.
+    /// Ends a tenant permanently: it is suspended, its slug is free, and no call of management finds it any more. Its
+    /// keys and users are still there. A tenant that has ended already is not written.
     async fn begin_tenant_deletion(
         &self,
         id: TenantId,

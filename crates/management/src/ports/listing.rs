@@ -61,7 +61,7 @@ impl<O: Default> ListRange<O> {
 pub struct ListPart<T> {
     /// Entries in the order of the list.
     pub items: Vec<T>,
-    /// Position after which the list goes on; `None` at its end.
+    /// Position after which the list continues; `None` at its end.
     pub next: Option<Position>,
 }
 

@@ -1,4 +1,4 @@
-//! Recovery of a database that lost commits: what replicas know to be taken away is taken away again.
+//! Recovery of a database that lost commits: access that replicas know to be taken away is taken away again.
 
 use async_trait::async_trait;
 use latchkey_core::cache::TakenAway;

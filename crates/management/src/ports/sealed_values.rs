@@ -26,7 +26,7 @@ impl SealedTable {
     /// All tables.
     pub const ALL: [Self; 4] = [Self::SigningKeys, Self::Keys, Self::RefreshTokens, Self::ProfileSecrets];
 
-    /// Returns the name of the values for people.
+    /// Returns the display name of the values.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

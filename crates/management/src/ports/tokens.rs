@@ -84,7 +84,7 @@ pub trait TokenStore: Send + Sync {
         old: &PasswordHash,
         new: PasswordHash,
     ) -> Result<(), SystemError>;
-    /// Deletes a batch of login histories that said nothing any more before a time; returns their number.
+    /// Deletes a batch of login histories that were obsolete before a time; returns their number.
     async fn prune_logins(&self, before: Timestamp) -> Result<u64, SystemError>;
 
     /// Creates a family with its first refresh token. If its key or user has more than `most` living families then, ends

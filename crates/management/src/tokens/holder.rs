@@ -80,7 +80,8 @@ impl TokenIssuer {
         if !holder.principal.key().is_some_and(|key| holder.policy.may_begin_with(&key.shared.prefix)) {
             return Err(INVALID_CREDENTIAL.into());
         }
-        // As for traffic and for management. A token says nothing of networks to a service that verifies it by itself.
+        // As for traffic and for management. A token does not contain the networks, so a service that verifies it
+        // by itself cannot check them.
         if !holder.principal.is_allowed_from(call.address.map(|address| address.to_canonical())) {
             return Err(INVALID_CREDENTIAL.into());
         }

@@ -191,7 +191,7 @@ impl TokenIssuer {
 }
 
 impl IssuedTokens {
-    /// Makes the answer to the holder of a family.
+    /// Creates the response to the holder of a family.
     pub(super) fn new(
         holder: &Holder,
         family: &FamilyRecord,

@@ -134,7 +134,7 @@ impl TokenIssuer {
         .await
     }
 
-    /// Deletes the login histories that say nothing any more; returns their number.
+    /// Deletes the obsolete login histories; returns their number.
     pub async fn prune_logins(&self) -> Result<u64, SystemError> {
         let now = self.now();
         delete_batches(|| self.parts.store.prune_logins(now)).await

@@ -14,8 +14,8 @@ const BUSY: RequestError =
 #[derive(Clone, Debug, Default)]
 pub(super) struct LoginSlots(Arc<Mutex<HashMap<Option<IpAddr>, usize>>>);
 
-/// Login in progress; it ends when this is dropped. The job that hashes the password holds it, since the job goes on when
-/// the caller gives up.
+/// Login in progress; it ends when this is dropped. The job that hashes the password holds it, since the job continues
+/// when the caller gives up.
 pub(super) struct LoginSlot {
     slots: LoginSlots,
     address: Option<IpAddr>,

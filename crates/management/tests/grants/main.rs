@@ -24,7 +24,7 @@ use crate::world::{NOW, Shape, World, limit_texts, shape};
 enum Action {
     Create(Shape),
     Update(usize, Vec<&'static str>, Shape),
-    /// With the milliseconds until the successor expires, if the request names an expiry.
+    /// Rotation, with the milliseconds until the successor expires if the request names an expiry.
     Rotate(usize, Option<i64>),
     Revoke(usize),
     Disclose(Shape),

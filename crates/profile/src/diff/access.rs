@@ -1,5 +1,5 @@
-//! Changes of who may call at all: enforcement of the whole profile, calls without a route, sources of the credential,
-//! the tenant, environments and passwords.
+//! Changes of rules that apply to all calls: enforcement of the whole profile, calls without a route, sources of the
+//! credential, the tenant, environments and passwords.
 
 use latchkey_core::policy::UnmatchedRoute;
 use latchkey_core::profile_change::{Affected, AffectedKeys, ChangeEffect, ProfileChange};

@@ -91,7 +91,7 @@ fn client_address(versions: &Versions<'_>) -> Vec<ProfileChange> {
     changes
 }
 
-/// Finds bounds of the lifetimes of a kind's keys that are gone or wider.
+/// Finds bounds of the lifetimes of a kind's keys that are removed or wider.
 fn lifetimes(old: &KeyKind, new: &KeyKind) -> Vec<ProfileChange> {
     let (before, after, name) = (&old.lifetime, &new.lifetime, &old.name);
     let mut changes = Vec::new();

@@ -174,8 +174,8 @@ fn counted(rules: &[BucketRule]) -> BTreeMap<Counted, Vec<BucketRule>> {
     groups
 }
 
-/// Returns the effect of a changed limit. One that can admit more in a span of some length is raised, even if it admits
-/// less in others: what it protects must bear more.
+/// Returns the effect of a changed limit. A limit that can admit more in a span of some length counts as raised, even
+/// if it admits less in others, because the upstream must handle more calls.
 fn effect_of(before: &BucketRule, after: &BucketRule) -> Option<ChangeEffect> {
     if before == after {
         return None;

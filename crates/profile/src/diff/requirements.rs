@@ -102,7 +102,7 @@ pub(super) fn differences(
     }
 }
 
-/// Returns what a call of a route needs.
+/// Returns the requirements of a route's calls.
 fn needs(policy: &Policy, route: &Route) -> String {
     let mut parts = Vec::new();
     if !route.scopes.is_empty() {

@@ -71,7 +71,7 @@ fn lost_scopes(versions: &Versions<'_>) -> Vec<ProfileChange> {
     lost.into_iter().map(change).collect()
 }
 
-/// Finds scopes that become names of one scope: who has one of them has all that it permits.
+/// Finds scopes that become names of one scope: a key or user with one of them has all that it permits.
 fn merged_scopes(versions: &Versions<'_>) -> Vec<ProfileChange> {
     let old = &versions.old.policy;
     let change = |new: &ScopeEntry| {

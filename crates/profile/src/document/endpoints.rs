@@ -135,7 +135,7 @@ fn body(section: &mut Section<'_>) -> Vec<BodyField> {
     fields
 }
 
-/// Reads what happens to fields of a body that the endpoint does not declare. Those from which the profile reads the
+/// Reads the handling of fields of a body that the endpoint does not declare. Those from which the profile reads the
 /// credential, the tenant or a resource are never refused.
 fn other_fields(
     section: &mut Section<'_>,

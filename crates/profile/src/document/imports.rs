@@ -9,7 +9,7 @@ use crate::reader::{Section, Text, Value};
 /// Largest number of hashes of a kind. Each costs a look-up for a value that is no key.
 const MOST_HASHES: usize = 4;
 
-/// Reads what a kind accepts from another system. `own` says that the kind has a format of its own.
+/// Reads the keys of another system that a kind accepts. `own` says that the kind has a format of its own.
 pub(super) fn read(section: &mut Section<'_>, own: bool) -> ImportRules {
     let format = section.section("format");
     let only = format.is_some() && !own;

@@ -35,7 +35,8 @@ impl FieldTemplate {
             Self::Single(template, field_type) => {
                 let before = mistakes.len();
                 let Some(text) = render(template, input, mistakes) else {
-                    // A text in another form is the identifier of nothing, and the RPC finds nothing without one.
+                    // A text in another form cannot be an identifier. The field is left out, so that the RPC
+                    // finds no object.
                     if field == "id" && template.is_misformed(input) {
                         mistakes.truncate(before);
                     }

@@ -104,13 +104,13 @@ pub fn shared_issuers(stored: &[ProfileRecord]) -> Vec<String> {
     messages
 }
 
-/// Returns the form by which issuers are compared. Verifiers of tokens compare them to the letter, and people who set
-/// up verifiers do not: letter case and a slash at the end make no other issuer.
+/// Returns the form by which issuers are compared. Verifiers of tokens compare issuers exactly, and the people who
+/// configure them may not. Therefore issuers that differ in letter case or a slash at the end count as the same.
 fn canonical_issuer(issuer: &str) -> String {
     issuer.trim().trim_end_matches('/').to_lowercase()
 }
 
-/// Returns what keys of both profiles can have in common: a prefix, or the format of another system.
+/// Returns the common part of the formats of both profiles' keys: a prefix, or the format of another system.
 fn common_format(own: &Profile, other: &Profile) -> Option<String> {
     let kinds = |profile: &'_ Profile| profile.policy.kinds.clone();
     let (own, others) = (kinds(own), kinds(other));

@@ -1,4 +1,4 @@
-//! Identifiers of requests. They are not secret but must not repeat. Each is a hash of a counter with a seed from the
+//! Identifiers of requests. They are neither secret nor unpredictable, but must not repeat. Each is a hash of a counter with a seed from the
 //! operating system, which costs nanoseconds and needs no lock.
 
 use std::borrow::Cow;

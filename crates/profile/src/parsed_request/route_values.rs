@@ -1,5 +1,5 @@
 //! Values of Envoy's route (`context_extensions`): its scopes and resources, and mistakes in their names. Only the
-//! operator's configuration can set them, so that a name without a meaning is a mistake, and not another one's.
+//! operator's configuration can set them, so that an unknown name is a mistake of the operator.
 
 use std::collections::BTreeSet;
 

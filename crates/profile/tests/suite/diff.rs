@@ -1,4 +1,4 @@
-//! Changes between two documents, by what they do to people.
+//! Changes between two documents, by their effect on callers.
 
 use latchkey_core::profile_change::{Affected, ChangeEffect, KeyGroup, ProfileChange};
 use latchkey_profile::diff;

@@ -65,7 +65,7 @@ impl Trial {
         raw.run(script, &operations, 1, true).await.map(drop)
     }
 
-    /// Takes the bucket away.
+    /// Deletes the bucket.
     pub(crate) async fn undo(
         &self,
         raw: &mut RawConnection,

@@ -1,5 +1,6 @@
-//! Every cause in the table of docs/redis.md: Latchkey repeats Redis's words, admits calls by the process's own buckets,
-//! and uses Redis again when the cause is gone. `refusing.rs` has the causes that commands can bring about and end.
+//! Every cause in the table of docs/redis.md: Latchkey repeats Redis's error, admits calls by the process's own
+//! buckets, and uses Redis again when the cause has ended. `refusing.rs` has the causes that commands can start and
+//! end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const SLOW: (u64, u64, u64) = (1, 3_600, 50);
 const PAGE: &str = include_str!("../../../../docs/redis.md");
 
-/// Returns the words of the doctor about a server.
+/// Returns the text of the doctor's findings about a server.
 async fn said(url: &str, ca: Option<&Redis>) -> String {
     let ca = ca.map(|redis| std::fs::read(redis.ca()).expect("the CA's file"));
     let nodes = probe(&Address::parse(url, ca).expect("an address")).await.expect("a client");
@@ -26,7 +27,7 @@ async fn said(url: &str, ca: Option<&Redis>) -> String {
     }
 }
 
-/// Asserts that the doctor says these words, that the documented table has a row for them, and that no limiter uses the
+/// Asserts that the doctor reports this text, that the documented table has a row for it, and that no limiter uses the
 /// server.
 async fn is_refused(url: &str, ca: Option<&Redis>, words: &str) {
     let row = PAGE.lines().any(|line| line.starts_with("| `") && line.contains(words));

@@ -1,5 +1,5 @@
 //! A clock of Redis that is wrong and is corrected, or that differs after a fail-over: a bucket opens within its own
-//! period, and a step of the clock admits nothing more while a replica remembers the bucket.
+//! period, and a step of the clock admits nothing more while a replica holds the bucket's state.
 
 use std::time::Duration;
 

@@ -17,7 +17,7 @@ const USER: &str = "latchkey";
 const ACL: &str = "on >hunter2 resetkeys ~latchkey:* resetchannels &latchkey:* -@all +evalsha +eval +time +get +set \
                    +del +subscribe +publish";
 
-/// Returns the words of Redis that refuse a bucket.
+/// Returns the error text with which Redis refuses a bucket.
 async fn refused(url: &str) -> String {
     let nodes = probe(&Address::parse(url, None).expect("an address")).await.expect("a client");
     match &nodes[0].seen {

@@ -56,7 +56,7 @@ async fn limits_and_notifications_follow_a_failover_and_the_old_primary_may_retu
     here.forget();
     there.notifier.notify();
     here.expect_wakeup("a notification over the new primary").await;
-    // The old primary returns empty, and takes itself for a primary until a Sentinel corrects it.
+    // The old primary restarts empty, and acts as a primary until a Sentinel makes it a replica.
     old.restart();
     assert_eq!(admitted(&one, bucket, 10).await + admitted(&two, bucket, 10).await, 20);
     sentinels.until_replica(0);
@@ -145,7 +145,7 @@ async fn the_documented_rights_suffice_at_sentinels_too() {
     two.notifier.notify();
     one.expect_wakeup("a notification").await;
     assert_eq!(nodes(&own).await.len(), 1, "no Sentinel has anything to complain of");
-    // A wrong password is said in the Sentinels' words, and is not repeated.
+    // The error of a wrong password is that of the Sentinels, and does not contain the password.
     let seen = nodes(&own.replace("sentinel_password=PASSWORD", "sentinel_password=canary")).await;
     let error = seen[0].seen.as_ref().unwrap_err();
     assert!(error.0.contains("authentication failed") && !error.0.contains("canary"), "{error}");

@@ -1,4 +1,4 @@
-//! Bodies that are compressed well, badly, and to attack.
+//! Tests of valid, invalid and malicious compressed bodies.
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,5 @@
-//! Application of changes to the cache, and reloads of what the cache does not load by itself: profiles and signing keys.
+//! Application of changes to the cache, and reloads of profiles and signing keys, which the cache does not load by
+//! itself.
 
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -106,14 +107,14 @@ impl Follower {
 
     /// Continues at the present state of the database, with an empty cache. Needed if the feed has a gap: changes were
     /// pruned while this replica was away, and it is unknown which entries are stale. Unless the audit log shows that the
-    /// database still has what was applied here, what was taken away here is taken away again where it is not gone.
+    /// database still has what was applied here, revocations that were applied here are written again if it lacks them.
     pub(super) async fn resync(&self, revision: u64) -> Result<(), SystemError> {
         tracing::warn!(revision, "the change feed has a gap; the cache is cleared");
         self.parts.cache.end_lease();
         // A primary from before a failover, which has what the new one lost, must not answer.
         self.parts.feed.require_revision(revision);
         let intact = match self.history(self.applied_revision()) {
-            // The search may take too long. Then it is unknown.
+            // If the search takes too long, the answer is unknown.
             Some(applied) => self.parts.feed.has_history(&applied).await.unwrap_or(false),
             None => false,
         };
@@ -178,7 +179,7 @@ impl Follower {
         Ok(())
     }
 
-    /// Opens the secrets that a profile names. Keys whose hashes need one that the master key does not open are not found.
+    /// Decrypts the secrets that a profile names. Keys whose hashes need one that cannot be decrypted are not found.
     fn set_hash_secrets(&self, profile: &mut Profile, secrets: &[ProfileSecretRecord]) {
         let name = profile.name().to_owned();
         profile.set_hash_secrets(|secret| {

@@ -1,11 +1,10 @@
 //! The other replicas, as this one has seen them: which of them may still trust a state from before a revision, and
-//! until when. Only this process's own monotonic clock is used, and no row is believed alone:
+//! until when. Only this process's own monotonic clock is used, and no row alone is proof:
 //!
-//! - A replica trusts its cache for one lease after the start of a heartbeat that was committed. A row that stands
-//!   still for a lease therefore belongs to a replica that trusts nothing any more.
-//! - A row that changes in any other way than its replica changes it (it vanishes, its checksum is wrong, an earlier state
-//!   of it is restored) says nothing.
-//!   The replica is waited for as if it had sent a heartbeat at that time.
+//! - A replica trusts its cache for one lease after the start of a heartbeat that was committed. A row that is
+//!   unchanged for a lease therefore belongs to a replica that trusts nothing any more.
+//! - A row that changes in any other way than its replica changes it (it is deleted, its checksum is wrong, an earlier
+//!   state of it is restored) proves nothing. The replica is waited for as if it had sent a heartbeat at that time.
 //! - If rows were added or deleted by another program, there may be replicas without a row. They are waited for
 //!   for the longest lease that was ever registered.
 
@@ -36,7 +35,7 @@ pub(crate) struct HolderTable {
 /// Replicas that may exist without a row, since the counts do not fit the rows.
 #[derive(Debug)]
 struct Unknown {
-    /// When the counts and the number of rows were first seen as they are.
+    /// Time at which the counts and the number of rows were first seen as they are.
     since: MonotonicInstant,
     counts: (Option<FleetCounts>, usize),
     /// The longest lease that was ever registered, with the margin.
@@ -50,13 +49,13 @@ struct Holder {
     row: ReplicaRow,
     /// False if the row was not in the newest list.
     listed: bool,
-    /// When the row was first seen in its present state.
+    /// Time at which the row was first seen in its present state.
     since: MonotonicInstant,
     /// Time for which the replica may trust its cache after a heartbeat, with the margin.
     lease: Duration,
 }
 
-/// Result of looking at the replicas.
+/// Result of recording a list of rows.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Observation {
     /// Rows that can be deleted, by identifier and counter of heartbeats.
@@ -75,7 +74,7 @@ pub(crate) fn with_margin(lease: Duration) -> Duration {
 }
 
 impl HolderTable {
-    /// Takes note of a list of rows; `own` is this replica's identifier.
+    /// Records a list of rows; `own` is this replica's identifier.
     pub(crate) fn observe(&mut self, fleet: &Fleet, own: &str, now: MonotonicInstant) -> Observation {
         let mut seen = Observation::default();
         if self.timeline != fleet.timeline {
@@ -122,7 +121,7 @@ impl HolderTable {
             seen.altered.push(id.clone());
         }
         if !same {
-            // A row that is not its replica's says nothing about the lease; the one that was announced before holds.
+            // An altered row proves nothing about the lease; the one that was announced before stays in force.
             let before = known.filter(|holder| holder.row.announced.is_some()).map(|holder| holder.lease);
             let lease = match (before, row.announced) {
                 // A replica that has left trusts nothing. Its row stays for a while, so that every other one sees this.
@@ -195,9 +194,8 @@ fn longest(fleet: &Fleet) -> Duration {
     if fleet.longest_lease.is_zero() { LONGEST_LEASE } else { fleet.longest_lease }
 }
 
-/// Returns whether a row stands still; a question for a sign of life does not count where rows have no versions. Where they
-/// have them, a row that was restored to an earlier state of itself has changed: its replica may have sent a heartbeat
-/// in between.
+/// Returns whether a row is unchanged; a challenge does not count as a change if rows have no versions. If they have, a
+/// row that was restored to an earlier state of itself has changed: its replica may have sent a heartbeat in between.
 fn is_same(before: &ReplicaRow, row: &ReplicaRow) -> bool {
     ReplicaRow { challenged: row.challenged, ..before.clone() } == *row
 }

@@ -1,12 +1,13 @@
 //! Identity of the running machine, and proof that a process of it has ended. A replica binds an abstract Unix socket
-//! that carries its identifier. The kernel frees the socket when the process ends, whatever ends it, and never earlier. Sockets are visible within one network namespace, so the identity names that as well.
+//! that carries its identifier. The kernel frees the socket when the process ends, whatever ends it, and never earlier.
+//! Sockets are visible within one network namespace, so the identity names that as well.
 
 use std::io;
 
-/// Socket that shows other processes of this machine that a replica lives.
+/// Socket that shows other processes of this machine that a replica is alive.
 #[derive(Debug)]
 pub(crate) struct LifeSocket {
-    /// Held open and never read.
+    /// Listener that stays open and accepts nothing.
     #[cfg(target_os = "linux")]
     _listener: std::os::unix::net::UnixListener,
 }
@@ -20,7 +21,7 @@ pub(crate) fn identity() -> Option<Box<str>> {
 }
 
 impl LifeSocket {
-    /// Binds the socket of a replica. The error is of the kind `AddrInUse` if a living process has it.
+    /// Binds the socket of a replica. The error is of the kind `AddrInUse` if a running process has it.
     #[cfg(target_os = "linux")]
     pub(crate) fn bind(id: &str) -> io::Result<Self> {
         use std::os::linux::net::SocketAddrExt as _;

@@ -1,4 +1,4 @@
-//! This replica's place among the replicas of its database: its row, its heartbeats, and what it knows of the others.
+//! Membership of this replica among those of its database: its row, its heartbeats, and what it knows of the others.
 
 mod own_row;
 
@@ -14,9 +14,9 @@ use super::holders::HolderTable;
 use super::host::{self, LifeSocket};
 pub(super) use own_row::OwnRow;
 
-/// Shortest time in which a living replica must answer a question for a sign of life.
+/// Shortest time in which a live replica must answer a challenge.
 const SHORTEST_CHALLENGE: Duration = Duration::from_secs(1);
-/// Pause between two looks at the row of a replica that was asked.
+/// Pause between two reads of a challenged replica's row.
 const CHALLENGE_PAUSE: Duration = Duration::from_millis(50);
 
 /// Membership of this replica.
@@ -27,14 +27,14 @@ pub(crate) struct Membership {
     poll_interval: Duration,
     /// True if the operator declares that there is one replica at most.
     alone: bool,
-    /// Proof of life for other processes of this machine; `None` if the row announces no machine.
+    /// Liveness proof for other processes of this machine; `None` if the row announces no machine.
     _socket: Option<LifeSocket>,
     state: Mutex<State>,
     /// Locked while a waiting write reads the rows.
     reading: tokio::sync::Mutex<()>,
 }
 
-/// What changes during the life of a replica.
+/// State that changes during the life of a replica.
 #[derive(Default)]
 struct State {
     /// The announcement that the row carries, if the replica is registered.
@@ -42,8 +42,8 @@ struct State {
     /// Counter of the newest heartbeat that was sent. The row may carry it although the answer was lost.
     sent: u64,
     holders: HolderTable,
-    /// Predecessors that gave no sign of life. Their rows stay, since writers wait for the end of their leases. One that
-    /// lives after all finds this replica's row, and ends.
+    /// Predecessors that did not answer a challenge. Their rows stay, since writers wait for the end of their leases.
+    /// One that is alive after all finds this replica's row, and ends.
     silent: Vec<Box<str>>,
 }
 
@@ -53,7 +53,7 @@ pub(crate) enum EntryError {
     /// The database gave no answer.
     #[error(transparent)]
     System(#[from] SystemError),
-    /// Another process is, or may be, what this one would become.
+    /// Another process is, or may be, the replica that this one would become.
     #[error("{0}")]
     Conflict(String),
 }
@@ -63,7 +63,7 @@ pub(crate) enum EntryError {
 pub(crate) struct MembershipSettings {
     pub(crate) lease: Duration,
     pub(crate) poll_interval: Duration,
-    /// True if another living replica is an error.
+    /// True if another live replica is an error.
     pub(crate) alone: bool,
 }
 
@@ -138,7 +138,7 @@ impl Membership {
         Ok(())
     }
 
-    /// Returns whether another replica keeps this one from becoming a member as long as it lives.
+    /// Returns whether another replica keeps this one from becoming a member as long as it is alive.
     fn conflicts(&self, row: &ReplicaRow) -> bool {
         let name = &self.replica.stable_name;
         self.alone || (name.is_some() && row.replica.stable_name == *name)
@@ -157,7 +157,7 @@ impl Membership {
         }
     }
 
-    /// Asks replicas for a sign of life; returns the first that gives one in time.
+    /// Challenges replicas to show that they are alive; returns the first that answers in time.
     async fn first_answer<'a>(
         &self,
         asked: &[&'a ReplicaRow],
@@ -199,7 +199,7 @@ impl Membership {
         Ok(())
     }
 
-    /// Takes note of the rows. Returns what this replica's own row says.
+    /// Records the rows. Returns the state of this replica's own row.
     pub(super) async fn observe(&self, fleet: &Fleet, now: MonotonicInstant) -> Result<OwnRow, SystemError> {
         let (seen, own) = {
             let mut state = self.state();
@@ -223,7 +223,7 @@ impl Membership {
         Ok(own)
     }
 
-    /// Begins again without a row: the next round registers. A row that was altered is removed first.
+    /// Forgets the row, so that the next round registers again. A row that was altered is removed first.
     pub(super) async fn forget_row(&self, fleet: &Fleet) -> Result<(), SystemError> {
         self.state().announced = None;
         if let Some(row) = fleet.rows.iter().find(|row| row.replica.id == self.replica.id) {
@@ -232,8 +232,8 @@ impl Membership {
         Ok(())
     }
 
-    /// Reads the rows of a server that has reached `revision`, and takes note of them. While another caller reads,
-    /// waits for its result instead: it shows the same or slightly older progress.
+    /// Reads the rows of a server that has reached `revision`, and records them. While another caller reads, waits for
+    /// its result instead: it shows the same or slightly older progress.
     pub(super) async fn look(&self, revision: u64, clock: &dyn Clock) -> Result<(), SystemError> {
         let Ok(_reading) = self.reading.try_lock() else {
             drop(self.reading.lock().await);
@@ -259,7 +259,7 @@ impl Membership {
         self.state().holders.count(now)
     }
 
-    /// Marks the row as departed. The caller must have stopped to decide.
+    /// Marks the row as departed. The caller must have stopped deciding.
     pub(super) async fn depart(&self) -> Result<(), SystemError> {
         let beat = {
             let mut state = self.state();

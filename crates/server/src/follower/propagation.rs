@@ -1,4 +1,4 @@
-//! Waiting for other replicas, so that what is taken away here is admitted on no replica.
+//! Wait for other replicas, so that no replica admits what was revoked here.
 //!
 //! A write is complete when no replica trusts a state from before it. A replica reports in its row what it has applied,
 //! which takes milliseconds if all replicas work. A replica that does not report (partitioned, stopped, crashed) is
@@ -22,7 +22,7 @@ use tokio::time::{sleep, timeout};
 use super::Follower;
 use super::holders::{LONGEST_LEASE, with_margin};
 
-/// Delays between two looks at the replicas, after this replica's round: the first and the longest.
+/// Delays between two reads of the replicas' rows, after this replica's round: the first and the longest.
 const POLL_DELAYS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(25));
 
 /// Dependency in the error of a caller that gives up before the change is applied everywhere.
@@ -39,7 +39,7 @@ struct Wait {
     revision: u64,
     /// History of the database at that revision.
     history: Option<HistoryHash>,
-    /// When the wait began, which is after the commit.
+    /// Start of the wait, which is after the commit.
     began: MonotonicInstant,
     /// Number of rounds that had begun by then.
     rounds: u64,
@@ -96,7 +96,7 @@ impl Follower {
     /// Reads the rows of replicas again, if there are any.
     async fn look(&self, wait: &Wait, remaining: Duration) {
         if let Some(membership) = &self.parts.membership {
-            // Without an answer, the rows are those of the look before, which shows less progress.
+            // Without an answer, the rows are those of the previous read, which shows less progress.
             drop(timeout(remaining, membership.look(wait.revision, &*self.parts.clock)).await);
         }
     }

@@ -28,7 +28,7 @@ const REPETITIONS: u32 = 50;
 /// Number of schedules within which a broken variant must be found out.
 const SCHEDULES_OF_A_VARIANT: u64 = 4_000;
 
-/// Variant of the program, or of its surroundings.
+/// Variant of the program, or of the simulated faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Variant {
     /// The program as it is.

@@ -14,7 +14,7 @@ pub(super) struct FollowerCounts {
     pub(super) lost_revisions: AtomicU64,
     /// Number of revocations and the like that were written again.
     pub(super) reapplied: AtomicU64,
-    /// Number of times that the cache was cleared, since it was unknown which changes it lacks.
+    /// Number of times that the cache was cleared, because it was unknown which changes it lacked.
     pub(super) restarts: AtomicU64,
 }
 

@@ -59,7 +59,7 @@ impl HostStatus {
     }
 }
 
-/// Monitor of the surroundings.
+/// Monitor that makes the checks periodically.
 pub(crate) struct HostMonitor {
     secret_files: Vec<SecretFile>,
     tls: Option<TlsSettings>,

@@ -97,7 +97,7 @@ pub(super) fn metrics_renderer(registry: Arc<Registry>) -> MetricsRenderer {
     Arc::new(move || prometheus::render(&registry.snapshot()))
 }
 
-/// Creates the monitor of the surroundings and registers its metrics.
+/// Creates the monitor of the host checks and registers its metrics.
 pub(super) fn host_monitor(settings: &Settings, shared: &Shared, registry: &Registry) -> HostMonitor {
     let (store, catalog, clock) = (shared.store.clone(), shared.catalog.clone(), shared.clock.clone());
     let monitor = HostMonitor::new(settings, store, catalog, clock);

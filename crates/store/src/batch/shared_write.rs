@@ -50,11 +50,12 @@ pub(crate) struct Waiting<W, T> {
 
 /// A write that can share a transaction with others.
 pub(crate) enum SharedWrite {
-    /// Answered with the key that was created, or that an earlier attempt of the same call had created.
+    /// Creates a key. The answer is the key that was created, or that an earlier attempt of the same call had
+    /// created.
     CreateKey(Waiting<KeyCreation, WriteResult<Vec<Created>>>),
     /// Starts a family.
     StartFamily(Waiting<FamilyStart, ()>),
-    /// Answered with false if the token was used before or its family has ended.
+    /// Redeems a refresh token. The answer is false if the token was used before or its family has ended.
     RedeemToken(Waiting<TokenRedemption, bool>),
 }
 

@@ -12,8 +12,8 @@ pub(crate) struct Model {
     pub kind: String,
     /// Identity of the changed object: a hash in hexadecimal, an identifier or a name.
     pub subject: String,
-    /// What the change took away: `revoked`, `suspended`, `disabled`, `restricted`, `ended` or `withdrawn:ID`; null if
-    /// it took nothing away.
+    /// Access that the change took away: `revoked`, `suspended`, `disabled`, `restricted`, `ended` or `withdrawn:ID`;
+    /// null if it took none away.
     pub effect: Option<String>,
     /// Hash of the audit chain after the write; null in rows of releases that did not record it.
     pub history: Option<Vec<u8>>,

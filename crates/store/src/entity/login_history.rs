@@ -17,7 +17,7 @@ pub(crate) struct Model {
     pub clear_at: i64,
     /// Time until which the user is known to log in from the address; 0 if that never happened.
     pub known_until: i64,
-    /// Time from which the row says nothing and can be deleted.
+    /// Time from which the row is obsolete and can be deleted.
     pub ends_at: i64,
 }
 

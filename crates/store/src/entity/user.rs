@@ -11,7 +11,7 @@ pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     pub tenant_id: Uuid,
-    /// In lower case.
+    /// E-mail address in lower case.
     pub email: String,
     /// `$argon2id$…`.
     pub password: String,
@@ -22,7 +22,7 @@ pub(crate) struct Model {
     pub environment: Option<String>,
     pub disabled: bool,
     pub generation: i64,
-    /// Not used any more, like the time after it: see `login_histories`.
+    /// Unused, as is the next column: see `login_histories`.
     pub failed: i32,
     pub failed_at: i64,
     pub created_at: i64,

@@ -12,7 +12,7 @@ use crate::error::StoreError;
 use crate::notifications;
 use crate::pool::PooledConnection;
 
-/// What a transaction writes at its end, while it has the lock on the head row.
+/// Rows that a transaction writes at its end, while it has the lock on the head row.
 pub(super) struct NewRows {
     pub(super) changes: Vec<change::Model>,
     pub(super) events: Vec<audit_event::Model>,

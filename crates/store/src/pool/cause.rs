@@ -1,4 +1,4 @@
-//! Causes of failures in the words of the database, with its code and what mends it.
+//! Causes of failures in the words of the database, with its code and a remedy.
 //!
 //! A message is repeated only if its code says that it describes the connection, the server's resources, its state or
 //! the role's permissions. Messages about rows and values are never repeated, and neither is a DETAIL line.
@@ -9,7 +9,7 @@ use sea_orm::sqlx::Error as SqlxError;
 use sea_orm::{DbErr, RuntimeErr};
 
 /// Returns why an operation on the database failed, in the words of the database, the network or the library, and
-/// what mends it.
+/// a remedy.
 #[must_use]
 pub fn cause_of(error: &DbErr) -> String {
     match error {

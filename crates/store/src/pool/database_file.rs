@@ -1,6 +1,6 @@
 //! The files of a SQLite database, which belong to one process. The process holds the database's file open and locked,
-//! and notices when another file takes its place or that of the write-ahead log: SQLite itself would go on writing to
-//! the old one. It also notices a file that was cut off or overwritten with other content.
+//! and notices when another file takes its place or that of the write-ahead log: SQLite itself would continue to write
+//! to the old one. It also notices a file that was cut off or overwritten with other content.
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;
@@ -77,14 +77,15 @@ pub(super) struct DatabaseFile {
     log: Vec<(PathBuf, Identity)>,
     /// Number of changes in the header when it was last read; `None` as long as SQLite has written none.
     changes: Option<u32>,
-    /// True after the content was found to be another one: what SQLite holds and the file do not fit together any more.
+    /// True after the content was found to be another one: the state that SQLite has in memory does not match the file
+    /// any more.
     overwritten: bool,
 }
 
 impl DatabaseFile {
-    /// Opens and locks the file; creates it if it does not exist. Nobody but its owner may read or write it or
-    /// the files beside it afterwards, if that can be changed. Must not run while SQLite has the file open,
-    /// since a failure closes the descriptor.
+    /// Opens and locks the file; creates it if it does not exist. Afterwards, only its owner may read or write
+    /// it and the files beside it, if that can be changed. Must not run while SQLite has the file open, since
+    /// a failure closes the descriptor.
     pub(super) fn open(path: &Path) -> Result<Self, DatabaseFileError> {
         let io_error = |error| DatabaseFileError::Io(path.to_owned(), error);
         let file = OpenOptions::new()
@@ -137,21 +138,21 @@ impl DatabaseFile {
             .try_for_each(|(path, identity)| check_identity(path, *identity, DatabaseFileError::LogReplaced))
     }
 
-    /// Checks what [`DatabaseFile::check`] does, and that the file begins as a SQLite file does and has no fewer changes
-    /// than before. The number of changes only grows, whichever process writes by the rules of SQLite; a file that was
-    /// cut off, or an older or another database that was copied over this one, mostly shows by it. Must not run during
-    /// a write of this process.
+    /// Makes the checks of [`DatabaseFile::check`], and checks that the file begins as a SQLite file does and has no
+    /// fewer changes than before. The number of changes only grows, whichever process writes by the rules of SQLite; a
+    /// file that was cut off, or an older or another database that was copied over this one, mostly shows by it. Must
+    /// not run during a write of this process.
     pub(super) fn check_content(&mut self) -> Result<(), DatabaseFileError> {
         self.check()?;
         if self.log.is_empty() {
             return Ok(());
         }
-        // A second look, in case that SQLite was just writing the header.
+        // Read again, in case that SQLite was just writing the header.
         self.overwritten = self.has_other_content()? && self.has_other_content()?;
         self.check()
     }
 
-    /// Returns whether the header is not one that SQLite can have written since the last look.
+    /// Returns whether the header is not one that SQLite can have written since it was last read.
     fn has_other_content(&mut self) -> Result<bool, DatabaseFileError> {
         let mut header = [0; HEADER_BYTES];
         let now = match self.file.read_exact_at(&mut header, 0) {

@@ -21,8 +21,8 @@ const EXPLAINS_FOR: Duration = Duration::from_secs(5);
 pub struct DatabaseFailure {
     /// Cause, in the words of the database or the operating system.
     pub cause: String,
-    /// True if the database answers and must not be used: it is a standby, does not keep a setting that the store
-    /// needs, or has been replaced.
+    /// True if the database answers: it refused the connection or the statement, or it must not be used, since it is
+    /// a standby, does not keep a setting that the store needs, or has been replaced.
     pub refused: bool,
 }
 

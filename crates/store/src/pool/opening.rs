@@ -1,5 +1,5 @@
-//! Opening of connections: in tasks of their own, which go on without their callers. If the server has no more
-//! connections to give, callers wait for one of those that are open.
+//! Opening of connections: in tasks of their own, which continue without their callers. If the server has no
+//! more connections to give, callers wait for one of those that are open.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ use super::{DatabaseFailure, OpenError, Pool, PoolPermit};
 /// Time for which the pool has fewer connections after the server refused one.
 const WITHHELD_FOR: Duration = Duration::from_secs(5);
 
-/// Connections that the pool counts, and those that it must do without.
+/// Connections that are being opened, and permits that are withheld.
 #[derive(Default)]
 pub(super) struct Openings {
     /// Number of connections that are being opened.
@@ -24,7 +24,7 @@ pub(super) struct Openings {
     withheld: Vec<Withheld>,
 }
 
-/// Permits that are kept back, since the server refused the connection that they stand for: that of the connection,
+/// Permits that are withheld, since the server refused the connection that they stand for: that of the connection,
 /// and for every second one that of a write.
 struct Withheld {
     _permit: PoolPermit,
@@ -84,7 +84,7 @@ impl Pool {
         tokio::join!(open(), open(), open());
     }
 
-    /// Gives back the permits that were kept back long enough, one after the other, so that few connections at once
+    /// Releases the permits that were withheld long enough, one after the other, so that few connections at once
     /// are tried again.
     pub(super) fn restore_withheld(&self, now: Instant) {
         let mut openings = self.openings();

@@ -1,4 +1,4 @@
-//! A connection to PostgreSQL, and what each of its transactions must prove.
+//! A connection to PostgreSQL, and the checks at the start of each of its transactions.
 //!
 //! A connection is one session of the server, directly or through a pooler in session mode; its settings were set when
 //! it was opened. Every write checks that it still runs in that session, with durable commits, so that a pooler which
@@ -24,7 +24,7 @@ pub enum Pooler {
     /// No pooler, or one that gives each connection a session of its own.
     #[default]
     Session,
-    /// One that gives a session to each transaction.
+    /// A pooler that gives a session to each transaction.
     Transaction,
 }
 

@@ -1,6 +1,6 @@
-//! An open connection with the limits of its use: its age, the time for which it is idle, and its generation.
-//! A connection that is replaced now and then follows a change of the server's address, and gives back what the
-//! server keeps for it.
+//! An open connection with the limits of its use: its age, the time for which it is idle, and its generation. A
+//! connection that is replaced now and then follows a change of the server's address, and frees the memory that
+//! the server keeps for it.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;

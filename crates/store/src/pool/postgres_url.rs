@@ -43,7 +43,7 @@ const PASSED_ON: [&str; 9] = [
 /// Protection of the connection to a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
-    /// Within this machine.
+    /// A connection within this machine.
     Local,
     /// Plain text, or plain text if the server offers no TLS.
     Plain,

@@ -40,7 +40,7 @@ pub(super) fn for_transaction(deadline: Duration) -> String {
     set(&wanted(deadline.as_millis().clamp(1, LONGEST_MS)), true)
 }
 
-/// Checks what a session can't set.
+/// Checks the settings that a session can't change.
 pub(super) fn check_server(standby: bool, encoding: String) -> Result<(), OpenError> {
     if standby {
         return Err(OpenError::Standby);
@@ -146,7 +146,7 @@ fn sql(wanted: &[(&str, String); SETTINGS], dialect: Dialect) -> String {
 }
 
 /// Checks that a session has the settings. `settings` are its lines of the form `name=value`. Of a server other than
-/// PostgreSQL, only the settings that promises rest on are checked, and only if it has them.
+/// PostgreSQL, only the settings that guarantees depend on are checked, and only if it has them.
 fn check(
     wanted: &[(&'static str, String); SETTINGS],
     settings: &str,

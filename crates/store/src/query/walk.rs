@@ -1,6 +1,6 @@
 //! Walk along an index in the order of a list. A filter that the index does not serve is applied to a window of rows,
 //! so that a page costs the same however rare its entries are: a page that finds too few ends with the position at
-//! which the next one goes on.
+//! which the next one continues.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! Checksum of a replica's row. It finds out a row that was altered, and no forgery: who can write the table can write
-//! every other one as well.
+//! Checksum of a replica's row. It detects a row that was altered by mistake, and no forgery: anyone who can write the
+//! table can also compute the checksum.
 
 use std::time::Duration;
 

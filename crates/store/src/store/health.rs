@@ -47,8 +47,8 @@ impl Store {
         Err(self.failure().unwrap_or_else(|| DatabaseFailure { cause: cause_of(&error), refused: false }))
     }
 
-    /// Opens some connections for later callers, and returns when they are open or have failed, or after two seconds; those
-    /// that are not open by then go on. Does nothing on SQLite, where it takes no time.
+    /// Opens some connections for later callers, and returns when they are open or have failed, or after two seconds;
+    /// attempts that are not finished by then continue. Does nothing on SQLite, where it takes no time.
     pub async fn warm_up(&self) {
         if self.postgres.is_some() {
             drop(tokio::time::timeout(WARM_UP, self.pool.warm_up()).await);

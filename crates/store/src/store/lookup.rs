@@ -96,9 +96,9 @@ pub(super) async fn require_up_to_date(
 
 /// Time of a look-up.
 struct LookupTime {
-    /// When the look-up must be done.
+    /// Time by which the look-up must be done.
     end: Instant,
-    /// When its query was sent.
+    /// Time at which its query was sent.
     sent: Instant,
 }
 

@@ -24,7 +24,7 @@ struct Changed {
     after: KeyRecord,
 }
 
-/// Changes the keys that are not so already.
+/// Changes the keys that are not in that state already.
 pub(crate) async fn change(
     connection: PooledConnection,
     ids: &[KeyId],

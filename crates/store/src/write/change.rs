@@ -62,9 +62,9 @@ pub(crate) async fn rotate(
     Ok(WriteResult::written(new.revision, (old, new)).with_history(appended.history))
 }
 
-/// Returns what a change of a key takes away. Each change of a disabled key says that it is disabled: a replica remembers
-/// the newest change, and takes it away again if the database loses it. A restriction, which is remembered through later
-/// changes, is said first.
+/// Returns the access that a change of a key takes away. Each change of a disabled key has the effect "disabled",
+/// because a replica records only the newest change, and disables the key again if the database loses it. A restriction
+/// takes precedence, because replicas keep it through later changes.
 pub(super) fn effect(before: &KeyRecord, after: &KeyRecord) -> Option<ChangeEffect> {
     let ends = |key: &KeyRecord| key.expires.map_or(i64::MAX, |at| at.0);
     match (&before.lifecycle, &after.lifecycle) {

@@ -47,8 +47,8 @@ fn no_holder(error: DbErr) -> StoreError {
     }
 }
 
-/// Returns the time from which the row of a family that ends at `at` says nothing: when its last access token expires.
-/// A family without a row is as good as one that has ended.
+/// Returns the time from which the row of a family that ends at `at` is obsolete: when its last access token expires.
+/// A family without a row counts as one that has ended.
 pub(super) fn end_of_tokens(at: i64) -> Expr {
     let column = |column: family::Column| Expr::col(column);
     let last = || column(family::Column::TtlSeconds).mul(1_000_i64).add(at);

@@ -102,7 +102,7 @@ pub(crate) async fn forget(
     Ok(())
 }
 
-/// Deletes some of the rows that say nothing any more. Returns their number.
+/// Deletes some of the obsolete rows. Returns their number.
 pub(crate) async fn prune(connection: PooledConnection, before: Timestamp) -> Result<u64, StoreError> {
     let ended = Entity::find().filter(Column::EndsAt.lt(before.0)).limit(ROWS as u64);
     let rows = ended.all(&connection).await?;

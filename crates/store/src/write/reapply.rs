@@ -1,6 +1,6 @@
-//! Takes access away again that a database has lost: it was restored from a backup, or a standby without the newest
-//! commits became the primary. Each is a write with an audit event of its own, and does nothing if the access is
-//! already gone.
+//! Takes access away again after a database has lost the change that did: it was restored from a backup, or a
+//! standby without the newest commits became the primary. Each is a write with an audit event of its own, and does
+//! nothing if the access is already gone.
 
 use std::sync::Arc;
 

@@ -53,7 +53,8 @@ pub(crate) async fn change(
     if after == before {
         return journal::unchanged(&connection, before.revision, before).await;
     }
-    // Each change of a suspended tenant says that it is suspended: replicas remember the newest change alone.
+    // Each change of a suspended tenant has the effect "suspended", because replicas record only the newest
+    // change.
     let effect = after.suspended.then_some(ChangeEffect::Suspended);
     let change = ChangeSubject::Tenant(id).with_effect(effect);
     let appended = journal::append_changes(&connection, &[change], audit).await?;

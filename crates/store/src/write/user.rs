@@ -68,7 +68,8 @@ pub(crate) async fn change(
     Ok(WriteResult::written(after.revision, after).with_history(appended.history))
 }
 
-/// Returns what a change of a user takes away, as `write::change` does for keys. A new generation ends the tokens.
+/// Returns the access that a change of a user takes away, as `write::change` does for keys. A new generation ends
+/// the tokens.
 fn effect(before: &UserRecord, after: &UserRecord, new_password: bool) -> Option<ChangeEffect> {
     let ends_tokens = after.generation > before.generation;
     let only_state =

@@ -1,4 +1,4 @@
-//! Deletions: what ends, what is erased, and what stays.
+//! Deletions: the access that ends, the data that is erased, and the records that stay.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Servers that speak PostgreSQL's protocol and lack what depends on its implementation.
+//! Servers that speak PostgreSQL's protocol and lack functions that depend on its implementation.
 
 use std::sync::Arc;
 
@@ -61,7 +61,7 @@ async fn a_compatible_server_needs_no_function_of_postgresql_alone_and_is_not_no
     }
 }
 
-/// As on Aurora: PostgreSQL itself, whose write-ahead log can't be asked.
+/// Uses a PostgreSQL whose functions of the write-ahead log are missing or not permitted, as on Aurora.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_does_not_name_its_timeline_is_used_without_it() {
     let server = Postgres::start();
@@ -81,7 +81,7 @@ async fn a_server_that_does_not_name_its_timeline_is_used_without_it() {
     assert!(database.store.list(0).await.unwrap().timeline.is_some(), "it is read where it can be");
 }
 
-/// As on a server that does not have advisory locks, or does not permit them: shared writes take no turns there.
+/// Uses a server that does not have advisory locks, or does not permit them: shared writes take no turns there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_without_advisory_locks_takes_writes_that_share_transactions() {
     let server = Postgres::start();

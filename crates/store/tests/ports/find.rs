@@ -196,7 +196,7 @@ async fn all_tenants_are_listed_together(database: TestDatabase) {
 async fn a_rare_entry_behind_many_is_reached_by_tokens(database: TestDatabase) {
     let rare = KeyRecord { name: "needle".into(), bindings: pairs(&[("m", "1")]), ..key(&database, 1) };
     database.make(rare).await;
-    // Copies of the row, newer than it, more than one page compares.
+    // Copies of the row, newer than it: more than one page compares.
     let id = if database.url.starts_with("sqlite") { "randomblob(16)" } else { "CAST(md5(n::text) AS uuid)" };
     let hash = if database.url.starts_with("sqlite") { "randomblob(32)" } else { "sha256(n::text::bytea)" };
     let numbers =

@@ -165,7 +165,7 @@ async fn events_are_found_by_actor_action_and_target(database: TestDatabase) {
 
 async fn a_rare_event_behind_many_is_reached_by_pages(database: TestDatabase) {
     write(&database, 1, "ada", AuditAction::KeyRevoke, "k1").await;
-    // Copies of the event, more than one page compares.
+    // Copies of the event: more than one page compares.
     let numbers =
         "WITH RECURSIVE numbers(n) AS (SELECT 3 UNION ALL SELECT n + 1 FROM numbers WHERE n < 25000)";
     let columns = "time, tenant_id, actor, target, request_id, details, hash";

@@ -151,7 +151,7 @@ async fn failures_of_a_stranger_lock_the_strangers_address_alone(database: TestD
     exhaust_from(&harness, Some(address(1))).await;
     assert!(!login(Some(address(1)), PASSWORD).await, "the stranger's address is locked");
     assert!(login(Some(address(2)), PASSWORD).await, "the user's is not");
-    // From now on, the second address is known: strangers at any number of others do not lock it.
+    // From now on, the second address is known: failures from any number of other addresses do not lock it.
     for number in 10..450 {
         let attempt = wrong(&harness, EMAIL, Some(address(number)));
         let _ = harness.database.store.decide_login(&attempt, None).await.unwrap();

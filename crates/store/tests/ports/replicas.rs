@@ -1,4 +1,4 @@
-//! Rows of replicas: what they announce, and what is noticed when somebody else changes them.
+//! Rows of replicas: the state that they announce, and the detection of changes by other programs.
 
 use std::time::Duration;
 

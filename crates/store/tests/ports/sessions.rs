@@ -1,4 +1,5 @@
-//! Sessions of PostgreSQL have what the store's guarantees need, whatever the role, the database or the server sets.
+//! Sessions of PostgreSQL have the settings that the store's guarantees need, whatever the role, the database or the
+//! server sets.
 
 use std::sync::Arc;
 

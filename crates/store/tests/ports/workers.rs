@@ -8,11 +8,12 @@ use latchkey_core::error::RequestError;
 use latchkey_management::ports::tokens::{BlockingExecutor, Job};
 use tokio::sync::Notify;
 
-/// Runs work in place and counts it; refuses it while busy, and keeps it while there is a place to keep it in.
+/// Runs jobs on the caller's thread and counts them. Refuses them while busy, and queues them while there is a
+/// queue.
 #[derive(Default)]
 pub(crate) struct CountingWorkers(pub(crate) AtomicUsize, pub(crate) AtomicBool, pub(crate) KeptJobs);
 
-/// Jobs that wait, if any are to wait.
+/// Queue of jobs; `None` to run each job at once.
 #[derive(Default)]
 pub(crate) struct KeptJobs {
     pub(crate) jobs: Mutex<Option<Vec<Job>>>,

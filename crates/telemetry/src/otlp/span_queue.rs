@@ -97,7 +97,7 @@ impl SpanQueue {
     }
 }
 
-/// HTTP client of the exporter, which keeps how many spans the collector rejected.
+/// HTTP client of the exporter, which stores how many spans the collector rejected.
 #[derive(Debug)]
 struct SpanClient {
     transport: Transport,
@@ -116,12 +116,12 @@ impl HttpClient for SpanClient {
     }
 }
 
-/// Exporter that counts what became of the spans.
+/// Exporter that counts accepted and dropped spans.
 #[derive(Debug)]
 struct CountedExporter {
     exporter: OtlpSpanExporter,
     queued: Arc<AtomicUsize>,
-    /// Number of spans that the collector rejected of the last export.
+    /// Number of spans of the last export that the collector rejected.
     rejected: Arc<AtomicUsize>,
     export_stats: Arc<ExportStats>,
 }

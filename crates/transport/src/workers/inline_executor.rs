@@ -37,12 +37,12 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for InlineExecutor {
 }
 
 impl InlineExecutor {
-    /// Creates the executor of a connection, which learns of its calls.
+    /// Creates the executor of a connection, whose number of open calls it sets.
     pub(super) fn new(connection: Arc<Connection>) -> Self {
         Self(Arc::new(Queue { calls: Mutex::default(), connection }))
     }
 
-    /// Removes the calls that have completed, and says how many are still open.
+    /// Removes the calls that have completed, and sets the connection's number of open calls.
     pub(super) fn reap(&self, tasks: &mut JoinSet<()>) {
         while tasks.try_join_next().is_some() {}
         self.0.connection.set_open_calls(tasks.len());

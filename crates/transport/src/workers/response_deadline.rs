@@ -1,6 +1,6 @@
-//! Bounds of the calls that wait. A response that is ready waits in its stream until the client gives it room (RFC 9113
-//! section 5.2); it has a deadline, since a client that never does would keep it for ever. A response that is a stream
-//! without an end has none; the number of such streams is limited, apart from that of the other calls.
+//! Bounds of the calls that wait. A response that is ready waits in its stream until the client's flow-control window
+//! has room for it (RFC 9113 section 5.2); it has a deadline, since a client that never gives it room would keep it
+//! for ever. A response that is a stream without an end has none; the number of such streams is limited separately.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -47,7 +47,7 @@ thread_local! {
     static RESPONDED: Cell<Option<ResponseKind>> = const { Cell::new(None) };
 }
 
-/// Says that the call that is being polled has its response.
+/// Records that the call that is being polled has its response.
 pub fn response_is_ready(kind: ResponseKind) {
     RESPONDED.set(Some(kind));
 }

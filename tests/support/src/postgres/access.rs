@@ -8,7 +8,7 @@ use super::programs::give;
 use crate::{Pair, eventually};
 
 impl Postgres {
-    /// Puts rules before those that let the user `postgres` in, and makes all others give their password.
+    /// Puts rules before those that admit the user `postgres`, and requires a password from all other users.
     pub fn set_access(&self, rules: &str) {
         let rest = "local all all trust\nhost all postgres 127.0.0.1/32 trust\n\
                     host replication postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
@@ -39,14 +39,14 @@ impl Postgres {
 
     fn reload(&self) {
         let loaded = "SELECT pg_conf_load_time()";
-        // By its socket, where every rule lets it in.
+        // Over its socket, where every rule admits it.
         let url = self.by_socket("postgres");
         let before = self.sql(&url, loaded);
         self.sql(&url, "SELECT pg_reload_conf()");
         eventually("the configuration is read", || (self.sql(&url, loaded) != before).then_some(()));
     }
 
-    /// Puts a file that only the server can read into its folder.
+    /// Writes a file that only the server can read into its folder.
     fn place(&self, name: &str, content: &str) -> PathBuf {
         let path = self.data.join(name);
         std::fs::write(&path, content).expect("a file is written");

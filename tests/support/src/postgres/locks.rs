@@ -1,11 +1,11 @@
-//! Locks that a session holds, as a long transaction of somebody else does.
+//! Locks that a session holds, as a long transaction of another client does.
 
 use std::process::{Child, Stdio};
 
 use super::{Postgres, psql};
 use crate::{eventually, reaper};
 
-/// A session that holds a table; it ends with its owner.
+/// A session that locks a table until it is dropped.
 #[derive(Debug)]
 pub struct TableLock<'a> {
     postgres: &'a Postgres,

@@ -1,4 +1,5 @@
-//! PostgreSQL's programs: they run as a user of their own where the tests run as root, because it refuses to be root.
+//! PostgreSQL's programs. They run as a separate user if the tests run as root, because PostgreSQL refuses to run as
+//! root.
 
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
@@ -9,7 +10,7 @@ use rustix::process::Pid;
 
 use crate::{Folder, Process, tools};
 
-/// The user that the server runs as, where tests run as root.
+/// The user that the server runs as if the tests run as root.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct User {
     uid: u32,
@@ -29,7 +30,7 @@ pub(super) fn user() -> Option<User> {
     Some(found.expect("there is a user postgres or nobody"))
 }
 
-/// Gives a folder to the server's user.
+/// Makes the server's user the owner of a folder.
 pub(super) fn give(folder: &Path, user: Option<User>) {
     if let Some(user) = user {
         chown(folder, Some(user.uid), Some(user.gid)).expect("root can give a folder away");
@@ -65,7 +66,7 @@ pub(super) fn initialise(folder: &Path, (data, log): (&Path, Option<&Path>), use
     run(&mut command);
 }
 
-/// Runs a program to its end.
+/// Runs a program until it ends; panics if it fails.
 pub(super) fn run(command: &mut Command) {
     let output = command.output().expect("PostgreSQL's programs start");
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));

@@ -1,4 +1,4 @@
-//! Standbys by streaming replication, and what a failover does to them.
+//! Standbys by streaming replication, and the steps of a failover.
 
 use super::programs::{give, program, run, user};
 use super::{Folder, Postgres};
@@ -26,7 +26,7 @@ impl Postgres {
         self.wait_for_standby("streaming", "sync");
     }
 
-    /// Cuts this standby off from its primary, for good.
+    /// Disconnects this standby from its primary permanently.
     pub fn stop_receiving(&self) {
         self.set("primary_conninfo", "");
         let receivers = "SELECT count(*) FROM pg_stat_wal_receiver";
@@ -35,7 +35,7 @@ impl Postgres {
         });
     }
 
-    /// Makes this standby a primary.
+    /// Promotes this standby to a primary.
     pub fn promote(&self) {
         let promoted = self.sql(&self.url("postgres"), "SELECT pg_promote(true, 60)");
         assert_eq!(promoted, "t", "the standby is promoted: {}", self.log());

@@ -8,7 +8,7 @@ pub(super) const CA: &str = "ca.pem";
 pub(super) const CERTIFICATE: &str = "server.pem";
 pub(super) const KEY: &str = "server.key";
 
-/// Lays the three files into the folder.
+/// Writes the three files into the folder.
 pub(super) fn make(folder: &Folder) {
     let key = || KeyPair::generate().expect("a key pair");
     let ca_key = key();

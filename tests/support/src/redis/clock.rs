@@ -22,7 +22,7 @@ static LIBRARY: LazyLock<(Folder, PathBuf)> = LazyLock::new(|| {
     (folder, library)
 });
 
-/// Sets the clock ahead of the machine's by these seconds, or back.
+/// Sets the clock ahead of the machine's by these seconds; a negative number sets it back.
 pub(super) fn set(folder: &Folder, ahead: i64) {
     let micros = (ahead * 1_000_000).to_ne_bytes();
     let mut options = fs::OpenOptions::new();
@@ -31,7 +31,7 @@ pub(super) fn set(folder: &Folder, ahead: i64) {
     std::io::Write::write_all(file, &micros).expect("the clock's file is written");
 }
 
-/// Makes a server follow the clock of its folder.
+/// Makes a server read the clock of its folder.
 pub(super) fn follow(command: &mut Command, folder: &Folder) {
     command.env("LD_PRELOAD", &LIBRARY.1).env("LATCHKEY_TEST_CLOCK", folder.path().join(CLOCK));
 }

@@ -1,4 +1,5 @@
-//! A real Redis Cluster of three masters on loopback, without replicas: a node that is stopped stays missing.
+//! A real Redis Cluster of three masters on loopback, without replicas: no other node replaces a node that is
+//! stopped.
 
 use super::{Redis, RedisMode};
 use crate::{eventually, free_port};
@@ -8,7 +9,7 @@ use crate::{eventually, free_port};
 pub struct RedisCluster(Vec<Redis>);
 
 impl RedisCluster {
-    /// Starts one, and waits until every node knows the others.
+    /// Starts a cluster, and waits until every node knows the others.
     #[must_use]
     pub fn start() -> Self {
         let buses = [(); 3].map(|()| free_port());
@@ -27,19 +28,19 @@ impl RedisCluster {
         Self(nodes.into())
     }
 
-    /// URL with two of the nodes.
+    /// Returns the URL with two of the nodes.
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis+cluster://127.0.0.1:{},127.0.0.1:{}", self.0[0].port(), self.0[1].port())
     }
 
-    /// Nodes of the cluster.
+    /// Returns the nodes of the cluster.
     #[must_use]
     pub fn nodes(&self) -> &[Redis] {
         &self.0
     }
 
-    /// Node that holds a key.
+    /// Returns the node that holds a key.
     #[must_use]
     pub fn holder(&self, key: &str) -> &Redis {
         let slot: u32 = self.0[0].cli(&["CLUSTER", "KEYSLOT", key]).parse().expect("a slot");

@@ -18,7 +18,7 @@ pub struct RedisSentinel {
 }
 
 impl RedisSentinel {
-    /// Starts one that watches the server on this port, and replaces it if this many Sentinels agree.
+    /// Starts a Sentinel that monitors the server on this port, and replaces it if this many Sentinels agree.
     #[must_use]
     pub fn watching(port: u16, quorum: u32) -> Self {
         let (folder, own) = (Folder::new("sentinel"), free_port());
@@ -41,18 +41,18 @@ impl RedisSentinel {
         sentinel
     }
 
-    /// The port it listens on.
+    /// Returns the port of the Sentinel.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Stops it in the middle of what it does (SIGSTOP): connections stay open, nothing is answered.
+    /// Suspends the Sentinel (SIGSTOP): connections stay open, and no command is answered.
     pub fn freeze(&mut self) {
         self.server.signal(Signal::STOP);
     }
 
-    /// Runs a command, and answers what redis-cli prints.
+    /// Runs a command, and returns the output of redis-cli.
     #[must_use]
     pub fn cli(&self, words: &[&str]) -> String {
         super::cli(&["-p", &self.port.to_string()], words)
@@ -67,7 +67,7 @@ pub struct RedisSentinels {
 }
 
 impl RedisSentinels {
-    /// Starts them, and waits until each Sentinel knows the replica and the other Sentinels.
+    /// Starts the servers, and waits until each Sentinel knows the replica and the other Sentinels.
     #[must_use]
     pub fn start() -> Self {
         let primary = Redis::start();
@@ -90,31 +90,31 @@ impl RedisSentinels {
         Self { servers: [primary, replica], sentinels }
     }
 
-    /// URL with all Sentinels and with these credentials, which end with `@`.
+    /// Returns the URL with all Sentinels and with these credentials, which end with `@`.
     #[must_use]
     pub fn url(&self, credentials: &str) -> String {
         Self::url_of(&self.sentinels, credentials)
     }
 
-    /// URL with these Sentinels.
+    /// Returns the URL with these Sentinels.
     #[must_use]
     pub fn url_of(sentinels: &[RedisSentinel], credentials: &str) -> String {
         let hosts: Vec<_> = sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.port)).collect();
         format!("redis+sentinel://{credentials}{}/{NAME}", hosts.join(","))
     }
 
-    /// The servers: first the one that was the primary at the start.
+    /// Returns the servers; the first one was the primary at the start.
     #[must_use]
     pub fn servers(&self) -> &[Redis; 2] {
         &self.servers
     }
 
-    /// The Sentinels.
+    /// Returns the Sentinels.
     pub fn sentinels(&mut self) -> &mut [RedisSentinel] {
         &mut self.sentinels
     }
 
-    /// Waits until the server at this place is the primary according to every Sentinel and to itself.
+    /// Waits until the server at this index is the primary according to every Sentinel and to itself.
     pub fn until_primary(&self, server: usize) {
         let server = &self.servers[server];
         let port = server.port().to_string();
@@ -126,7 +126,7 @@ impl RedisSentinels {
         });
     }
 
-    /// Waits until the server at this place is a replica.
+    /// Waits until the server at this index is a replica.
     pub fn until_replica(&self, server: usize) {
         eventually("the server is a replica", || (role(&self.servers[server]) == "slave").then_some(()));
     }

@@ -13,7 +13,7 @@ const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../
 /// The demo tenant's slug.
 pub(super) const TENANT: &str = "demo";
 
-/// Makes all of it, by the same calls as anyone; answers the key's value.
+/// Creates the demo data by ordinary management calls. Returns the key's value.
 pub(super) async fn make(grpc: SocketAddr, root: &Secret) -> Result<Secret, CliError> {
     let server = Server::connect(&grpc.to_string(), Some(root)).await?;
     let document = DOCUMENT.to_owned();

@@ -1,4 +1,4 @@
-//! The service behind Envoy: it answers with what it was asked.
+//! Echo service behind Envoy: responds with the method, path and headers of the request.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use crate::exit::CliError;
 
-/// Starts it; it ends with the process.
+/// Starts the service, which ends with the process.
 pub(super) async fn start(address: SocketAddr) -> Result<SocketAddr, CliError> {
     let bad = |error| CliError::Local(format!("--echo-addr {address} can't be listened on: {error}"));
     let listener = TcpListener::bind(address).await.map_err(bad)?;

@@ -1,4 +1,5 @@
-//! The Envoy in front: found, started with the configuration beside this file, and ended with the try.
+//! Envoy of `latchkey dev`: finds the program, starts it with the configuration beside this file, and stops it at the
+//! end.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,14 +20,14 @@ const MISSING: &str = "no Envoy was found: set LATCHKEY_ENVOY to one, put `envoy
 /// Interval and total time of checks whether Envoy listens.
 const TRIES: (u32, Duration) = (200, Duration::from_millis(50));
 
-/// A running Envoy; it is killed when this is dropped.
+/// Running Envoy, which is killed when this is dropped.
 pub(super) struct Envoy {
     pub(super) address: SocketAddr,
     child: Child,
 }
 
 impl Envoy {
-    /// Starts one, and waits until it listens.
+    /// Starts Envoy, and waits until it listens.
     pub(super) async fn start(
         args: &DevArgs,
         folder: &Path,
@@ -55,7 +56,7 @@ impl Envoy {
         Err(CliError::Local(format!("Envoy does not listen on {}", self.address)))
     }
 
-    /// Returns when it ends by itself; without one, never.
+    /// Returns when Envoy ends by itself; never, if there is no Envoy.
     pub(super) async fn ended(envoy: Option<Self>) -> CliError {
         match envoy {
             Some(mut envoy) => match envoy.child.wait().await {
@@ -71,7 +72,7 @@ fn gone(status: &str) -> CliError {
     CliError::Local(format!("Envoy ended ({status}); what it printed says why. Is --envoy-addr free?"))
 }
 
-/// The one that is named; else the one on the PATH; else the one that `scripts/setup` fetches.
+/// Starts the given program, or else the one on the PATH, or else the one that `scripts/setup` installs.
 fn spawn(named: Option<&Path>, configuration: &Path) -> Result<Child, CliError> {
     let candidates = match named {
         Some(path) => vec![path.to_owned()],

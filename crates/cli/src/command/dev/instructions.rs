@@ -1,11 +1,11 @@
-//! The lines to paste. Each works as it stands, in any shell.
+//! Commands to paste, which work unchanged in any shell.
 
 use std::net::SocketAddr;
 
 use super::demo::TENANT;
 use crate::args::Secret;
 
-/// For grpcurl and for this program.
+/// Returns the commands for grpcurl and for this program.
 pub(super) fn grpc_commands(grpc: SocketAddr, root: &Secret, key: &Secret) -> String {
     let (root, key, program) = (&root.0, &key.0, program());
     let check = |method: &str| {
@@ -37,7 +37,7 @@ pub(super) fn grpc_commands(grpc: SocketAddr, root: &Secret, key: &Secret) -> St
     .join("\n")
 }
 
-/// For curl, through Envoy.
+/// Returns the commands for curl, through Envoy.
 pub(super) fn curl_commands(envoy: SocketAddr, key: &Secret) -> String {
     let curl = format!("curl -i -H 'x-api-key: {}'", key.0);
     let status = "-s -o /dev/null -w '%{http_code}\\n'";
@@ -58,7 +58,7 @@ pub(super) fn curl_commands(envoy: SocketAddr, key: &Secret) -> String {
     .join("\n")
 }
 
-/// Path of this program, so that the printed commands work from any folder.
+/// Returns the path of this program, so that the printed commands work from any folder.
 fn program() -> String {
     let path = std::env::current_exe().ok().map(|path| path.display().to_string());
     path.filter(|path| !path.contains([' ', '\''])).unwrap_or_else(|| "latchkey".to_owned())

@@ -9,13 +9,13 @@ use crate::exit::CliError;
 
 /// Name of the cluster of the HTTP addresses.
 pub(super) const HTTP_CLUSTER: &str = "latchkey-http";
-/// HTTP port of Latchkey's own default.
+/// Default HTTP port of Latchkey.
 const HTTP_PORT: u16 = 8081;
 /// Longest time for a call of an endpoint. A revocation waits for the lease of a replica that is cut off, for ten minutes at
 /// most.
 pub(super) const ENDPOINT_TIMEOUT: &str = "660s";
 
-/// Address as Envoy writes it.
+/// Returns an address in Envoy's format.
 pub(super) fn address(place: &Place) -> Value {
     match place {
         Place::Tcp(HostPort { host, port }) => {
@@ -25,7 +25,7 @@ pub(super) fn address(place: &Place) -> Value {
     }
 }
 
-/// Type of a cluster with these addresses. Fails for names of hosts beside Unix sockets, which Envoy refuses.
+/// Returns the type of a cluster with these addresses. Fails for host names beside Unix sockets, which Envoy refuses.
 pub(super) fn kind(option: &str, places: &[Place]) -> Result<&'static str, CliError> {
     let named = |place: &Place| matches!(place, Place::Tcp(one) if one.host.parse::<IpAddr>().is_err());
     let unix = |place: &Place| matches!(place, Place::Unix(_));
@@ -38,12 +38,12 @@ pub(super) fn kind(option: &str, places: &[Place]) -> Result<&'static str, CliEr
     }
 }
 
-/// Endpoints of a cluster.
+/// Returns the endpoints of a cluster.
 pub(super) fn endpoints(places: &[Place]) -> Value {
     places.iter().map(|place| json!({ "endpoint": { "address": address(place) } })).collect()
 }
 
-/// Settings by which a replica that fails gets no calls for some time; none for a single one, which would be the only choice.
+/// Returns the outlier detection, by which a replica that fails gets no calls for some time; none for a single replica.
 pub(super) fn outliers(places: &[Place]) -> Value {
     if places.len() < 2 {
         return Value::Null;
@@ -55,7 +55,7 @@ pub(super) fn outliers(places: &[Place]) -> Value {
     })
 }
 
-/// Addresses that serve the endpoints.
+/// Returns the addresses that serve the endpoints.
 fn http_places(args: &EnvoyConfigArgs) -> Vec<Place> {
     if !args.latchkey_http.is_empty() {
         return args.latchkey_http.clone();
@@ -74,7 +74,7 @@ fn http_places(args: &EnvoyConfigArgs) -> Vec<Place> {
     places
 }
 
-/// Cluster of the HTTP addresses.
+/// Returns the cluster of the HTTP addresses.
 pub(super) fn http_cluster(args: &EnvoyConfigArgs) -> Result<Value, CliError> {
     let places = http_places(args);
     let tls = if args.latchkey_http_tls { tls(args, &places, false)? } else { Value::Null };
@@ -85,7 +85,7 @@ pub(super) fn http_cluster(args: &EnvoyConfigArgs) -> Result<Value, CliError> {
     }))
 }
 
-/// TLS between Envoy and Latchkey, with Envoy's own certificate if `own` is true and it is given.
+/// Returns the TLS settings between Envoy and Latchkey, with Envoy's own certificate if `own` is true and it is given.
 pub(super) fn tls(args: &EnvoyConfigArgs, places: &[Place], own: bool) -> Result<Value, CliError> {
     let Some(ca) = &args.latchkey_ca else { return Ok(Value::Null) };
     let host = |place: &Place| match place {

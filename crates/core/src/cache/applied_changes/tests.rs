@@ -1,4 +1,4 @@
-//! Tests of the memory of changes.
+//! Tests of the table of applied changes.
 
 use uuid::Uuid;
 

@@ -1,5 +1,5 @@
 //! A gate with one tenant and one key, a store that counts its queries and can be made unavailable, and a
-//! clock that is moved by hand.
+//! clock that the test sets.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -120,7 +120,7 @@ impl FakeStore {
         change(&mut records.0, &mut records.1);
     }
 
-    /// Adds a key that differs from the first one in this.
+    /// Adds a key that differs from the first one as `change` says.
     pub(super) fn add(&self, change: impl FnOnce(&mut KeyRecord)) {
         let mut key = self.records.lock().unwrap().0.clone();
         change(&mut key);

@@ -1,4 +1,4 @@
-//! Tests of what surrounds a decision: limits, cache, outages, explanations.
+//! Tests of the whole pipeline of a decision: limits, cache, outages, explanations.
 
 use std::time::Duration;
 
@@ -149,7 +149,7 @@ async fn a_public_route_is_public_where_nothing_else_is_asked() {
     let fixture = GateFixture::new(|_, _| {});
     let open = get_request("", "/open");
     let merchant = || [("merchant", "m_1")].into_iter().collect::<Resources<'_>>();
-    // A client can send what it likes in its headers.
+    // A client can send any value in its headers.
     let sent = CheckInput { tenant: Some("nosuch"), resource: merchant(), ..open.clone() };
     assert_eq!(denial_reason(&fixture, &open).await, None);
     assert_eq!(

@@ -113,8 +113,8 @@ pub async fn a_cost_that_no_bucket_holds_is_impossible(harness: impl LimiterHarn
     }
 }
 
-/// Checks that a fixed window ends by the period of the present limit, and that the window of the period before goes on
-/// counting.
+/// Checks that a fixed window ends by the period of the present limit, and that the window of the previous period
+/// continues to count.
 pub async fn a_window_ends_by_the_period_that_applies_now(harness: impl LimiterHarness) {
     let limit = |tokens, seconds| {
         let mut bucket = bucket_charge(&harness, BucketOwner::Key, (tokens, seconds, tokens));
@@ -138,8 +138,8 @@ pub async fn a_window_ends_by_the_period_that_applies_now(harness: impl LimiterH
     assert_eq!(remaining(&harness, limit(40, 50 * HOUR)[0]).await, 9, "a new period counts what was spent");
 }
 
-/// Checks that a fixed window that replaces another algorithm ends by its own period, and that a longer period goes on
-/// counting what was spent before.
+/// Checks that a fixed window that replaces another algorithm ends by its own period, and that a longer period still
+/// counts the tokens that were spent before.
 pub async fn a_window_that_replaces_another_algorithm_ends_by_its_own_period(harness: impl LimiterHarness) {
     for before in [BucketAlgorithm::SlidingWindow, BucketAlgorithm::TokenBucket] {
         let limit = |tokens, seconds, algorithm| {

@@ -1,6 +1,6 @@
-//! State of one bucket in this process: what was spent, and when it no longer counts. Room is computed from it by the
-//! limit of each call, so that a change of the limit forgets nothing. The arithmetic is that of [`Level`], in whole
-//! parts of a token; `charge.lua` of the Redis limiter computes the same.
+//! State of one bucket in this process: the spent tokens, and the time from which they no longer count. The free room
+//! is computed by the limit of each call, so that a change of the limit drops no spent tokens. The arithmetic is that
+//! of [`Level`], in whole parts of a token; `charge.lua` of the Redis limiter computes the same.
 
 mod fixed;
 mod sliding;

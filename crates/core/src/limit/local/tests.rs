@@ -165,7 +165,7 @@ fn full_buckets_are_dropped() {
     assert!(limiter.bucket_count() < 100_000, "{}", limiter.bucket_count());
 }
 
-/// A local limiter with a clock that is moved by hand.
+/// A local limiter with a clock that the test sets.
 struct ManualHarness(LocalLimiter, std::sync::atomic::AtomicU64);
 
 impl LimiterHarness for ManualHarness {

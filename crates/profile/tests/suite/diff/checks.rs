@@ -1,4 +1,5 @@
-//! Changes of what confines calls and keys: tenants, resources, addresses, lifetimes, audiences and rate classes.
+//! Changes of checks that confine calls and keys: tenants, resources, addresses, lifetimes, audiences and rate
+//! classes.
 
 use super::*;
 

@@ -1,5 +1,5 @@
-//! Checks of the settings of a PostgreSQL server that decide whether a committed write survives. A session can't change
-//! them; what a session can set, every session sets itself.
+//! Checks of the settings of a PostgreSQL server that decide whether a committed write survives a crash or a
+//! failover, and that a session can't change. Each session sets the others itself.
 
 use latchkey_store::{Durability, Store};
 

@@ -39,7 +39,7 @@ impl Membership {
 pub(in crate::follower) enum OwnRow {
     /// The row is as it was written.
     AsWritten,
-    /// Another process asks if this replica lives.
+    /// Another process has challenged this replica to show that it is alive.
     Challenged,
     /// There is no row.
     Missing,

@@ -42,7 +42,7 @@ scopes = ["items.read"]
 default = []
 "#;
 
-/// What all schedules share.
+/// Data that all schedules share.
 pub(super) struct Fixture {
     pub(super) policy: Arc<Policy>,
     pub(super) values: Vec<PlainKey>,

@@ -1,4 +1,4 @@
-//! Judge of a schedule: what was promised about each key, and whether a decision breaks it.
+//! Checks of a schedule's decisions: which promises hold for each key, and whether a decision breaks one.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -11,17 +11,17 @@ use super::process::Process;
 /// Facts about a key.
 #[derive(Clone, Copy, Debug, Default)]
 struct KeyFacts {
-    /// True once anybody asked for its revocation, and for keys that are created or disabled.
+    /// True once its revocation was requested, and for keys that are created or disabled.
     attempted: bool,
     /// True while a revocation was answered with OK, and the database has not lost it since.
     promised: bool,
     /// Number of times that the database lost the revocation.
     losses: u64,
-    /// Decision by what the database has, once all faults have ended.
+    /// Decision by the state of the database, once all faults have ended.
     settled: Option<bool>,
 }
 
-/// Judge with the trace of a schedule.
+/// Checker of decisions, with the trace of a schedule.
 pub(super) struct Judge {
     start: Instant,
     keys: Vec<KeyFacts>,
@@ -55,7 +55,7 @@ impl Counts {
     }
 }
 
-/// What a Check must obey, as of its begin.
+/// Promises that hold for a Check, as of its begin.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BegunCheck {
     key: usize,

@@ -152,7 +152,7 @@ impl Inner {
             return Ok(());
         }
         if self.world.draw(2) == 0 {
-            // Nothing says that the message was lost.
+            // No error reports that the message was lost.
             sleep(DEADLINE).await;
         }
         Err(SystemError::database())
@@ -195,7 +195,7 @@ impl Session {
         if losses > 0 && self.link.world.draw(100) < losses { Err(SystemError::database()) } else { Ok(done) }
     }
 
-    /// Runs a statement that reads, on any server that lives.
+    /// Runs a statement that reads, on any server that is up.
     pub(super) async fn read<T>(&self, statement: impl FnOnce(&Database) -> T) -> Result<T, SystemError> {
         self.link.pass().await?;
         let done = {

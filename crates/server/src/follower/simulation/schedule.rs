@@ -115,7 +115,7 @@ impl Schedule {
         usize::try_from(self.world.below(KEYS as u64)).unwrap()
     }
 
-    /// Does something, and asks some replicas.
+    /// Makes a random change or fault, and sends Checks to some replicas.
     fn step(&mut self) {
         let slot = self.any_slot();
         let process = self.slots[slot].process.clone();

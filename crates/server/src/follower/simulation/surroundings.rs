@@ -1,4 +1,4 @@
-//! Surroundings of a process: its clock, and a limiter.
+//! Fakes for a process: its clock, and a limiter.
 
 use latchkey_core::error::SystemError;
 use latchkey_core::limit::{BucketCharge, ChargeOptions, Levels};

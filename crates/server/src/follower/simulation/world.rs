@@ -1,4 +1,4 @@
-//! World of a schedule: the servers of the database, the random numbers, and the judge.
+//! State that a schedule's processes share: the servers of the database, the random numbers, and the checker.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -13,7 +13,7 @@ use super::judge::Judge;
 /// Number of states that are kept for a failover that loses commits.
 const SNAPSHOTS: usize = 4;
 
-/// World of a schedule.
+/// Shared state of a schedule.
 pub(super) struct World {
     pub(super) seed: u64,
     pub(super) variant: Variant,
@@ -24,7 +24,7 @@ pub(super) struct World {
     statements: Mutex<JoinSet<()>>,
 }
 
-/// State of the world.
+/// Part of the shared state that changes.
 pub(super) struct State {
     /// Servers, the newest one last: it alone accepts writes.
     pub(super) servers: Vec<Database>,

@@ -1,4 +1,4 @@
-//! Tests of a database that lost commits: what was taken away is taken away again before anything is trusted.
+//! Tests of a database that lost commits: lost revocations are written again before anything is trusted.
 
 use latchkey_core::id::{FamilyId, KeyId, TenantId, UserId};
 use latchkey_core::limit::LimitOverrides;

@@ -56,7 +56,7 @@ async fn a_retry_that_changes_nothing_waits_for_the_same_holder() {
     let again = pair.write_revocation(id).await;
     assert_eq!((again.changed, again.revision), (false, written.revision));
     let mut waiting = wait(&one.follower, again.revision, None);
-    // The row stands still since before the first attempt.
+    // The row is unchanged since before the first attempt.
     ends_after(&pair, &mut waiting, with_margin(LONG).saturating_sub(Duration::from_secs(1))).await;
 }
 

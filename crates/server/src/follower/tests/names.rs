@@ -61,7 +61,7 @@ async fn a_successor_on_the_same_machine_does_not_start_while_its_predecessor_li
     let lives = Lives::new().await;
     let first = lives.follower(named("living", 1, "m1"));
     first.initialize().await.unwrap();
-    // The predecessor does not poll, and lives all the same.
+    // The predecessor does not poll, but its process runs.
     assert_refused(lives.follower(named("living", 2, "m1")).initialize().await);
     assert!(first.trusts());
     first.poll(true).await.unwrap();

@@ -140,7 +140,7 @@ async fn admitted_after_revocation(trusts_beyond_lease: bool) -> bool {
     two.link.cut();
     let mut waiting_writer = pair.revoke(id).await;
     assert!(two.follower.poll(true).await.is_err());
-    // The writer has looked three times, and each time the other replica was behind.
+    // The writer has read the rows three times, and each time the other replica was behind.
     one.link.listed(3).await;
     assert!(waiting_writer.try_join_next().is_none(), "the writer waits for a replica with a lease");
     assert!(two.admits(&key).await, "the key is still cached there");

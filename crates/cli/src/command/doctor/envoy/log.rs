@@ -1,4 +1,4 @@
-//! Access logs and traces that write a credential down.
+//! Access logs and traces that record a credential.
 
 use std::collections::BTreeSet;
 
@@ -51,12 +51,12 @@ pub(super) fn examine(configuration: &Value, requirements: &[EnvoyRequirements])
     found
 }
 
-/// All texts in a message.
+/// Returns all texts in a message.
 fn texts(value: &Value) -> impl Iterator<Item = &str> {
     find(value, Value::is_string).into_iter().filter_map(Value::as_str)
 }
 
-/// Headers of requests that a log or a trace names, in lower case.
+/// Returns the headers of requests that a log or a trace names, in lower case.
 fn headers(writer: &Value) -> Vec<String> {
     let mut names: Vec<String> = texts(writer).flat_map(commands).collect();
     for member in ["additional_request_headers_to_log", "additional_request_trailers_to_log"] {
@@ -70,7 +70,7 @@ fn headers(writer: &Value) -> Vec<String> {
     names
 }
 
-/// Headers that a format names, in lower case: `%REQ(A?B):9%` is A, or else B.
+/// Returns the headers that a format names, in lower case: `%REQ(A?B):9%` is A, or else B.
 fn commands(format: &str) -> Vec<String> {
     let format = format.to_ascii_lowercase();
     let commands = HEADER_COMMANDS

@@ -1,4 +1,4 @@
-//! Routes and hosts where the filter is switched off, or said to be something else.
+//! Checks of routes and hosts that disable the filter, or override its settings.
 
 use std::collections::BTreeSet;
 
@@ -19,8 +19,8 @@ pub(super) fn examine(configuration: &Value, requirements: &[EnvoyRequirements])
     found
 }
 
-/// Finds places whose bodies Envoy does not send, and where no resource stands for the one in the body. A client of HTTP/2
-/// need not announce a body, so that Latchkey cannot know that there is one.
+/// Finds places whose bodies Envoy does not send, and that set no resource in place of the one in the body. A client of
+/// HTTP/2 need not announce a body, so that Latchkey cannot know that there is one.
 fn uploads(configuration: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
     let resources: BTreeSet<&String> =
         requirements.iter().flat_map(|requirements| &requirements.body_resources).collect();
@@ -76,7 +76,7 @@ fn environments(configuration: &Value, requirements: &[EnvoyRequirements]) -> Ve
     found
 }
 
-/// Finds places where the filter is switched off.
+/// Finds places where the filter is disabled.
 fn open(configuration: &Value) -> Vec<Finding> {
     let holds = |value: &Value| value.is_object() && !at(value, "typed_per_filter_config").is_null();
     let filters = find_all(configuration, |value| value["name"].is_string() && asks_latchkey(value));
@@ -84,7 +84,7 @@ fn open(configuration: &Value) -> Vec<Finding> {
     let mut found = Vec::new();
     for place in nested(configuration, holds) {
         let settings = at(place, "typed_per_filter_config");
-        // Switched off for this filter by its own message, or for any filter by the general one.
+        // Disabled for this filter by its own message, or for any filter by the general one.
         let off = settings.as_object().into_iter().flatten().any(|(filter, one)| {
             let own = !find(one, |value| typed(value, PER_ROUTE) && on(value, "disabled")).is_empty();
             own || ((filter.contains("ext_authz") || names.contains(filter.as_str())) && on(one, "disabled"))
@@ -99,7 +99,7 @@ fn open(configuration: &Value) -> Vec<Finding> {
     found
 }
 
-/// Hosts and the routes inside of them: what holds for the one is also looked for in the other.
+/// Returns all values for which `holds` is true, also those inside of other such values: hosts, and the routes in them.
 pub(super) fn nested(value: &Value, holds: impl Fn(&Value) -> bool + Copy) -> Vec<&Value> {
     let mut all = Vec::new();
     let mut waiting = vec![value];

@@ -20,11 +20,11 @@ const EVALUATED: [&str; 8] = [
 /// Result of a match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Takes {
-    /// The route takes no such request.
+    /// The route matches no such request.
     Never,
-    /// It takes some of these requests, by a condition that cannot be evaluated here.
+    /// The route matches some of these requests, by a condition that cannot be evaluated here.
     Perhaps,
-    /// It takes each request of this path and method.
+    /// The route matches each request of this path and method.
     Always,
 }
 

@@ -1,4 +1,4 @@
-//! Runtime values of Envoy, by which the filter can be switched off besides its own settings.
+//! Checks of Envoy's runtime values, which can disable the filter in addition to its own settings.
 
 use latchkey_server::doctor::Finding;
 use serde_json::Value;

@@ -14,10 +14,10 @@ use crate::call::read_text;
 use crate::exit::CliError;
 
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
-/// A dump of thousands of routes fits.
+/// Maximum size of a dump: one of thousands of routes fits.
 const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 
-/// The configuration, or why it can't be looked at.
+/// Reads the configuration, or returns a finding that it cannot be read.
 pub(in crate::command::doctor) async fn read(place: &str) -> Result<Value, Finding> {
     match place.strip_prefix("http://") {
         Some(address) => {
@@ -58,7 +58,7 @@ fn describe_failure(failure: &CliError, place: &str) -> String {
     }
 }
 
-/// Envoy's own account of what it runs with. It masks private keys itself.
+/// Reads the configuration that Envoy runs with, in which Envoy masks private keys.
 async fn dump(address: &str) -> Result<Value, String> {
     let host = if address.contains(':') { address.to_owned() } else { format!("{address}:80") };
     let stream = TcpStream::connect(&host).await.map_err(|error| error.to_string())?;

@@ -1,4 +1,4 @@
-//! Looking through a configuration without knowing all of Envoy's messages.
+//! Search in a configuration without a schema of Envoy's messages.
 
 use serde_json::{Map, Value};
 
@@ -78,7 +78,7 @@ pub(super) fn kinds(filter: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// Returns all nested values that match, those inside of others as well.
+/// Returns all nested values that match, including those inside of other matches.
 pub(super) fn find_all(value: &Value, holds: impl Fn(&Value) -> bool + Copy) -> Vec<&Value> {
     let mut found = Vec::new();
     visit(value, &mut |one| {
@@ -90,7 +90,7 @@ pub(super) fn find_all(value: &Value, holds: impl Fn(&Value) -> bool + Copy) -> 
     found
 }
 
-/// A span in seconds, as protobuf writes it (`0.2s`).
+/// Returns a duration in seconds, from protobuf's notation (`0.2s`).
 pub(super) fn seconds(value: &Value) -> Option<f64> {
     value.as_str()?.strip_suffix('s')?.parse().ok()
 }

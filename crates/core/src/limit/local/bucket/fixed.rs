@@ -1,6 +1,6 @@
 //! Fixed windows of a bucket: one for each period that it was charged under. A window begins with its first charge and
 //! ends a period later, by the limit that applies then, so that a shorter period opens it earlier. The windows of other
-//! periods go on counting, so that no change of the limit forgets what was spent.
+//! periods continue to count, so that no change of the limit drops spent tokens.
 
 use super::SpentTotal;
 use crate::time::MonotonicInstant;

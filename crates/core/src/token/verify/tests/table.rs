@@ -1,5 +1,5 @@
-//! Table of tokens with a valid signature whose header or claims are not what Latchkey writes, byte by byte: what a
-//! JSON library would accept in silence is refused.
+//! Table of tokens with a valid signature whose header or claims are not what Latchkey writes, byte by byte:
+//! deviations that a JSON library would accept silently are refused.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Values of routes that deny every request, or confine no key.
+//! Tests of context extensions of routes that deny every request, or have no effect on keys.
 
 use super::around::found_alone;
 use super::*;

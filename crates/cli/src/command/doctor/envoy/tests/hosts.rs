@@ -1,4 +1,4 @@
-//! Hosts for all names, and the environment of each.
+//! Tests of hosts for all names, and of the environment of each host.
 
 use super::*;
 

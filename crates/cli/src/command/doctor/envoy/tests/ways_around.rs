@@ -1,5 +1,5 @@
-//! Ways around the filter: endpoints that the service gets, upgrades, other listeners, what is discovered, and runtime
-//! values.
+//! Tests of ways around the filter: endpoints that are routed to the service, upgrades, other listeners, discovered
+//! parts, and runtime values.
 
 use std::collections::BTreeSet;
 
@@ -58,7 +58,7 @@ fn an_endpoint_that_envoy_sends_to_the_service_is_found() {
     found_alone(&routed(elsewhere), &own, Severity::Warning, "no route takes it");
 }
 
-/// Also where no route takes every path, or the service of all other paths is another one.
+/// Covers configurations without a route for every path, and with another service for all other paths.
 #[test]
 fn an_endpoint_that_goes_where_the_profiles_other_routes_go_is_found() {
     let upstream_requests = vec![("GET".to_owned(), "/v1/orders/x".to_owned())];
