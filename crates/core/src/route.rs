@@ -8,7 +8,7 @@ mod pattern;
 mod readings;
 mod suffix;
 
-pub(crate) use canonical::decode_segment;
+pub use canonical::decode_segment;
 pub use canonical::{PathError, canonical};
 pub use matcher::{RouteMatch, RouteRefusal, Routes};
 pub use pattern::{Pattern, PatternError};
@@ -44,7 +44,7 @@ pub struct Route {
 }
 
 impl Route {
-    /// Returns the methods and the path, for people.
+    /// Returns the methods and the path for display.
     #[must_use]
     pub fn label(&self) -> String {
         if self.methods.is_empty() {
@@ -56,7 +56,7 @@ impl Route {
 
 impl Route {
     /// Returns true if a call of `other` needs nothing else than a call of this route. A route that reads a
-    /// resource from the path is like no other.
+    /// resource from the path differs from every other one.
     fn requires_same(&self, other: &Self) -> bool {
         self.scopes == other.scopes
             && self.any_scopes == other.any_scopes

@@ -69,9 +69,11 @@ fn check_route(
 ) -> StepResult<()> {
     let denial = Denial::new(Reason::RouteNotAllowed);
     if let RouteMatch::Refused(refusal) = matched {
-        // Scopes of Envoy's route stand for a route of the profile that takes the method. They do not make a
-        // path unambiguous.
-        if refusal != RouteRefusal::Method || eval.input.route_scopes.is_none() {
+        // Scopes of Envoy's route stand for a route of the profile that takes the method. They do not make a path
+        // unambiguous, and do not name the resources that such a route would read from the path.
+        let stands_for_route =
+            eval.input.route_scopes.is_some() && names_bound_resources(eval, policy, principal);
+        if refusal != RouteRefusal::Method || !stands_for_route {
             return Err(eval.explain.fail("route", super::refused(refusal)));
         }
     }
@@ -94,6 +96,14 @@ fn check_route(
     }
     eval.explain.pass("route", || route.pattern.text().to_owned());
     Ok(())
+}
+
+/// Returns true if Envoy's route names every resource that the credential is bound in and that a route of the profile
+/// reads from a path.
+fn names_bound_resources(eval: &EvalContext<'_, '_>, policy: &Policy, principal: &Principal) -> bool {
+    let named = &eval.input.route_resource;
+    let mut bound = principal.bindings().iter().map(|(name, _)| name);
+    bound.all(|bound| named.iter().any(|(name, _)| *name == bound) || !policy.routes.read_from_path(bound))
 }
 
 fn check_scopes(

@@ -236,3 +236,36 @@ async fn a_key_with_networks_works_from_them_alone() {
         assert_eq!(denial_reason(&fixture, &input).await, expected, "{address:?}");
     }
 }
+
+#[tokio::test]
+async fn scopes_of_envoys_route_let_a_bound_key_use_no_other_resource() {
+    let only_get = |policy: &mut crate::policy::Policy| {
+        let mut routes = fixture::routes(&policy.scopes);
+        for route in &mut routes {
+            route.methods = vec!["GET".into()];
+        }
+        policy.routes = crate::route::Routes::new(routes);
+    };
+    let bound = |bindings: &[(&str, &str)]| {
+        let bindings = bindings.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        GateFixture::with(only_get, |key, _| key.bindings = bindings)
+    };
+    let post = CheckInput {
+        method: "POST",
+        route_scopes: Some(smallvec!["items.read"]),
+        ..get_request(GOOD, "/v1/merchants/m_2")
+    };
+    assert_eq!(denial_reason(&bound(&[]), &post).await, None, "the key is not bound");
+    let key = bound(&[("merchant", "m_1")]);
+    assert_eq!(denial_reason(&key, &post).await, Some(Reason::RouteNotAllowed));
+    for (named, expected) in [("m_1", None), ("m_2", Some(Reason::ResourceMismatch))] {
+        let route_resource = [("merchant", named)].into_iter().collect();
+        let named = CheckInput { route_resource, ..post.clone() };
+        assert_eq!(denial_reason(&key, &named).await, expected);
+    }
+    let gateway = bound(&[("gateway", "g_1")]);
+    for (sent, expected) in [("g_1", None), ("g_2", Some(Reason::ResourceMismatch))] {
+        let sent = CheckInput { resource: [("gateway", sent)].into_iter().collect(), ..post.clone() };
+        assert_eq!(denial_reason(&gateway, &sent).await, expected, "no route reads it from a path");
+    }
+}

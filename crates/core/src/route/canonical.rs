@@ -196,7 +196,8 @@ fn escaped(bytes: &mut impl Iterator<Item = u8>) -> Option<u8> {
 }
 
 /// Returns the text that a segment of a canonical path stands for.
-pub(crate) fn decode_segment(segment: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn decode_segment(segment: &str) -> Cow<'_, str> {
     if !segment.contains('%') {
         return Cow::Borrowed(segment);
     }

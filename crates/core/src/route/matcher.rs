@@ -3,17 +3,17 @@
 //! one wins. A call for which another server could choose another route is refused.
 
 mod fold;
+mod route_match;
 mod tree;
 
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
-
 use self::fold::fold;
+pub use self::route_match::{RouteMatch, RouteRefusal};
 use self::tree::{Search, Tree};
 use super::Route;
-use super::canonical::{PathError, decode_segment};
+use super::canonical::decode_segment;
 use super::pattern::Part;
 use super::readings::{PathReadings, Reading};
 use super::suffix::{may_have_suffix, stems};
@@ -35,78 +35,6 @@ pub struct Routes {
     ignores_last_slash: bool,
     distinguishes_suffix: bool,
     permits_encoded_slash: bool,
-}
-
-/// Result of a search for the route of a call.
-#[derive(Clone, Copy, Debug)]
-pub enum RouteMatch<'r> {
-    /// The route of this index applies.
-    Found(usize, &'r Route),
-    /// No route has the path.
-    Unmatched,
-    /// The call must not pass, whatever the profile says about calls without a route.
-    Refused(RouteRefusal),
-}
-
-/// Reason why no route may take a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RouteRefusal {
-    /// Routes have the path, and none of them takes the method.
-    Method,
-    /// A server that ignores letter case would choose another route.
-    LetterCase,
-    /// Servers that read the path in another way would choose another route or resource.
-    Readings,
-    /// A server that drops the suffix of the last segment would choose another route.
-    Suffix,
-    /// The path has no canonical form.
-    NonCanonical(PathError),
-    /// The path has an encoded slash, and its route does not permit one.
-    EncodedSlash,
-}
-
-impl RouteRefusal {
-    /// Returns the message for people.
-    #[must_use]
-    pub fn message(self) -> Cow<'static, str> {
-        Cow::Borrowed(match self {
-            Self::Method => "This path is not open to this method.",
-            Self::LetterCase => "This path differs from a route in the case of letters.",
-            Self::Readings => "The path can be read in more than one way.",
-            Self::Suffix => "This path differs from a route in a suffix of its last segment.",
-            Self::EncodedSlash => "The path has an encoded slash.",
-            Self::NonCanonical(error) => {
-                let text = error.to_string();
-                let (first, rest) = text.split_at(text.chars().next().map_or(0, char::len_utf8));
-                return Cow::Owned(format!("{}{rest}.", first.to_uppercase()));
-            }
-        })
-    }
-}
-
-impl<'r> RouteMatch<'r> {
-    /// Returns the route, if one was found.
-    #[must_use]
-    pub fn found(self) -> Option<(usize, &'r Route)> {
-        match self {
-            Self::Found(number, route) => Some((number, route)),
-            Self::Unmatched | Self::Refused(_) => None,
-        }
-    }
-
-    fn refused(self) -> bool {
-        matches!(self, Self::Refused(_))
-    }
-
-    /// Returns true if both results lead to routes with the same requirements, or to none.
-    fn same(self, other: Self) -> bool {
-        match (self, other) {
-            (Self::Found(one, route), Self::Found(two, other)) => one == two || route.requires_same(other),
-            (Self::Unmatched, Self::Unmatched) => true,
-            (Self::Refused(one), Self::Refused(two)) => one == two,
-            (Self::Found(..) | Self::Unmatched | Self::Refused(_), _) => false,
-        }
-    }
 }
 
 impl Routes {
@@ -172,6 +100,12 @@ impl Routes {
         self.permits_encoded_slash
     }
 
+    /// Returns true if a route reads this resource from its path.
+    #[must_use]
+    pub fn read_from_path(&self, resource: &str) -> bool {
+        self.declared.iter().flat_map(|route| &route.resource).any(|(name, _)| **name == *resource)
+    }
+
     /// Returns the route of this index.
     #[must_use]
     pub fn get(&self, number: usize) -> Option<&Route> {
@@ -194,7 +128,7 @@ impl Routes {
     #[must_use]
     pub fn find(&self, method: &str, path: &str) -> RouteMatch<'_> {
         let found = self.find_whole(method, path);
-        if self.distinguishes_suffix || !may_have_suffix(path) || found.refused() {
+        if self.distinguishes_suffix || !may_have_suffix(path) || found.refused_for_path() {
             return found;
         }
         let other = |stem| leads_elsewhere(found, path, self.find_whole(method, stem));
@@ -203,7 +137,7 @@ impl Routes {
 
     fn find_whole(&self, method: &str, path: &str) -> RouteMatch<'_> {
         let exact = self.find_by_method(method, path);
-        if self.case_sensitive || exact.refused() {
+        if self.case_sensitive || exact.refused_for_path() {
             return exact;
         }
         let folded = match &self.folded {
@@ -237,14 +171,31 @@ impl Routes {
             RouteMatch::Found(_, route) if readings.has_encoded_slash() && !route.encoded_slash => {
                 RouteMatch::Refused(RouteRefusal::EncodedSlash)
             }
+            // Scopes of Envoy's route can replace a route that takes the method, but make no path unambiguous.
             RouteMatch::Unmatched if readings.has_encoded_slash() => {
                 RouteMatch::Refused(RouteRefusal::EncodedSlash)
             }
-            RouteMatch::Found(..) | RouteMatch::Unmatched if differs => {
+            RouteMatch::Refused(RouteRefusal::Method)
+                if readings.has_encoded_slash() && self.refuses_encoded_slash(readings.canonical()) =>
+            {
+                RouteMatch::Refused(RouteRefusal::EncodedSlash)
+            }
+            RouteMatch::Found(..) | RouteMatch::Unmatched | RouteMatch::Refused(RouteRefusal::Method)
+                if differs =>
+            {
                 RouteMatch::Refused(RouteRefusal::Readings)
             }
             _ => first,
         }
+    }
+
+    /// Returns true if a route that has the path, for whatever method, does not permit an encoded slash.
+    fn refuses_encoded_slash(&self, path: &str) -> bool {
+        let mut search = Search::new(&self.declared, "");
+        self.tree.search(path, &mut search);
+        let Search { best, others, .. } = search;
+        let has_path = others.into_iter().chain([best]).filter_map(|number| self.declared.get(number));
+        has_path.into_iter().any(|route| !route.encoded_slash)
     }
 
     fn search(&self, tree: &Tree, method: &str, path: &str) -> RouteMatch<'_> {
@@ -280,7 +231,8 @@ fn leads_elsewhere(found: RouteMatch<'_>, path: &str, stem: RouteMatch<'_>) -> b
             let listed = matches!(route.pattern.parts.get(last), Some(Part::Literal(_)));
             !listed && !found.same(stem)
         }
-        (RouteMatch::Unmatched | RouteMatch::Refused(_), _) => true,
+        (RouteMatch::Refused(_), stem) => !found.same(stem),
+        (RouteMatch::Unmatched, _) => true,
     }
 }
 
