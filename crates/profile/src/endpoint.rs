@@ -104,9 +104,17 @@ impl Profile {
         Some((endpoints.all.get(index)?, route))
     }
 
-    /// Returns true if an endpoint matches a method and a path.
+    /// Returns true if an endpoint matches a method and a path, as it is and in canonical form. For `/keys;x`, a proxy finds
+    /// no endpoint `/keys`, and forwards the request to the product's own service.
     pub(crate) fn has_endpoint_at(&self, method: &str, path: &str) -> bool {
-        self.has_endpoints() && self.find_endpoint(method, path).is_some()
+        if !self.has_endpoints() {
+            return false;
+        }
+        let sent = path.split('?').next().unwrap_or_default();
+        let sent = sent.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(sent);
+        let of = |path: &str| self.rules.endpoints.routes.find(method, path).found().map(|(index, _)| index);
+        let found = canonical(path).ok().and_then(|path| of(&path));
+        found.is_some() && found == of(sent)
     }
 
     /// Creates the request to the RPC. A value that is absent from the HTTP request leaves its field out; one that is

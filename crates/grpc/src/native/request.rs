@@ -126,9 +126,10 @@ fn check_bounds(request: &CheckRequest, violations: &mut Violations) {
     ] {
         violations.check_text(field, text, MAX_NAME_BYTES);
     }
-    if request.path.len() > MAX_PATH_BYTES {
-        violations
-            .add("path", format!("must have at most {MAX_PATH_BYTES} bytes, and has {}", request.path.len()));
+    // The query is cut off.
+    let path_bytes = request.path.split('?').next().map_or(0, str::len);
+    if path_bytes > MAX_PATH_BYTES {
+        violations.add("path", format!("must have at most {MAX_PATH_BYTES} bytes, and has {path_bytes}"));
     }
     violations.check_count("scopes", request.scopes.len(), MAX_SCOPES);
     for (n, scope) in request.scopes.iter().enumerate().take(MAX_SCOPES) {

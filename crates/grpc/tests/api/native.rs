@@ -130,6 +130,8 @@ async fn whatever_a_client_can_put_into_a_check_is_a_denial_and_no_error() {
     }
     let costly = v1::CheckRequest { cost: Some(u32::MAX), ..good() };
     assert_eq!(check(&harness, costly).await.unwrap().decision(), v1::Decision::Deny);
+    let query = v1::CheckRequest { path: format!("/v1/items?q={}", "x".repeat(33_000)), ..good() };
+    assert_eq!(check(&harness, query).await.unwrap().decision(), v1::Decision::Allow, "a query is cut off");
 }
 
 /// Calls a method with an encoded message, and returns the encoded response.

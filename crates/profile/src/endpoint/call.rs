@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use latchkey_core::route::{Route, segment};
+use latchkey_core::route::{Route, decode_segment, segment};
 use latchkey_core::time::LONGEST_DURATION;
 use serde_json::Value;
 
@@ -115,7 +115,8 @@ impl<'a> EndpointValues<'a> {
         match name {
             EndpointName::Path(name) => {
                 let index = self.route.and_then(|route| route.pattern.segment_index(name));
-                out.push_str(index.and_then(|index| segment(self.path, index)).unwrap_or_default());
+                let text = index.and_then(|index| segment(self.path, index)).unwrap_or_default();
+                out.push_str(&decode_segment(text));
             }
             EndpointName::Query(_) | EndpointName::Header(_) | EndpointName::Resource(_) => {
                 if let Some(source) = self.source(name) {

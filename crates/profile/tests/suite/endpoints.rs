@@ -192,7 +192,9 @@ fn the_items_of_a_list_are_each_rendered_and_escaped() {
 #[test]
 fn a_request_for_an_endpoint_keeps_its_credential() {
     let profile = profile(DOCUMENT);
-    for (path, kept) in [("/keys", true), ("/keys/1", false), ("/other", false)] {
+    let kept = [("/keys", true), ("/keys/", true), ("/keys?a=;b", true)];
+    let removed = [("/keys/1", false), ("/other", false), ("/keys;x", false), ("/a/../keys", false)];
+    for (path, kept) in kept.into_iter().chain(removed) {
         let request = request(path, &[("authorization", "Bearer k_1")]);
         let parsed = profile.parse_request(&request);
         let context = DecisionContext::default();
