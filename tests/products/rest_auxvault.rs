@@ -3,12 +3,16 @@
 use std::collections::HashMap;
 
 use latchkey_proto::v1;
-use latchkey_testing::{Answer, Echo, key};
+use latchkey_testing::{Answer, Echo, Request, key};
 use serde_json::{Value, json};
 
 use crate::{Product, assert_refused};
 
 const PASSWORD: &str = "your-secure-password-of-2026";
+const WRONG_LOGIN: &str =
+    r#"{"success":false,"error":{"code":"UNAUTHORIZED","message":"Invalid email or password"}}"#;
+/// Failed logins that lock an account for an address.
+const FAILURES: usize = 100;
 
 async fn auxvault() -> Product {
     let product = Product::counter("auxvault", "dev.auxcore.net", "/api/v1/public/").await;
@@ -24,16 +28,27 @@ async fn auxvault() -> Product {
     product
 }
 
+fn login(password: &str) -> String {
+    json!({ "email": "admin@yourcompany.com", "password": password }).to_string()
+}
+
 fn sign_in(auxvault: &Product, password: &str) -> Answer {
-    let body = json!({ "email": "admin@yourcompany.com", "password": password }).to_string();
-    auxvault.json("POST /api/v1/public/accesstoken", &[("X-Tenant-ID", "acme")], &body)
+    auxvault.json("POST /api/v1/public/accesstoken", &[("X-Tenant-ID", "acme")], &login(password))
+}
+
+/// Logs in at Latchkey's HTTP port as the Envoy on this machine does, with this `X-Forwarded-For`.
+fn sign_in_from(auxvault: &Product, forwarded: &str, password: &str) -> Answer {
+    let request = Request::new("POST", auxvault.host, "/api/v1/public/accesstoken")
+        .header("X-Tenant-ID", "acme")
+        .header("X-Forwarded-For", forwarded);
+    request.json(&login(password)).send(auxvault.latchkey.http())
 }
 
 fn field(answer: &Answer, name: &str) -> String {
     answer.json()["data"][name].as_str().unwrap_or_else(|| panic!("no {name} in {answer:?}")).to_owned()
 }
 
-/// A part of a token: JSON in base64url.
+/// Decodes a part of a token: JSON in base64url.
 fn part(token: &str, number: usize) -> Value {
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let text = token.split('.').nth(number).expect("a token has three parts");
@@ -96,8 +111,7 @@ async fn a_user_gets_a_token_of_a_day_as_documented() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_and_a_missing_tenant_are_the_products_own_401() {
     let auxvault = auxvault().await;
-    let wrong = r#"{"success":false,"error":{"code":"UNAUTHORIZED","message":"Invalid email or password"}}"#;
-    assert_refused(&sign_in(&auxvault, "wrong-password-of-the-day"), 401, wrong);
+    assert_refused(&sign_in(&auxvault, "wrong-password-of-the-day"), 401, WRONG_LOGIN);
     let tenant =
         r#"{"success":false,"error":{"code":"TENANT_REQUIRED","message":"X-Tenant-ID header is required"}}"#;
     let answer = auxvault.json("POST /api/v1/public/accesstoken", &[], r#"{"email":"a","password":"b"}"#);
@@ -119,4 +133,28 @@ async fn a_token_is_refreshed_without_the_password() {
     assert_eq!(answer.status, 200, "{answer:?}");
     assert!(field(&answer, "token").starts_with("eyJ") && field(&answer, "refreshToken") != first);
     assert_eq!(refresh("nonsense").status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_passwords_of_one_client_lock_the_account_for_that_client_alone() {
+    let auxvault = auxvault().await;
+    let (own, strangers) = ("203.0.113.7", "198.51.100.66");
+    // The stranger sends the user's own address, and Envoy appends the address of its peer.
+    let forged = format!("{own}, {strangers}");
+    let (mut failures, mut busy) = (0, 0);
+    while failures < FAILURES {
+        let refused = sign_in_from(&auxvault, &forged, "wrong-password-of-the-day");
+        // 429: too many passwords are being hashed. Such a login does not count.
+        if refused.status == 429 {
+            busy += 1;
+            assert!(busy < 1_000, "most logins are decided");
+        } else {
+            assert_refused(&refused, 401, WRONG_LOGIN);
+            failures += 1;
+        }
+    }
+    let locked = sign_in_from(&auxvault, strangers, PASSWORD);
+    assert_refused(&locked, 401, WRONG_LOGIN);
+    let answer = sign_in_from(&auxvault, own, PASSWORD);
+    assert_eq!(answer.status, 200, "{answer:?}");
 }

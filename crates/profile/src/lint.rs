@@ -1,10 +1,12 @@
 //! Warnings about parts of a document that are valid but probably a mistake: routes that no call reaches, scopes that
-//! no route requires, aliases in place of names, answers without headers that clients need. Each warning has a location, like a mistake.
+//! no route requires, aliases in place of names, answers without headers that clients need, logins whose clients share
+//! one address. Each warning has a location, like a mistake.
 
 mod bindings;
 mod conflict;
 mod denial_headers;
 mod error_format;
+mod login_address;
 mod methods;
 mod placeholders;
 mod requirements;
@@ -47,6 +49,7 @@ pub fn lint(text: &str) -> Result<(Profile, Vec<DocumentError>), Errors> {
     denials(&mut root);
     denial_headers::lint(&mut root, &profile);
     error_format::lint(&mut root, &profile);
+    login_address::lint(&mut root, &profile);
     let warnings = reader.finish().err().map(|Errors(all)| all).unwrap_or_default();
     Ok((profile, warnings))
 }

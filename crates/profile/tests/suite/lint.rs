@@ -1,4 +1,4 @@
-//! Warnings of lint about methods, preflights, requirements and headers of denials.
+//! Warnings of lint about methods, preflights, requirements, headers of denials and addresses of logins.
 
 use latchkey_core::decision::DecisionContext;
 use latchkey_core::reason::Reason;
@@ -189,7 +189,7 @@ fn a_binding_that_no_request_is_compared_with_is_named() {
         &(source.to_owned() + route + &kind("store")),
         "nothing compares the binding \"store\" with a request",
     );
-    // A comment, and a template of a response, send the binding to no service.
+    // Neither a comment nor a template of a response sends the binding to a service.
     let described = route.to_owned()
         + &kind("store")
         + "[response_headers]\nx-store = \"{{ bindings.store }}\"\n# bindings.store\n";
@@ -200,6 +200,27 @@ fn a_binding_that_no_request_is_compared_with_is_named() {
         route.to_owned() + &kind("region") + "[upstream_headers]\nx-region = \"{{ bindings.region }}\"\n",
         kind("store"),
     ] {
+        assert_eq!(warnings(&good), Vec::<String>::new(), "{good}");
+    }
+}
+
+#[test]
+fn a_login_by_password_whose_clients_share_the_address_of_envoy_is_named() {
+    let endpoint = |fields: &str| {
+        format!(
+            "[[endpoints]]\nmethod = \"POST\"\npath = \"/x\"\nrpc = \"IssueJwt\"\nanswer = \"\"\n\
+             body = {{ secret = \"text\" }}\nfields = {{ {fields} }}\n"
+        )
+    };
+    let login = endpoint(
+        "\"password.email\" = \"{{ header.x-email }}\", \"password.password\" = \"{{ body.secret }}\"",
+    );
+    let address = |document: &str, field: &str| format!("{document}[client_address]\n{field}\n");
+    one(&login, "endpoints[0].rpc: behind an Envoy, all clients share its address");
+    for field in ["trusted_hops = 1", "header = \"x-client\""] {
+        one(&address(&login, field), "list the address of this Envoy in \"envoys\" of [client_address]");
+    }
+    for good in [address(&login, "envoys = [\"10.0.0.1\"]"), endpoint("api_key = \"{{ body.secret }}\"")] {
         assert_eq!(warnings(&good), Vec::<String>::new(), "{good}");
     }
 }
