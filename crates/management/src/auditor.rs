@@ -1,20 +1,25 @@
 //! Listing of the audit log for operators and key managers, and its verification for operators: link by link, and
-//! against anchors that are kept out of reach of anyone who can write to the database.
+//! against anchors, which are stored where users with write access to the database cannot change them.
 
 mod actions;
 mod anchor_comparison;
 mod listing;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use latchkey_core::error::{ManagementError, SystemError};
 use latchkey_core::operator::OperatorRole;
-use latchkey_core::time::Timestamp;
+use latchkey_core::time::{Clock, Timestamp};
 
 use self::anchor_comparison::AnchorComparison;
 pub use self::listing::ListedEvent;
 use super::{Caller, ManagementService};
 use crate::ports::audit::{Anchor, AnchorStore, AuditLog};
+
+/// Time by which content can be deleted before the retention ends by the clock of this process: clocks of replicas
+/// differ, and an event can be pruned while the log is verified.
+const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
 
 /// Events to list; the fields are those of `latchkey.v1.ListAuditEventsRequest`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,6 +100,16 @@ pub enum AuditBreak {
         /// Sequence number of the head.
         end: u64,
     },
+    /// An event of a token has lost its content within the retention. Such an event is reported if there is no other
+    /// break, since pruning with a shorter retention, which applied earlier, leaves one too.
+    #[error(
+        "event {at} has no content any more, and is more recent than audit_token_retention: its content was deleted in \
+         the database, or by this service while the setting had a smaller value or its clock was ahead"
+    )]
+    PrunedEarly {
+        /// Sequence number of the event.
+        at: u64,
+    },
     /// The events are consistent with each other and do not match an anchor: the log was rewritten.
     #[error("event {at} does not match its anchor: events were rewritten after event {since}")]
     Rewritten {
@@ -114,6 +129,7 @@ impl AuditBreak {
             Self::Event { at }
             | Self::Head { at }
             | Self::Truncated { at, .. }
+            | Self::PrunedEarly { at }
             | Self::Rewritten { at, .. } => at,
             Self::Outside { at, .. } => u64::try_from(at).unwrap_or_default(),
             Self::AlteredHead => 0,
@@ -126,30 +142,51 @@ pub struct Auditor {
     management: Arc<ManagementService>,
     log: Arc<dyn AuditLog>,
     anchors: Arc<dyn AnchorStore>,
+    token_retention: Duration,
 }
 
 impl Auditor {
-    /// Makes an auditor of a log and its anchors. Access to tenants follows the rules of `management`.
+    /// Creates an auditor of a log and its anchors. Access to tenants follows the rules of `management`. Events of
+    /// tokens must have their content for the time `token_retention`.
     #[must_use]
     pub fn new(
         management: Arc<ManagementService>,
         log: Arc<dyn AuditLog>,
         anchors: Arc<dyn AnchorStore>,
+        token_retention: Duration,
     ) -> Self {
-        Self { management, log, anchors }
+        Self { management, log, anchors, token_retention }
     }
 
     /// Verifies the log from its first event to the event that is the last when the call begins, against the stored
     /// anchors and the caller's own. The log is read in batches, so dropping the future cancels the verification.
     pub async fn verify(&self, caller: &Caller, own: Vec<Anchor>) -> Result<AuditReport, ManagementError> {
         caller.require_role(OperatorRole::Read)?;
-        Ok(verify(&*self.log, &*self.anchors, own).await?)
+        let retention =
+            TokenRetention { clock: &*self.management.parts.clock, duration: self.token_retention };
+        Ok(verify(&*self.log, &*self.anchors, &retention, own).await?)
+    }
+}
+
+/// Retention of the content of the events of tokens.
+struct TokenRetention<'a> {
+    clock: &'a dyn Clock,
+    duration: Duration,
+}
+
+impl TokenRetention<'_> {
+    /// Returns the time from which on events must have their content.
+    fn kept_since(&self) -> Timestamp {
+        let duration = self.duration.saturating_sub(CLOCK_TOLERANCE);
+        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Timestamp(self.clock.now().wall.0.saturating_sub(millis))
     }
 }
 
 async fn verify(
     log: &dyn AuditLog,
     anchors: &dyn AnchorStore,
+    retention: &TokenRetention<'_>,
     own: Vec<Anchor>,
 ) -> Result<AuditReport, SystemError> {
     // The extent is read before the head, so that the head is not older than any anchor that is compared.
@@ -161,8 +198,10 @@ async fn verify(
     let mut comparison = AnchorComparison::new(anchors, extent, own);
     let mut valid = Anchor::START;
     let mut first_break = None;
+    let mut pruned_early = None;
     while first_break.is_none() && valid.sequence < head.sequence {
-        let checked = log.check(valid, head.sequence).await?;
+        let checked = log.check(valid, head.sequence, retention.kept_since()).await?;
+        pruned_early = pruned_early.or(checked.pruned_early);
         first_break = comparison.compare(log, &checked.valid).await?;
         let last = checked.valid.last().copied();
         valid = last.unwrap_or(valid);
@@ -180,6 +219,7 @@ async fn verify(
     if first_break.is_none() {
         first_break = comparison.beyond(head.sequence).await?;
     }
+    first_break = first_break.or(pruned_early.map(|at| AuditBreak::PrunedEarly { at }));
     Ok(AuditReport { events: valid.sequence, anchors: comparison.compared(), head, first_break })
 }
 

@@ -92,7 +92,7 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
     let readiness = Readiness::new(reporter, grpc_routes::HEALTH_SERVICES.map(str::to_owned).to_vec()).await;
     let anchor_writer = AuditAnchorWriter::new(shared.store.clone(), &settings.audit_anchor);
     let anchor_writer = Arc::new(anchor_writer.map_err(ServeError::AuditAnchor)?);
-    let services = services(&shared, &follower, &anchor_writer, &readiness);
+    let services = services(&settings, &shared, &follower, &anchor_writer, &readiness);
     let signing_keys = signing_key_maintainer(&services.tokens, &shared);
     let (gate, ready) = (Arc::clone(&services.gate), Arc::clone(&services.ready));
     let fast_path = CheckFastPath::new(&services);
@@ -157,7 +157,7 @@ fn signing_key_maintainer(issuer: &Arc<TokenIssuer>, shared: &Shared) -> Signing
     }
 }
 
-/// Creates what the HTTP port serves from.
+/// Creates the state that the HTTP port's handlers share.
 fn http_state(
     endpoints: EndpointServiceParts<RateLimiter>,
     shared: &Shared,

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use latchkey_core::error::SystemError;
 use latchkey_core::id::{KeyId, UserId};
+use latchkey_core::time::Timestamp;
 use latchkey_management::ports::audit::{
     Anchor, AuditCheck, AuditEvent, AuditFilter, AuditLog, AuditPage, EventSubjects,
 };
@@ -57,7 +58,8 @@ impl AuditLog for FakeStore {
         Ok(Some(anchor(self.audit.lock().unwrap().len() as u64)))
     }
 
-    async fn check(&self, after: Anchor, until: u64) -> Result<AuditCheck, SystemError> {
-        Ok(AuditCheck { valid: (after.sequence + 1..=until).map(anchor).collect(), broken: None })
+    async fn check(&self, after: Anchor, until: u64, _: Timestamp) -> Result<AuditCheck, SystemError> {
+        let valid = (after.sequence + 1..=until).map(anchor).collect();
+        Ok(AuditCheck { valid, broken: None, pruned_early: None })
     }
 }

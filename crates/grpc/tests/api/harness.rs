@@ -196,7 +196,8 @@ impl Harness {
         let management = Arc::new(management);
         let tokens = fake_tokens::token_issuer(&management, &store);
         let deletions = fake_deletions::deletions(&management, &tokens);
-        let auditor = Auditor::new(Arc::clone(&management), Arc::clone(&store) as _, Arc::new(NoAnchors));
+        let (log, retention) = (Arc::clone(&store), Duration::from_hours(720));
+        let auditor = Auditor::new(Arc::clone(&management), log, Arc::new(NoAnchors), retention);
         let usage = UsageReader::new(Arc::clone(&management), usage, Arc::clone(&store) as _);
         let usage = Arc::new(usage);
         let bulk = fake_bulk::bulk_changes(&management, &usage);

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use latchkey_core::error::SystemError;
 use latchkey_core::id::{KeyId, TenantId, UserId};
+use latchkey_core::time::Moment;
 
 use uuid::Uuid;
 
@@ -12,11 +13,26 @@ use super::listing::list_of_events;
 use super::*;
 use crate::ports::audit::{ActionFilter, AuditCheck, AuditEvent, AuditFilter, AuditPage, EventSubjects};
 
+/// Time of each verification.
+const NOW: Timestamp = Timestamp(1_763_000_000_000);
+/// Retention of the content of events of tokens.
+const RETENTION: Duration = Duration::from_hours(1);
+
+struct FixedClock;
+
+impl Clock for FixedClock {
+    fn now(&self) -> Moment {
+        Moment { wall: NOW, ..Moment::default() }
+    }
+}
+
 /// Log with made-up hashes. A rewritten log differs from a certain event on.
 #[derive(Default)]
 struct Log {
     hashes: Vec<[u8; 32]>,
     broken: Option<u64>,
+    /// Event without content, and its time.
+    pruned: Option<(u64, Timestamp)>,
     outside: Option<(i64, u64)>,
     head: Option<Anchor>,
 }
@@ -61,13 +77,20 @@ impl AuditLog for Log {
     }
 
     /// Checks three events at a time.
-    async fn check(&self, after: Anchor, until: u64) -> Result<AuditCheck, SystemError> {
+    async fn check(
+        &self,
+        after: Anchor,
+        until: u64,
+        kept_since: Timestamp,
+    ) -> Result<AuditCheck, SystemError> {
         let end = until.min(after.sequence + 3).min(self.hashes.len() as u64);
         let valid = (after.sequence + 1..=end).take_while(|n| Some(*n) != self.broken);
         let valid: Vec<Anchor> = valid.map(|n| self.anchor(n)).collect();
         let next = valid.last().map_or(after.sequence, |last| last.sequence) + 1;
         let ends = (next <= until && next > self.hashes.len() as u64).then_some(next);
-        Ok(AuditCheck { broken: self.broken.filter(|n| *n == next).or(ends), valid })
+        let early = self.pruned.filter(|(_, time)| *time >= kept_since).map(|(sequence, _)| sequence);
+        let pruned_early = early.filter(|sequence| valid.iter().any(|anchor| anchor.sequence == *sequence));
+        Ok(AuditCheck { broken: self.broken.filter(|n| *n == next).or(ends), valid, pruned_early })
     }
 }
 
@@ -92,7 +115,8 @@ async fn check(log: Log, kept: &[u64], own: &[u64]) -> AuditReport {
     let written = Log::of(50);
     let anchors = |places: &[u64]| places.iter().map(|n| written.anchor(*n)).collect::<Vec<_>>();
     let kept = KeptAnchors(Mutex::new(anchors(kept)));
-    verify(&log, &kept, anchors(own)).await.unwrap()
+    let retention = TokenRetention { clock: &FixedClock, duration: RETENTION };
+    verify(&log, &kept, &retention, anchors(own)).await.unwrap()
 }
 
 #[tokio::test]
@@ -133,6 +157,22 @@ async fn rows_outside_of_the_log_are_found_and_counted() {
         "{text}"
     );
     assert_eq!(AuditBreak::Outside { at: 9, number: 1, end: 7 }.at(), 9);
+}
+
+#[tokio::test]
+async fn content_that_was_deleted_within_the_retention_is_reported_if_there_is_no_other_break() {
+    // A minute is the tolerance.
+    let begin = NOW.0 - 3_600_000 + 60_000;
+    let pruned = |time| Log { pruned: Some((5, Timestamp(time))), ..Log::of(10) };
+    let state = check(pruned(begin), &[2, 10], &[]).await;
+    let first_break = AuditBreak::PrunedEarly { at: 5 };
+    assert_eq!((state.events, state.anchors, state.first_break), (10, 2, Some(first_break)));
+    assert_eq!(first_break.at(), 5);
+    assert_eq!(check(pruned(begin - 1), &[2, 10], &[]).await.first_break, None);
+    let log = Log { broken: Some(9), ..pruned(NOW.0) };
+    assert_eq!(check(log, &[], &[]).await.first_break, Some(AuditBreak::Event { at: 9 }));
+    let truncated = Some(AuditBreak::Truncated { at: 11, anchored: 12 });
+    assert_eq!(check(pruned(NOW.0), &[12], &[]).await.first_break, truncated);
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 //! Interfaces for reading and verifying the audit log: the log itself, and anchors. An anchor records the head of the
-//! log at an earlier time and is kept out of reach of anyone who can write to the database.
+//! log at an earlier time and is stored where users with write access to the database cannot change it.
 
 use std::collections::BTreeMap;
 
@@ -76,7 +76,7 @@ pub enum ActionFilter {
 pub struct AuditPage {
     /// Events.
     pub events: Vec<AuditEvent>,
-    /// Sequence number before which the list goes on; `None` at its end.
+    /// Sequence number before which the list continues; `None` at its end.
     pub next: Option<u64>,
 }
 
@@ -101,6 +101,8 @@ pub struct AuditCheck {
     pub valid: Vec<Anchor>,
     /// Sequence number of the first event that is invalid or missing.
     pub broken: Option<u64>,
+    /// Sequence number of the first valid event whose content was deleted although the event is too recent for it.
+    pub pruned_early: Option<u64>,
 }
 
 /// Read access to the audit log.
@@ -122,8 +124,13 @@ pub trait AuditLog: Send + Sync {
     /// Reads the head, as the log itself records it; `None` if this service cannot have written it.
     async fn head(&self) -> Result<Option<Anchor>, SystemError>;
     /// Checks a batch of events after a valid one, up to a sequence number. An empty result without a broken event
-    /// means that the log ends before `until`.
-    async fn check(&self, after: Anchor, until: u64) -> Result<AuditCheck, SystemError>;
+    /// means that the log ends before `until`. Events from `kept_since` on must still have their content.
+    async fn check(
+        &self,
+        after: Anchor,
+        until: u64,
+        kept_since: Timestamp,
+    ) -> Result<AuditCheck, SystemError>;
 }
 
 /// Stored anchors, ascending as a rule.

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use latchkey_core::error::SystemError;
 use latchkey_core::id::{KeyId, UserId};
+use latchkey_core::time::Timestamp;
 use latchkey_management::ports::audit::{AuditCheck, AuditFilter, AuditPage, EventSubjects};
 
 use super::*;
@@ -30,8 +31,8 @@ impl AuditLog for FakeLog {
         Ok(Some(*self.0.lock().unwrap()))
     }
 
-    async fn check(&self, _: Anchor, _: u64) -> Result<AuditCheck, SystemError> {
-        Ok(AuditCheck { valid: Vec::new(), broken: None })
+    async fn check(&self, _: Anchor, _: u64, _: Timestamp) -> Result<AuditCheck, SystemError> {
+        Ok(AuditCheck { valid: Vec::new(), broken: None, pruned_early: None })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use latchkey_config::Settings;
 use latchkey_core::gate::{Gate, GateParts};
 use latchkey_grpc::Services;
 use latchkey_management::{
@@ -18,8 +19,9 @@ use crate::lookup_batcher::BatchingKeyStore;
 use crate::rate_limiter::RateLimiter;
 use crate::readiness::Readiness;
 
-/// Makes the services of their dependencies.
+/// Creates the services from their dependencies.
 pub(super) fn services(
+    settings: &Settings,
     shared: &Shared,
     follower: &Arc<Follower>,
     anchor_writer: &AuditAnchorWriter,
@@ -65,7 +67,8 @@ pub(super) fn services(
     let usage = UsageReader::new(management.clone(), shared.usage.clone(), shared.store.clone());
     let usage = Arc::new(usage);
     let bulk = BulkChanges::new(management.clone(), usage.clone(), shared.store.clone());
-    let auditor = Auditor::new(management.clone(), shared.store.clone(), anchor_writer.store());
+    let (log, anchors) = (shared.store.clone(), anchor_writer.store());
+    let auditor = Auditor::new(management.clone(), log, anchors, settings.audit_token_retention);
     Services {
         gate: Arc::new(gate),
         management,

@@ -5,7 +5,9 @@
 //!
 //! There are many events of issued and refreshed tokens, and their content is deleted after a time. Their hash covers a
 //! digest of the content in place of the content, so that the chain can be verified by the digest alone. It covers
-//! the action itself: an event of another action cannot be passed off as one whose content was deleted.
+//! the action itself: an event of another action cannot be passed off as one whose content was deleted. The digest needs
+//! no secret, so a writer to the database can delete the content as well; the hash also covers the time, by which a
+//! verification finds an event that lost its content too early.
 
 use sha2::{Digest, Sha256};
 
@@ -57,6 +59,11 @@ pub(crate) fn pruned(previous: &[u8], event: &audit_event::Model) -> Option<audi
         details: digest.map(|byte| format!("{byte:02x}")).concat(),
         hash: event.hash.clone(),
     })
+}
+
+/// Returns whether an event that continues the chain has lost its content.
+pub(crate) fn is_pruned(event: &audit_event::Model) -> bool {
+    digest_of_pruned(event).is_some()
 }
 
 fn is_prunable(event: &audit_event::Model) -> bool {
@@ -163,6 +170,7 @@ mod tests {
         assert_eq!(verified_hash(&START, &whole).map(|hash| hash.to_vec()), Some(whole.hash.clone()));
         assert_eq!(verified_hash(&START, &left), verified_hash(&START, &whole));
         assert_eq!(pruned(&START, &left), None, "once");
+        assert!(is_pruned(&left) && !is_pruned(&whole));
         for changed in [
             audit_event::Model { time: 3, ..left.clone() },
             audit_event::Model { sequence: 2, ..left.clone() },

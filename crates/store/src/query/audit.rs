@@ -214,11 +214,13 @@ fn follows(last: &Anchor, row: &Model) -> Option<Anchor> {
     (u64::try_from(row.sequence) == Ok(sequence)).then_some(Anchor { sequence, hash })
 }
 
-/// Verifies some of the events after a valid one, up to `until`.
+/// Verifies some of the events after a valid one, up to `until`, and whether those from `kept_since` on have their
+/// content.
 pub(crate) async fn check(
     connection: &PooledConnection,
     after: Anchor,
     until: u64,
+    kept_since: Timestamp,
 ) -> Result<AuditCheck, StoreError> {
     let behind = Column::Sequence.gt(number::to_i64(after.sequence));
     let query = Entity::find().filter(behind).filter(Column::Sequence.lte(number::to_i64(until)));
@@ -226,14 +228,19 @@ pub(crate) async fn check(
     let rows = connection.query_all(query.as_query()).await?;
     let mut last = after;
     let mut good = Vec::with_capacity(rows.len());
+    let mut pruned_early = None;
     for row in &rows {
         // An unreadable row does not match what was written either.
-        let Some(next) = Model::from_query_result(row, "").ok().and_then(|row| follows(&last, &row)) else {
-            return Ok(AuditCheck { valid: good, broken: Some(last.sequence + 1) });
+        let row = Model::from_query_result(row, "").ok();
+        let Some((next, row)) = row.and_then(|row| Some((follows(&last, &row)?, row))) else {
+            return Ok(AuditCheck { valid: good, broken: Some(last.sequence + 1), pruned_early });
         };
+        if pruned_early.is_none() && row.time >= kept_since.0 && chain::is_pruned(&row) {
+            pruned_early = Some(next.sequence);
+        }
         last = next;
         good.push(next);
     }
     let short = u64::try_from(rows.len()).unwrap_or(u64::MAX) < CHUNK && last.sequence < until;
-    Ok(AuditCheck { valid: good, broken: short.then_some(last.sequence + 1) })
+    Ok(AuditCheck { valid: good, broken: short.then_some(last.sequence + 1), pruned_early })
 }

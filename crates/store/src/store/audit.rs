@@ -76,9 +76,14 @@ impl AuditLog for Store {
         .await
     }
 
-    async fn check(&self, after: Anchor, until: u64) -> Result<AuditCheck, SystemError> {
+    async fn check(
+        &self,
+        after: Anchor,
+        until: u64,
+        kept_since: Timestamp,
+    ) -> Result<AuditCheck, SystemError> {
         self.with_deadline(QueryKind::Audit, async {
-            query::audit::check(&self.pool.acquire().await?, after, until).await
+            query::audit::check(&self.pool.acquire().await?, after, until, kept_since).await
         })
         .await
     }

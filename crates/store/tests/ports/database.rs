@@ -96,12 +96,13 @@ impl TestDatabase {
         events.into_iter().rev().map(|event| event.action).collect()
     }
 
-    /// Returns the number of valid events in the audit log, or the sequence of the first invalid one.
+    /// Returns the number of valid events in the audit log, or the sequence of the first invalid one. Events of any age
+    /// may have lost their content.
     pub(crate) async fn verify(&self) -> Result<u64, u64> {
         let head = self.store.head().await.unwrap().expect("a head");
         let mut good = Anchor::START;
         while good.sequence < head.sequence {
-            let checked = self.store.check(good, head.sequence).await.unwrap();
+            let checked = self.store.check(good, head.sequence, Timestamp(i64::MAX)).await.unwrap();
             good = checked.valid.last().copied().unwrap_or(good);
             if let Some(broken) = checked.broken {
                 return Err(broken);

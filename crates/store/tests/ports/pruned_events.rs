@@ -5,7 +5,7 @@ use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
 use latchkey_core::token::TokenSubject;
 use latchkey_core::token::refresh::{Redemption, RefreshRecord};
-use latchkey_management::ports::audit::{AuditFilter, AuditLog as _};
+use latchkey_management::ports::audit::{Anchor, AuditFilter, AuditLog as _};
 use latchkey_management::ports::tokens::TokenStore as _;
 use latchkey_management::ports::{AuditAction, AuditEntry};
 
@@ -15,6 +15,7 @@ on_both!(
     old_events_of_tokens_lose_their_content_and_the_log_stays_intact,
     what_is_left_of_an_event_cannot_be_changed,
     no_event_can_be_passed_off_as_one_without_content,
+    a_recent_event_that_lost_its_content_is_found,
     events_of_a_clock_that_was_ahead_do_not_hold_up_the_others,
 );
 
@@ -28,9 +29,15 @@ fn token(number: u8) -> RefreshRecord {
 
 /// Issues a token and refreshes it; the events are the third and the fourth.
 async fn issue_and_refresh(database: &TestDatabase) {
+    issue_at_and_refresh(database, NOW).await;
+}
+
+/// Issues a token, with another time than now in its event, and refreshes it.
+async fn issue_at_and_refresh(database: &TestDatabase, issued: Timestamp) {
     let made = database.make(key(database, 5)).await;
     let family = family(database, TokenSubject::Key(made.id), 77);
-    database.store.create_family(family, token(0), u32::MAX, audit(AuditAction::TokenIssue)).await.unwrap();
+    let entry = AuditEntry { time: issued, ..audit(AuditAction::TokenIssue) };
+    database.store.create_family(family, token(0), u32::MAX, entry).await.unwrap();
     let spent = Redemption { at: NOW, successor: Sealed(vec![1]), scopes: vec!["a".into()] };
     let entry = audit(AuditAction::TokenRefresh);
     assert!(database.store.redeem_refresh_token(&KeyHash([0; 32]), spent, token(1), entry).await.unwrap());
@@ -102,14 +109,23 @@ async fn no_event_can_be_passed_off_as_one_without_content(database: TestDatabas
     assert_eq!(prune(&database, LATER).await.0, 1, "the fourth alone");
 }
 
+/// A writer to the database can compute what pruning leaves of an event, so the rows are those of pruning itself.
+async fn a_recent_event_that_lost_its_content_is_found(database: TestDatabase) {
+    issue_at_and_refresh(&database, Timestamp(NOW.0 - 1_000)).await;
+    let early = async |kept_since: i64| {
+        let checked = database.store.check(Anchor::START, 4, Timestamp(kept_since)).await.unwrap();
+        assert_eq!((checked.valid.len(), checked.broken), (4, None), "the chain is intact");
+        checked.pruned_early
+    };
+    assert_eq!(early(NOW.0 - 5_000).await, None, "every event has its content");
+    assert_eq!(prune(&database, LATER).await.0, 2);
+    assert_eq!(early(NOW.0 + 1).await, None, "both events are old");
+    assert_eq!(early(NOW.0).await, Some(4), "the third event is old, and the fourth is not");
+    assert_eq!(early(NOW.0 - 1_000).await, Some(3), "neither event is old, and the third is the first");
+}
+
 async fn events_of_a_clock_that_was_ahead_do_not_hold_up_the_others(database: TestDatabase) {
-    let ahead = AuditEntry { time: Timestamp(NOW.0 + 1_000_000), ..audit(AuditAction::TokenIssue) };
-    let made = database.make(key(&database, 5)).await;
-    let family = family(&database, TokenSubject::Key(made.id), 77);
-    database.store.create_family(family, token(0), u32::MAX, ahead).await.unwrap();
-    let spent = Redemption { at: NOW, successor: Sealed(vec![1]), scopes: vec!["a".into()] };
-    let entry = audit(AuditAction::TokenRefresh);
-    assert!(database.store.redeem_refresh_token(&KeyHash([0; 32]), spent, token(1), entry).await.unwrap());
+    issue_at_and_refresh(&database, Timestamp(NOW.0 + 1_000_000)).await;
     assert_eq!(prune(&database, LATER).await, (1, 4), "the fourth, which is older than the third");
     assert_eq!(database.verify().await, Ok(4));
     assert_eq!(prune(&database, Timestamp(NOW.0 + 1_000_001)).await.0, 1, "the third, when it is old");
