@@ -77,18 +77,28 @@ impl WriteQueue {
     /// Takes the writes of the next transaction.
     fn next(&self) -> Vec<SharedWrite> {
         let mut state = self.state();
-        state.waiting.retain(|write| !write.is_abandoned());
+        state.drop_abandoned();
         let count = batch_size(state.waiting.len());
         state.waiting.drain(..count).collect()
     }
 
-    /// Returns whether no write waits whose caller is still there.
+    /// Returns whether no write waits whose caller is still there. Drops the others, so that they do not add up while the
+    /// database does not answer.
     fn is_empty(&self) -> bool {
-        self.state().waiting.iter().all(SharedWrite::is_abandoned)
+        let mut state = self.state();
+        state.drop_abandoned();
+        state.waiting.is_empty()
     }
 
     fn state(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl QueueState {
+    /// Drops the writes whose callers have given up.
+    fn drop_abandoned(&mut self) {
+        self.waiting.retain(|write| !write.is_abandoned());
     }
 }
 

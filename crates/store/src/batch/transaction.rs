@@ -10,6 +10,7 @@ use sea_orm::DbErr;
 use tokio::task::JoinSet;
 
 use super::shared_write::{FamilyStart, KeyCreation, SharedWrite, TokenRedemption, Waiting};
+use super::turn;
 
 use crate::error::StoreError;
 use crate::journal::{self, JournalEntry};
@@ -50,7 +51,7 @@ pub(super) async fn run(pool: &Arc<Pool>, turn: Result<PooledConnection, DbErr>,
     loop {
         let connection = match begun.take() {
             Some(connection) => connection,
-            None => pool.begin().await,
+            None => turn::begin(pool).await,
         };
         match batch.run(connection).await {
             Ok(results) => {
@@ -87,7 +88,7 @@ async fn run_alone(pool: &Arc<Pool>, write: SharedWrite) {
         }
         write @ (SharedWrite::StartFamily(_) | SharedWrite::RedeemToken(_)) => {
             let batch = Batch::new(vec![write]);
-            match batch.run(pool.begin().await).await {
+            match batch.run(turn::begin(pool).await).await {
                 Ok(results) => batch.answer(results),
                 Err(BatchFailure::Statement(error) | BatchFailure::Outage(error)) => {
                     batch.into_writes().into_iter().for_each(|write| write.fail(error.clone()));

@@ -16,7 +16,7 @@ use super::pool_entry::PoolEntry;
 use super::raw_connection::{SqlCommand, SqlOutcome};
 use super::statement::HeldConnection;
 use super::{Dialect, Opened, Pool, PoolPermit, statement};
-use crate::error::{breaks_connection, lacks_function, shows_standby};
+use crate::error::{breaks_connection, shows_standby};
 
 /// A connection of the pool, on which sea-orm runs its queries.
 pub(crate) struct PooledConnection {
@@ -74,7 +74,7 @@ impl PooledConnection {
     }
 
     /// Records that the server does not have advisory locks, or does not permit them.
-    fn leave_advisory_locks_out(&self) {
+    pub(super) fn leave_advisory_locks_out(&self) {
         self.pool.without_advisory_locks.store(true, Ordering::Relaxed);
     }
 
@@ -84,15 +84,8 @@ impl PooledConnection {
             held.write_permit = Some(write_permit);
         }
         let lock = lock.filter(|_| self.has_advisory_locks());
-        match self.run(SqlCommand::Begin(lock)).await {
-            Ok(_) => Ok(self),
-            Err(error) => {
-                if lock.is_some() && lacks_function(&error) {
-                    self.leave_advisory_locks_out();
-                }
-                Err(error)
-            }
-        }
+        self.run(SqlCommand::Begin(lock)).await?;
+        Ok(self)
     }
 
     /// Commits the transaction. After an error, it is unknown whether the transaction was committed. A commit

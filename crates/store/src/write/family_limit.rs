@@ -22,7 +22,7 @@ const ENDED_AT_ONCE: u32 = 10;
 
 /// Alias of the families with their ranks.
 const RANKED: &str = "ranked";
-/// Column of the place of a family among the living ones of its key or user; the newest is the first.
+/// Column of the place of a family among the living ones of its key or user.
 const PLACE: &str = "place";
 
 /// Column that refers to the holder, and the limit. Holders with the same ones share a statement.
@@ -51,9 +51,10 @@ pub(super) async fn end_surplus(
         groups.entry((column, start.most)).or_default().push(holder);
     }
     let mut ended = vec![Vec::new(); starts.len()];
+    let started: Vec<Uuid> = starts.iter().map(|start| start.family.id.0).collect();
     let Some(now) = starts.iter().map(|start| start.family.created).max() else { return Ok(ended) };
     for ((column, most), holders) in groups {
-        for row in connection.query_all(&end_oldest(column, most, &holders, now)).await? {
+        for row in connection.query_all(&end_oldest(column, most, &holders, &started, now)).await? {
             let (id, holder): (Uuid, Uuid) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
             if let Some(place) = newest.get(&holder) {
                 ended[*place].push(FamilyId(id));
@@ -84,15 +85,21 @@ impl HolderColumn {
 
 /// Returns the statement that ends the living families of some holders apart from the newest `most` of each, and returns
 /// the identifier and the holder of those that it has ended. `holders` has each holder once for each of its starts.
-fn end_oldest(column: HolderColumn, most: u32, holders: &[Uuid], now: Timestamp) -> UpdateStatement {
+fn end_oldest(
+    column: HolderColumn,
+    most: u32,
+    holders: &[Uuid],
+    started: &[Uuid],
+    now: Timestamp,
+) -> UpdateStatement {
     let column = column.column();
     let place = || Expr::col(Alias::new(PLACE));
-    let started = u32::try_from(holders.len()).unwrap_or(u32::MAX);
+    let starts = u32::try_from(holders.len()).unwrap_or(u32::MAX);
     let surplus = Query::select()
         .column(family::Column::Id)
-        .from_subquery(ranked(column, holders, now), Alias::new(RANKED))
+        .from_subquery(ranked(column, holders, started, now), Alias::new(RANKED))
         .and_where(place().gt(i64::from(most)))
-        .and_where(place().lte(i64::from(most.saturating_add(ENDED_AT_ONCE).saturating_add(started))))
+        .and_where(place().lte(i64::from(most.saturating_add(ENDED_AT_ONCE).saturating_add(starts))))
         .take();
     Query::update()
         .table(family::Entity)
@@ -104,10 +111,14 @@ fn end_oldest(column: HolderColumn, most: u32, holders: &[Uuid], now: Timestamp)
         .take()
 }
 
-/// Selects the living families of some holders, each with its place.
-fn ranked(column: family::Column, holders: &[Uuid], now: Timestamp) -> SelectStatement {
-    // Identifiers begin with the time of creation.
-    let newest_first = WindowStatement::partition_by(column).order_by(family::Column::Id, Order::Desc).take();
+/// Selects the living families of some holders, each with its place: first those that start now, then by age.
+/// Identifiers begin with the time of creation, by the clock of the replica that created the family.
+fn ranked(column: family::Column, holders: &[Uuid], started: &[Uuid], now: Timestamp) -> SelectStatement {
+    let starts_now = Expr::col(family::Column::Id).is_in(padded_in_values(started).copied());
+    let newest_first = WindowStatement::partition_by(column)
+        .order_by_expr(starts_now, Order::Desc)
+        .order_by(family::Column::Id, Order::Desc)
+        .take();
     Query::select()
         .column(family::Column::Id)
         .expr_window_as(Func::cust("ROW_NUMBER"), newest_first, Alias::new(PLACE))

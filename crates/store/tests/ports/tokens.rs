@@ -182,6 +182,15 @@ async fn the_oldest_families_beyond_a_number_are_ended(database: TestDatabase) {
         start(&database, parent, number, 100, later).await;
     }
     start(&database, parent, 22, 1, later).await;
+    let behind = TokenSubject::Key(database.make(key(&database, 7)).await.id);
+    for number in [51, 50] {
+        start(&database, behind, number, 1, NOW).await;
+    }
+    assert_eq!(
+        ended(&database, 50..=51).await,
+        [51],
+        "a replica whose clock is behind starts no ended family"
+    );
     assert_eq!(ended(&database, 8..=22).await, (11..=21).collect::<Vec<_>>(), "not all at once");
 }
 
