@@ -1,4 +1,5 @@
-//! The operators' first key, where no key is given: in a file that only its owner can read, and in no log of JSON.
+//! The operators' first key if no key is configured: it is written to a file that only its owner can read, and to
+//! no JSON log.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -19,7 +20,7 @@ async fn lists_tenants(latchkey: &Latchkey, key: &str) -> bool {
     tenants.list_tenants(ListTenantsRequest::default()).await.is_ok()
 }
 
-/// The key is an operator's, and it is nowhere in the log.
+/// Asserts that the key is an operator's and that it is nowhere in the log.
 async fn is_the_key(latchkey: &Latchkey, key: &str) {
     assert!(lists_tenants(latchkey, key).await, "it is an operator's");
     let log = latchkey.log();
@@ -60,5 +61,6 @@ fn a_file_that_can_not_be_written_ends_the_start() {
     let latchkey = setup.environment("LATCHKEY_ROOT_KEY_FILE", "/nowhere/first").launch();
     assert!(!latchkey.wait().success());
     let log = latchkey.log();
-    assert!(log.contains("/nowhere/first") && log.contains("root_key_file"), "{log}");
+    assert!(log.contains("root_key_file: ") && log.contains("written to /nowhere/first: "), "{log}");
+    assert!(!log.contains("conflicts"), "the database has nothing to do with it: {log}");
 }

@@ -1,12 +1,15 @@
-//! A database that can't be used says why in its own words: to doctor, to the command line, on /readyz and in the log.
+//! The cause for which a database can't be used is reported in its own words: by doctor, by the command line, on
+//! /readyz and in the log.
 
+use std::path::Path;
 use std::process::Command;
 
-use latchkey_testing::{Folder, Latchkey, Postgres, Setup, eventually};
+use latchkey_testing::{Folder, Latchkey, Postgres, SHOP, Setup, eventually, eventually_async};
 
 use crate::program::{printed, run, said};
 
-/// Asserts that doctor and the command line say these words, and never the password.
+/// Asserts that doctor and the command line print these words, never the password, and not that the server, which has
+/// answered, does not.
 #[track_caller]
 fn both_say(url: &str, words: &[&str]) {
     for text in said(url) {
@@ -14,15 +17,25 @@ fn both_say(url: &str, words: &[&str]) {
             assert!(text.contains(word), "no {word:?} in {text}");
         }
         assert!(!text.contains("canary"), "{text}");
+        assert!(!text.contains("not answer") && !text.contains("can't be reached"), "{text}");
     }
 }
 
-/// Waits until /readyz is not 200 and says these words.
+/// Asserts that doctor says that a database can't be used, by its exit code as well.
+#[track_caller]
+fn doctor_refuses(url: &str) {
+    let output = run(&["doctor"], url, &[]);
+    assert!(printed(&output).contains("can't be used: "), "{}", printed(&output));
+    assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
+}
+
+/// Waits until /readyz is not 200 and contains these words. It must not say that the server, which has answered, does not.
 fn readyz_says(latchkey: &Latchkey, words: &str) {
-    eventually(words, || {
+    let body = eventually(words, || {
         let page = latchkey.page("/readyz");
-        (page.status == 503 && page.body.contains(words)).then_some(())
+        (page.status == 503 && page.body.contains(words)).then_some(page.body)
     });
+    assert!(!body.contains("not answer"), "{body}");
 }
 
 #[test]
@@ -43,10 +56,16 @@ fn what_keeps_a_connection_from_being_opened_is_said_in_the_servers_words() {
         &postgres.url("absent"),
         &["database \"absent\" does not exist (SQLSTATE 3D000)", "create the database"],
     );
+    for url in [as_user("ada:canary"), as_user("full:secret"), postgres.url("absent")] {
+        doctor_refuses(&url);
+    }
     let waiting = Setup::default().database(&as_user("ada:canary")).launch();
     readyz_says(&waiting, wrong.split('"').next().expect("words"));
     eventually("the log has the code", || waiting.log().contains("SQLSTATE 28P01").then_some(()));
-    assert!(!waiting.log().contains("canary"), "{}", waiting.log());
+    let headline = "not ready: the database cannot be read and written";
+    eventually(headline, || waiting.log().contains(headline).then_some(()));
+    let log = waiting.log();
+    assert!(!log.contains("canary") && !log.contains("does not answer"), "{log}");
 }
 
 #[test]
@@ -93,6 +112,7 @@ fn a_database_of_another_encoding_is_refused_at_the_start() {
     postgres.sql(&postgres.url("postgres"), create);
     let url = postgres.url("latin");
     both_say(&url, &["encoding is LATIN1", "UTF8"]);
+    doctor_refuses(&url);
     readyz_says(&Setup::default().database(&url).launch(), "encoding is LATIN1");
 }
 
@@ -121,7 +141,7 @@ fn sessions_that_end_and_locks_that_last_are_in_the_log_once_with_their_cause() 
         postgres.sql(&url, end);
         latchkey.ready();
     }
-    // A session that ends between two uses can be seen as closed before its last message is read.
+    // The client can detect that an idle session is closed before it reads its last message.
     let words = "terminating connection due to administrator command (SQLSTATE 57P01)";
     eventually(words, || {
         let found = latchkey.log().contains(words).then_some(());
@@ -158,6 +178,50 @@ fn a_file_that_is_no_database_is_said_to_be_none() {
     let path = folder.write("latchkey.db", &"random bytes, ".repeat(400));
     let url = format!("sqlite://{}?mode=rwc", path.display());
     both_say(&url, &["file is not a database (SQLite code 26)"]);
+    doctor_refuses(&url);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_to_a_standby_is_told_that_the_database_can_not_be_used() {
+    let postgres = Postgres::start();
+    let url = postgres.database();
+    let latchkey = Setup::default().database(&url).profile("shop", SHOP).start();
+    let data = postgres.sql(&url, "SHOW data_directory");
+    postgres.stop();
+    std::fs::write(Path::new(&data).join("standby.signal"), b"").expect("a file can be written");
+    postgres.restart();
+    let operator = latchkey.operator();
+    let words = "the database can't be used: see /readyz or Latchkey's log";
+    eventually_async(words, async || {
+        let failed = operator.try_tenant("acme", "shop", "").await.expect_err("a standby accepts no writes");
+        (failed.code() == tonic::Code::Unavailable && failed.message() == words).then_some(())
+    })
+    .await;
+    tokio::task::block_in_place(|| {
+        eventually("the log has the cause", || {
+            latchkey.log().contains("the server is a standby").then_some(())
+        });
+        both_say(&url, &["the server is a standby"]);
+        doctor_refuses(&url);
+    });
+}
+
+#[test]
+fn a_schema_of_another_version_and_a_file_in_use_have_an_exit_code_of_their_own() {
+    let postgres = Postgres::shared();
+    let url = postgres.database();
+    assert!(run(&["migrate", "up"], &url, &[]).status.success());
+    postgres.sql(&url, "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9001_wider', 1)");
+    postgres.sql(&url, "UPDATE schema_requirement SET oldest_migration = 'm9001_wider'");
+    for words in [["migrate", "status"], ["migrate", "up"]] {
+        let output = run(&words, &url, &[]);
+        assert_eq!(output.status.code(), Some(7), "{words:?}: {}", printed(&output));
+    }
+    let latchkey = Setup::default().start();
+    let output = run(&["migrate", "up"], latchkey.database(), &[]);
+    assert_eq!(output.status.code(), Some(7), "{}", printed(&output));
+    let output = run(&["migrate", "status"], "postgres://ada@127.0.0.1:1/db", &[]);
+    assert_eq!(output.status.code(), Some(6), "{}", printed(&output));
 }
 
 #[test]

@@ -9,12 +9,13 @@ use crate::excerpt::Quoted;
 /// Failure to reach a decision or result. It is never cached and never turned into a denial.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SystemError {
-    /// A dependency gave no answer, or not in time. A later attempt may succeed.
+    /// A dependency did not respond, or not in time. A later attempt may succeed.
     #[error("{dependency} {problem}")]
     Unavailable {
         /// Name of the dependency, for the log and the caller ("the database").
         dependency: &'static str,
-        /// Problem of the dependency, as the rest of a sentence: [`SystemError::NO_ANSWER`], or why it refused the call.
+        /// Problem of the dependency, as the rest of a sentence: [`SystemError::NO_ANSWER`], or why it refused the call or
+        /// can't be used.
         problem: &'static str,
         /// Time to wait before the next attempt.
         retry_after: Duration,
@@ -25,16 +26,16 @@ pub enum SystemError {
 }
 
 impl SystemError {
-    /// Problem of a dependency whose answer is missing: the call may or may not have had its effect.
+    /// Problem of a dependency that did not respond: the call may or may not have had its effect.
     pub const NO_ANSWER: &'static str = "did not answer";
 
-    /// Returns the error of a dependency that gave no answer.
+    /// Returns the error of a dependency that did not respond.
     #[must_use]
     pub fn no_answer(dependency: &'static str, retry_after: Duration) -> Self {
         Self::Unavailable { dependency, problem: Self::NO_ANSWER, retry_after }
     }
 
-    /// Returns the error of a database that gave no answer.
+    /// Returns the error of a database that did not respond.
     #[must_use]
     pub fn database() -> Self {
         Self::no_answer("the database", Duration::from_secs(1))
@@ -45,6 +46,13 @@ impl SystemError {
     #[must_use]
     pub fn database_refused(problem: &'static str) -> Self {
         Self::Unavailable { dependency: "the database", problem, retry_after: Duration::from_secs(1) }
+    }
+
+    /// Returns the error of a database that answers and can't be used. The call may or may not have had its effect. The
+    /// problem is the rest of a sentence about the database.
+    #[must_use]
+    pub fn database_unusable(problem: &'static str) -> Self {
+        Self::database_refused(problem)
     }
 }
 
@@ -78,7 +86,7 @@ pub enum MissingName {
     Described(String),
 }
 
-/// Reason why a management call was rejected. Its sender can correct each of them.
+/// Reason why a management call was rejected. The sender of the call can correct each of them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     /// Fields are invalid; all of them are listed.
@@ -107,7 +115,7 @@ pub enum RequestError {
     /// The caller is known and may not do this.
     #[error("{0}")]
     PermissionDenied(String),
-    /// Too much work of this sort is under way; a later attempt may succeed.
+    /// The limit of concurrent work of this type is reached; a later attempt may succeed.
     #[error("{0}")]
     ResourceExhausted(&'static str),
 }

@@ -54,6 +54,9 @@ pub enum MigrationError {
     /// Error of the database or its file.
     #[error("failed to access the database schema: {0}")]
     Database(String),
+    /// The schema is that of another version, or another process uses the file.
+    #[error("{0}")]
+    Conflict(String),
     /// A reversal would delete data.
     #[error("{0}")]
     DataLoss(String),
@@ -70,8 +73,10 @@ impl Migrator {
     pub async fn up(&self) -> Result<Vec<String>, MigrationError> {
         self.take_embedded()?;
         self.reach().await?;
-        let done = latchkey_migrations::up(self.store.connection()).await;
-        done.map_err(|e| MigrationError::Database(cause_of(&e)))
+        match latchkey_migrations::up(self.store.connection()).await {
+            Ok(newer) => Ok(newer),
+            Err(error) => Err(self.explain(cause_of(&error), false).await),
+        }
     }
 
     /// Reverts the last `steps` migrations. An embedded database must not be in use by another process. Fails if that
@@ -79,15 +84,36 @@ impl Migrator {
     pub async fn down(&self, steps: u32, loss: DataLoss) -> Result<(), MigrationError> {
         self.take_embedded()?;
         self.reach().await?;
-        let done = latchkey_migrations::down(self.store.connection(), steps, loss).await;
-        done.map_err(|e| match e {
-            ReversalError::DataLoss(_) => MigrationError::DataLoss(e.to_string()),
-            ReversalError::Database(e) => MigrationError::Database(cause_of(&e)),
-        })
+        match latchkey_migrations::down(self.store.connection(), steps, loss).await {
+            Ok(()) => Ok(()),
+            Err(error @ ReversalError::DataLoss(_)) => Err(MigrationError::DataLoss(error.to_string())),
+            Err(ReversalError::Database(error)) => Err(self.explain(cause_of(&error), true).await),
+        }
+    }
+
+    /// Returns the error of a change that failed: a conflict if the schema is that of another version. A schema with
+    /// migrations of a newer version conflicts with a reversal, even if this program can use it.
+    async fn explain(&self, cause: String, is_reversal: bool) -> MigrationError {
+        let Ok(schema) = latchkey_migrations::status(self.store.connection()).await else {
+            return MigrationError::Database(cause);
+        };
+        let is_newer = is_reversal && schema.names(StepState::Newer).next().is_some();
+        match schema.conflict {
+            Some(conflict) => MigrationError::Conflict(conflict),
+            None if is_newer => MigrationError::Conflict(cause),
+            None => MigrationError::Database(cause),
+        }
     }
 
     fn take_embedded(&self) -> Result<(), MigrationError> {
-        take_embedded(&self.database, &self.store).map_err(|e| MigrationError::Database(e.to_string()))
+        take_embedded(&self.database, &self.store).map_err(|error| match error {
+            EmbeddedDatabaseError::File(DatabaseFileError::InUse(_)) => {
+                MigrationError::Conflict(error.to_string())
+            }
+            EmbeddedDatabaseError::File(_) | EmbeddedDatabaseError::Missing(_) => {
+                MigrationError::Database(error.to_string())
+            }
+        })
     }
 
     async fn reach(&self) -> Result<(), MigrationError> {
@@ -129,8 +155,9 @@ mod tests {
         let settings = settings(&folder);
         let (first, second) = (Migrator::new(&settings).unwrap(), Migrator::new(&settings).unwrap());
         first.up().await.unwrap();
-        let error = second.down(1, DataLoss::Accept).await.unwrap_err().to_string();
-        assert!(error.contains("another process uses"), "{error}");
+        let error = second.down(1, DataLoss::Accept).await.unwrap_err();
+        assert!(matches!(error, MigrationError::Conflict(_)), "{error:?}");
+        assert!(error.to_string().contains("another process uses"), "{error}");
         let status = second.status().await.unwrap();
         assert!(status.steps.iter().all(|step| step.state == StepState::Applied), "reading needs no lock");
         drop(first);

@@ -6,6 +6,7 @@ mod profiles;
 mod root_key;
 
 use std::convert::Infallible;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,7 +72,19 @@ pub enum StartupConflict {
         /// The database's objection.
         failure: ManagementError,
     },
-    /// Another process is what this one would be.
+    /// File for a generated first key that can't be written.
+    #[error(
+        "root_key_file: the operators' first key can't be written to {path}: {error}; give root_key, or root_key_file \
+         with a path that can be written",
+        path = .path.display()
+    )]
+    RootKeyFile {
+        /// Path of the file.
+        path: PathBuf,
+        /// Cause, by the operating system.
+        error: std::io::Error,
+    },
+    /// Another process is the replica that this one would become.
     #[error("{0}")]
     Replicas(String),
 }
@@ -90,9 +103,7 @@ impl StartupError {
 impl From<SystemError> for StartupError {
     fn from(error: SystemError) -> Self {
         match error {
-            SystemError::Unavailable { .. } => {
-                Self::Database("the database does not answer", error.to_string())
-            }
+            SystemError::Unavailable { .. } => Self::Database(Follower::UNUSABLE_DATABASE, error.to_string()),
             SystemError::Internal(error) => {
                 Self::Retryable("the database has data that can't be read", error)
             }
@@ -153,7 +164,7 @@ impl Startup {
         self.readiness.set_waiting_for(format!("{reason}: {error}"));
     }
 
-    /// Returns why the database cannot be used, in its own words or those of the operating system.
+    /// Returns why the database cannot be used: its error message, or that of the operating system.
     fn cause(&self) -> Option<String> {
         let replaced = self.store.check_database_file().err().map(|error| error.to_string());
         replaced.or_else(|| self.store.failure().map(|failure| failure.cause))

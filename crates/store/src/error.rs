@@ -10,6 +10,11 @@ use sea_orm::{DbErr, RuntimeErr, SqlErr};
 
 use crate::pool::cause_of;
 
+/// Problem of a database that refuses connections or must not be used. The pool has recorded and logged the cause.
+const UNUSABLE: &str = "can't be used: see /readyz or Latchkey's log";
+/// Problem of a database that is behind.
+const BEHIND: &str = "can't be used: it lacks commits that are known to exist";
+
 /// An error that ends a query or a write.
 #[derive(Clone, Debug)]
 pub(crate) enum StoreError {
@@ -63,7 +68,7 @@ impl From<StoreError> for SystemError {
             StoreError::Database(error) => classify_error(&error),
             StoreError::Corrupt(what) => Self::Internal(what),
             StoreError::Refused(refusal) => Self::Internal(format!("a read was refused: {refusal}")),
-            StoreError::Stale => Self::database(),
+            StoreError::Stale => Self::database_unusable(BEHIND),
         }
     }
 }
@@ -129,19 +134,26 @@ pub(crate) fn lacks_function(error: &DbErr) -> bool {
 
 fn classify_error(error: &DbErr) -> SystemError {
     match error {
+        DbErr::ConnectionAcquire(_) => SystemError::database(),
         // An internal error of connecting is the pool's own: a server or a file that must not be used.
-        DbErr::ConnectionAcquire(_) | DbErr::Conn(RuntimeErr::Internal(_)) => SystemError::database(),
-        DbErr::Conn(RuntimeErr::SqlxError(e))
-        | DbErr::Exec(RuntimeErr::SqlxError(e))
-        | DbErr::Query(RuntimeErr::SqlxError(e))
-            if is_outage(e) =>
-        {
+        DbErr::Conn(RuntimeErr::Internal(_)) => SystemError::database_unusable(UNUSABLE),
+        DbErr::Conn(RuntimeErr::SqlxError(e)) if is_outage(e) => classify_failed_connection(e),
+        DbErr::Exec(RuntimeErr::SqlxError(e)) | DbErr::Query(RuntimeErr::SqlxError(e)) if is_outage(e) => {
             refusal(e).map_or_else(SystemError::database, SystemError::database_refused)
         }
         DbErr::Conn(RuntimeErr::SqlxError(_))
         | DbErr::Exec(RuntimeErr::SqlxError(_))
         | DbErr::Query(RuntimeErr::SqlxError(_)) => SystemError::Internal(cause_of(error)),
         other => SystemError::Internal(other.to_string()),
+    }
+}
+
+/// Returns the error of a connection that could not be opened. A database that gave a reason has answered.
+fn classify_failed_connection(error: &SqlxError) -> SystemError {
+    match refusal(error) {
+        Some(problem) => SystemError::database_refused(problem),
+        None if error.as_database_error().is_some() => SystemError::database_unusable(UNUSABLE),
+        None => SystemError::database(),
     }
 }
 
@@ -230,6 +242,19 @@ mod tests {
         for code in ["57P01", "57014", "08006", "40003", "58030", "10", "1290", "14", ""] {
             assert_eq!(problem_of(code), None, "{code}");
         }
+    }
+
+    #[test]
+    fn a_database_that_must_not_be_used_is_not_said_to_be_silent_and_its_words_are_not_repeated() {
+        let refused = DbErr::Conn(RuntimeErr::Internal("the server db1 is a standby".to_owned()));
+        let unusable = classify_error(&refused);
+        assert_eq!(unusable, SystemError::database_unusable(UNUSABLE));
+        assert_eq!(unusable.to_string(), "the database can't be used: see /readyz or Latchkey's log");
+        let behind = SystemError::from(StoreError::Stale).to_string();
+        assert!(!behind.contains("answer"), "{behind}");
+        let silent = SqlxError::Io(std::io::Error::other("no connection within 3s"));
+        let silent = DbErr::Conn(RuntimeErr::SqlxError(silent.into()));
+        assert_eq!(classify_error(&silent), SystemError::database());
     }
 
     #[test]

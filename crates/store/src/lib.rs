@@ -21,7 +21,7 @@ mod write;
 
 pub use pool::{
     Connections, DatabaseFailure, DatabaseFileError, Dialect, Durability, InvalidUrl, Pooler, Transport,
-    cause_of,
+    cause_of, check_url,
 };
 pub use store::{ManagementLookups, Store, StoreOptions};
 pub use write::token_event::PrunedEvents;

@@ -54,7 +54,7 @@ pub(crate) use pooled_connection::PooledConnection;
 pub(crate) use postgres::PostgresTarget;
 pub use postgres_url::Transport;
 pub(crate) use target::DatabaseTarget;
-pub use target::InvalidUrl;
+pub use target::{InvalidUrl, check_url};
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -71,7 +71,7 @@ use failures::{FailedStep, Failures};
 use open_error::OpenError;
 use opening::{Opened, Openings};
 use pool_entry::PoolEntry;
-use raw_connection::RawConnection;
+use raw_connection::{RawConnection, SqlCommand};
 
 /// Time limit for opening a connection to one host. It suffices for TLS and a password at a distance of 100 ms each
 /// way, which takes up to ten round trips. A permit is lost for this time to a database that does not respond.
@@ -83,7 +83,8 @@ const END_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) struct Pool {
     target: DatabaseTarget,
     idle: Mutex<Vec<PoolEntry>>,
-    /// Raised to replace all connections: those of an earlier generation are closed.
+    /// Generation of the connections. It is raised to replace all of them: those of an earlier generation are
+    /// closed.
     generation: AtomicU64,
     permits: Arc<Semaphore>,
     /// Limits writes, which wait for each other in the database anyway, so that they never take every permit
@@ -167,7 +168,12 @@ impl Pool {
     /// locks, it begins without: in SQLite, and on servers that lack them or do not permit them.
     pub(crate) async fn begin_locked(self: &Arc<Self>, lock: i64) -> Result<PooledConnection, DbErr> {
         match self.begin_with(Some(lock)).await {
-            Err(error) if lacks_function(&error) => self.begin_with(None).await,
+            Err(error) if lacks_function(&error) => {
+                let connection = self.begin_with(None).await?;
+                // A transaction begins, so that the lock was the reason.
+                connection.leave_advisory_locks_out();
+                Ok(connection)
+            }
             result => result,
         }
     }
@@ -203,7 +209,7 @@ impl Pool {
             return;
         }
         if let Some(cause) = cause::describe(error) {
-            let failure = DatabaseFailure { cause, refused: false };
+            let failure = DatabaseFailure { cause, refused: error.as_database_error().is_some() };
             self.failures.record(FailedStep::Statement, failure, Instant::now());
         }
     }
@@ -220,10 +226,14 @@ impl Pool {
         self.writers.close();
         let idle = std::mem::take(&mut *self.idle());
         for entry in idle {
-            // A database that does not respond needs no orderly goodbye.
+            // A database that does not respond needs no orderly close.
             let _ = timeout(END_TIMEOUT, entry.close()).await;
         }
-        if let Some(keeper) = self.log_keeper.lock().await.take() {
+        if let Some(mut keeper) = self.log_keeper.lock().await.take() {
+            // Connections that were dropped close later. The last one to close would write the log into the database, and the
+            // process may end before.
+            let save = SqlCommand::Plain("PRAGMA wal_checkpoint(TRUNCATE)".to_owned());
+            let _ = timeout(END_TIMEOUT, keeper.run(save)).await;
             let _ = timeout(END_TIMEOUT, keeper.close()).await;
         }
     }

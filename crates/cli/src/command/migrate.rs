@@ -1,8 +1,7 @@
 //! `latchkey migrate`.
 
-use latchkey_config::Settings;
 use latchkey_server::migrate::{DataLoss, MigrationError, Migrator, Step, StepState};
-use latchkey_server::{FlushGuard, start_log};
+use latchkey_server::{FlushGuard, load_database_settings, start_log};
 use serde_json::{Value, json};
 
 use crate::args::{MigrateAction, SettingsArgs};
@@ -42,12 +41,12 @@ pub(super) async fn run(action: MigrateAction, format: Format) -> Result<(), Cli
             show_value(format, &json!({ "migrations": steps, "conflict": status.conflict }), || {
                 rows(["MIGRATION", "STATE"], status.steps.into_iter().map(row))
             })?;
-            status.conflict.map_or(Ok(()), |conflict| Err(CliError::Unreachable(conflict)))
+            status.conflict.map_or(Ok(()), |conflict| Err(CliError::Conflict(conflict)))
         }
     }
 }
 
-/// Returns the word for a state in JSON.
+/// Returns the name of a state in JSON.
 fn state_name(state: StepState) -> &'static str {
     match state {
         StepState::Applied => "applied",
@@ -56,7 +55,7 @@ fn state_name(state: StepState) -> &'static str {
     }
 }
 
-/// Returns the words for a state.
+/// Returns the description of a state.
 fn state(state: StepState) -> &'static str {
     match state {
         StepState::Applied => "applied",
@@ -67,7 +66,7 @@ fn state(state: StepState) -> &'static str {
 
 fn open(args: &SettingsArgs) -> Result<(Migrator, FlushGuard), CliError> {
     let (database, log) =
-        Settings::load_database(&args.sources()).map_err(|e| CliError::Usage(e.to_string()))?;
+        load_database_settings(&args.sources()).map_err(|e| CliError::Usage(e.to_string()))?;
     let flush = start_log(&log);
     let migrator = Migrator::new(&database).map_err(|error| CliError::Usage(error.to_string()))?;
     Ok((migrator, flush))
@@ -76,6 +75,7 @@ fn open(args: &SettingsArgs) -> Result<(Migrator, FlushGuard), CliError> {
 fn failed(error: &MigrationError) -> CliError {
     match error {
         MigrationError::Database(_) => CliError::Unreachable(error.to_string()),
+        MigrationError::Conflict(_) => CliError::Conflict(error.to_string()),
         MigrationError::DataLoss(_) => {
             CliError::Local(format!("{error}: make a backup, and add --discard-data to delete it"))
         }

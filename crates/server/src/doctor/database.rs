@@ -1,5 +1,5 @@
 //! Checks of the database: its response time, its clock, its schema, the durability of its commits, commits that it has
-//! lost, and if the master key decrypts the values in it.
+//! lost, and whether the master key decrypts the values in it.
 
 mod durability;
 mod history;
@@ -95,7 +95,7 @@ fn finding(severity: Severity, what: impl Into<String>, remedy: &str) -> Finding
     Finding::new(Area::Database, severity, what, remedy)
 }
 
-/// Reports what a pooler in transaction mode costs.
+/// Reports the cost of a pooler in transaction mode.
 fn pooler_finding(pooler: DatabasePooler) -> Option<Finding> {
     let what = "through a pooler in transaction mode a statement takes four round trips instead of one, and PostgreSQL \
                 wakes no replica: only Redis does, or the next poll";
@@ -130,21 +130,23 @@ fn transport_finding(transport: Option<Transport>) -> Option<Finding> {
 }
 
 fn unusable_finding(url: &str, failure: Option<&DatabaseFailure>) -> Finding {
-    let unreachable = if url.starts_with("sqlite") {
-        "correct what is named: the file must be readable and writable, and a database"
+    let (refused, unreachable) = if url.starts_with("sqlite") {
+        let remedy = "correct what is named: the file must be readable and writable, and a database";
+        (remedy, remedy)
     } else {
-        "start it, or correct database_url: host, port, user, password, database, pg_hba.conf"
+        (
+            "correct what is named (user, password and database in database_url, pg_hba.conf), or name the primary",
+            "start it, or correct host, port and TLS in database_url",
+        )
     };
     match failure {
-        Some(DatabaseFailure { cause, refused: true }) => finding(
-            Severity::Error,
-            format!("{url} can't be used: {cause}"),
-            "name the primary in database_url, or correct what is named",
-        ),
-        Some(DatabaseFailure { cause, refused: false }) => {
-            finding(Severity::Unreachable, format!("{url} does not answer: {cause}"), unreachable)
+        Some(DatabaseFailure { cause, refused: true }) => {
+            finding(Severity::Error, format!("{url} can't be used: {cause}"), refused)
         }
-        None => finding(Severity::Unreachable, format!("{url} does not answer"), unreachable),
+        Some(DatabaseFailure { cause, refused: false }) => {
+            finding(Severity::Unreachable, format!("{url} can't be reached: {cause}"), unreachable)
+        }
+        None => finding(Severity::Unreachable, format!("{url} can't be reached"), unreachable),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The loop that keeps the cache's lease, calls that wait for a new lease, and reports of its end and its return.
+//! Loop that extends the cache's lease, calls that wait for a new lease, and reports of its end and its return.
 
 use std::convert::Infallible;
 use std::sync::atomic::Ordering;
@@ -19,6 +19,9 @@ const RENEWAL_TIMEOUT: Duration = Duration::from_millis(80);
 const REPORT_INTERVAL: Duration = Duration::from_millis(50);
 
 impl Follower {
+    /// Headline of every report that the database can't be used, whatever the cause.
+    pub(crate) const UNUSABLE_DATABASE: &'static str = "the database cannot be read and written";
+
     /// Polls the feed until the future is dropped. Returns only if another process has taken this replica's place.
     pub(crate) async fn run(&self) -> Result<Infallible, String> {
         loop {
@@ -44,7 +47,7 @@ impl Follower {
                     );
                 }
             }
-            // In this order, so that a simulation repeats itself.
+            // In this order, so that a simulation is reproducible.
             tokio::select! {
                 biased;
                 () = self.wake.notified() => {}
@@ -53,7 +56,7 @@ impl Follower {
         }
     }
 
-    /// Returns the time between two rounds. An operator who polls seldom has seldom rounds.
+    /// Returns the time between two rounds. With a long poll interval, it is longer.
     fn round_interval(&self) -> Duration {
         let settings = self.parts.settings;
         ROUND_INTERVAL.max(settings.feed_poll_interval).min(settings.lease / ROUNDS_PER_LEASE)
@@ -68,7 +71,7 @@ impl Follower {
             || !self.parts.cache.lease_valid(now)
     }
 
-    /// Extends the lease after a complete round, and tells the writers that wait for one.
+    /// Extends the lease after a complete round, and wakes the writers that wait for one.
     pub(super) fn complete_round(&self, number: u64, started: MonotonicInstant) {
         let end = started.plus(self.parts.settings.lease);
         self.parts.cache.extend_lease(end);
@@ -81,7 +84,7 @@ impl Follower {
     pub(crate) async fn report_lease(&self, readiness: &Readiness, cause: impl Fn() -> Option<String>) {
         let mut ended: Option<MonotonicInstant> = None;
         let cause = || cause().unwrap_or_else(|| "it does not answer".to_owned());
-        let reason = || format!("the database cannot be read and written: {}", cause());
+        let reason = || format!("{}: {}", Self::UNUSABLE_DATABASE, cause());
         loop {
             let now = self.parts.clock.monotonic();
             match (self.parts.cache.lease_valid(now), ended) {

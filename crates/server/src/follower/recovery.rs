@@ -1,6 +1,7 @@
 //! Recovery from a database that lost commits: it was restored from a backup under a running fleet, or a standby that
-//! lacked the newest commits became the primary. What this replica had applied since is compared with what the database
-//! has, and everything that was taken away is taken away again before anything is trusted.
+//! lacked the newest commits became the primary. The changes that this replica had applied are compared with those
+//! that the database has, and lost revocations are written again before anything is trusted. Here, a
+//! revocation is every change that takes access away, including a suspension, a deletion or a restriction.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::PoisonError;
@@ -18,7 +19,7 @@ use super::{Follower, PAGE_SIZE};
 pub(crate) const HISTORY_LOST: AuditAction = AuditAction::DatabaseHistoryLost;
 
 impl Follower {
-    /// Compares, takes away again, and starts again from the revision that this replica and the database share.
+    /// Writes lost revocations again, and restarts from the newest revision that this replica and the database share.
     pub(super) async fn recover(&self, head: u64) -> Result<(), SystemError> {
         self.parts.cache.end_lease();
         let applied = self.applied_revision();
@@ -29,7 +30,7 @@ impl Follower {
             applied,
             known,
             head,
-            "the database lost commits: revisions after {common} that this replica has read up to {known} are not in it; what those took away that it had applied, up to {applied}, is taken away again"
+            "the database lost commits: revisions after {common} that this replica has read up to {known} are not in it; the revocations among those that it had applied, up to {applied}, are written again"
         );
         self.parts.feed.require_revision(0);
         self.parts.feed.replace_sessions();
@@ -44,7 +45,7 @@ impl Follower {
         Ok(())
     }
 
-    /// Takes everything away again that was taken away here after a revision.
+    /// Writes all revocations again that were applied here after a revision.
     pub(super) async fn take_away_again(&self, common: u64) -> Result<Reapplied, SystemError> {
         let (mut written_again, mut revisions) = (0, HashMap::new());
         for taken in self.parts.cache.applied_changes().taken_away_after(common) {
@@ -78,13 +79,13 @@ impl Follower {
         }
     }
 
-    /// Takes one access away again, if it is not gone.
+    /// Writes a revocation again, if the database lacks it.
     async fn reapply(&self, taken: &TakenAway) -> Result<WriteResult<()>, SystemError> {
         let (action, target) = describe(taken);
         let entry = self.entry(action, target).with("lost_revision", taken.revision);
         let written = self.parts.recovery.reapply(taken, entry.0).await?;
         if written.changed {
-            tracing::warn!(action = action.text(), lost_revision = taken.revision, "took access away again");
+            tracing::warn!(action = action.text(), lost_revision = taken.revision, "reapplied a revocation");
         }
         Ok(written)
     }
@@ -161,11 +162,11 @@ impl Follower {
     }
 }
 
-/// What was taken away again.
+/// Revocations that were written again.
 pub(super) struct Reapplied {
-    /// Number of subjects whose access was not gone.
+    /// Number of revocations that the database lacked.
     written: u64,
-    /// Revision at which the access of each subject is gone.
+    /// Revision at which the database has the revocation of each subject.
     pub(super) revisions: HashMap<ChangeSubject, u64>,
 }
 
@@ -179,7 +180,7 @@ impl Entry {
     }
 }
 
-/// Returns the action and the target of the audit event for an access that is taken away again.
+/// Returns the action and the target of the audit event for a revocation that is written again.
 fn describe(taken: &TakenAway) -> (AuditAction, String) {
     match (&taken.subject, &taken.effect) {
         (ChangeSubject::Key(hash), ChangeEffect::Revoked) => (AuditAction::KeyRevokeAgain, short(&hash.0)),

@@ -6,7 +6,6 @@ use std::io::Write as _;
 use std::path::Path;
 
 use latchkey_config::RootKey;
-use latchkey_core::error::RequestError;
 use latchkey_core::operator::SLUG;
 use latchkey_core::record::TenantRef;
 use latchkey_core::secret::PlainKey;
@@ -14,7 +13,7 @@ use latchkey_management::operators;
 use latchkey_management::ports::AuditAction;
 use latchkey_management::ports::ManagementStore as _;
 
-use super::{Startup, StartupError};
+use super::{Startup, StartupConflict, StartupError};
 
 impl Startup {
     pub(super) async fn ensure_root_key(&self) -> Result<(), StartupError> {
@@ -47,16 +46,12 @@ impl Startup {
     async fn write_root_key(&self, path: &Path) -> Result<(), StartupError> {
         let value = operators::new_root_key_value(&mut self.random.generator());
         RootKey::write(path, &value).map_err(|error| {
-            let text = format!(
-                "the operators' first key can't be written to {}: {error}; give root_key, or root_key_file with a path \
-                 that can be written",
-                path.display()
-            );
-            StartupError::new("root_key", RequestError::FailedPrecondition(text).into())
+            StartupError::Fatal(StartupConflict::RootKeyFile { path: path.to_owned(), error })
         })?;
         let created = self.create_root_key(&value, false).await;
         if !matches!(created, Ok(true)) {
-            // The key in it is of no use. If the file can't be removed, it is in the way of the next attempt, which says so.
+            // The key in it is of no use. If the file can't be removed, the next attempt fails with an error that
+            // names it.
             drop(std::fs::remove_file(path));
         }
         if created? {

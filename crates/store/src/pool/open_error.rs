@@ -1,5 +1,6 @@
 //! Reasons why a connection could not be opened for use, in the words of the database or the operating system.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ pub(crate) enum OpenError {
         /// Path of the file.
         path: PathBuf,
         /// Cause, by the operating system.
-        error: std::io::Error,
+        error: io::Error,
     },
     /// A server that replays another one's log.
     #[error("the server is a standby (in recovery): it does not accept writes")]
@@ -74,12 +75,16 @@ impl OpenError {
         }
     }
 
-    /// Returns whether the database answers and must not be used.
+    /// Returns whether the database answers, and refuses the connection or must not be used.
     fn is_refusal(&self) -> bool {
         match self {
-            Self::Database(_) | Self::TimedOut(_) | Self::TlsFile { .. } => false,
             Self::Hosts(hosts) => hosts.iter().all(|(_, error)| error.is_refusal()),
+            // 57: the server starts, stops or has ended the session; 08: a pooler cannot reach it.
+            Self::Database(SqlxError::Database(error)) => {
+                !error.code().is_some_and(|code| code.starts_with("57") || code.starts_with("08"))
+            }
             Self::Standby | Self::Setting { .. } | Self::Encoding(_) | Self::File(_) => true,
+            Self::Database(_) | Self::TimedOut(_) | Self::TlsFile { .. } => false,
         }
     }
 }
@@ -95,11 +100,47 @@ fn words(error: &SqlxError) -> String {
     describe(error).unwrap_or_else(|| error.to_string())
 }
 
+/// Converts an error of opening: an internal error is a server or a file that must not be used, or a file for TLS; any
+/// other is the database's own or the network's.
 impl From<OpenError> for DbErr {
     fn from(error: OpenError) -> Self {
+        let refused = error.is_refusal();
         match error {
             OpenError::Database(error) => Self::Conn(RuntimeErr::SqlxError(error.into())),
+            error @ (OpenError::TimedOut(_) | OpenError::Hosts(_)) if !refused => {
+                let no_answer = SqlxError::Io(io::Error::other(error.to_string()));
+                Self::Conn(RuntimeErr::SqlxError(no_answer.into()))
+            }
             error => Self::Conn(RuntimeErr::Internal(error.to_string())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::cause_of;
+
+    #[test]
+    fn hosts_that_all_refuse_are_told_from_one_that_does_not_answer() {
+        let host = |name: &str, error| (name.to_owned(), error);
+        let silent = || host("db1", OpenError::TimedOut(Duration::from_secs(3)));
+        let standby = || host("db2", OpenError::Standby);
+        for (hosts, refused) in
+            [(vec![standby(), standby()], true), (vec![silent(), standby()], false), (vec![silent()], false)]
+        {
+            let error = OpenError::Hosts(hosts);
+            let failure = DatabaseFailure::from(&error);
+            assert_eq!(failure.refused, refused, "{error}");
+            let internal = matches!(DbErr::from(error), DbErr::Conn(RuntimeErr::Internal(_)));
+            assert_eq!(internal, refused, "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn the_hosts_that_do_not_answer_are_still_named() {
+        let hosts = vec![("db1".to_owned(), OpenError::TimedOut(Duration::from_secs(3)))];
+        let cause = cause_of(&OpenError::Hosts(hosts).into());
+        assert_eq!(cause, "db1: no connection within 3s");
     }
 }

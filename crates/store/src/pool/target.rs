@@ -50,6 +50,11 @@ pub enum InvalidUrl {
     InMemory,
 }
 
+/// Checks the URL of a database without connecting.
+pub fn check_url(url: &str) -> Result<(), InvalidUrl> {
+    DatabaseTarget::parse(url, CONNECT_TIMEOUT, ServerOptions::default()).map(drop)
+}
+
 /// Time that migrations wait for their connection: fifty processes may open one SQLite file at once.
 pub(super) const MIGRATION_TIMEOUT: Duration = Duration::from_secs(5);
 

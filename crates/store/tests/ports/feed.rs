@@ -170,8 +170,12 @@ async fn an_answer_that_is_older_than_required_is_refused(database: TestDatabase
     let head = database.store.revision().await.unwrap();
     database.store.require_revision(head);
     assert!(database.store.key_by_hash(&key.hash).await.unwrap().entry.is_some());
+    let (_, history) = database.store.history(head, 1).await.unwrap()[0];
+    assert!(database.store.has_history(&history).await.unwrap());
     database.store.require_revision(head + 1);
     assert!(database.store.key_by_hash(&key.hash).await.is_err(), "the server is behind");
+    // The old primary of a failover has what the new one lost.
+    assert!(database.store.has_history(&history).await.is_err(), "the server is behind");
     assert!(database.store.list(head + 1).await.is_err());
     assert!(database.store.list(head).await.is_ok());
     database.store.require_revision(head);
