@@ -1,5 +1,6 @@
 //! Settings of the commands that use the database without serving.
 
+use crate::checks::SettingChecks;
 use crate::error::ConfigErrors;
 use crate::reader::SettingsReader;
 use crate::sources::ConfigSources;
@@ -7,9 +8,12 @@ use crate::{CheckDeadlines, DatabaseSettings, LogSettings, RewrapSettings, Setti
 
 impl Settings {
     /// Reads the settings of `latchkey rewrap`.
-    pub fn load_for_rewrap(sources: &ConfigSources) -> Result<RewrapSettings, ConfigErrors> {
+    pub fn load_for_rewrap(
+        sources: &ConfigSources,
+        checks: &dyn SettingChecks,
+    ) -> Result<RewrapSettings, ConfigErrors> {
         let mut reader = SettingsReader::new(sources);
-        let (database, log) = (reader.database(), reader.log());
+        let (database, log) = (reader.database(checks), reader.log());
         let master_key = reader.master_key(database.as_ref());
         let previous_master_keys = reader.previous_master_keys();
         match (database, master_key, log, reader.finish()) {
@@ -21,9 +25,12 @@ impl Settings {
     }
 
     /// Reads the settings of `latchkey migrate`: the database and the log.
-    pub fn load_database(sources: &ConfigSources) -> Result<(DatabaseSettings, LogSettings), ConfigErrors> {
+    pub fn load_database(
+        sources: &ConfigSources,
+        checks: &dyn SettingChecks,
+    ) -> Result<(DatabaseSettings, LogSettings), ConfigErrors> {
         let mut reader = SettingsReader::new(sources);
-        let (database, log) = (reader.database(), reader.log());
+        let (database, log) = (reader.database(checks), reader.log());
         match (database, log, reader.finish()) {
             (Some(database), Some(log), errors) if errors.is_empty() => Ok((database, log)),
             (_, _, errors) => Err(ConfigErrors(errors)),

@@ -59,7 +59,7 @@ fn syntax(text: &str, error: &toml::de::Error) -> String {
     let key = key.filter(|key| known_keys().any(|known| known == *key));
     let key = key.map(|key| format!(" ({key})")).unwrap_or_default();
     let what = if error.message().starts_with("duplicate key") {
-        "has a key or a table that is there before: remove one of the two"
+        "repeats a key or a table: remove one of the two"
     } else {
         "is not TOML: write KEY = \"VALUE\", with quotes around a text; numbers, true and false have none, and a list is \
          [\"A\", \"B\"]"

@@ -25,6 +25,8 @@ mod supervisor;
 mod tls;
 mod unix_socket;
 mod unknown;
+mod unused;
+mod url_escapes;
 mod user_config;
 mod values;
 
@@ -221,11 +223,12 @@ impl Settings {
     pub fn load(sources: &ConfigSources, checks: &dyn SettingChecks) -> Result<Self, ConfigErrors> {
         let mut reader = SettingsReader::new(sources);
         let listen = reader.listen();
-        let database = reader.database();
+        let database = reader.database(checks);
         let redis = reader.redis(checks);
         let master_key = reader.master_key(database.as_ref());
         let previous_master_keys = reader.previous_master_keys();
-        let ((profiles, force_profiles), replica_name) = (reader.profiles(), reader.replica_name());
+        let (profiles, force_profiles) = reader.profiles();
+        let replica_name = reader.replica_name();
         let (follower, cache_max_bytes, drain) =
             (reader.follower(), reader.cache_max_bytes(), reader.drain());
         let audit = reader.audit_token_retention().zip(reader.audit_anchor());

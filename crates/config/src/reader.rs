@@ -7,6 +7,7 @@ use std::time::Duration;
 use latchkey_core::principal::CertificateOperator;
 use tracing_subscriber::EnvFilter;
 
+use super::checks::SettingChecks;
 use super::definitions::{self, Setting};
 use super::error::ConfigError;
 use super::operators;
@@ -101,8 +102,11 @@ impl<'a> SettingsReader<'a> {
         read(&given.value).map_err(|remedy| self.errors.push(problem(remedy))).ok()
     }
 
-    pub(super) fn database(&mut self) -> Option<DatabaseSettings> {
-        let url = self.read(&definitions::DATABASE_URL, DatabaseUrl::parse);
+    pub(super) fn database(&mut self, checks: &dyn SettingChecks) -> Option<DatabaseSettings> {
+        let url = self.read(&definitions::DATABASE_URL, |text| {
+            let url = DatabaseUrl::parse(text)?;
+            checks.database_url(&url).map(|()| url)
+        });
         let connections = self.read(&definitions::DATABASE_CONNECTIONS, |t| values::number(t, 1, 1_000));
         let pooler = self.read(&definitions::DATABASE_POOLER, |text| match text {
             "none" => Ok(DatabasePooler::None),
@@ -123,6 +127,9 @@ impl<'a> SettingsReader<'a> {
         let migrate = self.read(&definitions::MIGRATE, values::switch);
         let single_replica = self.read(&definitions::SINGLE_REPLICA, values::switch);
         let url = url?;
+        if url.embedded().is_some() {
+            self.refuse_server_settings(pooler, dialect);
+        }
         let migrate = migrate.unwrap_or(url.embedded().is_some());
         let connections = u32::try_from(connections?).ok()?;
         let deadlines = DatabaseDeadlines { check: check?, management: deadline? };
@@ -183,7 +190,12 @@ impl<'a> SettingsReader<'a> {
     /// Reads the paths of profiles, and true if they are forced.
     pub(super) fn profiles(&mut self) -> (Vec<PathBuf>, bool) {
         let paths = self.read(&definitions::PROFILES, values::paths).unwrap_or_default();
-        (paths, self.read(&definitions::FORCE_PROFILES, values::switch).unwrap_or_default())
+        let force = self.read(&definitions::FORCE_PROFILES, values::switch).unwrap_or_default();
+        if force && paths.is_empty() && !self.has_error(definitions::PROFILES.key) {
+            let remedy = "no profile is applied at start-up: give profiles, or remove this setting";
+            self.refuse_unused(&definitions::FORCE_PROFILES, remedy);
+        }
+        (paths, force)
     }
 
     pub(super) fn follower(&mut self) -> Option<FollowerSettings> {

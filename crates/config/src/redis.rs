@@ -34,8 +34,8 @@ impl SettingsReader<'_> {
             checks.redis(&redis).map(|()| redis)
         };
         let Some(redis) = self.read(&definitions::REDIS_URL, parse) else {
-            if ca.is_some() && !self.has_error(definitions::REDIS_URL.key) {
-                self.add_error(ConfigError::new(definitions::REDIS_CA.key, "given", "it needs a redis_url"));
+            if !self.has_error(definitions::REDIS_URL.key) {
+                self.refuse_redis_settings();
             }
             return None;
         };

@@ -25,6 +25,10 @@ pub(super) fn load(flags: &[(&str, &str)], variables: &[(&str, &str)]) -> Result
 struct Unchecked;
 
 impl SettingChecks for Unchecked {
+    fn database_url(&self, _: &DatabaseUrl) -> Result<(), String> {
+        Ok(())
+    }
+
     fn redis(&self, _: &Redis) -> Result<(), String> {
         Ok(())
     }
@@ -167,6 +171,35 @@ fn two_ports_at_one_address_are_reported_before_either_is_bound() {
 }
 
 #[test]
+fn a_setting_without_an_effect_is_refused_with_its_origin_and_what_it_needs() {
+    let postgres = ("database_url", "postgres://ada@db/latchkey");
+    let master_key = ("master_key", "Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2E=");
+    for (key, value, needed) in [
+        ("database_pooler", "session", postgres),
+        ("database_pooler", "transaction", postgres),
+        ("database_dialect", "compatible", postgres),
+        ("force_profiles", "true", ("profiles", env!("CARGO_MANIFEST_DIR"))),
+    ] {
+        let variable = format!("LATCHKEY_{}", key.to_uppercase());
+        let given = [(variable.as_str(), value)];
+        let error = load(&[], &given).unwrap_err();
+        assert_eq!(error.0.len(), 1, "{error}");
+        let text = error.to_string();
+        let words =
+            [format!("({variable}): "), format!("give {}", needed.0), "remove this setting".to_owned()];
+        assert!(words.iter().all(|word| text.contains(word.as_str())), "{text}");
+        let accepted = load(&[needed, master_key], &given);
+        assert!(accepted.is_ok(), "{key}: {accepted:?}");
+    }
+    for said in [("database_pooler", "none"), ("database_dialect", "postgres"), ("force_profiles", "false")] {
+        assert!(load(&[said], &[]).is_ok(), "{said:?} is what holds");
+    }
+    for wrong in [("redis_deadline", "soon"), ("replica_name", "a b"), ("decision_log_denied_ratio", "2")] {
+        assert_eq!(load(&[wrong], &[]).unwrap_err().0.len(), 1, "{wrong:?} has one error");
+    }
+}
+
+#[test]
 fn a_variable_left_empty_counts_as_not_set() {
     assert!(load(&[], &[("LATCHKEY_REDIS_URL", ""), ("LATCHKEY_ROOT_KEY", "")]).is_ok());
 }
@@ -193,7 +226,7 @@ fn a_broken_file_is_not_quoted() {
     }
     fs::write(&path, "migrate = true\nmigrate = false\n").unwrap();
     let error = Settings::load(&sources(Some(&path), &[], &[]), &Unchecked).unwrap_err().to_string();
-    assert!(error.contains("line 2 (migrate) has a key or a table that is there before"), "{error}");
+    assert!(error.contains("line 2 (migrate) repeats a key or a table"), "{error}");
 }
 
 #[test]
@@ -204,8 +237,9 @@ fn a_ratio_may_be_a_float_and_operators_are_a_table() {
         fs::write(&path, text).unwrap();
         Settings::load(&sources(Some(&path), &[], &[]), &Unchecked)
     };
-    let ratios =
-        load("decision_log_denied_ratio = 0.5\ndecision_log_allowed_ratio = 1e-3\n").unwrap().decisions;
+    let text =
+        "decision_log = 'stdout'\ndecision_log_denied_ratio = 0.5\ndecision_log_allowed_ratio = 1e-3\n";
+    let ratios = load(text).unwrap().decisions;
     assert_eq!((ratios.denied, ratios.allowed), (0.5, 0.001));
     for text in ["operators = 'x'", "[[operators]]\nname = 'x'\n"] {
         let error = load(text).unwrap_err().to_string();

@@ -212,6 +212,8 @@ mod tests {
             ("redis+cluster://a:7000,", None, InvalidUrl::Unknown),
             ("unix+cluster:///run/x", None, InvalidUrl::Unknown),
             ("redis://ada:can/ary@cache:6379", None, InvalidUrl::Unescaped('/', "%2F")),
+            ("redis://ada:12/ary@cache", None, InvalidUrl::Unescaped('/', "%2F")),
+            ("redis://ada:can@a/ary@cache", None, InvalidUrl::Unescaped('@', "%40")),
             ("rediss://ada:can#ary@cache", None, InvalidUrl::Unescaped('#', "%23")),
             ("redis+cluster://ada:can?ary@cache,b", None, InvalidUrl::Unescaped('?', "%3F")),
             ("redis+cluster://a:7000/2", None, InvalidUrl::Numbered),

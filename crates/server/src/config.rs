@@ -6,8 +6,8 @@ pub(crate) mod tls;
 mod tests;
 
 use latchkey_config::{
-    ConfigError, ConfigErrors, ConfigSources, LogFormat, LogSettings, Redis, SettingChecks, Settings,
-    TlsSettings,
+    ConfigError, ConfigErrors, ConfigSources, DatabaseSettings, DatabaseUrl, LogFormat, LogSettings, Redis,
+    RewrapSettings, SettingChecks, Settings, TlsSettings,
 };
 use latchkey_redis::{Address, InvalidUrl};
 use latchkey_telemetry::FlushGuard;
@@ -17,9 +17,23 @@ pub fn load(sources: &ConfigSources) -> Result<Settings, ConfigErrors> {
     Settings::load(sources, &CrateChecks)
 }
 
+/// Reads and checks the settings of `latchkey rewrap`.
+pub fn load_for_rewrap(sources: &ConfigSources) -> Result<RewrapSettings, ConfigErrors> {
+    Settings::load_for_rewrap(sources, &CrateChecks)
+}
+
+/// Reads and checks the settings of `latchkey migrate`: the database and the log.
+pub fn load_database(sources: &ConfigSources) -> Result<(DatabaseSettings, LogSettings), ConfigErrors> {
+    Settings::load_database(sources, &CrateChecks)
+}
+
 struct CrateChecks;
 
 impl SettingChecks for CrateChecks {
+    fn database_url(&self, url: &DatabaseUrl) -> Result<(), String> {
+        latchkey_store::check_url(url.reveal()).map_err(|error| error.to_string())
+    }
+
     fn redis(&self, given: &Redis) -> Result<(), String> {
         redis(given).map(drop).map_err(|error| error.to_string())
     }

@@ -41,7 +41,10 @@ mod usage;
 mod wiring;
 
 pub use clock::unix_seconds;
-pub use config::{load as load_settings, start_log};
+pub use config::{
+    load as load_settings, load_database as load_database_settings, load_for_rewrap as load_rewrap_settings,
+    start_log,
+};
 pub use error::ServeError;
 pub use hardening::protect_memory;
 pub use latchkey_telemetry::FlushGuard;

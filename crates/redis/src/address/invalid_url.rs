@@ -77,7 +77,14 @@ impl InvalidUrl {
 /// Returns the error of credentials that hold a character that ends them.
 pub(super) fn unescaped(rest: &str) -> Option<InvalidUrl> {
     let (authority, after) = rest.split_at(rest.find(['/', '?', '#'])?);
-    if authority.contains('@') || !after.contains('@') || authority.split(',').all(is_host) {
+    // The last `@` ends the password, unless it is in a value of the query.
+    let path = after.split_once('?').map_or(after, |(path, _)| path);
+    let first = after.split(['=', '&']).next().unwrap_or_default();
+    let in_path = path.contains('@') || first.contains('@');
+    if authority.contains('@') && in_path {
+        return Some(InvalidUrl::Unescaped('@', "%40"));
+    }
+    if authority.contains('@') || !after.contains('@') || (!in_path && authority.split(',').all(is_host)) {
         return None;
     }
     match after.chars().next()? {

@@ -21,6 +21,24 @@ fn load(flags: &[(&str, &str)], variables: &[(&str, &str)]) -> Result<Settings, 
 }
 
 #[test]
+fn a_database_url_is_checked_with_all_other_settings() {
+    let variables = [
+        ("LATCHKEY_DATABASE_URL", "postgres://ada:secret@db/latchkey?sslmode=always"),
+        ("LATCHKEY_CACHE_LEASE", "soon"),
+    ];
+    let all = load(&[], &variables).unwrap_err().to_string();
+    let of_database = load_database(&sources(None, &[], &variables[..1])).unwrap_err().to_string();
+    for error in [&all, &of_database] {
+        assert!(
+            error.contains("database_url (") && error.contains("sslmode must be disable, prefer"),
+            "{error}"
+        );
+        assert!(!error.contains("secret"), "{error}");
+    }
+    assert!(all.contains("cache_lease ("), "{all}");
+}
+
+#[test]
 fn settings_that_need_another_one_are_rejected_without_it() {
     for (given, other) in [
         ("LATCHKEY_TLS_CERT", "tls_key"),
