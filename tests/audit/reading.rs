@@ -49,7 +49,7 @@ async fn pages_follow_each_other_newest_first_without_a_gap(shop: Shop) {
         let (events, next) = page(&shop.operator, ask).await;
         assert!(events.len() <= 3);
         seen.extend(events);
-        // An event of meanwhile is on no later page.
+        // An event that is written meanwhile is on no later page.
         let _ = shop.operator.plain_key("acme", "live").await;
         token = next;
         if token.is_empty() {
@@ -149,18 +149,26 @@ async fn an_action_that_no_event_can_have_is_refused(shop: Shop) {
     let (_, acme) = shop.manager("acme").await;
     let by = |action: &str| ListAuditEventsRequest { action: action.to_owned(), ..of("") };
     let from = |prefix: &str| ListAuditEventsRequest { action_prefix: prefix.to_owned(), ..of("") };
+    let past = Some(Timestamp { seconds: 1, nanos: 0 });
+    let future = Some(Timestamp { seconds: 4_000_000_000, nanos: 0 });
+    let nobody = || "nobody".to_owned();
     for caller in [&shop.operator, &acme] {
         for (ask, field, words) in [
             (by("kye.create"), "action", "did you mean key.create?"),
             (by("key.*x"), "action", "there is no such action"),
             (by("*.create"), "action", "there is no such action"),
             (from("kye."), "action_prefix", "did you mean key.?"),
+            (ListAuditEventsRequest { start_time: past, ..by("kye.create") }, "action", "key.create?"),
+            (ListAuditEventsRequest { end_time: future, ..by("kye.create") }, "action", "key.create?"),
+            (ListAuditEventsRequest { target: nobody(), ..by("kye.create") }, "action", "key.create?"),
+            (ListAuditEventsRequest { actor: nobody(), ..from("kye.") }, "action_prefix", "key.?"),
         ] {
             let status = refused(caller, ask).await;
             assert_eq!((status.code(), fields(&status)), (Code::InvalidArgument, vec![field.to_owned()]));
             assert!(status.message().contains(words), "{status:?}");
         }
-        for ask in [by("master_key.rewrap"), from("signing_key.wi"), by("key.delete")] {
+        let later = ListAuditEventsRequest { start_time: future, ..by("key.create") };
+        for ask in [by("master_key.rewrap"), from("signing_key.wi"), by("key.delete"), later] {
             assert_eq!(page(caller, ask).await.0.len(), 0, "an action that can be and was not");
         }
     }

@@ -1,6 +1,6 @@
-//! Many keys at a time: which are selected, what is changed, and what is said about it.
+//! Changes of many keys at a time: the selected keys, their changes, and the response.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use latchkey_proto::v1::{
     CreateKeyRequest, DisableKeysRequest, ImportKeysRequest, ImportedKey, KeyState, KeysFilter,
@@ -17,6 +17,7 @@ on_both!(
     an_unknown_id_is_named_and_no_key_is_revoked,
     a_filter_selects_by_kind_environment_creator_and_use,
     a_name_that_no_key_can_have_is_refused_with_the_nearest_one,
+    a_binding_that_no_key_can_have_is_refused_with_the_nearest_one,
     a_dry_run_counts_and_changes_nothing,
     a_request_that_could_mean_everything_is_refused,
     a_manager_reaches_its_own_keys_alone,
@@ -138,6 +139,40 @@ async fn a_name_that_no_key_can_have_is_refused_with_the_nearest_one(database: D
     let known = KeysFilter { kind: "secret".to_owned(), created_by: one.id, ..filter("acme") };
     let none = revoke(&shop.operator, by_filter(known)).await.expect("names that keys can have");
     assert_eq!((none.matched, none.revoked), (0, 0));
+}
+
+async fn a_binding_that_no_key_can_have_is_refused_with_the_nearest_one(database: Database) {
+    let shop = Shop::open(database).await;
+    let manager = shop.manager("acme", |_| ()).await;
+    let bound = |name: &str| HashMap::from([(name.to_owned(), "m_1".to_owned())]);
+    let active: i32 = KeyState::Active.into();
+    for (caller, tenant) in [(&shop.operator, "acme"), (&manager, "")] {
+        for (name, text) in [("merchnt", "did you mean merchant?"), ("Merchant", "did you mean merchant?")] {
+            let wrong = KeysFilter { bindings: bound(name), state: active, ..filter(tenant) };
+            let disable = DisableKeysRequest { filter: Some(wrong.clone()), ..DisableKeysRequest::default() };
+            let refusals = [
+                revoke(caller, by_filter(wrong)).await.expect_err(name),
+                caller.keys().disable_keys(disable).await.expect_err(name),
+            ];
+            for status in refusals {
+                assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+                let message = status.message();
+                assert!(
+                    message.starts_with(&format!("filter.bindings[{name:?}]: ")) && message.contains(text),
+                    "{message}"
+                );
+            }
+        }
+    }
+    let of = |name: &str| by_filter(KeysFilter { bindings: bound(name), ..filter("acme") });
+    let none = revoke(&shop.operator, of("merchant")).await.expect("a name that the profile reads");
+    assert_eq!((none.matched, none.revoked), (0, 0));
+    let none = revoke(&shop.operator, of("region")).await.expect("a name that services can use");
+    assert_eq!((none.matched, none.revoked), (0, 0));
+    let ask = CreateKeyRequest { bindings: bound("region"), ..key("acme", "live") };
+    let (_, value) = shop.operator.key(ask).await;
+    let done = revoke(&shop.operator, of("region")).await.expect("a name that a key has");
+    assert!(done.revoked == 1 && !shop.admits(&value).await, "{done:?}");
 }
 
 async fn a_dry_run_counts_and_changes_nothing(database: Database) {

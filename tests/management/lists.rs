@@ -1,10 +1,14 @@
-//! Lists come in pages, newest first, and a page token belongs to its own list.
+//! Lists come in pages, newest first, and a page token belongs to its own list. A filter by a name that nothing has is
+//! refused.
+
+use std::collections::HashMap;
 
 use latchkey_proto::v1::{
     CreateKeyRequest, GetShadowReportRequest, GetUsageReportRequest, KeyState, ListKeysRequest,
-    ListTenantsRequest,
+    ListTenantsRequest, TenantState,
 };
 use latchkey_testing::{Caller, Database, key, on_both};
+use prost_types::Timestamp;
 use tonic::Code;
 
 use crate::{Shop, refused};
@@ -15,6 +19,7 @@ on_both!(
     filters_choose,
     tenants_come_in_pages_too,
     the_name_of_no_profile_is_refused_with_the_nearest_one,
+    the_name_of_no_binding_is_refused_with_the_nearest_one,
 );
 
 fn list(tenant: &str) -> ListKeysRequest {
@@ -44,7 +49,7 @@ async fn pages_follow_each_other_without_a_gap(database: Database) {
         let (keys, next) = page(&shop.operator, ask).await;
         assert!(keys.len() <= 3);
         seen.extend(keys);
-        // A key that is made meanwhile is on no later page.
+        // A key that is created meanwhile is on no later page.
         let _ = shop.operator.plain_key("acme", "live").await;
         token = next;
         if token.is_empty() {
@@ -132,15 +137,24 @@ async fn the_name_of_no_profile_is_refused_with_the_nearest_one(database: Databa
     for (profile, plan, field) in [("shpo", "", "profile"), ("shop", "bgi", "plan"), ("", "bgi", "plan")] {
         let (profile, plan) = (profile.to_owned(), plan.to_owned());
         let ask = ListTenantsRequest { profile, plan, ..ListTenantsRequest::default() };
-        let status = operator.tenants().list_tenants(ask).await.expect_err("no such name");
-        assert!(status.message().starts_with(&format!("{field}: ")), "{status:?}");
+        let suspended = ListTenantsRequest { state: TenantState::Suspended.into(), ..ask.clone() };
+        let acme = ListTenantsRequest { name_contains: "acme".to_owned(), ..ask.clone() };
+        for ask in [ask, suspended, acme] {
+            let status = operator.tenants().list_tenants(ask.clone()).await.expect_err("no such name");
+            assert!(status.message().starts_with(&format!("{field}: ")), "{ask:?}: {status:?}");
+        }
     }
     let profile = || "shpo".to_owned();
+    let start_time = Some(Timestamp { seconds: 1, nanos: 0 });
     let usage = GetUsageReportRequest { profile: profile(), ..GetUsageReportRequest::default() };
+    let usage_since = GetUsageReportRequest { start_time, ..usage.clone() };
     let shadow = GetShadowReportRequest { profile: profile(), ..GetShadowReportRequest::default() };
+    let shadow_since = GetShadowReportRequest { start_time, ..shadow.clone() };
     for status in [
         operator.usage().get_usage_report(usage).await.expect_err("no such profile"),
+        operator.usage().get_usage_report(usage_since).await.expect_err("no such profile"),
         operator.shadow().get_shadow_report(shadow).await.expect_err("no such profile"),
+        operator.shadow().get_shadow_report(shadow_since).await.expect_err("no such profile"),
     ] {
         assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
         let message = status.message();
@@ -150,4 +164,32 @@ async fn the_name_of_no_profile_is_refused_with_the_nearest_one(database: Databa
     assert!(
         operator.usage().get_usage_report(usage).await.expect("no calls yet").into_inner().lines.is_empty()
     );
+}
+
+async fn the_name_of_no_binding_is_refused_with_the_nearest_one(database: Database) {
+    let shop = Shop::open(database).await;
+    let manager = shop.manager("acme", |_| ()).await;
+    let bound = |name: &str| HashMap::from([(name.to_owned(), "m_1".to_owned())]);
+    let _ = shop.operator.key(CreateKeyRequest { bindings: bound("region"), ..key("acme", "live") }).await;
+    let all = ListKeysRequest { all_tenants: true, ..list("") };
+    for (caller, list) in [(&shop.operator, list("acme")), (&shop.operator, all), (&manager, list(""))] {
+        for (name, text) in [("merchnt", "did you mean merchant?"), ("Merchant", "did you mean merchant?")] {
+            for kind in ["", "secret"] {
+                let ask = ListKeysRequest { bindings: bound(name), kind: kind.to_owned(), ..list.clone() };
+                let status = caller.keys().list_keys(ask).await.expect_err(name);
+                assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+                let message = status.message();
+                assert!(
+                    message.starts_with(&format!("bindings[{name:?}]: ")) && message.contains(text),
+                    "{message}"
+                );
+            }
+        }
+        // A name that the profile reads, a name that a key has, and one that services can use.
+        for name in ["merchant", "region", "shop"] {
+            let kind = "publishable".to_owned();
+            let ask = ListKeysRequest { bindings: bound(name), kind, ..list.clone() };
+            assert_eq!(page(caller, ask).await.0, [""; 0], "{name}");
+        }
+    }
 }

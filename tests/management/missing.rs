@@ -1,10 +1,10 @@
-//! Errors for objects that do not exist: each names what was looked for, and none repeats what may be a credential.
+//! Errors for objects that do not exist: each names the object, and none repeats a text that may be a credential.
 
 use latchkey_proto::v1::{
     CreateKeyRequest, DeleteProfileSecretRequest, DeleteTenantRequest, DeleteUserRequest, GetKeyRequest,
-    GetProfileRequest, GetTenantRequest, ListProfileVersionsRequest, ListUsersRequest, RevokeKeyRequest,
-    RevokeKeysRequest, RotateSigningKeyRequest, SuspendTenantRequest, UpdateUserRequest, User,
-    WithdrawSigningKeyRequest,
+    GetProfileRequest, GetTenantRequest, ListProfileSecretsRequest, ListProfileVersionsRequest,
+    ListUsersRequest, RevokeKeyRequest, RevokeKeysRequest, RotateSigningKeyRequest, SuspendTenantRequest,
+    UpdateUserRequest, User, WithdrawSigningKeyRequest,
 };
 use latchkey_testing::{Caller, Database, ProfileBuilder, field_mask, key, on_both};
 use tonic::{Code, Status};
@@ -27,6 +27,7 @@ async fn call_with(caller: &Caller, name: &str) -> Vec<(&'static str, Status)> {
     let users = ListUsersRequest { tenant: name(), ..ListUsersRequest::default() };
     let profile = GetProfileRequest { name: name(), version: 0 };
     let versions = ListProfileVersionsRequest { name: name(), ..ListProfileVersionsRequest::default() };
+    let secrets = ListProfileSecretsRequest { profile: name() };
     let rotate = RotateSigningKeyRequest { profile: name(), ..RotateSigningKeyRequest::default() };
     let secret = DeleteProfileSecretRequest { profile: "shop".to_owned(), name: name() };
     let answers = [
@@ -40,6 +41,7 @@ async fn call_with(caller: &Caller, name: &str) -> Vec<(&'static str, Status)> {
         ("tenant", tenants.list_users(users).await.err()),
         ("profile", profiles.get_profile(profile).await.err()),
         ("profile", profiles.list_profile_versions(versions).await.err()),
+        ("profile", profiles.list_profile_secrets(secrets).await.err()),
         ("secret", profiles.delete_profile_secret(secret).await.err()),
         ("profile", signing.rotate_signing_key(rotate).await.err()),
         ("signing key", signing.withdraw_signing_key(WithdrawSigningKeyRequest { id: name() }).await.err()),
@@ -76,7 +78,7 @@ async fn an_error_names_what_was_not_found(database: Database) {
         }
     }
     // Keys, users, tenants by id and slug, profiles, signing keys, and secrets, whose names can be any of these texts.
-    assert_eq!(named, 2 + 2 + (4 + 4) + 3 + 1 + 5, "names that were repeated");
+    assert_eq!(named, 2 + 2 + (4 + 4) + 4 + 1 + 5, "names that were repeated");
 }
 
 async fn a_text_that_may_be_a_credential_is_not_repeated(database: Database) {

@@ -12,7 +12,7 @@ use crate::{SHOP, Shop, refused};
 
 on_both!(keys_pass_by_an_hmac_while_its_secret_is_set, the_secrets_of_a_deleted_profile_are_deleted,);
 
-/// The shop, whose secret keys another system stored by HMAC-SHA-256.
+/// Opens the shop, whose secret keys another system stored by HMAC-SHA-256.
 async fn with_hmac(database: Database) -> Shop {
     let document = ProfileBuilder::from_document(SHOP)
         .add("kinds[secret].hashes", toml::Value::Array(vec!["hmac-sha256:old-system".into()]))
@@ -59,9 +59,13 @@ async fn keys_pass_by_an_hmac_while_its_secret_is_set(database: Database) {
 
 async fn the_secrets_of_a_deleted_profile_are_deleted(database: Database) {
     let shop = with_hmac(database).await;
+    let of_shop = || ListProfileSecretsRequest { profile: "shop".into() };
+    let none = shop.operator.profiles().list_profile_secrets(of_shop()).await.expect("a list").into_inner();
+    assert!(none.secrets.is_empty(), "none is set yet: {none:?}");
     set(&shop, "old-system", b"sesame").await.expect("set");
     let ask = DeleteProfileRequest { name: "shop".into(), force: true };
     shop.operator.profiles().delete_profile(ask).await.expect("deleted");
+    assert_eq!(refused(shop.operator.profiles().list_profile_secrets(of_shop()).await), Code::NotFound);
     let all = ListProfileSecretsRequest::default();
     let secrets =
         shop.operator.profiles().list_profile_secrets(all).await.expect("a list").into_inner().secrets;

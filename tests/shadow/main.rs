@@ -1,5 +1,5 @@
-//! Shadow mode from outside: the operator's report, on both databases and over two
-//! replicas; and through a real Envoy, who passes and as whom.
+//! Tests of shadow mode: the operator's report, on both databases and over two replicas, and, through a real
+//! Envoy, the calls that pass and their identity.
 
 mod through;
 mod tokens;
@@ -8,7 +8,7 @@ use latchkey_proto::v1::{CheckRequest, CheckResponse, Decision, GetShadowReportR
 use latchkey_testing::{Caller, Database, Latchkey, ProfileBuilder, Setup, eventually_async, on_both};
 use tonic::Code;
 
-/// A product of which one scope and one route are tried.
+/// A product with one scope and one route in shadow.
 const TRIAL: &str = r#"
 name = "trial"
 [credential]
@@ -61,13 +61,13 @@ x-tenant-id = "{{ tenant.slug }}"
 x-key-id = "{{ subject.id }}"
 "#;
 
-/// The product's document; `whole`: all of it is tried.
+/// Returns the product's document; with `whole`, the whole profile is in shadow.
 fn document(whole: bool) -> String {
     let fixture = ProfileBuilder::from_document(TRIAL);
     if whole { fixture.add("enforce", "shadow").build() } else { fixture.build() }
 }
 
-/// The product with a tenant, `acme`, on either database.
+/// The product with a tenant, `acme`, on one of the databases.
 struct ShadowFixture {
     latchkey: Latchkey,
     operator: Caller,
@@ -90,7 +90,7 @@ impl ShadowFixture {
     }
 }
 
-/// Counted calls are soon reported.
+/// Sets a short flush interval, so that calls are reported soon.
 fn settings(setup: Setup) -> Setup {
     setup.environment("LATCHKEY_USAGE_FLUSH_INTERVAL", "100ms")
 }
@@ -167,6 +167,9 @@ async fn the_report_tells_who_would_have_been_denied_and_why(database: Database)
     let unknown = fixture.latchkey.cli(&["shadow", "report", "--profile", "other"]);
     let error = String::from_utf8_lossy(&unknown.stderr);
     assert!(error.contains("no such profile") && !unknown.status.success(), "{error}");
+    let ask = GetShadowReportRequest { profile: "other".to_owned(), ..of("acme") };
+    let unknown = fixture.operator.shadow().get_shadow_report(ask).await.expect_err("no such profile");
+    assert_eq!(unknown.code(), Code::InvalidArgument, "{unknown:?}");
 }
 
 async fn a_revoked_key_passes_in_shadow_and_manages_nothing(database: Database) {

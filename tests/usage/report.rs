@@ -1,4 +1,4 @@
-//! Reports of usage: by the hour, by key, tenant and profile, and who sees them.
+//! Reports of usage: by the hour, by key, tenant and profile, and the callers that see them.
 
 use latchkey_proto::v1::{
     CheckRequest, DeleteKeyRequest, DeleteTenantRequest, GetUsageReportRequest, GetUsageReportResponse,
@@ -32,7 +32,7 @@ fn of(tenant: &str, group: UsageGroup) -> GetUsageReportRequest {
     }
 }
 
-/// Makes a key of a tenant and calls with it: so often allowed, and so often denied.
+/// Creates a key of a tenant and sends calls with it, of which these numbers are allowed and denied.
 async fn used(shop: &Shop, tenant: &str, allowed: u32, denied: u32) -> String {
     let (made, value) = shop.operator.scoped_key(tenant, &["items.read"]).await;
     for _ in 0..allowed {
@@ -58,13 +58,20 @@ async fn calls_count_at_once_by_tenant_profile_and_hour(shop: Shop) {
         |profile: &str| GetUsageReportRequest { profile: profile.to_owned(), ..of("", UsageGroup::Profile) };
     let shops = report(&shop.operator, by_profile("shop")).await.expect("a report");
     assert_eq!((shops.allowed, &*shops.lines[0].profile, shops.lines[0].calls), (4, "shop", 5));
-    let unknown = report(&shop.operator, by_profile("other")).await.expect_err("no such profile");
-    assert_eq!(unknown.code(), Code::InvalidArgument, "{unknown:?}");
-    let later = GetUsageReportRequest {
-        start_time: Some(Timestamp { seconds: 4_000_000_000, nanos: 0 }),
-        ..of("acme", UsageGroup::Hour)
-    };
-    assert_eq!(report(&shop.operator, later).await.expect("a report"), GetUsageReportResponse::default());
+    let (past, future) = (Timestamp { seconds: 1, nanos: 0 }, Timestamp { seconds: 4_000_000_000, nanos: 0 });
+    for ask in [
+        by_profile("other"),
+        GetUsageReportRequest { start_time: Some(past), ..by_profile("other") },
+        GetUsageReportRequest { end_time: Some(future), ..by_profile("other") },
+        GetUsageReportRequest { tenant: "acme".to_owned(), ..by_profile("other") },
+    ] {
+        let unknown = report(&shop.operator, ask).await.expect_err("no such profile");
+        assert_eq!(unknown.code(), Code::InvalidArgument, "{unknown:?}");
+    }
+    for ask in [of("acme", UsageGroup::Hour), by_profile("shop")] {
+        let later = GetUsageReportRequest { start_time: Some(future), ..ask };
+        assert_eq!(report(&shop.operator, later).await.expect("a report"), GetUsageReportResponse::default());
+    }
 }
 
 async fn the_keys_and_tenants_with_the_most_calls_come_first(shop: Shop) {

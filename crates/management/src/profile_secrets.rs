@@ -86,8 +86,17 @@ impl ManagementService {
         _call: &CallContext,
     ) -> Result<Vec<ProfileSecretRecord>, ManagementError> {
         caller.require_role(OperatorRole::Read)?;
+        if profile.chars().any(char::is_control) {
+            return Err(self.not_found(Named::Profile, profile).into());
+        }
         let mut secrets = self.parts.store.profile_secrets().await?;
         secrets.retain(|secret| profile.is_empty() || *secret.profile == *profile);
+        if secrets.is_empty()
+            && !profile.is_empty()
+            && self.parts.store.profile(profile, None).await?.is_none()
+        {
+            return Err(self.not_found(Named::Profile, profile).into());
+        }
         Ok(secrets)
     }
 

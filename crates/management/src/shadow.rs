@@ -52,8 +52,9 @@ impl UsageReader {
             offset,
         };
         let mut items = self.store().shadows(&which).await?;
-        // A deleted profile has the denials of its time.
-        if items.is_empty() && offset == 0 && request.from.is_none() && request.tenant.is_empty() {
+        // A deleted profile has the denials of its time, in whatever period and of whatever tenant that was.
+        let of_profile = ShadowFilter { tenant: None, from: None, limit: 1, ..which.clone() };
+        if items.is_empty() && offset == 0 && self.store().shadows(&of_profile).await?.is_empty() {
             self.management().check_profile(caller, &request.profile).await?;
         }
         let size = usize::try_from(size).unwrap_or(usize::MAX);

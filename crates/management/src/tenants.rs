@@ -20,7 +20,7 @@ use super::{CallContext, Caller, ManagementService};
 pub struct CreateTenant {
     /// Slug: 3 to 63 lower-case letters, digits and hyphens.
     pub slug: String,
-    /// Name for people.
+    /// Display name.
     pub display_name: String,
     /// Profile of the tenant, which cannot be changed later.
     pub profile: String,
@@ -50,7 +50,7 @@ pub struct UpdateTenant {
 pub struct SuspendTenant {
     /// Tenant by id or slug.
     pub tenant: String,
-    /// Reason for people, in the audit log.
+    /// Human-readable reason, for the audit log.
     pub reason: String,
 }
 
@@ -223,7 +223,8 @@ fn plan(name: &str, policy: &Policy, field: &str, fields: &mut FieldValidator<'_
     if !name.is_empty() && !policy.plans.contains_key(name) {
         let mut known: Vec<&str> = policy.plans.keys().map(|name| &**name).collect();
         known.sort_unstable();
-        fields.reject(field, not_one_of(name, known));
+        let remedy = if known.is_empty() { ": leave it empty, or declare it in the profile" } else { "" };
+        fields.reject(field, format!("{}{remedy}", not_one_of(name, known)));
     }
 }
 

@@ -73,9 +73,10 @@ impl UsageReader {
         for line in &hours {
             total.add(&line.counts);
         }
-        // A deleted profile has the usage of its time.
-        if hours.is_empty() && request.from.is_none() && request.until.is_none() && request.tenant.is_empty()
-        {
+        // A deleted profile has the usage of its time. A caller of a tenant learns of its own profile alone.
+        let tenant = which.tenant.filter(|_| caller.principal().is_some());
+        let of_profile = UsageFilter { tenant, profile: which.profile.clone(), ..UsageFilter::default() };
+        if hours.is_empty() && self.store().report(&of_profile, UsageGroup::Hour, 1).await?.is_empty() {
             self.management().check_profile(caller, &request.profile).await?;
         }
         let lines = match request.group {

@@ -72,10 +72,7 @@ impl Auditor {
         };
         let first = before.is_none();
         let (items, next) = self.visible_events(&view, &filter, before, size).await?;
-        // With other conditions, an empty list is no sign of a misspelt action.
-        let action_alone = filter.from.is_none() && filter.until.is_none() && filter.target.is_none();
         if first
-            && action_alone
             && items.is_empty()
             && next.is_none()
             && let Some(action) = &filter.action

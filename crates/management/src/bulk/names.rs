@@ -7,9 +7,8 @@ use latchkey_core::record::TenantRecord;
 use super::{BulkChanges, KeysFilter};
 use crate::Caller;
 use crate::field_validator::FieldValidator;
-use crate::grants::Grants;
 use crate::listing::names::{KeyNames, check_key_names};
-use crate::ports::{KeyFilter, ListRange};
+use crate::ports::KeyFilter;
 
 impl BulkChanges {
     /// Rejects each name that the profile does not have and that no key has either, whatever its state is.
@@ -40,27 +39,16 @@ impl BulkChanges {
                     created_by: some(names.created_by),
                     ..KeyFilter::default()
                 };
-                if !self.selects(caller, tenant, filter).await? {
+                if !self.management.selects_key(caller, Some(tenant), filter).await? {
                     fields.collect(checked);
                 }
             }
         }
+        let mut found = FieldValidator::new("filter.");
+        self.management
+            .check_binding_names(caller, Some(tenant), &request.bindings, &policies, &mut found)
+            .await?;
+        fields.collect(found.finish());
         Ok(fields.finish()?)
-    }
-
-    /// Returns whether a filter selects a key that the caller manages.
-    async fn selects(
-        &self,
-        caller: &Caller,
-        tenant: &TenantRecord,
-        filter: KeyFilter,
-    ) -> Result<bool, ManagementError> {
-        let filter = match caller.bounded_in(tenant) {
-            None => Some(filter),
-            Some(own) => Grants::of(own, &*self.management.policy_of(tenant)?).confine(filter),
-        };
-        let Some(filter) = filter else { return Ok(false) };
-        let part = self.management.parts.store.keys(&filter, &ListRange::newest(None, 1)).await?;
-        Ok(!part.items.is_empty() || part.next.is_some())
     }
 }

@@ -93,13 +93,17 @@ impl ManagementService {
             && part.next.is_none()
             && let Ok(policies) = self.policies_of(tenant.as_ref()).await
         {
-            check_names(&request, &policies)?;
+            let mut fields = FieldValidator::new("");
+            check_names(&request, &policies, &mut fields);
+            let tenant = tenant.as_ref();
+            self.check_binding_names(caller, tenant, &request.bindings, &policies, &mut fields).await?;
+            fields.finish()?;
         }
         Ok(self.page(part, &list)?)
     }
 
     /// Restricts a filter to the keys that the caller manages. Returns `None` if it then matches no key.
-    fn confined(
+    pub(super) fn confined(
         &self,
         caller: &Caller,
         tenant: Option<&TenantRecord>,
@@ -194,16 +198,14 @@ fn with_canonical_scopes(mut filter: KeyFilter, policy: Option<&Policy>) -> KeyF
 }
 
 /// Checks names of a request that selected no key.
-fn check_names(request: &ListKeys, policies: &[Arc<Policy>]) -> Result<(), RequestError> {
-    let mut fields = FieldValidator::new("");
+fn check_names(request: &ListKeys, policies: &[Arc<Policy>], fields: &mut FieldValidator<'_>) {
     let ListKeys { kind, environment, created_by, .. } = request;
-    check_key_names(&mut fields, KeyNames { kind, environment, created_by }, policies);
+    check_key_names(fields, KeyNames { kind, environment, created_by }, policies);
     let is_known = |name: &str| policies.iter().any(|policy| policy.scopes.find(name).is_some());
     for (n, scope) in request.scopes.iter().enumerate().filter(|(_, name)| !is_known(name)) {
         let all = policies.iter().flat_map(|policy| policy.scopes.entries()).map(|entry| &*entry.name);
-        unknown(&mut fields, (&format!("scopes[{n}]"), "scope"), scope, all);
+        unknown(fields, (&format!("scopes[{n}]"), "scope"), scope, all);
     }
-    fields.finish()
 }
 
 /// Returns the encoded filter and order that a page token of keys is bound to.

@@ -1,16 +1,19 @@
 //! Names in a filter that selected nothing. A key can have a kind, an environment or a scope that its profile does not have
-//! any more, so a name is refused only where nothing was selected.
+//! any more, and a binding that its profile does not read, so a name is refused only where nothing was selected.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use latchkey_core::choices::not_one_of;
+use latchkey_core::choices::{misspelt, not_one_of};
 use latchkey_core::error::ManagementError;
+use latchkey_core::excerpt::Quoted;
 use latchkey_core::id::{KeyId, UserId};
 use latchkey_core::operator;
 use latchkey_core::policy::Policy;
 use latchkey_core::record::TenantRecord;
 
 use crate::field_validator::FieldValidator;
+use crate::ports::{KeyFilter, ListRange};
 use crate::{Caller, ManagementService};
 
 /// Names in a filter of keys; empty ones select every key.
@@ -82,6 +85,46 @@ impl ManagementService {
         let profiles = self.parts.store.profiles().await?;
         let in_force = profiles.iter().filter_map(|profile| self.parts.policies.named(&profile.name));
         Ok(in_force.chain([operator::policy()]).collect())
+    }
+
+    /// Rejects each binding whose name is a misspelling of one that a policy reads, if the caller manages no key with the
+    /// binding and has no such binding itself. Any other name is valid: services can name the resource in their Checks.
+    pub(crate) async fn check_binding_names(
+        &self,
+        caller: &Caller,
+        tenant: Option<&TenantRecord>,
+        bindings: &BTreeMap<String, String>,
+        policies: &[Arc<Policy>],
+        fields: &mut FieldValidator<'_>,
+    ) -> Result<(), ManagementError> {
+        let known: Vec<&str> = policies.iter().flat_map(|policy| policy.binding_names()).collect();
+        let is_known = |name: &str| known.contains(&name) || caller.bindings().get(name).is_some();
+        let is_wrong = |name: &str| !is_known(name) && misspelt(name, &known).is_some();
+        let others: Vec<(&String, &String)> = bindings.iter().filter(|(name, _)| is_wrong(name)).collect();
+        for (name, value) in others {
+            let filter = KeyFilter {
+                tenant: tenant.map(|tenant| tenant.id),
+                bindings: BTreeMap::from([(name.clone(), value.clone())]),
+                ..KeyFilter::default()
+            };
+            if !self.selects_key(caller, tenant, filter).await? {
+                let field = format!("bindings[{}]", Quoted(name));
+                unknown(fields, (&field, "binding"), name, known.iter().copied());
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns whether a filter selects a key that the caller manages, or can select one that was not compared yet.
+    pub(crate) async fn selects_key(
+        &self,
+        caller: &Caller,
+        tenant: Option<&TenantRecord>,
+        filter: KeyFilter,
+    ) -> Result<bool, ManagementError> {
+        let Some(filter) = self.confined(caller, tenant, filter)? else { return Ok(false) };
+        let part = self.parts.store.keys(&filter, &ListRange::newest(None, 1)).await?;
+        Ok(!part.items.is_empty() || part.next.is_some())
     }
 
     /// Rejects the name of a profile that does not exist. A caller of a tenant learns of its own profile alone.

@@ -66,10 +66,19 @@ impl ManagementService {
         let first = after.is_none();
         let range = ListRange { order, descending, after, limit };
         let part = self.parts.store.tenants(&filter, &range).await?;
-        // With other conditions, an empty list is no sign of a misspelt name.
+        // Names of tenants that other conditions leave out exist, or existed.
         let names_alone =
             TenantFilter { name: None, suspended: None, created: TimeRange::default(), ..filter.clone() };
-        if first && part.items.is_empty() && part.next.is_none() && filter == names_alone {
+        let none = first && part.items.is_empty() && part.next.is_none();
+        if none
+            && self
+                .parts
+                .store
+                .tenants(&names_alone, &ListRange { limit: 1, ..range })
+                .await?
+                .items
+                .is_empty()
+        {
             self.check_profile(caller, &request.profile).await?;
             let mut policies = self.policies_of(None).await?;
             policies.retain(|policy| request.profile.is_empty() || *policy.name == *request.profile);
