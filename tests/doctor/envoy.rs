@@ -9,7 +9,7 @@ use crate::{doctor, has};
 /// Writes an Envoy configuration by `latchkey envoy-config`, with some words replaced; Envoy accepts it too.
 fn changed(folder: &Folder, changes: &[(&str, &str)]) -> String {
     let mut command = Command::new(program());
-    command.args(["envoy-config", concat!(env!("CARGO_MANIFEST_DIR"), "/profiles/demo.toml")]);
+    command.args(["envoy-config", DEMO]);
     let printed = command.output().expect("the program starts").stdout;
     let mut text = String::from_utf8(printed).expect("text");
     for (right, wrong) in changes {
@@ -22,7 +22,19 @@ fn changed(folder: &Folder, changes: &[(&str, &str)]) -> String {
     file.display().to_string()
 }
 
-/// Before the filter that asks: a cache that answers by itself.
+const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/profiles/demo.toml");
+/// Warning about a configuration that is compared with no profile.
+const NO_PROFILE: &str = "no profile was given: headers, bodies, hosts and endpoints were not compared";
+
+/// Returns the findings in a configuration besides the warning that no profile was given, and the exit code.
+fn judge(file: &str) -> (Vec<(String, String, String)>, i32) {
+    let (mut found, code) = doctor(&["--envoy-only", "--envoy", file]);
+    has(&found, "envoy", "warning", NO_PROFILE);
+    found.retain(|(.., what)| what != NO_PROFILE);
+    (found, code)
+}
+
+/// Filter before ext_authz: a cache, which responds by itself.
 const CACHE: &str = r#"http_filters:
                   - name: envoy.filters.http.cache
                     typed_config:
@@ -42,11 +54,11 @@ fn a_file_of_envoys_that_fails_open_gives_up_too_soon_forwards_the_credential_or
         ("http_filters:\n", CACHE, "a cache answers before Latchkey is asked"),
     ] {
         let file = changed(&folder, &[(right, wrong)]);
-        let (found, code) = doctor(&["--envoy-only", "--envoy", &file]);
+        let (found, code) = judge(&file);
         has(&found, "envoy", "error", words);
         assert_eq!((found.len(), code), (1, 1), "{found:?}");
     }
-    let (found, code) = doctor(&["--envoy-only", "--envoy", &changed(&folder, &[])]);
+    let (found, code) = judge(&changed(&folder, &[]));
     assert!(found.len() == 1 && found[0].1 == "ok" && code == 0, "{found:?}");
 }
 
@@ -120,10 +132,24 @@ fn each_mistake_in_a_configuration_that_envoy_accepts_is_found() {
     let folder = Folder::new("doctor-mistakes");
     for (right, wrong, severity, words) in MISTAKES {
         let file = changed(&folder, &[(right, wrong)]);
-        let (found, _) = doctor(&["--envoy-only", "--envoy", &file]);
+        let (found, _) = judge(&file);
         has(&found, "envoy", severity, words);
         assert_eq!(found.len(), 1, "{found:?}");
     }
+}
+
+#[test]
+fn a_profile_is_compared_with_a_configuration_of_envoys_and_with_nothing_else() {
+    let folder = Folder::new("doctor-profile");
+    let file = changed(&folder, &[]);
+    let (found, code) = doctor(&["--envoy-only", "--envoy", &file, "--profile", DEMO]);
+    assert!(found.len() == 1 && found[0].1 == "ok" && code == 0, "{found:?}");
+    let mut command = Command::new(program());
+    command.env_clear().env("HOME", folder.path()).current_dir(folder.path());
+    let alone = command.args(["doctor", "--profile", DEMO]).output().expect("the program starts");
+    let message = String::from_utf8_lossy(&alone.stderr);
+    assert_eq!(alone.status.code(), Some(2), "{message}");
+    assert!(message.contains("--envoy is missing"), "{message}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! `latchkey doctor` before real stores and a real Envoy: what is wrong is found, named with its remedy, and reported by
-//! the exit code; what is right is left in peace. And a start that the database contradicts says so.
+//! Tests of `latchkey doctor` with real stores and a real Envoy: each problem is reported with its remedy and by the
+//! exit code, and a correct setting is not reported. A start whose settings contradict the database reports that.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
@@ -11,11 +11,12 @@ use latchkey_testing::{
 use serde_json::Value;
 
 mod envoy;
+mod settings;
 
 const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const OTHER_KEY: &str = "//////////////////////////////////////////8=";
 
-/// Findings as (area, severity, message), and the exit code.
+/// Returns findings as (area, severity, message), and the exit code.
 fn doctor(words: &[&str]) -> (Vec<(String, String, String)>, i32) {
     let folder = Folder::new("doctor");
     let mut command = Command::new(program());
@@ -115,6 +116,9 @@ fn a_file_that_a_start_cannot_make_is_found() {
         has(&found, area, "error", message);
         assert_ne!(code, 0, "{found:?}");
     }
+    let (found, code) = doctor(&["--root-key-file", "none/key"]);
+    has(&found, "settings", "warning", "root_key_file: there is no folder");
+    assert_eq!(code, 0, "a start needs it only for the first key");
 }
 
 #[test]

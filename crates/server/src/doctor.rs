@@ -14,7 +14,7 @@ use latchkey_transport::tls::{ClientAuthFiles, CrlStatus};
 
 use crate::clock::{SystemClock, unix_seconds};
 use crate::open_files::TooFewFiles;
-use crate::{config, host_checks, open_files};
+use crate::{config, host_checks, open_files, profile_files};
 
 /// Subject of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,21 +96,15 @@ fn warning(what: &str, remedy: &str) -> Finding {
     Finding::new(Area::Settings, Severity::Warning, what, remedy)
 }
 
-/// Checks what clients of the ports could do, and whether there is room for them.
+/// Checks what clients of the ports could do, and whether enough connections can be open.
 fn check_ports(settings: &Settings) -> Vec<Finding> {
-    let mut found = Vec::new();
-    if settings.tls.is_none() && !settings.listen.grpc.is_local() {
-        found.push(warning(
-            "gRPC is served in plain text to other machines: credentials can be read on the network",
-            "give tls_cert and tls_key",
-        ));
-    }
+    let mut found = check_plain_text(settings);
     let anonymous = settings.check_auth == CheckAuth::None
         && settings.tls.as_ref().is_none_or(|tls| tls.client_ca.is_none());
     if anonymous && !settings.listen.grpc.is_local() {
         found.push(warning(
-            "everyone who reaches the gRPC port may call Check, and names the client's address in it: a \
-             stranger can try out keys and use up the limits of any address",
+            "everyone who reaches the gRPC port may call Check, and names the client's address in it: an \
+             attacker can try out keys and use up the limits of any address",
             "set check_auth to \"key\" with check_keys (or to \"certificate\" with tls_client_ca), or let a network \
              policy admit the proxies alone",
         ));
@@ -125,8 +119,50 @@ fn check_ports(settings: &Settings) -> Vec<Finding> {
     found
 }
 
+/// Warns of each port that other machines can reach in plain text. Without `insecure`, the settings refuse it.
+fn check_plain_text(settings: &Settings) -> Vec<Finding> {
+    let listen = &settings.listen;
+    let tls = settings.tls.is_some();
+    let http_tls = settings.tls.as_ref().is_some_and(|tls| tls.http);
+    let pair = "give tls_cert and tls_key";
+    let ports = [
+        ("grpc_addr", Some(&listen.grpc), tls, "credentials", pair),
+        ("management_addr", listen.management.as_ref(), tls, "operators' keys", pair),
+        (
+            "http_addr",
+            Some(&listen.http),
+            http_tls,
+            "keys and tokens of products' endpoints",
+            "give http_tls with tls_cert and tls_key",
+        ),
+    ];
+    let mut found = Vec::new();
+    for (setting, address, tls, secrets, remedy) in ports {
+        if !tls && address.is_some_and(|address| !address.is_local()) {
+            let what = format!(
+                "{setting} is served in plain text to other machines: {secrets} can be read on the network"
+            );
+            found.push(warning(&what, remedy));
+        }
+    }
+    found
+}
+
+/// Reports each error in the documents that `profiles` names. A start with one of them fails.
+fn check_profiles(settings: &Settings) -> Vec<Finding> {
+    let Err(error) = profile_files::read(&settings.profiles) else { return Vec::new() };
+    let text = error.to_string();
+    // The first part is a heading.
+    let errors = text.split("\n  ").skip(1);
+    let remedy = "correct the file, or remove it from profiles: a start fails with this error";
+    errors
+        .map(|error| Finding::new(Area::Settings, Severity::Error, format!("profiles: {error}"), remedy))
+        .collect()
+}
+
 fn check_settings(settings: &Settings) -> Vec<Finding> {
     let mut found = check_ports(settings);
+    found.extend(check_profiles(settings));
     let shared = settings.database.url.embedded().is_none();
     if shared && settings.redis.is_none() && !settings.database.single_replica {
         found.push(warning(

@@ -1,5 +1,5 @@
-//! `latchkey doctor`: looks at settings, database, Redis and Envoy as they are, changes nothing, and says what is
-//! wrong and what to do about it. Each finding has an area and a weight; the exit code tells the worst.
+//! `latchkey doctor`: checks settings, database, Redis and Envoy, changes nothing, and reports problems with their
+//! remedies. Each finding has an area and a severity; the exit code is that of the most severe one.
 
 mod envoy;
 mod report;
@@ -15,6 +15,11 @@ use crate::exit::CliError;
 use latchkey_server::profile_test::{EnvoyRequirements, Profile};
 
 pub(super) async fn run(globals: &Globals, args: DoctorArgs) -> Result<(), CliError> {
+    if args.envoy.is_empty() && !args.profile.is_empty() {
+        let what = "--profile is compared with Envoy's configuration only, and --envoy is missing: give --envoy \
+                    FILE or URL";
+        return Err(CliError::Usage(what.to_owned()));
+    }
     let mut findings = Vec::new();
     let sources = args.settings.sources();
     if !args.envoy_only {
@@ -22,14 +27,22 @@ pub(super) async fn run(globals: &Globals, args: DoctorArgs) -> Result<(), CliEr
     }
     let requirements = args.profile.iter().map(|file| requirements(file)).collect::<Result<Vec<_>, _>>()?;
     let deadline = doctor::check_deadline(&sources);
+    let mut is_read = false;
     for place in &args.envoy {
         match envoy::read(place).await {
-            Ok(configuration) => findings.extend(envoy::examine(&configuration, &requirements, deadline)),
+            Ok(configuration) => {
+                is_read = true;
+                findings.extend(envoy::examine(&configuration, &requirements, deadline));
+            }
             Err(unread) => findings.push(unread),
         }
     }
+    if is_read && requirements.is_empty() {
+        let what = "no profile was given: headers, bodies, hosts and endpoints were not compared";
+        findings.push(Finding::new(Area::Envoy, Severity::Warning, what, "give --profile FILE"));
+    }
     if findings.is_empty() {
-        let what = "nothing was looked at: give --envoy FILE or URL";
+        let what = "nothing was checked: give --envoy FILE or URL";
         findings.push(Finding::new(Area::Settings, Severity::Error, what, ""));
     }
     Report(findings).show(globals.output)

@@ -1,5 +1,6 @@
-//! An Envoy configuration, read from YAML or from the admin address, and the parts of it that let requests pass
-//! Latchkey, wait for it too shortly or too long, show it too little, or show a credential to others.
+//! Checks of an Envoy configuration, read from YAML or from the admin address. They find requests that pass without a
+//! Check, a timeout that is too short or too long, data that Latchkey needs and does not get, and disclosed
+//! credentials.
 
 mod cluster;
 mod destination;
@@ -53,7 +54,7 @@ pub(super) fn examine(
         let Some(discovered) = discovery::filters(configuration) else {
             let remedy =
                 "put envoy.filters.http.ext_authz before the router: `latchkey envoy-config` prints how";
-            findings.insert(0, wrong("no filter asks Latchkey: everybody passes", remedy));
+            findings.insert(0, wrong("no filter asks Latchkey: every request passes", remedy));
             return findings;
         };
         findings.push(discovered);
@@ -71,7 +72,7 @@ pub(super) fn examine(
     findings.extend(extensions::examine(configuration, requirements));
     findings.extend(log::examine(configuration, requirements));
     findings.extend(admin(configuration));
-    // One filter on many listeners is one matter.
+    // A filter that several listeners have is reported once.
     let mut output = Vec::new();
     findings.retain(|finding| {
         let new = !output.contains(&finding.message);

@@ -12,7 +12,7 @@ use crate::output::{Format, Tone, pluralize, print, sanitize};
 pub(super) struct Report(pub(super) Vec<Finding>);
 
 impl Report {
-    /// Shows it; the worst of it is how the command ends.
+    /// Prints the findings. Returns an error with the exit code of the most severe one.
     pub(super) fn show(&self, format: Format) -> Result<(), CliError> {
         match format {
             Format::Text => print(&self.text())?,
@@ -96,7 +96,7 @@ mod tests {
         Report(
             found
                 .iter()
-                .map(|&(area, severity)| Finding::new(area, severity, "a\u{1b}[2Jb", "mend it"))
+                .map(|&(area, severity)| Finding::new(area, severity, "a\u{1b}[2Jb", "correct it"))
                 .collect(),
         )
     }
@@ -120,7 +120,7 @@ mod tests {
         let report = report(&[(Area::Database, Severity::Error), (Area::Redis, Severity::Ok)]);
         let text = report.text();
         assert!(
-            text.contains("✗ database") && text.contains("→ mend it") && !text.contains('\u{1b}'),
+            text.contains("✗ database") && text.contains("→ correct it") && !text.contains('\u{1b}'),
             "{text}"
         );
         assert!(text.ends_with("1 error, 0 warnings"), "{text}");

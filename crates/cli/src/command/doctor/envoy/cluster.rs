@@ -1,4 +1,4 @@
-//! The cluster that the filter asks: Latchkey itself, as Envoy reaches it.
+//! Checks of the cluster by which Envoy reaches Latchkey.
 
 use latchkey_server::doctor::Finding;
 use serde_json::Value;
@@ -40,7 +40,7 @@ pub(super) fn examine(configuration: &Value, filter: &Value) -> Vec<Finding> {
             .is_empty()
     {
         found.push(wrong(
-            format!("cluster {name} takes anybody's certificate for Latchkey's"),
+            format!("cluster {name} accepts any certificate as Latchkey's"),
             "set validation_context: { trusted_ca: … } and match_typed_subject_alt_names",
         ));
     }

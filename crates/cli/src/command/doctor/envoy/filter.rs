@@ -1,4 +1,4 @@
-//! The ext_authz filter itself.
+//! Checks of the ext_authz filter.
 
 use std::time::Duration;
 
@@ -72,8 +72,8 @@ fn open(filter: &Value) -> Vec<Finding> {
     }
     if !at(filter, "filter_enabled_metadata").is_null() {
         found.push(doubtful(
-            "filter_enabled_metadata: what other filters say decides whether Latchkey is asked",
-            "make sure that no client can steer that metadata, or leave it out",
+            "filter_enabled_metadata: metadata of other filters decides whether Latchkey is asked",
+            "make sure that no client can set that metadata, or leave it out",
         ));
     }
     found
@@ -100,7 +100,7 @@ fn asking(filter: &Value, check_deadline: Duration) -> Vec<Finding> {
             ),
         )];
     }
-    // Without a word of it, Envoy waits for 200 ms.
+    // The default of Envoy is 200 ms.
     let given = at(service, "timeout");
     let waits = if given.is_null() { Some(0.2) } else { seconds(given) };
     let shown =
@@ -124,7 +124,7 @@ fn asking(filter: &Value, check_deadline: Duration) -> Vec<Finding> {
             set,
         )],
         Some(_) => Vec::new(),
-        None => vec![wrong(format!("{shown} is no span that Envoy reads"), set)],
+        None => vec![wrong(format!("{shown} is not a duration that Envoy accepts"), set)],
     }
 }
 
@@ -132,13 +132,13 @@ fn headers(filter: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
     let mut found = Vec::new();
     if !on(filter, "encode_raw_headers") {
         found.push(doubtful(
-            "encode_raw_headers is off: doubled headers are joined by commas, and bytes that aren't UTF-8 are lost",
+            "encode_raw_headers is off: repeated headers are joined by commas, and bytes that aren't UTF-8 are lost",
             "set encode_raw_headers: true",
         ));
     }
     let allowed = at(filter, "allowed_headers");
     if allowed.is_null() {
-        let remedy = "set allowed_headers to what the profile looks at: `latchkey envoy-config` prints it";
+        let remedy = "set allowed_headers to what the profile reads: `latchkey envoy-config` prints it";
         found.push(doubtful(
             "without allowed_headers, every header is sent and read for every request",
             remedy,
@@ -153,7 +153,7 @@ fn headers(filter: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
     missing.dedup();
     if !missing.is_empty() {
         found.push(wrong(
-            format!("the profile looks at headers that Envoy doesn't send: {}", missing.join(", ")),
+            format!("the profile reads headers that Envoy doesn't send: {}", missing.join(", ")),
             "add them to allowed_headers",
         ));
     }
@@ -182,13 +182,13 @@ fn body(filter: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
     let settings = at(filter, "with_request_body");
     match (requirements.iter().any(|requirements| requirements.body), !settings.is_null()) {
         (true, false) => vec![wrong(
-            "the profile looks into bodies, and Envoy sends none",
+            "the profile reads bodies, and Envoy sends none",
             "set with_request_body: { max_request_bytes: 65536, allow_partial_message: false, pack_as_bytes: true }",
         )],
         (false, true) if !requirements.is_empty() => {
             vec![doubtful(
-                "with_request_body: no profile looks into bodies",
-                "leave it out: it costs a copy each",
+                "with_request_body: no profile reads bodies",
+                "leave it out: it costs a copy of each body",
             )]
         }
         (_, true) => whole(settings),
@@ -222,7 +222,7 @@ fn whole(settings: &Value) -> Vec<Finding> {
     found
 }
 
-/// Returns whether the code of a status, by its number or Envoy's name of it, is none of an error.
+/// Returns whether a status, given as a number or as Envoy's name for it, is not an error.
 fn is_no_error(code: &Value) -> bool {
     match code.as_u64().or_else(|| code.as_str()?.parse().ok()) {
         Some(number) => number < 400,
@@ -230,7 +230,7 @@ fn is_no_error(code: &Value) -> bool {
     }
 }
 
-/// Checks what happens with the response.
+/// Checks that Envoy applies Latchkey's response, and the status on error.
 fn kept(filter: &Value) -> Vec<Finding> {
     let mut found = Vec::new();
     let rules = at(filter, "decoder_header_mutation_rules");
@@ -242,7 +242,7 @@ fn kept(filter: &Value) -> Vec<Finding> {
     }
     if on(filter, "clear_route_cache") {
         found.push(doubtful(
-            "clear_route_cache: the route is chosen anew after Latchkey has judged the request for another",
+            "clear_route_cache: the route is chosen again after Latchkey has decided by another route",
             "leave it out, unless routes depend on headers that Latchkey sets",
         ));
     }

@@ -1,5 +1,5 @@
-//! A listener's HTTP connection manager: its paths and hosts, whose word counts about the client, and the responses that it
-//! makes itself.
+//! Checks of a listener's HTTP connection manager: its paths and hosts, the proxies that it trusts, and its own
+//! responses.
 
 use std::collections::BTreeSet;
 
@@ -135,33 +135,34 @@ fn replies(manager: &Value, name: &str, requirements: &[EnvoyRequirements]) -> V
     }
     vec![doubtful(
         format!(
-            "listener {name}: while Latchkey or the service cannot be reached, the response has not the product's format"
+            "listener {name}: if Latchkey or the service cannot be reached, the response is not in the product's format"
         ),
         "set local_reply_config with a mapper for the status 503: `latchkey envoy-config` prints it",
     )]
 }
 
-/// Settings of the extension that reads the client's address from x-forwarded-for, as Envoy Gateway configures it.
+/// Returns the settings of the extension that reads the client's address from x-forwarded-for, as Envoy Gateway
+/// configures it.
 fn xff_detection(manager: &Value) -> Option<&Value> {
     find(at(manager, "original_ip_detection_extensions"), |value| typed(value, XFF)).into_iter().next()
 }
 
-/// Number of proxies in front of Envoy that it trusts. The extension reads the header before Envoy appends its peer, so that its
-/// number is less by one.
+/// Returns the number of proxies in front of Envoy that it trusts. The extension reads the header before Envoy appends
+/// its peer, so that its number is less by one.
 fn trusted_hops(manager: &Value) -> u64 {
     let hops = |value: &Value| at(value, "xff_num_trusted_hops").as_u64().unwrap_or_default();
     xff_detection(manager).map_or_else(|| hops(manager), |xff| hops(xff) + 1)
 }
 
-/// Proxies whose word counts, on both sides.
+/// Checks that Envoy and the profile trust the same number of proxies in front of Envoy.
 fn client(manager: &Value, name: &str, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
     let theirs = trusted_hops(manager);
     let differs = |requirements: &&EnvoyRequirements| requirements.trusted_hops as u64 != theirs;
     let Some(one) = requirements.iter().find(differs) else { return appended(manager, name, requirements) };
     vec![wrong(
         format!(
-            "listener {name}: Envoy trusts {theirs} proxies in front of it, the profile {}: one of them takes a \
-             client's word for its address",
+            "listener {name}: Envoy trusts {theirs} proxies in front of it, the profile {}: one of them accepts a \
+             forged client address",
             one.trusted_hops
         ),
         "make xff_num_trusted_hops and the profile's [client_address] trusted_hops the same",

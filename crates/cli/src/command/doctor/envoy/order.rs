@@ -1,4 +1,4 @@
-//! The order of a listener's HTTP filters, and whether each request reaches the one that asks Latchkey.
+//! Checks of the order of a listener's HTTP filters: each request must reach the one that asks Latchkey.
 
 use latchkey_server::doctor::Finding;
 use serde_json::Value;
@@ -38,7 +38,7 @@ pub(super) fn examine(manager: &Value, name: &str) -> Vec<Finding> {
     found
 }
 
-/// Checks the filters of connections that are upgraded. A list of its own takes the place of the others.
+/// Checks the filters of upgraded connections, whose own list replaces the listener's.
 fn upgrades(manager: &Value, name: &str) -> Vec<Finding> {
     let mut found = Vec::new();
     for upgrade in list(manager, "upgrade_configs") {
@@ -67,7 +67,7 @@ fn chain(filters: &[Value], asks: usize, name: &str) -> Vec<Finding> {
     let mut found = Vec::new();
     if before.iter().any(|filter| is_one_of(filter, &["cache"])) {
         found.push(wrong(
-            format!("listener {name}: a cache answers before Latchkey is asked: it hands one caller's answer to all"),
+            format!("listener {name}: a cache answers before Latchkey is asked: one caller's response is sent to all"),
             "put the cache behind ext_authz",
         ));
     }
@@ -80,7 +80,7 @@ fn chain(filters: &[Value], asks: usize, name: &str) -> Vec<Finding> {
     if behind.iter().any(|filter| is_one_of(filter, &["cache"])) {
         found.push(doubtful(
             format!(
-                "listener {name}: a cache behind Latchkey hands one caller's answer to another that asks for the same path"
+                "listener {name}: a cache behind Latchkey sends one caller's response to another that requests the path"
             ),
             "leave it out, or let the service answer with cache-control: private, or with vary for each header that names the \
              caller",
@@ -89,7 +89,7 @@ fn chain(filters: &[Value], asks: usize, name: &str) -> Vec<Finding> {
     for filter in behind.iter().filter(|filter| is_one_of(filter, &MUTATORS) && changes_requests(filter)) {
         found.push(doubtful(
             format!(
-                "listener {name}: the filter {} can change a request after Latchkey has judged it",
+                "listener {name}: the filter {} can change a request after Latchkey has decided",
                 text(filter, "name")
             ),
             "put it before ext_authz, unless it changes neither method nor path nor a header that the service trusts",
@@ -110,7 +110,7 @@ fn for_all(filter: &Value, name: &str) -> Vec<Finding> {
     let mut found = Vec::new();
     if on(filter, "disabled") {
         found.push(wrong(
-            format!("listener {name}: the filter is disabled, and routes must switch it on one by one"),
+            format!("listener {name}: the filter is disabled, and routes must enable it one by one"),
             "leave out disabled: true",
         ));
     }

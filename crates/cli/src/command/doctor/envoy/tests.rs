@@ -1,4 +1,4 @@
-//! A set-up that is right, and everything that can be wrong with it, one at a time.
+//! Tests of a correct configuration, and of each error that it can have, one at a time.
 
 use serde_json::{Value, json};
 
@@ -46,7 +46,7 @@ fn requirements() -> Vec<EnvoyRequirements> {
 
 const FILTERS: &str = "/listener/http_filters/0/typed_config";
 
-/// The right set-up with one member of one object changed; null: taken out.
+/// Returns the correct configuration with one member of one object changed; null removes it.
 fn with(place: &str, member: &str, value: Value) -> Value {
     let mut all = right();
     all.pointer_mut(place).unwrap_or_else(|| panic!("{place}"))[member] = value;
@@ -163,7 +163,7 @@ fn of_what_is_around_it() -> Vec<Case> {
             "transport_socket",
             json!({ "name": "tls" }),
             Severity::Error,
-            "anybody's certificate",
+            "accepts any certificate",
         ),
         (
             "/clusters/0/load_assignment/endpoints/0/address/socket_address",
@@ -262,7 +262,7 @@ fn a_route_that_is_not_asked_about_is_named() {
         per_route;
     assert!(
         output(&both, &[])[0].1.starts_with("route prefix /:"),
-        "inside a host that has words of its own"
+        "inside a host that has settings of its own"
     );
 }
 
@@ -279,5 +279,5 @@ fn a_body_that_the_profile_looks_into_must_be_sent() {
 #[test]
 fn nothing_that_asks_is_the_worst() {
     let found = output(&json!({ "listener": {} }), &[]);
-    assert!(found.len() == 1 && found[0].1.contains("everybody passes"), "{found:?}");
+    assert!(found.len() == 1 && found[0].1.contains("every request passes"), "{found:?}");
 }

@@ -1,4 +1,5 @@
-//! What is around the filter: the order of filters, logs, the product's own paths and responses, replicas, the admin interface.
+//! Tests of the parts around the filter: the order of filters, logs, the product's own paths and responses, replicas,
+//! and the admin interface.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +7,7 @@ use super::*;
 
 const LISTENER: &str = "/listener";
 
-/// The right set-up with a filter at this place of its chain.
+/// Returns the correct configuration with a filter at this place of its chain.
 fn with_filter(place: usize, filter: Value) -> Value {
     let mut all = right();
     all.pointer_mut("/listener/http_filters").unwrap().as_array_mut().unwrap().insert(place, filter);
@@ -145,7 +146,7 @@ fn credentials_in_logs_and_traces_are_found_in_any_form() {
 #[test]
 fn an_outage_without_the_products_words_is_found() {
     let own = vec![EnvoyRequirements { replies_to_outages: true, ..requirements().remove(0) }];
-    found_alone(&right(), &own, Severity::Warning, "has not the product's format");
+    found_alone(&right(), &own, Severity::Warning, "not in the product's format");
     let mapper = |op: &str, status: u16| {
         let comparison = json!({ "op": op, "value": { "default_value": status } });
         let mapper = json!({ "filter": { "status_code_filter": { "comparison": comparison } } });
