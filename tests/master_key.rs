@@ -1,5 +1,5 @@
-//! The master key from outside: changed while calls are judged, and a start with another one refused, whatever it is
-//! that is sealed. On both databases; values of a SQLite file are rewrapped while no server runs.
+//! Change of the master key while calls are decided, and refusal of a start with another one, for every type of
+//! sealed value. On both databases; values of a SQLite file are rewrapped while no server runs.
 
 use std::process::{Command, Output, Stdio};
 
@@ -57,14 +57,14 @@ fn settings(setup: Setup) -> Setup {
     setup.environment("LATCHKEY_SHUTDOWN_DELAY", "0s").environment(MASTER, OLD)
 }
 
-/// A shop with this document, and the URL of its database.
+/// Opens a shop with this document; returns it and the URL of its database.
 async fn open(database: Database, document: &str) -> (Latchkey, String) {
     let (latchkey, _) = settings(database.setup()).open("shop", document, &["acme"]).await;
     let url = latchkey.database().to_owned();
     (latchkey, url)
 }
 
-/// With keys, and ready to end.
+/// Restarts the server with these master keys.
 fn restart(latchkey: &mut Latchkey, master: &str, previous: &str) {
     latchkey.set(MASTER, master);
     latchkey.set(PREVIOUS, previous);
@@ -80,7 +80,7 @@ fn rewrap_command(database: &str, (master, previous): (&str, &str)) -> Command {
     command
 }
 
-/// Exit code and output.
+/// Runs `rewrap`; returns the exit code and the output.
 fn rewrap(database: &str, keys: (&str, &str), words: &[&str]) -> (Option<i32>, String) {
     let output: Output = rewrap_command(database, keys).args(words).output().expect("the program starts");
     let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
@@ -89,7 +89,7 @@ fn rewrap(database: &str, keys: (&str, &str), words: &[&str]) -> (Option<i32>, S
     (output.status.code(), text)
 }
 
-/// Starts beside, on the same database, and must be refused.
+/// Starts a second server on the same database, which must refuse to start.
 #[track_caller]
 fn refused(database: &str, master: &str, previous: &str) {
     let setup = Setup::default().database(database).environment(MASTER, master);
@@ -145,7 +145,7 @@ async fn the_master_key_is_changed_while_one_of_two_replicas_serves() {
     let renewed = renew(&one, &issued.refresh_token).await.expect("renewed");
     let last = renew(&one, &renewed).await.expect("renewed");
 
-    // Both can open what will be sealed under the new key; then both seal under it, one after the other.
+    // First both replicas can open values under the new key; then both seal under it, one after the other.
     for replica in [&mut one, &mut two] {
         restart(replica, OLD, NEW);
     }
@@ -161,7 +161,7 @@ async fn the_master_key_is_changed_while_one_of_two_replicas_serves() {
     refused(&database, NEW, "");
 
     let (code, message) = rewrap(&database, (NEW, OLD), &[]);
-    assert!(code == Some(0) && message.contains("everything lies under the master key"), "{message}");
+    assert!(code == Some(0) && message.contains("all values are encrypted with the master key"), "{message}");
     let (code, message) = rewrap(&database, (NEW, OLD), &[]);
     assert_eq!(code, Some(0), "{message}");
     let events = one.sql("SELECT details FROM audit_events WHERE action = 'master_key.rewrap'");
@@ -175,7 +175,7 @@ async fn the_master_key_is_changed_while_one_of_two_replicas_serves() {
     let all = one.sql("SELECT count(*) FROM keys WHERE sealed IS NOT NULL");
     assert_eq!(all, "2", "that of the revoked key is gone");
     let last = renew(&two, &last).await.expect("renewed");
-    // A token that was spent under the old key is still known for what it is, and ends the family.
+    // A token that was redeemed under the old key is still recognised, and ends the family.
     let replayed = renew(&one, &issued.refresh_token).await.expect_err("a stolen token");
     assert_eq!(replayed.code(), tonic::Code::Unauthenticated, "{replayed:?}");
     assert!(renew(&one, &last).await.is_err(), "the family has ended");
@@ -211,7 +211,7 @@ async fn a_key_that_is_lost_is_told_and_what_lay_under_it_can_be_taken_away(on: 
         latchkey.kill();
     }
     let (code, message) = rewrap(&database, (NEW, OLD), &[]);
-    assert!(code == Some(1) && message.contains("no key that was given opens 1 value"), "{message}");
+    assert!(code == Some(1) && message.contains("none of the given keys decrypts 1 value"), "{message}");
     let (code, message) = rewrap(&database, (NEW, OLD), &["--discard-unreadable"]);
     assert_eq!(code, Some(0), "{message}");
     if on == Database::PostgreSql {
@@ -262,7 +262,7 @@ async fn what_is_killed_in_the_middle_is_finished_by_the_next(on: Database) {
         if beside {
             values.push(publishable(&operator).await.1);
         }
-        // The sleep is what is tested: each round kills it at a later moment of its work.
+        // The sleep is part of the test: each round kills the command at a later moment of its work.
         tokio::time::sleep(std::time::Duration::from_millis(20 * round)).await;
         if beside {
             let _ = operator.revoke(&publishable(&operator).await.0.id).await;

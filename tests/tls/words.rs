@@ -1,4 +1,5 @@
-//! Words of the command line about a port that it cannot call, and of the start about the certificates of its files.
+//! Error messages of the command line about a port that it cannot call, and of the server's start about its
+//! certificates.
 
 use std::process::{Command, Output};
 
@@ -6,7 +7,7 @@ use latchkey_testing::{Ca, ROOT_KEY, eventually, program};
 
 use crate::fixture::Fixture;
 
-/// The command line with these variables, of which the folder is the caller's home.
+/// Runs the command line with these environment variables; its home is the fixture's folder.
 fn cli(fixture: &Fixture, server: &str, variables: &[(&str, &str)]) -> (i32, String) {
     let Output { status, stderr, .. } = Command::new(program())
         .env_clear()
@@ -52,6 +53,27 @@ fn a_server_that_asks_for_a_certificate_says_so() {
     let server = format!("https://localhost:{}", fixture.latchkey.grpc());
     let (code, error) = cli(&fixture, &server, &[("LATCHKEY_CA_FILE", &ca)]);
     assert!(code == 6 && error.contains("--cert-file"), "{error}");
+}
+
+#[test]
+fn a_certificate_that_gives_no_rights_is_described_with_what_to_do() {
+    for (mutual, expected) in [(true, "belongs to no operator"), (false, "did not receive")] {
+        let fixture = Fixture::start(mutual, |setup, _| setup);
+        let pair = fixture.clients.issue(&["spiffe://corp.example/desk"]);
+        let file = |name: &str, text: &str| fixture.folder.write(name, text).display().to_string();
+        let (cert, key) = (file("client.pem", &pair.cert), file("client-key.pem", &pair.key));
+        let ca = fixture.path("ca.pem").display().to_string();
+        let server = format!("https://localhost:{}", fixture.latchkey.grpc());
+        let variables = [
+            ("LATCHKEY_API_KEY", ""),
+            ("LATCHKEY_CA_FILE", ca.as_str()),
+            ("LATCHKEY_CERT_FILE", cert.as_str()),
+            ("LATCHKEY_CERT_KEY_FILE", key.as_str()),
+        ];
+        let (code, error) = cli(&fixture, &server, &variables);
+        assert!(code == 4 && error.contains(expected), "{error}");
+        assert!(error.contains("--key-file") && !error.contains("Bearer"), "{error}");
+    }
 }
 
 #[test]

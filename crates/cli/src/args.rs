@@ -1,4 +1,4 @@
-//! The command line: what can be said. What it means lives in [`crate::command`].
+//! Commands and options of the command line; [`crate::command`] runs the commands.
 
 mod audit;
 mod bulk;
@@ -14,6 +14,7 @@ mod key;
 mod list;
 mod negative;
 mod operator;
+mod option_names;
 mod profile;
 mod profile_secret;
 mod repeated;
@@ -31,7 +32,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub(crate) use audit::{AuditCommand, EventArgs};
-pub(crate) use bulk::{RevokeKeysArgs, SelectionArgs};
+pub(crate) use bulk::{DisableKeysArgs, RevokeKeysArgs, SelectionArgs};
 pub(crate) use check::CheckArgs;
 pub(crate) use dev::DevArgs;
 #[cfg(test)]
@@ -46,6 +47,7 @@ pub(crate) use list::{
     ListKeysArgs, ListTenantsArgs, ListUsersArgs, PageArgs, State, TenantState, UserState,
 };
 pub(crate) use operator::{CreateOperatorArgs, OperatorCommand, Role};
+pub(crate) use option_names::OptionNames;
 pub(crate) use profile::{ApplyArgs, ChangeArgs, ProfileCommand};
 pub(crate) use profile_secret::{ProfileSecretCommand, SecretEncoding};
 pub(crate) use serve::SettingsArgs;
@@ -69,22 +71,24 @@ pub(crate) struct Cli {
 }
 
 impl Cli {
-    /// The whole command line, as `--help` and completions know it.
+    /// Returns the whole command line with its examples, for `--help` and completions.
     pub(crate) fn command_with_examples() -> clap::Command {
         examples::with_examples(Self::command())
     }
 
-    /// Parses the command line; a wrong one ends the process here with an error text.
-    pub(crate) fn parse_args() -> Self {
+    /// Parses the command line. If it is invalid, prints the error and ends the process.
+    pub(crate) fn parse_args() -> (Self, OptionNames) {
         let words = negative::joined(std::env::args_os());
         let command = Self::command_with_examples();
         let matches = command.clone().get_matches_from(words);
         let checked = repeated::check(&command, &matches);
-        checked.and_then(|()| Self::from_arg_matches(&matches)).unwrap_or_else(|error| error.exit())
+        let cli =
+            checked.and_then(|()| Self::from_arg_matches(&matches)).unwrap_or_else(|error| error.exit());
+        (cli, OptionNames::of(&command, &matches))
     }
 }
 
-/// A word of the command line that `Debug` doesn't show.
+/// Secret value of the command line, which `Debug` does not show.
 #[derive(Clone)]
 pub(crate) struct Secret(pub(crate) String);
 
@@ -105,33 +109,32 @@ impl std::fmt::Debug for Secret {
 /// Commands of the program.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve until SIGTERM, then finish what is in flight and end
+    /// Serve until SIGTERM, then finish the calls in flight and exit
     ///
     /// Every setting may be given as a flag, in the environment, or in a TOML file, in this order of
     /// precedence; all configuration errors are reported together.
     Serve(SettingsArgs),
-    /// Try everything: serve from a throw-away database, with a demo profile, tenant and key
+    /// Try Latchkey: serve from a temporary database, with a demo profile, tenant and key
     ///
-    /// Prints lines that can be pasted, for grpcurl, latchkey and (with --envoy) curl. Nothing is left
-    /// behind.
+    /// Prints commands to paste, for grpcurl, latchkey and (with --envoy) curl. The database is deleted at the end.
     Dev(DevArgs),
     /// The database's schema
     Migrate(MigrateArgs),
-    /// Seal what must be read again under a new master key, while servers run
+    /// Re-encrypt all encrypted values with a new master key, while servers run
     ///
-    /// Re-encrypts every value that is under one of the previous master keys with the master key, directly in the
-    /// database; values that are no longer needed are deleted. The command may be interrupted and repeated.
-    /// Exits with 1 where something is left that does not lie under the master key.
+    /// Re-encrypts every value that is encrypted with one of the previous master keys, directly in the database; values
+    /// that are no longer needed are deleted. The command may be interrupted and repeated. Exits with 1 if a value is
+    /// left that is not encrypted with the new master key.
     #[command(alias = "reseal")]
     Rewrap(RewrapArgs),
     /// Apply profiles through a running server
     ///
-    /// Each is validated as a whole and stored as the next version; an unchanged one is left alone. The
-    /// call returns when every replica judges by it. Where a version exists already, the command shows what changes, and
-    /// for whom, and asks; without a terminal, --yes is needed. A document that makes keys or users invalid, or takes
-    /// scopes or plans away, needs --force.
+    /// Each profile is validated as a whole and stored as the next version; an unchanged one is skipped. The command
+    /// returns when every replica decides by the new version. If a version exists already, the command shows the
+    /// changes and whom they affect, and asks for confirmation; without a terminal, --yes is needed. A document that
+    /// makes keys or users invalid, or removes scopes or plans, needs --force.
     Apply(ApplyArgs),
-    /// Tenants: what keys belong to
+    /// Tenants: the customers that keys and users belong to
     #[command(subcommand)]
     Tenant(TenantCommand),
     /// API keys
@@ -143,13 +146,13 @@ pub(crate) enum Command {
     /// Show who the caller is: name, role, tenant, scopes, expiry
     #[command(name = "whoami")]
     WhoAmI,
-    /// Profiles: the documents that products are judged by
+    /// Profiles: the documents that describe products
     #[command(subcommand)]
     Profile(ProfileCommand),
     /// Users: people of a tenant, who sign in with e-mail and password
     #[command(subcommand)]
     User(UserCommand),
-    /// JWTs: short-lived tokens that stand for a key or a user
+    /// JWTs: short-lived tokens of a key or a user
     #[command(subcommand)]
     Jwt(JwtCommand),
     /// The keys that sign JWTs
@@ -163,22 +166,22 @@ pub(crate) enum Command {
     Shadow(ShadowCommand),
     /// Show calls by the hour, or the keys, tenants or profiles with the most calls
     Usage(UsageArgs),
-    /// Ask once whether a call would pass, and see why
+    /// Check whether a call would be allowed, and show why
     ///
-    /// By default nothing is taken from any rate limit. Exits with 0 where allowed and with 3 where denied.
+    /// By default, no rate limit is charged. Exits with 0 if the call is allowed, and with 3 if it is denied.
     Check(CheckArgs),
-    /// Say what is wrong with settings, a database, a Redis, an Envoy set-up; changes nothing
+    /// Check settings, database, Redis and Envoy, and report problems; changes nothing
     ///
-    /// Looks at what `serve` would be started with, and at each Envoy that is named. Exits with 0 where all is well
-    /// or there are warnings alone, with 2 where a setting is wrong, with 6 where something can't be reached, and with 1
-    /// where something else is wrong.
+    /// Checks the settings that `serve` would be started with, and each given Envoy. Exits with 0 if there are no
+    /// errors (warnings are permitted), with 2 if a setting is invalid, with 6 if something can't be reached, and
+    /// with 1 for any other error.
     Doctor(DoctorArgs),
     /// Check whether the server on this machine is ready; made for health checks of containers
     ///
-    /// Reads the settings that `serve` is started with, and calls /readyz of its HTTP port. Prints the reason where it is not
-    /// ready. Exits with 0 where it is ready and with 1 otherwise.
+    /// Reads the settings that `serve` is started with, and calls /readyz of its HTTP port. Prints the reason if it is
+    /// not ready. Exits with 0 if it is ready and with 1 otherwise.
     Health(HealthArgs),
-    /// Print an Envoy configuration that asks Latchkey, made for a profile
+    /// Print an Envoy configuration that asks Latchkey about each request, for a profile
     ///
     /// Headers, body and trusted hops are those that the profile reads; the credential is not forwarded.
     EnvoyConfig(EnvoyConfigArgs),
@@ -225,7 +228,8 @@ pub(crate) enum MigrateAction {
 /// Arguments of `rewrap`, with the settings that name the database and the master keys.
 #[derive(Debug, Args)]
 pub(crate) struct RewrapArgs {
-    /// Take away what no key opens, where a master key is lost: such signing keys are withdrawn. Stop the servers first
+    /// Delete values that no given key decrypts, if a master key is lost; such signing keys are withdrawn. Stop the
+    /// servers first
     #[arg(long = "discard-unreadable", alias = "forget")]
     pub(crate) forget: bool,
     #[command(flatten)]

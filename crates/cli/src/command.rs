@@ -34,7 +34,7 @@ use crate::call::explained;
 use crate::exit::CliError;
 use crate::output::Format;
 
-/// Does what the command line says.
+/// Runs a command.
 pub(crate) async fn run(cli: Cli) -> Result<(), CliError> {
     if let Some(why) = own_document(&cli.command).filter(|_| cli.globals.output == Some(Format::Json)) {
         return Err(CliError::Usage(format!("{why}: leave --output json out")));
@@ -43,16 +43,19 @@ pub(crate) async fn run(cli: Cli) -> Result<(), CliError> {
     let globals = match cli.command {
         // These commands call no server, and their user may have no configuration folder.
         Command::Serve(settings) => return serve::run(&settings).await,
-        Command::Dev(args) => return dev::run(args).await,
+        Command::Dev(args) => {
+            check_environment()?;
+            return dev::run(args.resolve()).await;
+        }
         Command::Migrate(args) => return migrate::run(args.action, format).await,
         Command::Rewrap(args) => return rewrap::run(args, format).await,
         Command::Health(args) => return health::run(args, format).await,
         Command::Completions { shell } => return manual::completions(shell),
         Command::Man { folder } => return manual::pages(&folder),
-        // Its findings name the variables.
+        // `doctor` reports wrong variables as findings.
         command @ Command::Doctor(_) => (cli.globals.resolve()?, command),
         command => {
-            check_variables(std::env::vars_os()).map_err(|errors| CliError::Usage(errors.to_string()))?;
+            check_environment()?;
             (cli.globals.resolve()?, command)
         }
     };
@@ -62,7 +65,12 @@ pub(crate) async fn run(cli: Cli) -> Result<(), CliError> {
     }
 }
 
-/// Returns why a command has no JSON: its output is a document of its own, or for people alone.
+/// Checks that no variable of the environment is a misspelt or unreadable one of this program.
+fn check_environment() -> Result<(), CliError> {
+    check_variables(std::env::vars_os()).map_err(|errors| CliError::Usage(errors.to_string()))
+}
+
+/// Returns why a command has no JSON output: it prints a document in another format, or text for people only.
 fn own_document(command: &Command) -> Option<&'static str> {
     match command {
         Command::Serve(_) => Some("`latchkey serve` prints a log, whose format is the setting log_format"),

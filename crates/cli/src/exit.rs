@@ -1,4 +1,4 @@
-//! Exit codes: every kind of failure has a code of its own, so that scripts need not parse texts.
+//! Exit codes and error texts. Every kind of failure has a code of its own, so that scripts need not parse texts.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -6,36 +6,39 @@ use std::process::ExitCode;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
+use crate::args::OptionNames;
 use crate::output::sanitize;
 
-/// For `--help`.
+/// Description of the exit codes in `--help`.
 pub(crate) const CODES: &str = "\
 Exit codes:
   0  done; check: allowed
   1  something failed
-  2  the command, a setting or a field of the request is wrong
+  2  the command, a setting or a field of the request is invalid
   3  check: denied
-  4  the credential is missing, wrong, or not allowed to do this
-  5  there is no such thing
+  4  the credential is missing, invalid, or not allowed to do this
+  5  not found
   6  the server, or what it needs, can't be reached or did not answer in time
-  7  it exists already, or is not in a state that allows this
+  7  already exists, or is not in a state that allows this
 
-Colours are for terminals; NO_COLOR=1 takes them away.";
+Output on a terminal is coloured; NO_COLOR=1 turns colours off.";
 
 /// Error of a command.
 #[derive(Debug)]
 pub(crate) enum CliError {
-    /// The command itself makes no sense.
+    /// Invalid command line, setting or file.
     Usage(String),
     /// Error on the client's side.
     Local(String),
-    /// The check's answer is no; it has been shown already.
+    /// Denied Check, whose response was already printed.
     Denied,
-    /// Findings that were already printed; the code says of what kind.
+    /// Findings that were already printed, with the exit code.
     Findings(u8),
-    /// The server can't be reached.
+    /// Server that can't be reached.
     Unreachable(String),
-    /// No credential to call with.
+    /// State of the database, or of another process, that does not allow the command.
+    Conflict(String),
+    /// Missing credential.
     Unauthenticated(String),
     /// Status from the server.
     Rpc(Box<Status>),
@@ -65,17 +68,20 @@ impl CliError {
             Self::Findings(code) => *code,
             Self::Unauthenticated(_) => 4,
             Self::Unreachable(_) => 6,
+            Self::Conflict(_) => 7,
             Self::Rpc(status) => code(status.code()),
         }
     }
 
-    fn text(&self) -> Option<String> {
+    fn text(&self, options: &OptionNames) -> Option<String> {
         match self {
             Self::ReaderEnded | Self::Denied | Self::Findings(_) => None,
-            Self::Usage(text) | Self::Local(text) | Self::Unreachable(text) | Self::Unauthenticated(text) => {
-                Some(text.clone())
-            }
-            Self::Rpc(status) => Some(format_status(status)),
+            Self::Usage(text)
+            | Self::Local(text)
+            | Self::Unreachable(text)
+            | Self::Conflict(text)
+            | Self::Unauthenticated(text) => Some(text.clone()),
+            Self::Rpc(status) => Some(format_status(status, options)),
         }
     }
 }
@@ -92,8 +98,8 @@ fn code(code: Code) -> u8 {
     }
 }
 
-/// The server's words: what it is, why, and every field that is wrong.
-fn format_status(status: &Status) -> String {
+/// Returns the text of a status: its name, the reason, and every invalid field.
+fn format_status(status: &Status, options: &OptionNames) -> String {
     let reason =
         status.get_details_error_info().map(|info| format!(" ({})", info.reason)).unwrap_or_default();
     let fields: Vec<_> =
@@ -101,7 +107,10 @@ fn format_status(status: &Status) -> String {
     // The message repeats the first field.
     let message = if fields.is_empty() { format!(": {}", status.message()) } else { String::new() };
     let first = format!("{}{message}{reason}", name(status.code()));
-    let fields = fields.into_iter().map(|wrong| format!("  {}: {}", wrong.field, wrong.description));
+    let fields = fields.into_iter().map(|wrong| {
+        let option = options.of_field(&wrong.field).map(|option| format!(" ({option})")).unwrap_or_default();
+        format!("  {}{option}: {}", wrong.field, wrong.description)
+    });
     let retry = status.get_details_retry_info().and_then(|info| info.retry_delay);
     let retry = retry.map(|delay| format!("  try again in {delay:?}"));
     [first].into_iter().chain(fields).chain(retry).collect::<Vec<_>>().join("\n")
@@ -112,22 +121,22 @@ fn name(code: Code) -> &'static str {
         Code::Unauthenticated => "not authenticated",
         Code::PermissionDenied => "not allowed",
         Code::NotFound => "not found",
-        Code::InvalidArgument | Code::OutOfRange => "wrong arguments",
-        Code::AlreadyExists => "it exists already",
+        Code::InvalidArgument | Code::OutOfRange => "invalid arguments",
+        Code::AlreadyExists => "already exists",
         Code::FailedPrecondition | Code::Aborted => "not possible now",
         Code::Unavailable => "unavailable",
-        Code::DeadlineExceeded | Code::Cancelled => "no answer in time",
-        Code::Unimplemented => "this server can't do that",
-        Code::ResourceExhausted => "too much",
-        Code::Ok | Code::Unknown | Code::Internal | Code::DataLoss => "the server failed",
+        Code::DeadlineExceeded | Code::Cancelled => "no response in time",
+        Code::Unimplemented => "not supported by this server",
+        Code::ResourceExhausted => "limit exceeded",
+        Code::Ok | Code::Unknown | Code::Internal | Code::DataLoss => "internal error of the server",
     }
 }
 
-/// Says why on standard error, and gives the code to end with.
-pub(crate) fn fail(failure: &CliError) -> ExitCode {
-    if let Some(text) = failure.text() {
+/// Prints an error to standard error, and returns the exit code.
+pub(crate) fn fail(failure: &CliError, options: &OptionNames) -> ExitCode {
+    if let Some(text) = failure.text(options) {
         let lines: Vec<String> = text.lines().map(sanitize).collect();
-        // Where standard error is closed, the code alone tells.
+        // If standard error is closed, the exit code still shows the failure.
         drop(writeln!(io::stderr(), "latchkey: {}", lines.join("\n")));
     }
     ExitCode::from(failure.code())
@@ -147,7 +156,7 @@ mod tests {
         details.add_bad_request_violation("scopes[1]", "\u{1b}[31munknown");
         let status = Status::with_error_details(Code::InvalidArgument, "invalid argument", details);
         let failure = CliError::from(status);
-        let text = failure.text().unwrap();
+        let text = failure.text(&OptionNames::default()).unwrap();
         assert!(
             text.contains("\n  name: too long\n  scopes[1]: ") && text.contains("(INVALID_ARGUMENT)"),
             "{text}"
@@ -162,5 +171,6 @@ mod tests {
         assert_eq!((of(Code::Unauthenticated), of(Code::PermissionDenied)), (4, 4));
         assert_eq!((of(Code::NotFound), of(Code::Unavailable), of(Code::AlreadyExists)), (5, 6, 7));
         assert_eq!((CliError::Denied.code(), CliError::ReaderEnded.code()), (3, 0));
+        assert_eq!(CliError::Conflict(String::new()).code(), 7);
     }
 }

@@ -1,5 +1,5 @@
-//! The hand: what the program `latchkey` does with its arguments. It serves, by the switchboard, and it calls
-//! a running server for people and scripts. No rule lives here: the server decides, and this shows it.
+//! Command line of the program `latchkey`: serves, and calls a running server for people and scripts. It has no
+//! business rules: the server decides, and the command line shows the result.
 
 mod args;
 mod call;
@@ -15,17 +15,17 @@ use tokio::runtime::Builder;
 use crate::args::Cli;
 use crate::exit::{CliError, fail};
 
-/// Does what the process's arguments say.
+/// Runs the command that the process's arguments name, and returns its exit code.
 #[must_use]
 pub fn run() -> ExitCode {
-    let cli = Cli::parse_args();
+    let (cli, options) = Cli::parse_args();
     output::init_style();
     let runtime = match Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&CliError::Local(format!("no threads can be started: {error}"))),
+        Err(error) => return fail(&CliError::Local(format!("no threads can be started: {error}")), &options),
     };
     match runtime.block_on(command::run(cli)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => fail(&failure),
+        Err(failure) => fail(&failure, &options),
     }
 }

@@ -33,12 +33,22 @@ pub(crate) struct SelectionArgs {
     /// Only keys whose last allowed call, or whose creation without one, was before this time
     #[arg(long, value_parser = time, value_name = "TIME", requires = "all")]
     pub(crate) unused_since: Option<Timestamp>,
-    /// Keys with this binding alone; may be repeated
+    /// Only keys with this binding; may be repeated
     #[arg(long = "binding", value_parser = pair, value_name = "NAME=ID", requires = "all")]
     pub(crate) bindings: Vec<(String, String)>,
     /// Count the keys, and change none
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+/// Keys to disable.
+#[derive(Args, Debug)]
+pub(crate) struct DisableKeysArgs {
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
+    /// Do not ask, with --all
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 /// Keys to revoke.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::globals::variable;
+
 /// Addresses that the parts listen on.
 #[derive(Args, Debug)]
 pub(crate) struct DevArgs {
@@ -16,11 +18,11 @@ pub(crate) struct DevArgs {
     pub(crate) http_addr: SocketAddr,
     /// Start an Envoy in front of an echo service too
     ///
-    /// It is looked for in `LATCHKEY_ENVOY`, in PATH, and at ./.tools/bin/envoy.
+    /// The program is searched for in `LATCHKEY_ENVOY`, in PATH, and at ./.tools/bin/envoy.
     #[arg(long)]
     pub(crate) envoy: bool,
-    /// Path of Envoy's program
-    #[arg(long, env = "LATCHKEY_ENVOY", value_name = "FILE")]
+    /// Path of Envoy's program (`LATCHKEY_ENVOY`)
+    #[arg(long, value_name = "FILE")]
     pub(crate) envoy_binary: Option<PathBuf>,
     /// Address of that Envoy
     #[arg(long, default_value = "127.0.0.1:10000", value_name = "ADDRESS")]
@@ -28,4 +30,12 @@ pub(crate) struct DevArgs {
     /// Address of the echo service behind it; a free port by default
     #[arg(long, default_value = "127.0.0.1:0", hide_default_value = true, value_name = "ADDRESS")]
     pub(crate) echo_addr: SocketAddr,
+}
+
+impl DevArgs {
+    /// Returns the arguments, completed by the environment.
+    pub(crate) fn resolve(self) -> Self {
+        let envoy_binary = self.envoy_binary.or_else(|| variable("LATCHKEY_ENVOY").map(PathBuf::from));
+        Self { envoy_binary, ..self }
+    }
 }

@@ -1,6 +1,7 @@
 //! Options of every command that calls a server: from the command line, from the environment, or from the caller's
 //! own file, in this order of precedence.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -10,40 +11,40 @@ use super::Secret;
 use crate::exit::CliError;
 use crate::output::Format;
 
-/// As it is said.
+/// Options as the command line gives them.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Calling a server")]
 pub(crate) struct GlobalArgs {
-    /// The server to call, http(s)://HOST:PORT or unix:PATH; this machine by default, on port 50051
-    #[arg(long, global = true, env = "LATCHKEY_SERVER", value_name = "URL")]
+    /// The server to call, http(s)://HOST:PORT or unix:PATH; this machine by default, on port 50051 (`LATCHKEY_SERVER`)
+    #[arg(long, global = true, value_name = "URL")]
     pub(crate) server: Option<String>,
-    /// The credential to call with; better by its variable than in the shell's history (`LATCHKEY_API_KEY`)
+    /// The credential to call with; its variable (`LATCHKEY_API_KEY`) keeps it out of the shell's history
     #[arg(long, global = true, value_name = "KEY")]
     pub(crate) api_key: Option<Secret>,
     /// A file that holds the credential to call with (`LATCHKEY_API_KEY_FILE`)
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
-    /// The CA of the server's certificate; the system's by default
-    #[arg(long, global = true, env = "LATCHKEY_CA_FILE", value_name = "FILE")]
+    /// The CA of the server's certificate; the system's by default (`LATCHKEY_CA_FILE`)
+    #[arg(long, global = true, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
-    /// The certificate to show to the server
-    #[arg(long, global = true, env = "LATCHKEY_CERT_FILE", value_name = "FILE")]
+    /// The client certificate for the server (`LATCHKEY_CERT_FILE`)
+    #[arg(long, global = true, value_name = "FILE")]
     pub(crate) cert_file: Option<PathBuf>,
-    /// Private key of the certificate
-    #[arg(long, global = true, env = "LATCHKEY_CERT_KEY_FILE", value_name = "FILE")]
+    /// Private key of the certificate (`LATCHKEY_CERT_KEY_FILE`)
+    #[arg(long, global = true, value_name = "FILE")]
     pub(crate) cert_key_file: Option<PathBuf>,
     /// Format of the output [default: text]
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     pub(crate) output: Option<Format>,
 }
 
-/// As it holds.
+/// Options in force.
 #[derive(Clone, Debug)]
 pub(crate) struct Globals {
     pub(crate) server: String,
     pub(crate) api_key: Option<Secret>,
     pub(crate) key_file: Option<PathBuf>,
-    /// The credential of the environment, or its file, where the command line names a file.
+    /// The credential of the environment, and the file that it names.
     pub(crate) of_environment: (Option<Secret>, Option<PathBuf>),
     pub(crate) ca_file: Option<PathBuf>,
     pub(crate) certificate: Option<(PathBuf, PathBuf)>,
@@ -57,18 +58,34 @@ const KEY_FILE_VARIABLE: &str = "LATCHKEY_API_KEY_FILE";
 const KEYS: &str = "server, key_file, ca_file, cert_file, cert_key_file, output";
 
 impl GlobalArgs {
-    /// Completed by the caller's own file, `latchkey/config.toml` in the XDG place for configuration.
+    /// Returns the options, completed by the environment and by the caller's own file, `latchkey/config.toml` in the
+    /// XDG folder for configuration.
     pub(crate) fn resolve(self) -> Result<Globals, CliError> {
-        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-        let key = variable(KEY_VARIABLE).map(std::ffi::OsString::into_string).transpose();
-        let key = key.map_err(|_| CliError::Usage(format!("{KEY_VARIABLE} is not valid UTF-8")))?;
-        let of_environment = (key.map(Secret), variable(KEY_FILE_VARIABLE).map(PathBuf::from));
-        let said = self.or_credential(of_environment.0.clone(), of_environment.1.clone())?;
+        let of_environment =
+            (text_variable(KEY_VARIABLE)?.map(Secret), variable(KEY_FILE_VARIABLE).map(PathBuf::from));
+        let said = self.or_environment()?;
+        let said = said.or_credential(of_environment.0.clone(), of_environment.1.clone())?;
         let globals = match user_config_path().filter(|path| path.is_file()) {
             Some(path) => said.with_defaults(read(&path)?)?,
             None => said.with_defaults(Self::default())?,
         };
         Ok(Globals { of_environment, ..globals })
+    }
+
+    /// Takes the options from the environment that the command line does not give, except the credential.
+    fn or_environment(self) -> Result<Self, CliError> {
+        let path = |name: &str| variable(name).map(PathBuf::from);
+        let server = match self.server {
+            Some(server) => Some(server),
+            None => text_variable("LATCHKEY_SERVER")?,
+        };
+        Ok(Self {
+            server,
+            ca_file: self.ca_file.or_else(|| path("LATCHKEY_CA_FILE")),
+            cert_file: self.cert_file.or_else(|| path("LATCHKEY_CERT_FILE")),
+            cert_key_file: self.cert_key_file.or_else(|| path("LATCHKEY_CERT_KEY_FILE")),
+            ..self
+        })
     }
 
     /// Takes the credential of the environment if the command line has none.
@@ -90,7 +107,7 @@ impl GlobalArgs {
             (None, None) => None,
             _ => return Err(CliError::Usage("give --cert-file and --cert-key-file together".to_owned())),
         };
-        // A key that is said wins over a file that is written down.
+        // A key of the command line or the environment wins over a key file that the caller's own file names.
         let key_file = self.key_file.or_else(|| self.api_key.is_none().then_some(file.key_file)?);
         Ok(Globals {
             server: self.server.or(file.server).unwrap_or_else(|| SERVER.to_owned()),
@@ -102,6 +119,17 @@ impl GlobalArgs {
             output: self.output.or(file.output).unwrap_or(Format::Text),
         })
     }
+}
+
+/// Returns a variable of the environment. An empty one counts as unset, since Docker Compose passes unset variables as
+/// empty ones.
+pub(super) fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+fn text_variable(name: &str) -> Result<Option<String>, CliError> {
+    let text = variable(name).map(OsString::into_string).transpose();
+    text.map_err(|_| CliError::Usage(format!("{name} is not valid UTF-8")))
 }
 
 fn read(path: &Path) -> Result<GlobalArgs, CliError> {
@@ -126,7 +154,7 @@ fn parse(text: &str) -> Result<GlobalArgs, String> {
                 let format = <Format as clap::ValueEnum>::from_str(value, false);
                 file.output = Some(format.map_err(|_| "output is text or json".to_owned())?);
             }
-            // A key itself is better kept in a file of its own.
+            // `api_key` is not permitted here: a key belongs in a file of its own.
             _ => return Err(format!("{key} is none of {KEYS}")),
         }
     }

@@ -5,25 +5,25 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use prost_types::{Duration, Timestamp};
 
-use super::bulk::{RevokeKeysArgs, SelectionArgs};
+use super::bulk::{DisableKeysArgs, RevokeKeysArgs};
 use super::list::ListKeysArgs;
 use super::value::{pair, span, time};
 
 /// Actions on keys.
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
-    /// Make a key; its value is shown this once
+    /// Create a key; its value is shown only once
     Create(Box<CreateKeyArgs>),
     /// Show a key
     Get {
         /// Id of the key
         id: String,
     },
-    /// Show and find keys, newest first, with when each was last used and the scopes that it never needed
+    /// Show and find keys, newest first, with the last use and the unused scopes of each
     ///
     /// All conditions that are given must hold.
     List(Box<ListKeysArgs>),
-    /// Show a key's calls by hour, and why those that were denied were
+    /// Show a key's calls by hour, with the reasons of denials
     Usage {
         /// Id of the key
         id: String,
@@ -34,14 +34,14 @@ pub(crate) enum KeyCommand {
         #[arg(long, value_parser = time, value_name = "TIME")]
         until: Option<Timestamp>,
     },
-    /// Change a key; what narrows it holds everywhere when the call returns
+    /// Change a key; restrictions are in force on every replica when the command returns
     Update(Box<UpdateKeyArgs>),
-    /// Make a successor with the same grants; its value is shown this once
+    /// Create a successor with the same grants; its value is shown only once
     Rotate(RotateKeyArgs),
-    /// End keys for good; returns when no replica admits them any more
+    /// Revoke keys permanently; returns when no replica admits them any more
     Revoke(RevokeKeysArgs),
-    /// Switch keys off for now; `key update ID --enable` switches one on again
-    Disable(SelectionArgs),
+    /// Disable keys; `key update ID --enable` enables one again
+    Disable(DisableKeysArgs),
     /// Delete a key that is revoked or has expired; its name and metadata are erased, and its value can't be used again
     Delete {
         /// Id of the key
@@ -53,7 +53,7 @@ pub(crate) enum KeyCommand {
         #[arg(long)]
         yes: bool,
     },
-    /// Show the newest publishable key, value and all
+    /// Show the newest publishable key, with its value
     Publishable {
         /// The tenant's id or slug; the caller's own by default
         #[arg(long, default_value = "", hide_default_value = true)]
@@ -105,7 +105,7 @@ pub(crate) struct RotateKeyArgs {
 /// A new key.
 #[derive(Args, Debug)]
 pub(crate) struct CreateKeyArgs {
-    /// 1 to 128 characters, for people
+    /// Name for people, 1 to 128 characters
     #[arg(long)]
     pub(crate) name: String,
     /// The tenant's id or slug; the caller's own by default, and required of operators
@@ -124,7 +124,7 @@ pub(crate) struct CreateKeyArgs {
     /// Grant every scope that the caller can grant and the kind can have, except those that manage keys
     #[arg(long)]
     pub(crate) all_scopes: bool,
-    /// Confines it to a resource, as in `merchant=m_1`; may be repeated
+    /// Confine the key to a resource, as in `merchant=m_1`; may be repeated
     #[arg(long = "binding", value_parser = pair, value_name = "NAME=ID")]
     pub(crate) bindings: Vec<(String, String)>,
     /// Time at which the key expires
@@ -133,13 +133,13 @@ pub(crate) struct CreateKeyArgs {
     /// Lifetime of the key
     #[arg(long, value_parser = span, value_name = "SPAN")]
     pub(crate) ttl: Option<Duration>,
-    /// A network that may use it; may be repeated
+    /// A network from which the key may be used; may be repeated
     #[arg(long = "network", value_name = "CIDR", value_delimiter = ',')]
     pub(crate) networks: Vec<String>,
-    /// Replaces its own buckets of a class, as in default="300/min burst 50"; may be repeated
+    /// Replace the key's own buckets of a class, as in default="300/min burst 50"; may be repeated
     #[arg(long = "rate-limit", value_parser = pair, value_name = "CLASS=LIMIT")]
     pub(crate) rate_limits: Vec<(String, String)>,
-    /// Words of your own; may be repeated
+    /// Metadata; may be repeated
     #[arg(long, value_parser = pair, value_name = "NAME=VALUE")]
     pub(crate) metadata: Vec<(String, String)>,
     /// Idempotency key: a repeated call returns the same key, without its value
@@ -159,7 +159,7 @@ pub(crate) enum ClearField {
     Networks,
     /// No limits of its own.
     RateLimits,
-    /// No words of its own.
+    /// No metadata.
     Metadata,
     /// Removes the expiry.
     Expires,
@@ -196,24 +196,40 @@ pub(crate) struct KeyChange {
     /// Time at which the key expires
     #[arg(long, value_parser = time, value_name = "TIME")]
     pub(crate) expires: Option<Timestamp>,
-    /// Switch it off for now
+    /// Disable the key
     #[arg(long, conflicts_with = "enable")]
     pub(crate) disable: bool,
-    /// Switch it on again
+    /// Enable the key again
     #[arg(long)]
     pub(crate) enable: bool,
-    /// Empty something; may be repeated
+    /// Clear a field; may be repeated
     #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',')]
     pub(crate) clear: Vec<ClearField>,
 }
 
-/// Keys from elsewhere.
+impl KeyChange {
+    /// Returns the flag that sets a field and the value of `--clear` that clears it, for a field that is both set and
+    /// cleared.
+    pub(crate) fn contradiction(&self) -> Option<(&'static str, &'static str)> {
+        let fields = [
+            (ClearField::Scopes, !self.scopes.is_empty(), ("--scope", "scopes")),
+            (ClearField::Networks, !self.networks.is_empty(), ("--network", "networks")),
+            (ClearField::RateLimits, !self.rate_limits.is_empty(), ("--rate-limit", "rate-limits")),
+            (ClearField::Metadata, !self.metadata.is_empty(), ("--metadata", "metadata")),
+            (ClearField::Expires, self.expires.is_some(), ("--expires", "expires")),
+        ];
+        let both = fields.into_iter().find(|(field, set, _)| *set && self.clear.contains(field));
+        both.map(|(_, _, names)| names)
+    }
+}
+
+/// Keys to import.
 #[derive(Args, Debug)]
 pub(crate) struct ImportArgs {
     /// The file; "-" reads standard input
     #[arg(value_name = "FILE", required_unless_present = "named")]
     pub(crate) file: Option<PathBuf>,
-    /// Clears the field, by a flag
+    /// The file, given by a flag
     #[arg(short = 'f', long = "file", value_name = "FILE", conflicts_with = "file", hide = true)]
     pub(crate) named: Option<PathBuf>,
     /// Format or system that the file is from; its name and content tell json, jsonl and csv apart by default

@@ -16,9 +16,12 @@ pub(crate) enum ProfileSecretCommand {
         /// File with the secret; "-" reads standard input
         #[arg(long, value_name = "FILE")]
         file: PathBuf,
-        /// Form of the secret in the file
+        /// Encoding of the secret in the file
         #[arg(long, value_enum, default_value = "text", value_name = "FORM")]
         encoding: SecretEncoding,
+        /// Do not ask if a secret of this name is replaced
+        #[arg(long)]
+        yes: bool,
     },
     /// List the secrets that are set, without their values
     List {
@@ -32,10 +35,13 @@ pub(crate) enum ProfileSecretCommand {
         profile: String,
         /// Name of the secret
         name: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
     },
 }
 
-/// Form of a secret in a file.
+/// Encoding of a secret in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SecretEncoding {
     /// The bytes of the text.

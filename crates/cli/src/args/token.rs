@@ -14,7 +14,7 @@ pub(crate) enum JwtCommand {
     ///
     /// Without --email, the key is the one that calls (LATCHKEY_API_KEY, --api-key, --key-file).
     Issue(IssueArgs),
-    /// Spend a refresh token for a new JWT and the refresh token's successor
+    /// Exchange a refresh token for a new JWT and a new refresh token
     Refresh {
         /// A file that holds the refresh token
         #[arg(long, default_value = "-", value_name = "FILE")]
@@ -32,7 +32,7 @@ pub(crate) enum JwtCommand {
         #[arg(long, default_value = "-", value_name = "FILE")]
         token_file: PathBuf,
     },
-    /// Show what a JWT says; asks no server, and checks nothing
+    /// Show the header and the claims of a JWT; calls no server, and verifies nothing
     Inspect {
         /// A file that holds the JWT
         #[arg(long, default_value = "-", value_name = "FILE")]
@@ -68,7 +68,7 @@ pub(crate) struct IssueArgs {
 pub(crate) enum SigningKeyCommand {
     /// Show every signing key, newest first
     List,
-    /// Publish a new key, which signs after a while in place of the one that signs now
+    /// Publish a new key, which replaces the present one for signing after a delay
     Rotate {
         /// The profile
         profile: String,
@@ -76,9 +76,12 @@ pub(crate) enum SigningKeyCommand {
         #[arg(long, value_parser = span, value_name = "SPAN")]
         lead: Option<Duration>,
     },
-    /// Take a key out, with every JWT that it signed; for good
+    /// Withdraw a key permanently, which makes every JWT that it signed invalid
     Withdraw {
         /// The key's identifier (kid)
         id: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
     },
 }

@@ -1,5 +1,5 @@
-//! Causes of a call that no gRPC server of Latchkey answered, and what to do about each. The words of libraries say what
-//! happened on the wire; a second look at the port says what is there.
+//! Diagnosis of a call that no gRPC server of Latchkey answered: its cause, and what to do about it. The error texts of
+//! libraries describe what happened on the connection; a second connection finds out which protocol the port speaks.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tonic::{Code, Status};
 use crate::args::Globals;
 use crate::exit::CliError;
 
-/// Longest time for each step of a look at a port.
+/// Longest time for each step of probing a port.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Protocol that a port speaks.
@@ -26,22 +26,44 @@ enum Protocol {
     Unknown,
 }
 
-/// Returns an error that names the cause, for an error whose words do not: a connection that ended, or a call without a
-/// credential. Any other error is returned as it is.
+/// Returns an error that names the cause, for an error whose text does not: a connection that ended, or a call without
+/// a credential. Any other error is returned unchanged.
 pub(crate) async fn explained(globals: &Globals, error: CliError) -> CliError {
     let CliError::Rpc(status) = &error else { return error };
     if let Some(cause) = transport_cause(status) {
         return CliError::Unreachable(of_lost_connection(globals, &cause).await);
     }
-    let has_credential = !matches!(globals.credential(), Ok(None)) || globals.certificate.is_some();
-    if status.code() == Code::Unauthenticated && !has_credential {
-        return CliError::Unauthenticated(
-            "no credential was given: set LATCHKEY_API_KEY, or name a file that holds the key with --key-file \
-             (LATCHKEY_API_KEY_FILE)"
-                .to_owned(),
-        );
+    if status.code() != Code::Unauthenticated || !matches!(globals.credential(), Ok(None)) {
+        return error;
     }
-    error
+    let text = if globals.certificate.is_some() {
+        refused_certificate(status.message())
+    } else {
+        status.message().starts_with("a credential is needed").then_some(
+            "no credential was given: set LATCHKEY_API_KEY, or name a file that holds the key with --key-file \
+             (LATCHKEY_API_KEY_FILE)",
+        )
+    };
+    text.map_or(error, |text| CliError::Unauthenticated(text.to_owned()))
+}
+
+/// Returns the error text for a call with a client certificate and without a key, by the server's message; `None` if
+/// that message is about another problem.
+fn refused_certificate(message: &str) -> Option<&'static str> {
+    if message.contains("certificate's names are no operator's") {
+        Some(
+            "the client certificate belongs to no operator: add one of its host names or URIs to [operators] in the \
+             server's settings (a tenant that is named there must exist and not be suspended), or give a key \
+             (LATCHKEY_API_KEY, --key-file)",
+        )
+    } else if message.starts_with("a credential is needed") {
+        Some(
+            "the server did not receive the client certificate: set tls_client_ca or management_tls_client_ca in the \
+             server's settings and connect to the server itself, or give a key (LATCHKEY_API_KEY, --key-file)",
+        )
+    } else {
+        None
+    }
 }
 
 /// Returns the innermost cause of a status that the connection itself caused; `None` for one that a server sent, and for
@@ -54,7 +76,7 @@ fn transport_cause(status: &Status) -> Option<String> {
     (!cause.is::<tonic::TimeoutExpired>()).then(|| cause.to_string())
 }
 
-/// Returns the words for a connection that could not be opened.
+/// Returns the message for a connection that could not be opened.
 pub(super) async fn of_failed_connect(server: &str, cause: &str) -> String {
     let look = if cause.contains("InvalidContentType") { look_at(server).await } else { Protocol::Unknown };
     let advice = match look {
@@ -64,7 +86,7 @@ pub(super) async fn of_failed_connect(server: &str, cause: &str) -> String {
     format!("no call can be sent to {server}: {cause}; {advice}")
 }
 
-/// Returns the words for a connection that ended before a call was answered.
+/// Returns the message for a connection that ended before a call was answered.
 async fn of_lost_connection(globals: &Globals, cause: &str) -> String {
     let server = &globals.server;
     let encrypted = server.starts_with("https://");
@@ -90,7 +112,7 @@ fn http_port(server: &str) -> String {
     )
 }
 
-/// Returns what to do about a cause in the words of rustls or the system.
+/// Returns the remedy for a cause, which is an error text of rustls or of the operating system.
 fn advice(server: &str, cause: &str) -> String {
     let has = |words: &[&str]| words.iter().any(|word| cause.contains(word));
     if has(&["UnknownIssuer", "CaUsedAsEndEntity", "BadSignature"]) {
@@ -180,6 +202,15 @@ mod tests {
             let text = advice("https://db:1", cause);
             assert!(text.contains(expected), "{cause}: {text}");
         }
+    }
+
+    #[test]
+    fn a_certificate_without_rights_is_distinguished_from_one_that_the_server_did_not_receive() {
+        const NEEDED: &str = "a credential is needed: authorization: Bearer …, or x-api-key";
+        let unknown = format!("{NEEDED}; the client certificate's names are no operator's");
+        assert!(refused_certificate(&unknown).unwrap().contains("[operators]"));
+        assert!(refused_certificate(NEEDED).unwrap().contains("tls_client_ca"));
+        assert_eq!(refused_certificate("the client certificate has the names of two operators"), None);
     }
 
     #[test]

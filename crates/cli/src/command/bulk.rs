@@ -3,9 +3,9 @@
 use latchkey_proto::v1;
 use latchkey_proto::v1::key_service_client::KeyServiceClient;
 
-use super::confirm::confirm;
+use super::confirm::{confirm, confirm_effect};
 use super::list::key_state;
-use crate::args::{RevokeKeysArgs, SelectionArgs};
+use crate::args::{DisableKeysArgs, RevokeKeysArgs, SelectionArgs};
 use crate::call::AuthenticatedChannel;
 use crate::exit::CliError;
 use crate::output::{Format, pluralize, show};
@@ -28,23 +28,33 @@ pub(super) async fn revoke(format: Format, keys: &mut Keys, args: RevokeKeysArgs
     if all && !dry_run && !yes {
         let count = v1::RevokeKeysRequest { dry_run: true, ..ask.clone() };
         let count = keys.revoke_keys(count).await?.into_inner().revoked;
-        let count = pluralize(usize::try_from(count).unwrap_or(usize::MAX), "key");
-        confirm(false, &format!("The revocation of {count}"))?;
+        confirm(false, &format!("The revocation of {}", number_of_keys(count)))?;
     }
     show(format, keys.revoke_keys(ask).await?.get_ref())
 }
 
-pub(super) async fn disable(
-    format: Format,
-    keys: &mut Keys,
-    selection: SelectionArgs,
-) -> Result<(), CliError> {
+pub(super) async fn disable(format: Format, keys: &mut Keys, args: DisableKeysArgs) -> Result<(), CliError> {
+    let DisableKeysArgs { selection, yes } = args;
+    let (all, dry_run) = (selection.all, selection.dry_run);
     let ask = v1::DisableKeysRequest {
-        dry_run: selection.dry_run,
+        dry_run,
         filter: selection.all.then(|| filter(&selection)),
         ids: selection.ids,
     };
+    if all && !dry_run && !yes {
+        let count = v1::DisableKeysRequest { dry_run: true, ..ask.clone() };
+        let count = number_of_keys(keys.disable_keys(count).await?.into_inner().disabled);
+        confirm_effect(
+            false,
+            &format!("{count} will be disabled until each is enabled by `latchkey key update ID --enable`"),
+        )?;
+    }
     show(format, keys.disable_keys(ask).await?.get_ref())
+}
+
+/// Returns a number of keys with its noun.
+fn number_of_keys(count: u64) -> String {
+    pluralize(usize::try_from(count).unwrap_or(usize::MAX), "key")
 }
 
 fn filter(args: &SelectionArgs) -> v1::KeysFilter {

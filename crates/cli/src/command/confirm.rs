@@ -1,23 +1,30 @@
-//! Questions before what cannot be undone.
+//! Confirmation of commands that end access or cannot be undone.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use crate::exit::CliError;
 use crate::output::sanitize;
 
-/// Asks on the terminal whether to go on, unless `--yes` was given. Without a terminal to ask on, it is an error.
-pub(super) fn confirm(yes: bool, question: &str) -> Result<(), CliError> {
+/// Asks on the terminal whether to do what cannot be undone, unless `--yes` was given. Without a terminal to ask on, it
+/// is an error.
+pub(super) fn confirm(yes: bool, action: &str) -> Result<(), CliError> {
+    confirm_effect(yes, &format!("{action} can't be undone"))
+}
+
+/// Asks on the terminal whether to go on, after a sentence that states the effect, unless `--yes` was given. Without a
+/// terminal to ask on, it is an error.
+pub(super) fn confirm_effect(yes: bool, effect: &str) -> Result<(), CliError> {
     if yes {
         return Ok(());
     }
-    let question = sanitize(question);
+    let effect = sanitize(effect);
     if !io::stdin().is_terminal() {
         return Err(CliError::Usage(format!(
-            "{question} can't be undone, and there is no terminal to ask on: add --yes to do it"
+            "{effect}, and there is no terminal to ask on: add --yes to do it"
         )));
     }
     let mut error = io::stderr().lock();
-    write!(error, "{question} can't be undone. Do it? [y/N] ")?;
+    write!(error, "{effect}. Do it? [y/N] ")?;
     error.flush()?;
     drop(error);
     let mut answer = String::new();

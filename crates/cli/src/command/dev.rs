@@ -1,4 +1,5 @@
-//! `latchkey dev`: everything at once, on a database in a folder that is gone afterwards, and lines to paste.
+//! `latchkey dev`: runs a server with demo data on a temporary database, optionally with Envoy, and prints commands to
+//! paste.
 
 mod demo;
 mod echo;
@@ -19,7 +20,8 @@ use crate::exit::CliError;
 use crate::output::{note, print};
 use envoy::Envoy;
 
-/// Variables of the environment that count: `dev` should not serve a database that a shell's profile names.
+/// Environment variables of settings that are read. Those of other settings are ignored, so that `dev` does not use a
+/// real database.
 const VARIABLES: [&str; 2] = ["RUST_LOG", "LATCHKEY_LOG_FORMAT"];
 
 pub(super) async fn run(args: DevArgs) -> Result<(), CliError> {
@@ -33,7 +35,7 @@ pub(super) async fn run(args: DevArgs) -> Result<(), CliError> {
     let mut stage = server.stage();
     let mut serving = start(server, stopped);
     let shown = async {
-        // It may as well fail before it is ready; then `serving` tells why.
+        // The server can fail before it is ready; `serving` then returns the error.
         drop(stage.wait_for(|stage| *stage == Stage::Ready).await);
         let demo = demo::make(grpc, &root).await?;
         print(&instructions::grpc_commands(grpc, &root, &demo))?;
@@ -41,7 +43,7 @@ pub(super) async fn run(args: DevArgs) -> Result<(), CliError> {
         if let Some(envoy) = &envoy {
             print(&instructions::curl_commands(envoy.address, &demo))?;
         }
-        note("\nPress Ctrl-C to end; nothing is left behind.");
+        note("\nPress Ctrl-C to end; the database is then deleted.");
         Ok::<_, CliError>(envoy)
     };
     let result = tokio::select! {

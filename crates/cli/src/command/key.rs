@@ -15,12 +15,15 @@ use crate::output::{Format, print, replaces, sanitize, show, show_once, still_in
 
 pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), CliError> {
     let format = globals.output;
-    // What the command line brings is read before anyone is called.
+    // Arguments are read before the server is called.
     let command = match command {
         KeyCommand::Import(args) => return key_import::run(globals, args).await,
         KeyCommand::List(args) => return list::keys(globals, *args).await,
         other => other,
     };
+    if let KeyCommand::Update(args) = &command {
+        refuse_contradiction(args)?;
+    }
     let mut keys = Server::of(globals).await?.keys();
     match command {
         KeyCommand::Create(args) => {
@@ -53,7 +56,7 @@ pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Cl
             })
         }
         KeyCommand::Revoke(args) => bulk::revoke(format, &mut keys, args).await,
-        KeyCommand::Disable(selection) => bulk::disable(format, &mut keys, selection).await,
+        KeyCommand::Disable(args) => bulk::disable(format, &mut keys, args).await,
         KeyCommand::Delete { id, force, yes } => {
             confirm(yes, &format!("The deletion of the key {id}"))?;
             show(format, keys.delete_key(v1::DeleteKeyRequest { id, force }).await?.get_ref())
@@ -68,12 +71,12 @@ pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Cl
     }
 }
 
-/// Id of a new key.
+/// Returns the id of a new key.
 pub(super) fn id_of(key: Option<&v1::Key>) -> String {
     key.map(|key| sanitize(&key.id)).unwrap_or_default()
 }
 
-/// Describes whether the old key of a rotation is still in use, seen from either of the two keys. The other one may have
+/// Prints whether the old key of a rotation is still in use; `key` is either of the two keys. The other one may have
 /// been deleted.
 async fn relatives(keys: &mut KeyServiceClient<AuthenticatedChannel>, key: &v1::Key) -> Result<(), CliError> {
     if let Some(next) = existing(keys, &key.rotated_to).await? {
@@ -85,7 +88,7 @@ async fn relatives(keys: &mut KeyServiceClient<AuthenticatedChannel>, key: &v1::
     Ok(())
 }
 
-/// The key with this id; none if the id is empty or the key was deleted.
+/// Returns the key with this id; `None` if the id is empty or the key was deleted.
 pub(super) async fn existing(
     keys: &mut KeyServiceClient<AuthenticatedChannel>,
     id: &str,
@@ -122,6 +125,16 @@ fn rotation(args: RotateKeyArgs) -> v1::RotateKeyRequest {
     let RotateKeyArgs { id, overlap, expires, ttl, secret_only: _ } = args;
     let expiry = expires.map(Expiry::ExpireTime).or(ttl.map(Expiry::Ttl));
     v1::RotateKeyRequest { id, overlap: Some(overlap), expiry }
+}
+
+/// Refuses a change that sets a field and clears it, since one of the two would be ignored.
+fn refuse_contradiction(args: &UpdateKeyArgs) -> Result<(), CliError> {
+    match args.change.contradiction() {
+        Some((flag, field)) => Err(CliError::Usage(format!(
+            "{flag} and --clear {field} contradict each other: give one of them"
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn update(args: UpdateKeyArgs) -> v1::UpdateKeyRequest {

@@ -1,8 +1,8 @@
 //! `latchkey rewrap`.
 
-use latchkey_config::{RewrapSettings, Settings};
+use latchkey_config::RewrapSettings;
 use latchkey_server::rewrap::{RewrapCounts, RewrapError, rewrap, table_names};
-use latchkey_server::start_log;
+use latchkey_server::{load_rewrap_settings, start_log};
 use serde_json::{Value, json};
 
 use crate::args::RewrapArgs;
@@ -10,7 +10,7 @@ use crate::exit::CliError;
 use crate::output::{Format, pluralize, print, rows, show_value};
 
 pub(super) async fn run(args: RewrapArgs, format: Format) -> Result<(), CliError> {
-    let loaded = Settings::load_for_rewrap(&args.settings.sources());
+    let loaded = load_rewrap_settings(&args.settings.sources());
     let RewrapSettings { database, master_key, previous_master_keys, log } =
         loaded.map_err(|error| CliError::Usage(error.to_string()))?;
     let _flush = start_log(&log);
@@ -30,27 +30,27 @@ pub(super) async fn run(args: RewrapArgs, format: Format) -> Result<(), CliError
     let (again, shut) = (count(|count| count.stale), count(|count| count.unreadable));
     if again > 0 {
         return Err(CliError::Local(format!(
-            "{} came to lie under a previous master key meanwhile: a server still has it as master_key. Start it with \
-             the new one, and run this again",
+            "a server encrypted {} with a previous master key in the meantime, which it has as master_key: start it \
+             with the new one, and run this command again",
             pluralize(again, "value")
         )));
     }
     if shut > 0 {
         return Err(CliError::Local(format!(
-            "no key that was given opens {}: give the one that is missing in previous_master_keys, or, where it is \
-             lost or rows are corrupt, stop the servers and delete such values with --discard-unreadable",
+            "none of the given keys decrypts {}: add the missing one to previous_master_keys, or, if it is lost or \
+             rows are corrupt, stop the servers and delete such values with --discard-unreadable",
             pluralize(shut, "value")
         )));
     }
     match format {
         Format::Json => Ok(()),
         Format::Text => print(
-            "everything lies under the master key: previous_master_keys can be taken out of the settings",
+            "all values are encrypted with the master key: previous_master_keys can be removed from the settings",
         ),
     }
 }
 
-/// Returns the counts for programs.
+/// Returns the counts as JSON.
 fn json<'a>(tables: impl Iterator<Item = (&'static str, &'a RewrapCounts)>) -> Value {
     let one = |(name, count): (&str, &RewrapCounts)| {
         json!({

@@ -5,10 +5,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use latchkey_proto::v1::{self, issue_jwt_request::Grant};
 use serde_json::{Value, json};
 
+use super::confirm::confirm;
 use crate::args::{Globals, IssueArgs, JwtCommand, SigningKeyCommand};
 use crate::call::{Server, read_password, read_secret};
 use crate::exit::CliError;
 use crate::output::{Format, sanitize, show, show_once, show_value};
+
+/// Prefix of the operators' keys.
+const OPERATOR_PREFIX: &str = "lk_op_";
 
 pub(super) async fn jwt(globals: &Globals, command: JwtCommand) -> Result<(), CliError> {
     let format = globals.output;
@@ -40,16 +44,19 @@ fn issue(globals: &Globals, args: IssueArgs) -> Result<v1::IssueJwtRequest, CliE
         Some(email) => {
             Grant::Password(v1::PasswordGrant { email, password: read_password(&args.password_file)? })
         }
-        None => Grant::ApiKey(
-            globals
-                .credential()?
-                .ok_or_else(|| {
-                    CliError::Usage(
-                        "a key is needed (LATCHKEY_API_KEY, --api-key, --key-file), or --email".to_owned(),
-                    )
-                })?
-                .0,
-        ),
+        None => match globals.credential()? {
+            Some(key) if key.0.starts_with(OPERATOR_PREFIX) => {
+                return Err(CliError::Usage(format!(
+                    "a key that begins with {OPERATOR_PREFIX} is an operator's, to which no tokens are issued: give a \
+                     tenant's key (--api-key, --key-file, LATCHKEY_API_KEY), or --email"
+                )));
+            }
+            Some(key) => Grant::ApiKey(key.0),
+            None => {
+                let text = "a key is needed (LATCHKEY_API_KEY, --api-key, --key-file), or --email";
+                return Err(CliError::Usage(text.to_owned()));
+            }
+        },
     };
     let tenant = args.tenant.unwrap_or_default();
     Ok(v1::IssueJwtRequest {
@@ -61,9 +68,9 @@ fn issue(globals: &Globals, args: IssueArgs) -> Result<v1::IssueJwtRequest, CliE
     })
 }
 
-/// Shows header and claims, as they are written.
+/// Prints the header and the claims of a JWT, which is not verified.
 fn inspect(format: Format, token: &str) -> Result<(), CliError> {
-    let no_token = || CliError::Local("this is no JWT: three parts of base64url belong there".to_owned());
+    let no_token = || CliError::Local("this is not a JWT, which has three parts in base64url".to_owned());
     let parts: Vec<&str> = token.split('.').collect();
     let [head, body, _signature] = parts[..] else { return Err(no_token()) };
     let read = |part: &str| {
@@ -76,13 +83,19 @@ fn inspect(format: Format, token: &str) -> Result<(), CliError> {
 }
 
 pub(super) async fn signing_key(globals: &Globals, command: SigningKeyCommand) -> Result<(), CliError> {
+    if let SigningKeyCommand::Withdraw { id, yes } = &command {
+        confirm(
+            *yes,
+            &format!("The withdrawal of the signing key {id}, which ends every JWT that it signed,"),
+        )?;
+    }
     let mut keys = Server::of(globals).await?.signing_keys();
     let answer = match command {
         SigningKeyCommand::List => keys.list_signing_keys(v1::ListSigningKeysRequest {}).await?,
         SigningKeyCommand::Rotate { profile, lead } => {
             keys.rotate_signing_key(v1::RotateSigningKeyRequest { profile, lead }).await?
         }
-        SigningKeyCommand::Withdraw { id } => {
+        SigningKeyCommand::Withdraw { id, yes: _ } => {
             keys.withdraw_signing_key(v1::WithdrawSigningKeyRequest { id }).await?
         }
     };

@@ -10,13 +10,13 @@ use super::age::last_use;
 use super::table::{fields, rows};
 use super::usage::used_since;
 
-/// A message that people can read.
+/// Message that has a text output.
 pub(crate) trait TextOutput {
-    /// As text, made safe for a terminal.
+    /// Returns the text for people, safe for a terminal.
     fn text(&self) -> String;
 }
 
-/// Characters that move a cursor, ring, hide, or turn text around.
+/// Returns whether a character could move the cursor, ring the bell, or hide or reverse text.
 pub(crate) fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
@@ -34,29 +34,29 @@ pub(crate) fn sanitize(text: &str) -> String {
     })
 }
 
-/// A time as RFC 3339; nothing where there is none.
+/// Returns a time in RFC 3339; empty if there is none.
 pub(crate) fn timestamp(time: Option<&Timestamp>) -> String {
     time.map(ToString::to_string).unwrap_or_default()
 }
 
-/// `a=1, b=2`, in order.
+/// Returns pairs as `a=1, b=2`, in order.
 pub(crate) fn pairs(map: &HashMap<String, String>) -> String {
     let mut pairs: Vec<String> = map.iter().map(|(name, value)| format!("{name}={value}")).collect();
     pairs.sort_unstable();
     pairs.join(", ")
 }
 
-/// Words, separated by commas.
+/// Returns words separated by commas.
 pub(crate) fn words(words: &[String]) -> String {
     words.join(", ")
 }
 
-/// `1 key`, `2 keys`.
+/// Returns a count with its noun: `1 key`, `2 keys`.
 pub(crate) fn pluralize(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// State of a key in one word.
+/// Returns the state of a key in one word.
 pub(super) fn state(key: &v1::Key) -> String {
     key.state().as_str_name().trim_start_matches("KEY_STATE_").to_lowercase()
 }
@@ -96,7 +96,7 @@ pub(crate) fn successor(key: &v1::Key) -> Option<&str> {
     (passes && !key.rotated_to.is_empty()).then_some(key.rotated_to.as_str())
 }
 
-/// The state; of a replaced key, whether it may be revoked without anybody noticing.
+/// Returns the state of a key; for a replaced one, also whether it is still in use.
 fn state_label(key: &v1::Key, among: &[&v1::Key]) -> String {
     let state = state(key);
     let Some(next) = successor(key) else { return state };
@@ -107,7 +107,8 @@ fn state_label(key: &v1::Key, among: &[&v1::Key]) -> String {
     }
 }
 
-/// A page of keys, and successors of some that are not on it. Keys of several tenants have a column for these.
+/// Returns a table of keys. `others` are successors that are not in it; keys of several tenants have a column for the
+/// tenant.
 pub(crate) fn key_table(keys: &[v1::Key], others: &[v1::Key], of_tenants: bool) -> String {
     let among: Vec<&v1::Key> = keys.iter().chain(others).collect();
     let row = |key: &v1::Key| {
@@ -180,9 +181,9 @@ impl TextOutput for v1::RotateKeyResponse {
 fn shown_once(key: Option<&v1::Key>, secret: &str) -> String {
     let mut text = key.map(TextOutput::text).unwrap_or_default();
     if secret.is_empty() {
-        text.push_str("\n\nThis key was made before; its value is not shown again.");
+        text.push_str("\n\nThis key was created before; its value is not shown again.");
     } else {
-        let _infallible = write!(text, "\n\nThe key's value, shown this once:\n{}", sanitize(secret));
+        let _infallible = write!(text, "\n\nThe key's value, shown only once:\n{}", sanitize(secret));
     }
     text
 }

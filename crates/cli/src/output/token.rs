@@ -51,7 +51,7 @@ fn tokens(
     ]
 }
 
-/// Tokens in lines of their own: a table would cut them.
+/// Returns tokens in lines of their own: a table would cut them.
 fn lines(fields: impl IntoIterator<Item = (&'static str, String)>) -> String {
     let line = |(name, value): (&str, String)| format!("{name}: {}", super::text::sanitize(&value));
     fields.into_iter().filter(|(_, value)| !value.is_empty()).map(line).collect::<Vec<_>>().join("\n")
@@ -77,7 +77,7 @@ impl TextOutput for v1::RefreshJwtResponse {
 impl TextOutput for v1::RevokeJwtResponse {
     fn text(&self) -> String {
         match self.revision {
-            0 => "There was nothing to end.".to_owned(),
+            0 => "No token family had to be ended.".to_owned(),
             revision => format!("No replica admits its tokens any more (revision {revision})."),
         }
     }

@@ -44,7 +44,7 @@ pub(super) fn used_since(key: &v1::Key, successor: &v1::Key) -> bool {
     key.last_use_time.as_ref().map(since) > successor.create_time.as_ref().map(since)
 }
 
-/// Last use of a rotated key since its successor was created.
+/// Returns the last use of a rotated key since its successor was created.
 pub(crate) fn still_in_use(key: &v1::Key, successor: &v1::Key) -> String {
     let next = match successor.last_use_time.as_ref() {
         Some(used) => format!("successor {}, last used {}", successor.id, ago(used)),
@@ -56,12 +56,12 @@ pub(crate) fn still_in_use(key: &v1::Key, successor: &v1::Key) -> String {
     }
 }
 
-/// Of a successor: whether the key that it replaces may be revoked without anybody noticing.
+/// Returns whether the key that a successor replaces is still in use.
 pub(crate) fn replaces(key: &v1::Key, old: &v1::Key) -> String {
     let how = match old.last_use_time.as_ref().filter(|_| used_since(old, key)) {
-        _ if successor(old).is_none() => "it passes no more".to_owned(),
+        _ if successor(old).is_none() => "no longer accepted".to_owned(),
         Some(used) => format!("still in use: last used {}", ago(used)),
-        None => "not used since this one was made".to_owned(),
+        None => "not used since this one was created".to_owned(),
     };
     sanitize(&format!("replaces {}: {how}", old.id))
 }
@@ -107,8 +107,8 @@ mod tests {
         );
         assert!(replaces(&next, &old(v1::KeyState::Active, 101)).starts_with("replaces key_1: still in use"));
         assert!(
-            replaces(&next, &old(v1::KeyState::Active, 99)).ends_with("not used since this one was made")
+            replaces(&next, &old(v1::KeyState::Active, 99)).ends_with("not used since this one was created")
         );
-        assert!(replaces(&next, &old(v1::KeyState::Revoked, 101)).ends_with("it passes no more"));
+        assert!(replaces(&next, &old(v1::KeyState::Revoked, 101)).ends_with("no longer accepted"));
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{Served, latchkey, run, text};
 
-const DOCUMENT: &str = r#"name = "shop"
+pub(crate) const DOCUMENT: &str = r#"name = "shop"
 [credential]
 sources = ["header:x-api-key"]
 [[kinds]]
@@ -41,7 +41,7 @@ as = { scopes = ["read"] }
 expect = { status = 200 }
 "#;
 
-/// Commands without JSON, each with the word by which its refusal explains itself.
+/// Commands without JSON, each with a word of its error text.
 const NO_JSON: [(&str, &str); 5] = [
     ("serve", "log_format"),
     ("dev", "paste"),
@@ -106,7 +106,7 @@ fn profiles_and_tenants(session: &mut Session) {
     assert!(tested["failed"] == 0 && tested["examples"][0]["name"] == "passes", "{tested}");
     session.json("profile secret set shop old --file old.txt");
     assert_eq!(session.json("profile secret list")["secrets"][0]["name"], "old");
-    session.json("profile secret delete shop old");
+    session.json("profile secret delete shop old --yes");
     session.file("gone.toml", &DOCUMENT.replace("shop", "gone"));
     session.json("apply -f gone.toml");
     session.json("profile delete gone --yes");
@@ -162,7 +162,7 @@ fn users_and_tokens(session: &mut Session) {
     session.json(&format!("user delete {user} --yes"));
     session.json("signing-key list");
     let keys = session.json("signing-key rotate shop --lead 1h");
-    session.json(&format!("signing-key withdraw {}", id(&keys["keys"][0])));
+    session.json(&format!("signing-key withdraw {} --yes", id(&keys["keys"][0])));
 }
 
 fn log_and_server(session: &mut Session) {

@@ -1,4 +1,4 @@
-//! The built program from outside: its help, its complaints and its exit codes.
+//! Tests of the built program: its help, its errors and its exit codes.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on says so by ending")]
 
@@ -7,6 +7,7 @@ mod help;
 mod json;
 mod operators;
 mod profile_changes;
+mod questions;
 mod variables;
 mod words;
 
@@ -142,7 +143,7 @@ impl Served {
 
 impl Drop for Served {
     fn drop(&mut self) {
-        // It has ended already where the test got to its end.
+        // The server has already ended if the test has completed.
         drop(self.child.kill());
         drop(self.child.wait());
     }
@@ -263,7 +264,7 @@ fn a_user_signs_in_and_is_changed_and_ended() {
     let rotated = json(&["signing-key", "rotate", "auxvault", "--lead", "1h"]);
     let published =
         rotated["keys"].as_array().unwrap().iter().find(|key| key["state"] == "published").unwrap();
-    done(&["signing-key", "withdraw", published["id"].as_str().unwrap()]);
+    done(&["signing-key", "withdraw", published["id"].as_str().unwrap(), "--yes"]);
     assert!(done(&["signing-key", "list"]).contains("withdrawn"));
     served.end();
 }

@@ -1,6 +1,7 @@
 //! Variables of the environment and addresses that are refused before anything is read or called.
 
 use std::ffi::OsStr;
+use std::net::TcpListener;
 use std::os::unix::ffi::OsStrExt as _;
 
 use crate::{latchkey, run, text};
@@ -28,6 +29,43 @@ fn a_misspelt_variable_is_refused_by_commands_that_call_a_server_too() {
     }
     let output = latchkey(folder.path()).args(["serve"]).env("LATCHKEY_HTTP_PORT", "9999").output().unwrap();
     assert!(text(&output.stderr).contains("the nearest is LATCHKEY_HTTP_ADDR"), "{output:?}");
+}
+
+#[test]
+fn an_empty_variable_of_the_command_line_counts_as_unset() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("latchkey")).unwrap();
+    std::fs::write(folder.path().join("latchkey/config.toml"), "server = 'http://127.0.0.1:1'\n").unwrap();
+    let names = ["SERVER", "API_KEY", "API_KEY_FILE", "CA_FILE", "CERT_FILE", "CERT_KEY_FILE", "ENVOY"];
+    let call = |words: &[&str]| {
+        let mut command = latchkey(folder.path());
+        command.env("XDG_CONFIG_HOME", folder.path()).args(words);
+        for name in names {
+            command.env(format!("LATCHKEY_{name}"), "");
+        }
+        let output = command.output().unwrap();
+        (output.status.code(), text(&output.stderr))
+    };
+    let (code, error) = call(&["tenant", "list"]);
+    assert!(code == Some(6) && error.contains("http://127.0.0.1:1"), "the file names the server: {error}");
+    // The port is taken, so that the server ends at once.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (code, error) = call(&["dev", "--grpc-addr", &address, "--http-addr", "127.0.0.1:0"]);
+    assert!(code == Some(1) && error.contains(&address), "{error}");
+}
+
+#[test]
+fn a_misspelt_variable_is_refused_by_dev_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let mut command = latchkey(folder.path());
+    command.args(["dev", "--grpc-addr", &address]).env("LATCHKEY_LOG_FROMAT", "json");
+    let output = command.output().unwrap();
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("the nearest is LATCHKEY_LOG_FORMAT"), "{error}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Words and exit codes of the command line for what people get wrong.
+//! Error texts and exit codes for common mistakes on the command line.
 
 use crate::{Served, run, text};
 
@@ -53,13 +53,18 @@ fn a_wrong_name_is_told_once_with_the_choices_and_the_nearest() {
     );
     fails(&["tenant", "create", "ACME", "--profile", "demo"], "slug: \"ACME\" must have 3 to 63");
     assert_eq!(served.call(&["tenant", "create", "acme", "--profile", "demo"]).0, 0);
-    fails(&["tenant", "update", "acme", "--plan", "gold"], "plan: \"gold\"");
+    fails(
+        &["tenant", "update", "acme", "--plan", "gold"],
+        "plan (--plan): \"gold\" cannot be named here, because there are none: leave it empty",
+    );
     let create = ["key", "create", "--tenant", "acme", "--name", "k"];
     let with = |more: &[&'static str]| [create.as_slice(), more].concat();
     fails(&with(&["--scope", "things.raed"]), "did you mean things.read?");
     fails(&with(&["--environment", "prod"]), "environment: \"prod\" is not one of live");
     fails(&with(&["--kind", "sekret"]), "kind: \"sekret\" is not one of");
     fails(&with(&["--rate-limit", "defualt=1/min"]), "did you mean default?");
+    fails(&with(&["--expires", "2020-01-01T00:00:00Z"]), "expire_time (--expires): ");
+    fails(&["jwt", "issue"], "an operator's, to which no tokens are issued: give a tenant's key");
     fails(&["key", "create", "--name", "k"], "tenant: is required of an operator");
     served.end();
 }
