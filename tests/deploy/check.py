@@ -1,6 +1,6 @@
-"""Holds YAML documents against the JSON Schemas beside this file, each by its kind; the first argument is their folder.
+"""Validates YAML documents by the JSON Schemas beside this file, each by its kind; the first argument is their folder.
 
-A document without a kind is a mesh configuration of Istio. Prints what is wrong, a line each; exits with 1 if anything is.
+A document without a kind is a mesh configuration of Istio. Prints one line for each error; exits with 1 if there are any.
 """
 import json
 import pathlib

@@ -1,5 +1,5 @@
-/* Stands between a program and the system's clocks, by LD_PRELOAD: the wall clock can be set ahead or back, and
-   the steady clock be stopped, while the program runs. A test writes both into the file that CLOCKS_FILE names. */
+/* Intercepts, by LD_PRELOAD, the calls of a program that read a clock: the wall clock can be set ahead or back, and
+   the monotonic clock be stopped, while the program runs. A test writes both into the file that CLOCKS_FILE names. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 
 struct hands {
     volatile long long ahead;   /* seconds that the wall clock is ahead */
-    volatile long long stopped; /* 1: the steady clock stands still */
+    volatile long long stopped; /* 1: the monotonic clock is stopped */
 };
 
 static int (*asked)(clockid_t, struct timespec *);

@@ -1,6 +1,6 @@
-// Forges tokens as someone would who has a good token, the published keys, and no signing key.
+// Forges tokens as an attacker would who has a valid token, the published keys, and no signing key.
 //
-// Reads {"token", "jwks"} as JSON, and answers names of attacks with their tokens.
+// Reads {"token", "jwks"} as JSON, and returns names of attacks with their tokens.
 import { createHmac, createPublicKey, generateKeyPairSync, sign } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 

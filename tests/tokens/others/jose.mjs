@@ -1,7 +1,7 @@
 // Verifies tokens as a service in JavaScript would: jose, and the key set over HTTP.
 //
-// Reads {"jwks", "issuer", "audience", "algorithms", "tokens"} as JSON, and answers for each token what its subject
-// is, or the code of the error.
+// Reads {"jwks", "issuer", "audience", "algorithms", "tokens"} as JSON, and returns for each token its subject,
+// or the code of the error.
 import { readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 

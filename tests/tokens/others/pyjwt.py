@@ -1,7 +1,7 @@
 """Verifies tokens as a service in Python would: PyJWT, and the key set over HTTP.
 
-Reads {"jwks", "issuer", "audience", "algorithms", "tokens"} as JSON, and answers for each token what its subject
-is, or the name of the error."""
+Reads {"jwks", "issuer", "audience", "algorithms", "tokens"} as JSON, and returns for each token its subject,
+or the name of the error."""
 import json
 import sys
 

@@ -31,7 +31,7 @@ fn describe(folder: &Path, free: u64, size: u64) -> Option<HostFinding> {
         free >> 10,
         size >> 10
     );
-    let found = finding(Area::Database, severity, what, "make room; nothing has to be restarted");
+    let found = finding(Area::Database, severity, what, "free some space; no restart is needed");
     Some(HostFinding::new(HostCheck::Disk, key, found))
 }
 

@@ -40,9 +40,9 @@ async fn get_from(paths: ServedPaths, stage: Stage, path: &str) -> String {
 
 #[tokio::test]
 async fn readiness_says_what_it_waits_for() {
-    let waiting = get(Stage::Starting("the database does not response".into()), "/readyz").await;
+    let waiting = get(Stage::Starting("the database does not respond".into()), "/readyz").await;
     assert!(
-        waiting.starts_with("HTTP/1.1 503") && waiting.contains("the database does not response"),
+        waiting.starts_with("HTTP/1.1 503") && waiting.contains("the database does not respond"),
         "{waiting}"
     );
     assert!(get(Stage::Ready, "/readyz").await.starts_with("HTTP/1.1 200"));
