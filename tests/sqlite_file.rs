@@ -167,10 +167,16 @@ async fn an_empty_file_beside_its_master_key_is_refused() {
     assert!(latchkey.wait().success());
     let (path, kept) = (file(&latchkey), latchkey.folder().path().join("kept.db"));
     std::fs::rename(&path, &kept).expect("a file can be renamed");
-    for (what, content) in [("absent", None), ("empty", Some(b""))] {
+    for what in ["absent", "empty", "without a table"] {
         let _ = std::fs::remove_file(&path);
-        if let Some(content) = content {
-            std::fs::write(&path, content).expect("a file can be written");
+        if what == "empty" {
+            std::fs::write(&path, b"").expect("a file can be written");
+        } else if what == "without a table" {
+            let script = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('VACUUM')";
+            let made = std::process::Command::new("python3").args(["-c", script]).arg(&path).status();
+            assert!(
+                made.expect("python3 starts").success() && path.metadata().is_ok_and(|file| file.len() > 0)
+            );
         }
         let before = latchkey.log().len();
         assert!(!latchkey.relaunch().success(), "{what}");

@@ -1,6 +1,7 @@
 //! URL of the database, which may hold a password. `Display` and `Debug` mask the password; only the store gets the whole
 //! URL. Also the check that an embedded database is still there.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
@@ -116,15 +117,27 @@ impl DatabaseSettings {
         }
     }
 
-    /// Returns whether an embedded database's file does not exist, or has no content. False if that can't be found out:
-    /// the caller that opens the file reports the cause.
+    /// Returns whether an embedded database's file does not exist, or has no content or no table. False if that can't be
+    /// found out: the caller that opens the file reports the cause.
     #[must_use]
     pub fn is_absent_or_empty(&self) -> bool {
         self.url.embedded().is_some_and(|path| match fs::metadata(path) {
-            Ok(metadata) => metadata.len() == 0,
+            Ok(metadata) => metadata.len() == 0 || has_no_table(path).unwrap_or(false),
             Err(error) => error.kind() == io::ErrorKind::NotFound,
         })
     }
+}
+
+/// Returns whether a SQLite database has no table: its first page, which lists the tables, is a leaf without cells, and no
+/// write-ahead log has a newer one (SQLite, Database File Format, sections 1.3 and 1.6).
+fn has_no_table(path: &Path) -> io::Result<bool> {
+    let mut page = [0; 105];
+    fs::File::open(path)?.read_exact(&mut page)?;
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let has_log = fs::metadata(log).is_ok_and(|log| log.len() > 0);
+    let [kind, _, _, cells @ ..] = &page[100..] else { return Ok(false) };
+    Ok(page.starts_with(b"SQLite format 3\0") && *kind == 13 && *cells == [0, 0] && !has_log)
 }
 
 /// Replaces the password by stars, in the authority and in the query.
@@ -188,6 +201,18 @@ mod tests {
         assert!(!settings.is_absent_or_empty() && settings.check_present().is_ok());
         fs::write(&path, b"").unwrap();
         let empty = settings.check_present().unwrap_err();
+        let mut page = [0; 4096];
+        page[..16].copy_from_slice(b"SQLite format 3\0");
+        page[100] = 13;
+        fs::write(&path, page).unwrap();
+        assert_eq!(settings.check_present().unwrap_err(), empty, "no table");
+        let log = folder.path().join("latchkey.db-wal");
+        fs::write(&log, b"frames").unwrap();
+        assert!(settings.check_present().is_ok(), "the log may have tables");
+        fs::remove_file(&log).unwrap();
+        page[104] = 1;
+        fs::write(&path, page).unwrap();
+        assert!(settings.check_present().is_ok(), "a table");
         fs::remove_file(&path).unwrap();
         assert_eq!(settings.check_present().unwrap_err(), empty);
         let text = empty.to_string();
