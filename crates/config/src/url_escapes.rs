@@ -1,5 +1,7 @@
 //! Characters in a PostgreSQL URL that end its parts early, named so that they can be written percent-encoded.
 
+use percent_encoding::percent_decode_str;
+
 /// Returns the error of a PostgreSQL URL whose user or password holds a character that ends them. The error names the
 /// character and not the password.
 pub(super) fn unescaped(url: &str) -> Option<String> {
@@ -23,7 +25,7 @@ pub(super) fn unescaped(url: &str) -> Option<String> {
     if ends > 1 || (ends == 1 && in_path) {
         return escape('@', "%40");
     }
-    if authority.rsplit_once('@').is_some_and(|(user, _)| !is_text_when_decoded(user)) {
+    if authority.rsplit_once('@').is_some_and(|(user, _)| percent_decode_str(user).decode_utf8().is_err()) {
         let text = "`%` with two hexadecimal digits is a byte, and the user or the password is no UTF-8 with it: write a `%` \
                     itself as %25";
         return Some(text.to_owned());
@@ -34,24 +36,6 @@ pub(super) fn unescaped(url: &str) -> Option<String> {
         Some('?') if ends_early => escape('?', "%3F"),
         _ => None,
     }
-}
-
-/// Returns whether a text is UTF-8 once each `%` with two hexadecimal digits is a byte (RFC 3986, section 2.1). Another `%` stands
-/// for itself.
-fn is_text_when_decoded(text: &str) -> bool {
-    let mut parts = text.split('%');
-    let mut bytes: Vec<u8> = parts.next().unwrap_or_default().into();
-    for part in parts {
-        let digits = part.get(..2).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
-        if let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            bytes.push(byte);
-            bytes.extend_from_slice(&part.as_bytes()[2..]);
-        } else {
-            bytes.push(b'%');
-            bytes.extend_from_slice(part.as_bytes());
-        }
-    }
-    String::from_utf8(bytes).is_ok()
 }
 
 /// Returns whether an authority without a user is a list of hosts, each with a port or without one.
