@@ -47,13 +47,6 @@ impl SystemError {
     pub fn database_refused(problem: &'static str) -> Self {
         Self::Unavailable { dependency: "the database", problem, retry_after: Duration::from_secs(1) }
     }
-
-    /// Returns the error of a database that answers and can't be used. The call may or may not have had its effect. The
-    /// problem is the rest of a sentence about the database.
-    #[must_use]
-    pub fn database_unusable(problem: &'static str) -> Self {
-        Self::database_refused(problem)
-    }
 }
 
 /// Violation of one field of a request.

@@ -68,7 +68,7 @@ impl From<StoreError> for SystemError {
             StoreError::Database(error) => classify_error(&error),
             StoreError::Corrupt(what) => Self::Internal(what),
             StoreError::Refused(refusal) => Self::Internal(format!("a read was refused: {refusal}")),
-            StoreError::Stale => Self::database_unusable(BEHIND),
+            StoreError::Stale => Self::database_refused(BEHIND),
         }
     }
 }
@@ -136,7 +136,7 @@ fn classify_error(error: &DbErr) -> SystemError {
     match error {
         DbErr::ConnectionAcquire(_) => SystemError::database(),
         // An internal error of connecting is the pool's own: a server or a file that must not be used.
-        DbErr::Conn(RuntimeErr::Internal(_)) => SystemError::database_unusable(UNUSABLE),
+        DbErr::Conn(RuntimeErr::Internal(_)) => SystemError::database_refused(UNUSABLE),
         DbErr::Conn(RuntimeErr::SqlxError(e)) if is_outage(e) => classify_failed_connection(e),
         DbErr::Exec(RuntimeErr::SqlxError(e)) | DbErr::Query(RuntimeErr::SqlxError(e)) if is_outage(e) => {
             refusal(e).map_or_else(SystemError::database, SystemError::database_refused)
@@ -152,7 +152,7 @@ fn classify_error(error: &DbErr) -> SystemError {
 fn classify_failed_connection(error: &SqlxError) -> SystemError {
     match refusal(error) {
         Some(problem) => SystemError::database_refused(problem),
-        None if error.as_database_error().is_some() => SystemError::database_unusable(UNUSABLE),
+        None if error.as_database_error().is_some() => SystemError::database_refused(UNUSABLE),
         None => SystemError::database(),
     }
 }
@@ -248,7 +248,7 @@ mod tests {
     fn a_database_that_must_not_be_used_is_not_said_to_be_silent_and_its_words_are_not_repeated() {
         let refused = DbErr::Conn(RuntimeErr::Internal("the server db1 is a standby".to_owned()));
         let unusable = classify_error(&refused);
-        assert_eq!(unusable, SystemError::database_unusable(UNUSABLE));
+        assert_eq!(unusable, SystemError::database_refused(UNUSABLE));
         assert_eq!(unusable.to_string(), "the database can't be used: see /readyz or Latchkey's log");
         let behind = SystemError::from(StoreError::Stale).to_string();
         assert!(!behind.contains("answer"), "{behind}");
