@@ -47,6 +47,7 @@ pub use config::{
 };
 pub use error::ServeError;
 pub use hardening::protect_memory;
+pub use latchkey_core::operator::PREFIX as OPERATOR_KEY_PREFIX;
 pub use latchkey_telemetry::FlushGuard;
 pub use profile_files::ProfileFilesError;
 pub use random::new_root_key;

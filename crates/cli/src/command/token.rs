@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use latchkey_proto::v1::{self, issue_jwt_request::Grant};
+use latchkey_server::OPERATOR_KEY_PREFIX;
 use serde_json::{Value, json};
 
 use super::confirm::confirm;
@@ -10,9 +11,6 @@ use crate::args::{Globals, IssueArgs, JwtCommand, SigningKeyCommand};
 use crate::call::{Server, read_password, read_secret};
 use crate::exit::CliError;
 use crate::output::{Format, sanitize, show, show_once, show_value};
-
-/// Prefix of the operators' keys.
-const OPERATOR_PREFIX: &str = "lk_op_";
 
 pub(super) async fn jwt(globals: &Globals, command: JwtCommand) -> Result<(), CliError> {
     let format = globals.output;
@@ -45,9 +43,9 @@ fn issue(globals: &Globals, args: IssueArgs) -> Result<v1::IssueJwtRequest, CliE
             Grant::Password(v1::PasswordGrant { email, password: read_password(&args.password_file)? })
         }
         None => match globals.credential()? {
-            Some(key) if key.0.starts_with(OPERATOR_PREFIX) => {
+            Some(key) if key.0.starts_with(OPERATOR_KEY_PREFIX) => {
                 return Err(CliError::Usage(format!(
-                    "a key that begins with {OPERATOR_PREFIX} is an operator's, to which no tokens are issued: give a \
+                    "a key that begins with {OPERATOR_KEY_PREFIX} is an operator's, to which no tokens are issued: give a \
                      tenant's key (--api-key, --key-file, LATCHKEY_API_KEY), or --email"
                 )));
             }
