@@ -151,7 +151,7 @@ async fn an_action_that_no_event_can_have_is_refused(shop: Shop) {
     let from = |prefix: &str| ListAuditEventsRequest { action_prefix: prefix.to_owned(), ..of("") };
     let past = Some(Timestamp { seconds: 1, nanos: 0 });
     let future = Some(Timestamp { seconds: 4_000_000_000, nanos: 0 });
-    let nobody = || "nobody".to_owned();
+    let unknown = || "unknown".to_owned();
     for caller in [&shop.operator, &acme] {
         for (ask, field, words) in [
             (by("kye.create"), "action", "did you mean key.create?"),
@@ -160,8 +160,8 @@ async fn an_action_that_no_event_can_have_is_refused(shop: Shop) {
             (from("kye."), "action_prefix", "did you mean key.?"),
             (ListAuditEventsRequest { start_time: past, ..by("kye.create") }, "action", "key.create?"),
             (ListAuditEventsRequest { end_time: future, ..by("kye.create") }, "action", "key.create?"),
-            (ListAuditEventsRequest { target: nobody(), ..by("kye.create") }, "action", "key.create?"),
-            (ListAuditEventsRequest { actor: nobody(), ..from("kye.") }, "action_prefix", "key.?"),
+            (ListAuditEventsRequest { target: unknown(), ..by("kye.create") }, "action", "key.create?"),
+            (ListAuditEventsRequest { actor: unknown(), ..from("kye.") }, "action_prefix", "key.?"),
         ] {
             let status = refused(caller, ask).await;
             assert_eq!((status.code(), fields(&status)), (Code::InvalidArgument, vec![field.to_owned()]));
