@@ -14,6 +14,7 @@ pub(crate) mod applied_changes;
 pub(crate) mod bounded_cache;
 mod capacity;
 mod entry;
+mod fill;
 pub(crate) mod fingerprint;
 mod interner;
 mod read_ahead;
@@ -45,16 +46,14 @@ use self::interner::AttributeInterner;
 use self::read_ahead::ReadAhead;
 pub(crate) use self::read_ahead::{KeyRead, ReadStart};
 pub use self::read_ahead::{ReadStates, RecordedReads};
-use self::tenants::{TenantSlot, TenantSlots};
+use self::tenants::TenantSlots;
 use self::tokens::TokenCache;
-use crate::cached_key::{CachedKey, SharedKeyAttributes};
-use crate::ports::{Change, ChangeSubject, LookupResult};
-use crate::record::TenantRecord;
+use crate::cached_key::CachedKey;
+use crate::ports::{Change, ChangeSubject};
 use crate::secret::KeyHash;
 use crate::time::MonotonicInstant;
 use crate::token::KeyRing;
 use crate::token::jwks::Jwks;
-use crate::user::UserRecord;
 
 /// Result of a lookup.
 pub(crate) enum CacheLookup<'a> {
@@ -235,61 +234,6 @@ impl ReplicaCache {
             // The previous caller may have found that the key does not exist.
             Err(_) if self.negative.get(hash).is_some() => CacheLookup::NegativeHit,
             Err(guard) => CacheLookup::Miss(guard),
-        }
-    }
-
-    /// Returns an entry for a key that was read, and caches its tenant.
-    pub(crate) fn key_entry(&self, start: ReadStart, result: LookupResult) -> Option<Arc<Cached<CachedKey>>> {
-        let (record, tenant) = result.entry?;
-        let shared = self.attributes.intern(SharedKeyAttributes::of(&tenant.profile, &record));
-        let tenant = self.slot(tenant, start, result.read_at.revision);
-        Some(Arc::new(Cached { tenant, record: CachedKey::new(record, shared) }))
-    }
-
-    /// Returns an entry for a user that was read, and caches the tenant.
-    pub(crate) fn user_entry(
-        &self,
-        start: ReadStart,
-        result: LookupResult<UserRecord>,
-    ) -> Option<Arc<Cached<UserRecord>>> {
-        let (record, tenant) = result.entry?;
-        Some(Arc::new(Cached { tenant: self.slot(tenant, start, result.read_at.revision), record }))
-    }
-
-    fn slot(&self, tenant: TenantRecord, start: ReadStart, revision: u64) -> Arc<TenantSlot> {
-        let slot = self.tenants.put(tenant);
-        if self.is_stale(start, revision) {
-            self.tenants.clear_slot(&slot);
-        }
-        // Values that keys share reduce the bytes that are left for keys.
-        if let Some(bytes) = self.budget.resized(self.tenants.bytes() + self.attributes.bytes()) {
-            self.keys.resize(bytes);
-        }
-        slot
-    }
-
-    /// Inserts the result of a query made under `guard` and read at `revision`. If the key does not exist,
-    /// inserts a negative entry. The key was last changed at `changed_at`.
-    pub(crate) fn fill(
-        &self,
-        guard: LoadGuard<'_, KeyHash, Cached<CachedKey>>,
-        hash: &KeyHash,
-        entry: Option<&Arc<Cached<CachedKey>>>,
-        KeyRead { start, revision, changed_at }: KeyRead,
-    ) {
-        let Some(entry) = entry else {
-            self.negative.insert(*hash, ());
-            if self.is_stale(start, revision) {
-                self.negative.remove(hash);
-            }
-            return;
-        };
-        let ahead = changed_at > self.applied_revision() && !self.is_stale(start, revision);
-        if ahead {
-            self.ahead.insert(*hash, changed_at);
-        }
-        if !self.keys.fill(guard, hash, entry, || self.is_stale(start, revision)) && ahead {
-            self.ahead.remove(hash, changed_at);
         }
     }
 }

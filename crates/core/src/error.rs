@@ -35,6 +35,12 @@ impl SystemError {
         Self::Unavailable { dependency, problem: Self::NO_ANSWER, retry_after }
     }
 
+    /// Returns whether a dependency did not respond, or not in time.
+    #[must_use]
+    pub fn is_no_answer(&self) -> bool {
+        matches!(self, Self::Unavailable { problem, .. } if *problem == Self::NO_ANSWER)
+    }
+
     /// Returns the error of a database that did not respond.
     #[must_use]
     pub fn database() -> Self {

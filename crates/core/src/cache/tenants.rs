@@ -31,6 +31,7 @@ const EMPTY_SLOT_BYTES: usize = size_of::<(TenantId, Arc<TenantSlot>)>() * 2 + 4
 
 /// Tenants of all cached keys and users.
 pub(super) struct TenantSlots {
+    /// Locked exclusively while a change is applied, and shared while a tenant is stored.
     slots: RwLock<SlotTable>,
     bytes: AtomicUsize,
     max_bytes: usize,
@@ -48,28 +49,33 @@ impl TenantSlots {
         Self { slots: RwLock::new(slots), bytes: AtomicUsize::new(0), max_bytes }
     }
 
-    /// Stores a tenant that was just read.
-    pub(super) fn put(&self, tenant: TenantRecord) -> Arc<TenantSlot> {
+    /// Stores a tenant that was read, unless it is `stale`: read at a revision older than one that the feed has shown
+    /// since. The slot is then left as it is, since other keys of the tenant use it. No change is applied between the
+    /// question and the storing.
+    pub(super) fn put(&self, tenant: TenantRecord, stale: impl FnOnce() -> bool) -> Arc<TenantSlot> {
         let slot = self.slot(tenant.id);
-        self.bytes.fetch_add(tenant.heap_size(), Ordering::Relaxed);
-        self.subtract_bytes(slot.swap(Some(Arc::new(tenant))));
+        let _shared = self.slots.read().unwrap_or_else(PoisonError::into_inner);
+        if !stale() {
+            self.bytes.fetch_add(tenant.heap_size(), Ordering::Relaxed);
+            self.subtract_bytes(slot.swap(Some(Arc::new(tenant))));
+        }
         slot
     }
 
     /// Clears the slot of a tenant that has changed, so that it is read again.
     pub(super) fn invalidate(&self, tenant: TenantId) {
-        let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
+        let slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = slots.table.get(&tenant) {
             self.clear_slot(slot);
         }
     }
 
-    pub(super) fn clear_slot(&self, slot: &TenantSlot) {
+    fn clear_slot(&self, slot: &TenantSlot) {
         self.subtract_bytes(slot.swap(None));
     }
 
     pub(super) fn clear(&self) {
-        let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
+        let slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
         slots.table.values().for_each(|slot| self.clear_slot(slot));
     }
 

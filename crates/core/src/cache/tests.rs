@@ -1,11 +1,14 @@
 //! Tests that an old state never comes back after the feed has shown a newer one, and that the cache keeps
 //! its bounds.
 
+mod late;
+mod tenants;
+
 use super::*;
 use crate::id::TenantId;
-use crate::ports::{ChangeEffect, ReadAt};
-use crate::record::KeyRecord;
+use crate::ports::{ChangeEffect, LookupResult, ReadAt};
 use crate::record::fixture::records;
+use crate::record::{KeyRecord, TenantRecord};
 
 fn read_at(revision: u64) -> LookupResult {
     let (mut key, tenant) = records();

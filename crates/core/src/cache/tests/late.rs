@@ -1,0 +1,44 @@
+//! Tests of results that are cached although no caller waits for them any more.
+
+use super::*;
+
+/// Caches a result as a look-up without a guard does, which began before `meanwhile`.
+fn load_late(cache: &ReplicaCache, result: LookupResult, meanwhile: impl FnOnce(&ReplicaCache)) {
+    let start = cache.begin_read();
+    meanwhile(cache);
+    let changed_at = result.entry.as_ref().map_or(0, |(key, _)| key.revision);
+    let read = KeyRead { start, revision: result.read_at.revision, changed_at };
+    let entry = cache.key_entry(start, result);
+    cache.fill_late(&HASH, entry.as_ref(), read);
+}
+
+#[test]
+fn a_late_result_is_cached_until_the_key_changes() {
+    let cache = ReplicaCache::new(1 << 20);
+    load_late(&cache, read_at(3), |_| {});
+    assert!(cache.get(&HASH).is_some());
+    cache.apply(&key_changed(4));
+    assert!(cache.get(&HASH).is_none());
+}
+
+#[tokio::test]
+async fn a_late_result_from_before_a_change_or_a_reset_is_not_cached() {
+    let cache = ReplicaCache::new(1 << 20);
+    load_late(&cache, read_at(3), |cache| cache.apply(&key_changed(4)));
+    assert!(cache.get(&HASH).is_none());
+    load_late(&cache, read_at(4), |cache| cache.reset_to(4, Arc::default()));
+    assert!(cache.get(&HASH).is_none());
+    load_late(&cache, LookupResult { entry: None, read_at: ReadAt::revision(3) }, |_| {});
+    assert!(matches!(cache.lookup(&HASH).await, CacheLookup::Miss(_)));
+}
+
+#[tokio::test]
+async fn a_late_result_gives_way_to_a_look_up_that_is_under_way() {
+    let cache = ReplicaCache::new(1 << 20);
+    let CacheLookup::Miss(guard) = cache.lookup(&HASH).await else { panic!("nothing is cached") };
+    load_late(&cache, read_at(3), |_| {});
+    assert!(cache.get(&HASH).is_none());
+    drop(guard);
+    load_late(&cache, read_at(3), |_| {});
+    assert!(cache.get(&HASH).is_some());
+}
