@@ -99,8 +99,9 @@ async fn row(far: &Latchkey, values: &[String]) -> String {
     kinds.each_mut().map(Durations::text).join(" | ")
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_longer_deadline_lets_first_checks_pass_far_from_the_database() {
+/// Starts a replica with the default deadlines and one with a longer one of Checks, creates keys, and then delays the
+/// database so much that a query takes longer than a whole Check by default. Returns the keys and a token of the last one.
+async fn far_replicas() -> (Postgres, Proxy, [Latchkey; 2], Vec<String>) {
     let postgres = Postgres::start();
     let url = postgres.database();
     let proxy = Proxy::to(postgres.port());
@@ -111,15 +112,39 @@ async fn a_longer_deadline_lets_first_checks_pass_far_from_the_database() {
     let made = answered(|| async { operator.try_tenant("acme", "shop", "").await }).await;
     let _ = made.expect("a tenant is made");
     let mut values = Vec::new();
-    for _ in 0..2 {
+    for _ in 0..3 {
         let made = answered(|| async { operator.try_key(key("acme", "live")).await }).await;
         values.push(made.expect("a key is made").1);
     }
+    let issued =
+        answered(|| async { patient.anonymous().tokens().issue_jwt(with_key(&values[2])).await }).await;
+    values.push(issued.expect("a token is issued").into_inner().access_token);
     delay(&proxy, 150);
+    (postgres, proxy, [usual, patient], values)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_longer_deadline_lets_first_checks_pass_far_from_the_database() {
+    let (_postgres, _proxy, [usual, patient], values) = far_replicas().await;
     let refused =
-        check(&operator, &values[0]).await.expect_err("its query takes longer than the whole Check");
+        check(&usual.operator(), &values[0]).await.expect_err("its query takes longer than the whole Check");
     assert_eq!(refused.code(), tonic::Code::Unavailable, "{refused:?}");
     check(&patient.operator(), &values[1]).await.expect("a decision");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_check_did_not_get_in_time_is_cached_for_the_next_one() {
+    let (_postgres, _proxy, [usual, _patient], values) = far_replicas().await;
+    let operator = usual.operator();
+    for credential in [&values[0], &values[3]] {
+        check(&operator, credential).await.expect_err("its query takes longer than the whole Check");
+        let passes = async || check(&operator, credential).await.ok();
+        eventually_async("a later Check finds it in the cache", passes).await;
+        check(&operator, credential).await.expect("it stays in the cache");
+    }
+    let unknown = "sk_live_00000000000000000000000000000000";
+    let denied = async || check(&operator, unknown).await.ok();
+    eventually_async("an unknown key is denied", denied).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,6 +8,7 @@ mod caller;
 mod explain;
 mod jwt;
 mod lookup;
+mod preload;
 mod rate_limit;
 mod shadow;
 mod status;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 use self::authenticate::AuthenticatedCaller;
 use self::explain::ExplainLog;
+pub use self::preload::LookupSubject;
 use crate::cache::ReplicaCache;
 use crate::check_input::{CheckInput, NamedBy, Path, RequestedEnvironment};
 use crate::decision::{Decision, DecisionContext, Denial, Verdict};

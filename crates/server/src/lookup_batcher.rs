@@ -3,6 +3,7 @@
 //! lookups of calls that issue and refresh tokens are batched as well.
 
 mod batcher;
+mod late;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use latchkey_core::error::SystemError;
+use latchkey_core::gate::LookupSubject;
 use latchkey_core::id::{FamilyId, UserId};
 use latchkey_core::ports::{FamilyLookup, KeyStore, LookupResult, RefreshTokenLookup};
 use latchkey_core::secret::KeyHash;
@@ -17,6 +19,8 @@ use latchkey_core::user::UserRecord;
 use tokio::runtime::Handle;
 
 use self::batcher::Batcher;
+use self::late::LateHandler;
+pub(crate) use self::late::LateLookups;
 
 /// Identifier of a family, and of the key that signed the token which names it.
 type FamilyKey = (FamilyId, Box<str>);
@@ -27,6 +31,8 @@ pub(crate) struct BatchingKeyStore {
     users: Batcher<UserId, LookupResult<UserRecord>>,
     families: Batcher<FamilyKey, FamilyLookup>,
     refresh_tokens: Batcher<KeyHash, RefreshTokenLookup>,
+    /// Gets the look-ups that had no answer in time.
+    on_late: Option<LateHandler>,
 }
 
 impl BatchingKeyStore {
@@ -51,7 +57,28 @@ impl BatchingKeyStore {
                 let store = Arc::clone(&store);
                 async move { store.refresh_tokens(&hashes).await }
             }),
+            on_late: None,
         }
+    }
+
+    /// Calls `handler` with each key, user and family whose look-up had no answer in time.
+    pub(crate) fn on_late(mut self, handler: impl Fn(LookupSubject) + Send + Sync + 'static) -> Self {
+        self.on_late = Some(Box::new(handler));
+        self
+    }
+
+    /// Returns the result of a look-up, and calls the handler if it had no answer in time.
+    fn report_late<T>(
+        &self,
+        result: Result<T, SystemError>,
+        subject: impl FnOnce() -> LookupSubject,
+    ) -> Result<T, SystemError> {
+        if let (Err(error), Some(on_late)) = (&result, &self.on_late)
+            && error.is_no_answer()
+        {
+            on_late(subject());
+        }
+        result
     }
 }
 
@@ -79,15 +106,16 @@ async fn families_by_signing_key(
 #[async_trait]
 impl KeyStore for BatchingKeyStore {
     async fn key_by_hash(&self, hash: &KeyHash) -> Result<LookupResult, SystemError> {
-        self.keys.look_up(*hash).await
+        self.report_late(self.keys.look_up(*hash).await, || LookupSubject::Key(*hash))
     }
 
     async fn user_by_id(&self, id: UserId) -> Result<LookupResult<UserRecord>, SystemError> {
-        self.users.look_up(id).await
+        self.report_late(self.users.look_up(id).await, || LookupSubject::User(id))
     }
 
     async fn family(&self, id: FamilyId, signing_key: &str) -> Result<FamilyLookup, SystemError> {
-        self.families.look_up((id, signing_key.into())).await
+        let result = self.families.look_up((id, signing_key.into())).await;
+        self.report_late(result, || LookupSubject::Family(id, signing_key.into()))
     }
 
     async fn refresh_token(&self, hash: &KeyHash) -> Result<RefreshTokenLookup, SystemError> {

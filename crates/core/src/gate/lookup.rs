@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{EvalContext, Gate};
 use crate::cache::bounded_cache::LoadGuard;
-use crate::cache::{CacheLookup, Cached, KeyRead, ReplicaCache};
+use crate::cache::{CacheLookup, Cached, KeyRead, ReadStart, ReplicaCache};
 use crate::cached_key::CachedKey;
 use crate::error::SystemError;
 use crate::id::{FamilyId, UserId};
@@ -18,6 +18,13 @@ use crate::user::UserRecord;
 
 /// A cache entry, and its tenant as it is now.
 pub(super) type CachedWithTenant<R> = (Arc<Cached<R>>, Arc<TenantRecord>);
+
+/// Start and revision of a read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Read {
+    pub(super) start: ReadStart,
+    pub(super) revision: u64,
+}
 
 type KeyGuard<'a> = LoadGuard<'a, KeyHash, Cached<CachedKey>>;
 type UserGuard<'a> = LoadGuard<'a, UserId, Cached<UserRecord>>;
@@ -100,14 +107,32 @@ impl<L: Limiter> Gate<L> {
         guard: Option<KeyGuard<'_>>,
     ) -> Result<Option<CachedWithTenant<CachedKey>>, SystemError> {
         eval.context.lookups.misses += 1;
-        let start = self.parts.cache.begin_read();
+        let (found, read) = self.query_key(hash).await?;
+        eval.context.revision = read.revision;
+        let entry = found.as_ref().map(|(entry, _)| entry);
+        match guard {
+            Some(guard) => self.parts.cache.fill(guard, hash, entry, read),
+            // The cached key is not in the database any more. The next call loads it, and caches that there is none.
+            None if entry.is_none() => self.parts.cache.remove_key(hash),
+            None => {}
+        }
+        Ok(found)
+    }
+
+    /// Reads a key and its tenant from the database, and caches the tenant.
+    pub(super) async fn query_key(
+        &self,
+        hash: &KeyHash,
+    ) -> Result<(Option<CachedWithTenant<CachedKey>>, KeyRead), SystemError> {
+        let cache = &self.parts.cache;
+        let start = cache.begin_read();
         let result = self.parts.store.key_by_hash(hash).await?;
         let start = ReplicaCache::cacheable(start, result.read_at);
         let revision = result.read_at.revision;
         let mut read = KeyRead { start, revision, changed_at: 0 };
         if let Some((key, tenant)) = &result.entry {
             read.changed_at = key.revision;
-            let log = self.parts.cache.applied_changes();
+            let log = cache.applied_changes();
             let subject = ChangeSubject::Key(*hash);
             log.check(&subject, key.revision, revision)?;
             if !matches!(key.lifecycle, KeyLifecycle::Revoked { .. }) {
@@ -115,17 +140,9 @@ impl<L: Limiter> Gate<L> {
             }
             log.check(&ChangeSubject::Tenant(tenant.id), tenant.revision, revision)?;
         }
-        eval.context.revision = revision;
-        self.parts.cache.record_read(start, result.read_at);
+        cache.record_read(start, result.read_at);
         let tenant = result.entry.as_ref().map(|(_, tenant)| Arc::new(tenant.clone()));
-        let entry = self.parts.cache.key_entry(start, result);
-        match guard {
-            Some(guard) => self.parts.cache.fill(guard, hash, entry.as_ref(), read),
-            // The cached key is not in the database any more. The next call loads it, and caches that there is none.
-            None if entry.is_none() => self.parts.cache.remove_key(hash),
-            None => {}
-        }
-        Ok(entry.zip(tenant))
+        Ok((cache.key_entry(start, result).zip(tenant), read))
     }
 
     /// Looks up the user with this identifier, and the tenant.
@@ -153,8 +170,22 @@ impl<L: Limiter> Gate<L> {
         eval: &mut EvalContext<'_, '_>,
         guard: Option<UserGuard<'_>>,
     ) -> Result<Option<CachedWithTenant<UserRecord>>, SystemError> {
-        let cache = &self.parts.cache;
         eval.context.lookups.misses += 1;
+        let (found, Read { start, revision }) = self.query_user(id).await?;
+        eval.context.revision = revision;
+        if let (Some(guard), Some((entry, _))) = (guard, &found) {
+            let cache = &self.parts.cache;
+            let _cached = cache.tokens().users.fill(guard, &id, entry, || cache.is_stale(start, revision));
+        }
+        Ok(found)
+    }
+
+    /// Reads a user and the tenant from the database, and caches the tenant.
+    pub(super) async fn query_user(
+        &self,
+        id: UserId,
+    ) -> Result<(Option<CachedWithTenant<UserRecord>>, Read), SystemError> {
+        let cache = &self.parts.cache;
         let start = cache.begin_read();
         let result = self.parts.store.user_by_id(id).await?;
         let start = ReplicaCache::cacheable(start, result.read_at);
@@ -164,14 +195,9 @@ impl<L: Limiter> Gate<L> {
             log.check(&ChangeSubject::User(id), user.revision, revision)?;
             log.check(&ChangeSubject::Tenant(tenant.id), tenant.revision, revision)?;
         }
-        eval.context.revision = revision;
         cache.record_read(start, result.read_at);
         let tenant = result.entry.as_ref().map(|(_, tenant)| Arc::new(tenant.clone()));
-        let entry = cache.user_entry(start, result);
-        if let (Some(guard), Some(entry)) = (guard, &entry) {
-            let _cached = cache.tokens().users.fill(guard, &id, entry, || cache.is_stale(start, revision));
-        }
-        Ok(entry.zip(tenant))
+        Ok((cache.user_entry(start, result).zip(tenant), Read { start, revision }))
     }
 
     /// Looks up the family of a token. Returns `None` if the family does not exist, or if the signing key is
@@ -191,19 +217,33 @@ impl<L: Limiter> Gate<L> {
             Err(guard) => guard,
         };
         eval.context.lookups.misses += 1;
+        let (found, Read { start, revision }) = self.query_family(id, signing_key).await?;
+        eval.context.revision = revision;
+        if let Some(family) = &found {
+            let stale = || cache.is_stale(start, revision);
+            let _cached = cache.tokens().families.fill(guard, &id, family, stale);
+        }
+        Ok(found)
+    }
+
+    /// Reads a family from the database, unless the signing key is not in force there.
+    pub(super) async fn query_family(
+        &self,
+        id: FamilyId,
+        signing_key: &str,
+    ) -> Result<(Option<Arc<TokenFamily>>, Read), SystemError> {
+        let cache = &self.parts.cache;
         let start = cache.begin_read();
         let result = self.parts.store.family(id, signing_key).await?;
         let start = ReplicaCache::cacheable(start, result.read_at);
-        let revision = result.read_at.revision;
-        eval.context.revision = revision;
-        let Some(cached) = result.entry.filter(|_| result.signing_key_in_force).map(Arc::new) else {
-            return Ok(None);
+        let read = Read { start, revision: result.read_at.revision };
+        let Some(family) = result.entry.filter(|_| result.signing_key_in_force).map(Arc::new) else {
+            return Ok((None, read));
         };
-        if cached.record.ended.is_none() {
+        if family.record.ended.is_none() {
             cache.applied_changes().check_not_ended(&ChangeSubject::Family(id))?;
         }
         cache.record_read(start, result.read_at);
-        let _cached = cache.tokens().families.fill(guard, &id, &cached, || cache.is_stale(start, revision));
-        Ok(Some(cached))
+        Ok((Some(family), read))
     }
 }

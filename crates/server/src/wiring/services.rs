@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use super::Shared;
 use crate::anchor::AuditAnchorWriter;
 use crate::follower::Follower;
-use crate::lookup_batcher::BatchingKeyStore;
+use crate::lookup_batcher::{BatchingKeyStore, LateLookups};
 use crate::rate_limiter::RateLimiter;
 use crate::readiness::Readiness;
 
@@ -28,19 +28,26 @@ pub(super) fn services(
     readiness: &Readiness,
 ) -> Services<RateLimiter> {
     let random = shared.random.clone();
-    let gate = Gate::new(GateParts {
-        store: Arc::new(BatchingKeyStore::new(
-            shared.store.clone(),
-            &Handle::current(),
-            shared.deadlines.check.lookup(),
-        )),
-        policies: shared.catalog.clone(),
-        limiter: shared.limiter.clone(),
-        cache: shared.cache.clone(),
-        clock: shared.clock.clone(),
-        usage: shared.usage.clone(),
-        lease: follower.clone(),
-    });
+    let runtime = Handle::current();
+    let gate = |store: BatchingKeyStore| {
+        Gate::new(GateParts {
+            store: Arc::new(store),
+            policies: shared.catalog.clone(),
+            limiter: shared.limiter.clone(),
+            cache: shared.cache.clone(),
+            clock: shared.clock.clone(),
+            usage: shared.usage.clone(),
+            lease: follower.clone(),
+        })
+    };
+    let patient_lookups = || {
+        let store = Arc::new(ManagementLookups(shared.store.clone()));
+        BatchingKeyStore::new(store, &runtime, shared.deadlines.management)
+    };
+    let late_lookups = LateLookups::new(runtime.clone(), gate(patient_lookups()));
+    let check_lookups =
+        BatchingKeyStore::new(shared.store.clone(), &runtime, shared.deadlines.check.lookup());
+    let gate = gate(check_lookups.on_late(move |subject| late_lookups.start(subject)));
     let management = ManagementService::new(ManagementServiceParts {
         store: shared.store.clone(),
         policies: shared.catalog.clone(),
@@ -53,11 +60,7 @@ pub(super) fn services(
     let tokens = TokenIssuer::new(TokenIssuerParts {
         management: management.clone(),
         store: shared.store.clone(),
-        keys: Arc::new(BatchingKeyStore::new(
-            Arc::new(ManagementLookups(shared.store.clone())),
-            &Handle::current(),
-            shared.deadlines.management,
-        )),
+        keys: Arc::new(patient_lookups()),
         cache: shared.cache.clone(),
         blocking: shared.blocking_pool.clone(),
         observer: shared.observer.clone(),
