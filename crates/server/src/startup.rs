@@ -3,6 +3,7 @@
 //! retry cannot fix.
 
 mod profiles;
+mod retry_log;
 mod root_key;
 
 use std::convert::Infallible;
@@ -19,6 +20,7 @@ use latchkey_store::{Store, cause_of};
 use rand::RngExt as _;
 use tokio::time::sleep;
 
+use self::retry_log::RetryLog;
 use crate::follower::{EntryError, Follower};
 use crate::profile_files::Document;
 use crate::pruning::Pruner;
@@ -124,14 +126,15 @@ impl Startup {
     /// Starts, reports readiness, and then follows the change feed. Returns only a fatal error.
     pub(crate) async fn run(self) -> Result<Infallible, StartupConflict> {
         let (mut pause, max_pause) = RETRY_DELAYS;
+        let mut log = RetryLog::default();
         loop {
             match self.try_start().await {
                 Ok(()) => break,
                 Err(StartupError::Fatal(conflict)) => return Err(conflict),
                 Err(StartupError::Database(reason, error)) => {
-                    self.wait_for(reason, &self.cause().unwrap_or(error));
+                    self.wait_for(&mut log, reason, &self.cause().unwrap_or(error));
                 }
-                Err(StartupError::Retryable(reason, error)) => self.wait_for(reason, &error),
+                Err(StartupError::Retryable(reason, error)) => self.wait_for(&mut log, reason, &error),
             }
             // Random, so that replicas that lost their database together do not reconnect at the same time.
             sleep(pause.mul_f64(self.random.generator().random_range(0.5..1.0))).await;
@@ -159,8 +162,8 @@ impl Startup {
         }
     }
 
-    fn wait_for(&self, reason: &str, error: &str) {
-        tracing::warn!(%error, "not ready: {reason}; the start is retried");
+    fn wait_for(&self, log: &mut RetryLog, reason: &str, error: &str) {
+        log.record(reason, error);
         self.readiness.set_waiting_for(format!("{reason}: {error}"));
     }
 
