@@ -7,7 +7,7 @@ use std::time::Duration;
 use latchkey_config::FollowerSettings;
 use latchkey_core::cache::ReplicaCache;
 use latchkey_core::check_input::{CheckInput, Path, PresentedCredential};
-use latchkey_core::gate::{Gate, GateParts};
+use latchkey_core::gate::{Gate, GateParts, LookupSubject};
 use latchkey_core::ports::usage::NoopUsageLog;
 use latchkey_core::ports::{ChangeEffect, ChangeSubject, Replica};
 use latchkey_core::time::MonotonicInstant;
@@ -140,7 +140,17 @@ impl Process {
         if self.serving.load(Ordering::SeqCst) {
             let process = self.clone();
             self.spawn(async move { process.check(key).await });
+            if self.link.world().below(4) == 0 {
+                self.spawn_preload(key);
+            }
         }
+    }
+
+    /// Caches a key as after a look-up that was too late for its Check.
+    fn spawn_preload(self: &Arc<Self>, key: usize) {
+        let process = self.clone();
+        let subject = LookupSubject::Key(FIXTURE.keys[key].hash);
+        self.spawn(async move { drop(process.gate.preload(&subject).await) });
     }
 
     async fn check(&self, key: usize) {
