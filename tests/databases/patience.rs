@@ -127,3 +127,8 @@ async fn a_new_key_passes_at_once_far_from_the_database() {
         assert_eq!(passes.as_ref().ok(), Some(&true), "one round trip fits into the deadline: {passes:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_works_a_hundred_milliseconds_from_its_database() {
+    works_at_a_distance(Duration::from_millis(100)).await;
+}

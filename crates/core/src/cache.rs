@@ -5,7 +5,8 @@
 //! A fill that lost a race against a change must not bring the old state back. Two rules prevent that. An
 //! entry that the feed removes while it is being loaded cannot be inserted afterwards (`quick_cache`'s
 //! placeholder). And an entry that was read at a revision older than the newest one of the feed is removed
-//! again.
+//! again. What was read without a placeholder is inserted only if its revision is not older, and no change is applied
+//! between this comparison and the insertion.
 //!
 //! A fill can also be ahead of the feed, and a database that loses commits may lose what was read and never applied. So the
 //! states of fills are recorded until the follower has compared them with the feed.
@@ -32,8 +33,8 @@ fn sweep_threshold(bytes: usize, max_bytes: usize) -> usize {
     bytes + bytes.clamp(LEAST.min(spare), spare)
 }
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use quick_cache::UnitWeighter;
 use quick_cache::sync::Cache;
@@ -75,6 +76,8 @@ pub struct ReplicaCache {
     budget: CapacityBudget,
     applied: AtomicU64,
     changes: AppliedChanges,
+    /// Locked exclusively while a change is applied, and shared while a result without a guard is inserted.
+    changing: RwLock<()>,
     ahead: ReadAhead,
     reads: RecordedReads,
     resets: AtomicU64,
@@ -97,6 +100,7 @@ impl ReplicaCache {
             budget: CapacityBudget::new(for_keys),
             applied: AtomicU64::new(0),
             changes: AppliedChanges::with_bytes(others),
+            changing: RwLock::default(),
             ahead: ReadAhead::default(),
             reads: RecordedReads::default(),
             resets: AtomicU64::new(0),
@@ -144,6 +148,7 @@ impl ReplicaCache {
 
     /// Removes the entries that a change of the feed has made invalid.
     pub fn apply(&self, change: &Change) {
+        let _exclusive = self.changing.write().unwrap_or_else(PoisonError::into_inner);
         self.changes.record(change);
         // Set before the removal, so that a fill that misses the removal sees the new revision.
         self.set_applied(change.revision);
@@ -211,6 +216,7 @@ impl ReplicaCache {
     /// database that was restored to an earlier state. The signing keys are replaced in one step and are never
     /// missing.
     pub fn reset_to(&self, revision: u64, key_ring: Arc<KeyRing>) {
+        let _exclusive = self.changing.write().unwrap_or_else(PoisonError::into_inner);
         // Set before the entries are removed, as in `apply`.
         self.resets.fetch_add(1, Ordering::SeqCst);
         self.applied.store(revision, Ordering::SeqCst);

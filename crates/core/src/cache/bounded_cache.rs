@@ -4,9 +4,8 @@
 
 use std::hash::Hash;
 use std::sync::Arc;
-use std::time::Duration;
 
-use quick_cache::sync::{Cache, DefaultLifecycle, GuardResult, PlaceholderGuard};
+use quick_cache::sync::{Cache, DefaultLifecycle, PlaceholderGuard};
 use quick_cache::{OptionsBuilder, Weighter};
 
 use crate::heap_size;
@@ -66,7 +65,11 @@ impl<K: Hash + Eq + Clone, V: HeapSize> BoundedCache<K, V> {
         // The usual case, an entry that is cached, needs no future that can wait.
         match self.get(key) {
             Some(cached) => Ok(cached),
-            None => self.0.get_value_or_guard_async(key).await,
+            // The entry may have been inserted without the guard that this call waited for.
+            None => match self.0.get_value_or_guard_async(key).await {
+                Ok(cached) => Ok(cached),
+                Err(guard) => self.get(key).ok_or(guard),
+            },
         }
     }
 
@@ -91,23 +94,7 @@ impl<K: Hash + Eq + Clone, V: HeapSize> BoundedCache<K, V> {
         !stale
     }
 
-    /// Inserts an entry that was loaded without a guard, unless it is `stale`, or the key is cached or being loaded.
-    ///
-    /// The first question comes after the guard was taken: a change that the feed showed before is in its answer, and one
-    /// that it shows later removes the entry, or keeps it from being inserted.
-    pub(crate) fn fill_late(&self, key: &K, value: &Arc<V>, stale: impl Fn() -> bool) -> bool {
-        self.try_guard(key).is_some_and(|guard| !stale() && self.fill(guard, key, value, stale))
-    }
-
-    /// Returns the guard to load an entry, unless it is cached or being loaded.
-    pub(super) fn try_guard(&self, key: &K) -> Option<LoadGuard<'_, K, V>> {
-        match self.0.get_value_or_guard(key, Some(Duration::ZERO)) {
-            GuardResult::Guard(guard) => Some(guard),
-            GuardResult::Value(_) | GuardResult::Timeout => None,
-        }
-    }
-
-    /// Inserts an entry that no change can make invalid.
+    /// Inserts an entry, which the caller knows to be valid. One that is being loaded is not inserted any more.
     pub(crate) fn put(&self, key: K, value: Arc<V>) {
         self.0.insert(key, value);
     }

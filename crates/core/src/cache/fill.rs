@@ -1,6 +1,6 @@
 //! Insertion of what look-ups have read.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use super::bounded_cache::LoadGuard;
 use super::read_ahead::{KeyRead, ReadStart};
@@ -65,14 +65,30 @@ impl ReplicaCache {
         }
     }
 
-    /// Inserts the result of a query that was made without a guard, unless the key is cached or being loaded, or the result
-    /// is older than what the feed has shown since.
-    pub(crate) fn fill_late(&self, hash: &KeyHash, entry: Option<&Arc<Cached<CachedKey>>>, read: KeyRead) {
-        // The guard is taken before the revisions are compared, as in `BoundedCache::fill_late`.
-        if let Some(guard) = self.keys.try_guard(hash)
-            && !self.is_stale(read.start, read.revision)
-        {
-            self.fill(guard, hash, entry, read);
+    /// Caches a key that was read without a guard, unless the read is older than what the feed has shown since.
+    pub(crate) fn insert_late_key(
+        &self,
+        hash: &KeyHash,
+        entry: Option<&Arc<Cached<CachedKey>>>,
+        read: KeyRead,
+    ) {
+        let KeyRead { start, revision, changed_at } = read;
+        self.insert_late(start, revision, || match entry {
+            None => self.negative.insert(*hash, ()),
+            Some(entry) => {
+                if changed_at > self.applied_revision() {
+                    self.ahead.insert(*hash, changed_at);
+                }
+                self.keys.put(*hash, Arc::clone(entry));
+            }
+        });
+    }
+
+    /// Inserts what was read without a guard by `insert`, unless the read is older than what the feed has shown since.
+    pub(crate) fn insert_late(&self, start: ReadStart, revision: u64, insert: impl FnOnce()) {
+        let _no_change = self.changing.read().unwrap_or_else(PoisonError::into_inner);
+        if !self.is_stale(start, revision) {
+            insert();
         }
     }
 }

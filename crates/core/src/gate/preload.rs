@@ -27,20 +27,18 @@ impl<L: Limiter> Gate<L> {
         match subject {
             LookupSubject::Key(hash) => {
                 let (found, read) = self.query_key(hash).await?;
-                cache.fill_late(hash, found.as_ref().map(|(entry, _)| entry), read);
+                cache.insert_late_key(hash, found.as_ref().map(|(entry, _)| entry), read);
             }
             LookupSubject::User(id) => {
                 let (found, Read { start, revision }) = self.query_user(*id).await?;
-                if let Some((entry, _)) = &found {
-                    let stale = || cache.is_stale(start, revision);
-                    let _cached = cache.tokens().users.fill_late(id, entry, stale);
+                if let Some((entry, _)) = found {
+                    cache.insert_late(start, revision, || cache.tokens().users.put(*id, entry));
                 }
             }
             LookupSubject::Family(id, signing_key) => {
                 let (found, Read { start, revision }) = self.query_family(*id, signing_key).await?;
-                if let Some(family) = &found {
-                    let stale = || cache.is_stale(start, revision);
-                    let _cached = cache.tokens().families.fill_late(id, family, stale);
+                if let Some(family) = found {
+                    cache.insert_late(start, revision, || cache.tokens().families.put(*id, family));
                 }
             }
         }

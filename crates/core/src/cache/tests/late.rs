@@ -9,7 +9,7 @@ fn load_late(cache: &ReplicaCache, result: LookupResult, meanwhile: impl FnOnce(
     let changed_at = result.entry.as_ref().map_or(0, |(key, _)| key.revision);
     let read = KeyRead { start, revision: result.read_at.revision, changed_at };
     let entry = cache.key_entry(start, result);
-    cache.fill_late(&HASH, entry.as_ref(), read);
+    cache.insert_late_key(&HASH, entry.as_ref(), read);
 }
 
 #[test]
@@ -33,12 +33,40 @@ async fn a_late_result_from_before_a_change_or_a_reset_is_not_cached() {
 }
 
 #[tokio::test]
-async fn a_late_result_gives_way_to_a_look_up_that_is_under_way() {
+async fn a_late_result_is_cached_while_another_look_up_is_under_way() {
     let cache = ReplicaCache::new(1 << 20);
     let CacheLookup::Miss(guard) = cache.lookup(&HASH).await else { panic!("nothing is cached") };
+    let Err(waiting) = futures_poll_once(Box::pin(cache.lookup(&HASH))) else { panic!("it must wait") };
     load_late(&cache, read_at(3), |_| {});
-    assert!(cache.get(&HASH).is_none());
+    assert!(cache.get(&HASH).is_some(), "Checks that begin now find it");
     drop(guard);
-    load_late(&cache, read_at(3), |_| {});
+    assert!(matches!(waiting.await, CacheLookup::Hit(_)));
+    // A change takes it away, whichever of the two look-ups was cached.
+    cache.apply(&key_changed(4));
+    assert!(cache.get(&HASH).is_none());
+}
+
+#[tokio::test]
+async fn a_look_up_that_ends_after_a_late_result_does_not_bring_an_old_state_back() {
+    let cache = ReplicaCache::new(1 << 20);
+    load(&cache, read_at(3), |cache| {
+        load_late(cache, read_at(3), |_| {});
+        cache.apply(&key_changed(4));
+    })
+    .await;
+    assert!(cache.get(&HASH).is_none());
+    load(&cache, changed_and_read_at(5, 5), |cache| load_late(cache, changed_and_read_at(5, 5), |_| {}))
+        .await;
     assert!(cache.get(&HASH).is_some());
+}
+
+#[test]
+fn a_late_result_with_a_change_stays_cached_when_the_feed_shows_the_change() {
+    let cache = ReplicaCache::new(1 << 20);
+    cache.set_applied(2);
+    load_late(&cache, changed_and_read_at(4, 5), |_| {});
+    cache.apply(&key_changed(4));
+    assert!(cache.get(&HASH).is_some());
+    cache.apply(&key_changed(6));
+    assert!(cache.get(&HASH).is_none(), "the entry does not have this change");
 }
