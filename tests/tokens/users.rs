@@ -19,6 +19,7 @@ on_both!(
     a_user_may_be_confined_to_one_environment,
     what_is_wrong_with_a_change_is_told_whole,
     nobody_changes_a_user_to_more_than_they_have,
+    a_live_key_makes_users_of_live_alone,
     logins_that_are_refused_as_busy_lock_nobody_out,
     a_password_is_the_same_in_every_unicode_form,
     a_hundred_failures_lock_and_the_lock_survives_a_restart,
@@ -161,6 +162,21 @@ async fn nobody_changes_a_user_to_more_than_they_have(shop: Shop) {
     let _ = shop.operator.tenant("rival", "shop", "").await;
     let (_, rival) = shop.operator.scoped_key("rival", &["api_keys.manage", "items.read"]).await;
     assert_eq!(change(&rival, promoted, "role").await.expect_err("another's"), Code::NotFound);
+}
+
+async fn a_live_key_makes_users_of_live_alone(shop: Shop) {
+    let (_, value) = shop.operator.scoped_key("acme", &["api_keys.manage", "items.read"]).await;
+    let mut manager = shop.latchkey.caller(&value).tenants();
+    for (environment, allowed) in [("", false), ("test", false), ("live", true)] {
+        let eve = v1::CreateUserRequest { tenant: String::new(), ..wish("e@x.dev", PASSWORD, "clerk") };
+        let made =
+            manager.create_user(v1::CreateUserRequest { environment: environment.into(), ..eve }).await;
+        assert_eq!(made.map_err(|s| s.code()).err(), (!allowed).then_some(Code::PermissionDenied));
+    }
+    let everywhere = shop.user("clerk").await;
+    let ask = v1::SetUserPasswordRequest { id: everywhere.id, password: "taken over, for good".into() };
+    let refused = manager.set_user_password(ask).await.expect_err("the user has tokens of test");
+    assert!(refused.message().contains("all environments"), "{refused:?}");
 }
 
 /// Returns the claims of a token.

@@ -76,7 +76,8 @@ impl<'a> Grants<'a> {
             || self.policy.environments.iter().any(|name| !self.reaches_environment(name))
     }
 
-    fn reaches_environment(&self, environment: &str) -> bool {
+    /// Returns whether the caller manages keys of an environment.
+    pub(super) fn reaches_environment(&self, environment: &str) -> bool {
         let kind = self.policy.kind(self.principal.kind());
         self.principal.environment().is_none_or(|own| {
             kind.map_or(own == environment, |kind| kind.can_create_keys_in(own, environment))

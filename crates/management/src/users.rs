@@ -1,6 +1,7 @@
 //! Users of a tenant: operators and the tenant's key managers create them, set their passwords and disable them. A
 //! caller that creates a user or sets its password thereby grants everything that the user can do.
 
+mod grants;
 pub(crate) mod reach;
 mod update;
 
@@ -9,14 +10,14 @@ use std::collections::BTreeMap;
 pub use self::update::UpdateUser;
 
 use latchkey_core::choices::not_one_of;
-use latchkey_core::error::{ManagementError, RequestError};
+use latchkey_core::error::ManagementError;
 use latchkey_core::excerpt::Quoted;
 use latchkey_core::id::UserId;
 use latchkey_core::policy::Policy;
-use latchkey_core::principal::Principal;
 use latchkey_core::record::{TenantRecord, TenantRef};
 use latchkey_core::user::{UserRecord, canonical_email};
 
+use self::grants::Before;
 use super::field_validator::FieldValidator;
 use super::missing::Named;
 use super::tokens::TokenIssuer;
@@ -89,7 +90,7 @@ impl TokenIssuer {
             created: now,
             revision: 0,
         };
-        check_covers(caller, &policy, &user)?;
+        grants::check(caller, &policy, Before::Nothing, &user)?;
         let hash = self.hash(request.password).await?;
         let entry = self
             .parts
@@ -115,7 +116,7 @@ impl TokenIssuer {
         let mut fields = FieldValidator::new("");
         check_password(&mut fields, &request.password, &policy, &user.email);
         fields.finish()?;
-        check_covers(caller, &policy, &user)?;
+        grants::check(caller, &policy, Before::Nothing, &user)?;
         let hash = self.hash(request.password).await?;
         let entry = self
             .parts
@@ -124,7 +125,7 @@ impl TokenIssuer {
             .for_tenant(tenant.id)
             .on_target(&user.id);
         let rule = Box::new(|old: &UserRecord| {
-            check_covers(caller, &policy, old)?;
+            grants::check(caller, &policy, Before::Nothing, old)?;
             Ok(UserRecord { generation: old.generation + 1, ..old.clone() })
         });
         let written = self.parts.store.change_user(user.id, rule, Some(hash), entry).await?;
@@ -146,8 +147,13 @@ impl TokenIssuer {
             .audit_entry(caller, AuditAction::UserDisable, call)
             .for_tenant(tenant.id)
             .on_target(&user.id);
+        let policy = caller.principal().map(|_| self.parts.management.policy_of(&tenant)).transpose()?;
         let rule = Box::new(|old: &UserRecord| {
-            Ok(with_next_generation(old, UserRecord { disabled: true, ..old.clone() }))
+            let new = UserRecord { disabled: true, ..old.clone() };
+            if let Some(policy) = policy.as_deref() {
+                grants::check(caller, policy, Before::User(old), &new)?;
+            }
+            Ok(with_next_generation(old, new))
         });
         let written = self.parts.store.change_user(user.id, rule, None, entry).await?;
         Ok(self.parts.management.wait_until_applied(written, call).await?.value)
@@ -217,47 +223,4 @@ fn check_password(fields: &mut FieldValidator<'_>, password: &PlainPassword, pol
     if let Err(weakness) = checked {
         fields.reject("password", weakness.to_string());
     }
-}
-
-/// Checks that a caller can grant everything that a user gets. A user has no expiry, no networks and no limits, and
-/// is confined to one environment or to none: a caller that is confined in any of these ways cannot create a user
-/// that is not.
-fn check_covers(caller: &Caller, policy: &Policy, user: &UserRecord) -> Result<(), RequestError> {
-    let Some(principal) = caller.principal() else { return Ok(()) };
-    let granted = policy.roles.get(&user.role).cloned().unwrap_or_default();
-    let beyond = granted.difference(&principal.granted);
-    if !beyond.is_empty() {
-        let names: Vec<&str> = policy.scopes.names(&beyond).collect();
-        return Err(RequestError::PermissionDenied(format!(
-            "the caller lacks {}, and can't grant it",
-            names.join(", ")
-        )));
-    }
-    if let Some((name, _)) = principal
-        .bindings()
-        .iter()
-        .find(|(name, value)| user.bindings.get(*name).map(String::as_str) != Some(*value))
-    {
-        return Err(RequestError::PermissionDenied(format!("the caller is bound to one {name}")));
-    }
-    confinement(principal, user, policy).map_or(Ok(()), |how| {
-        Err(RequestError::PermissionDenied(format!("the caller {how}, and a user is not")))
-    })
-}
-
-/// Returns how the caller is more confined than the user, if it is. A key of the default environment counts as a key
-/// of the whole tenant here: every key belongs to an environment, and one of them must be able to create users for
-/// all.
-fn confinement(principal: &Principal, user: &UserRecord, policy: &Policy) -> Option<&'static str> {
-    let elsewhere = !reach::reaches_environment(principal, user, policy);
-    let ends = principal.key().is_some_and(|key| key.expires.is_some());
-    let limited = principal.limits().is_some_and(|limits| !limits.0.is_empty());
-    [
-        (elsewhere, "is confined to an environment"),
-        (ends, "expires"),
-        (!principal.networks().is_empty(), "is confined to networks"),
-        (limited, "has limits of its own"),
-    ]
-    .into_iter()
-    .find_map(|(confined, how)| confined.then_some(how))
 }

@@ -8,7 +8,8 @@ use latchkey_core::error::{ManagementError, RequestError};
 use latchkey_core::policy::Policy;
 use latchkey_core::user::UserRecord;
 
-use super::{check_covers, environment, role, with_next_generation};
+use super::grants::{self, Before};
+use super::{environment, role, with_next_generation};
 use crate::bindings;
 use crate::field_validator::FieldValidator;
 use crate::ports::AuditAction;
@@ -87,10 +88,6 @@ fn change(
         }
     }
     fields.finish()?;
-    let only_off = UserRecord { disabled: new.disabled, ..old.clone() } == new && new.disabled;
-    // Disabling a user grants nothing; any other change grants everything that the user can do from then on.
-    if !only_off {
-        check_covers(caller, policy, &new)?;
-    }
+    grants::check(caller, policy, Before::User(old), &new)?;
     Ok(with_next_generation(old, new))
 }

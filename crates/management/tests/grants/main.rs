@@ -5,6 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "a step that fails fails the test")]
 
 mod store;
+mod user_store;
+mod users;
 mod world;
 
 use std::collections::BTreeMap;

@@ -48,6 +48,15 @@ name = "b"
 name = "api_keys.manage"
 [[scopes]]
 name = "api_keys.revive"
+[[roles]]
+name = "reader"
+scopes = ["a"]
+[[roles]]
+name = "writer"
+scopes = ["a", "b"]
+[[roles]]
+name = "manager"
+scopes = ["a", "api_keys.manage"]
 [[routes]]
 path = "/admin"
 kinds = ["admin"]
@@ -61,14 +70,14 @@ default = [{ per = "key", rate = "10/min" }]
 /// Properties of a key.
 #[derive(Clone, Debug)]
 pub(crate) struct Shape {
-    kind: &'static str,
+    pub(crate) kind: &'static str,
     pub(crate) environment: &'static str,
-    scopes: Vec<&'static str>,
+    pub(crate) scopes: Vec<&'static str>,
     pub(crate) binding: Option<&'static str>,
     /// Milliseconds from now to the expiry; negative for an expired key.
-    expires: Option<i64>,
-    network: Option<&'static str>,
-    limit: Option<&'static str>,
+    pub(crate) expires: Option<i64>,
+    pub(crate) network: Option<&'static str>,
+    pub(crate) limit: Option<&'static str>,
     pub(crate) disabled: bool,
     pub(crate) revive: bool,
 }
@@ -122,7 +131,7 @@ impl Clock for FixedClock {
 }
 
 /// Returns a generator with another seed for each call.
-fn generator() -> rand::rngs::StdRng {
+pub(crate) fn generator() -> rand::rngs::StdRng {
     use std::sync::atomic::{AtomicU64, Ordering};
     static CALLS: AtomicU64 = AtomicU64::new(0);
     rand::rngs::StdRng::seed_from_u64(CALLS.fetch_add(1, Ordering::Relaxed))
@@ -130,7 +139,7 @@ fn generator() -> rand::rngs::StdRng {
 
 /// A service, a caller that manages keys, and the keys of its tenant.
 pub(crate) struct World {
-    pub(crate) service: ManagementService,
+    pub(crate) service: Arc<ManagementService>,
     pub(crate) caller: Caller,
     pub(crate) own: KeyRecord,
     store: Arc<MemoryStore>,
@@ -154,14 +163,14 @@ impl World {
         };
         let store = Arc::new(MemoryStore { tenant: tenant.clone(), keys: Vec::new().into() });
         let sealer = Arc::new(Sealer::new(&[7; 32]));
-        let service = ManagementService::new(ManagementServiceParts {
+        let service = Arc::new(ManagementService::new(ManagementServiceParts {
             store: store.clone(),
             policies: Arc::new(OnePolicy(Arc::clone(&policy))),
             propagation: store.clone(),
             clock: Arc::new(FixedClock),
             sealer: Arc::clone(&sealer),
             random: Arc::new(generator),
-        });
+        }));
         // A caller is in force, and has the scope to manage keys. A public key can't have it.
         let kind = if own.kind == "public" { "secret" } else { own.kind };
         let own = Shape { kind, disabled: false, expires: own.expires.filter(|ms| *ms > 0), ..own.clone() };
