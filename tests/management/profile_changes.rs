@@ -14,6 +14,7 @@ on_both!(
     a_document_that_makes_keys_invalid_is_refused_until_it_is_forced,
     a_removed_scope_is_counted_by_the_keys_that_have_it,
     a_removed_plan_is_counted_by_its_tenants,
+    a_changed_route_is_counted_by_the_keys_that_have_its_scope,
     a_diff_changes_nothing_and_shows_what_grants_more_first,
     a_diff_against_an_older_version_shows_the_changes_since,
     versions_are_kept_with_author_and_comment,
@@ -107,6 +108,18 @@ async fn a_removed_plan_is_counted_by_its_tenants(database: Database) {
     assert_eq!((change.impacts[0].subjects.as_str(), change.impacts[0].count), ("tenants", 1), "{change:#?}");
     let status = shop.operator.apply(&without).await.expect_err("refused");
     assert!(status.message().contains("1 tenant,") && status.message().contains("vast"), "{status:?}");
+}
+
+async fn a_changed_route_is_counted_by_the_keys_that_have_its_scope(database: Database) {
+    let shop = Shop::open(database).await;
+    let closed = SHOP.replace("name = \"shop\"\n", "name = \"shop\"\nunmatched_routes = \"deny\"\n");
+    shop.operator.apply(&closed).await.expect("applied");
+    let _ = shop.operator.key(scoped("acme", &["orders.write"])).await;
+    let _ = shop.operator.key(scoped("bank", &["orders.read"])).await;
+    let route = "\n[[routes]]\npath = \"/orders\"\nscopes = [\"orders.write\"]\n";
+    let change = only(&diff_of(&shop, &format!("{closed}{route}")).await, ProfileChangeEffect::GrantsMore);
+    let impacts: Vec<_> = change.impacts.iter().map(|one| (one.subjects.as_str(), one.count)).collect();
+    assert_eq!(impacts, [("keys", 1)], "{change:#?}");
 }
 
 async fn a_diff_changes_nothing_and_shows_what_grants_more_first(database: Database) {

@@ -2,7 +2,7 @@
 //! takes access away is refused.
 
 use latchkey_core::error::{RequestError, SystemError};
-use latchkey_core::profile_change::ProfileChange;
+use latchkey_core::profile_change::{Affected, ProfileChange};
 use latchkey_core::time::Timestamp;
 
 use crate::ports::ManagementStore;
@@ -60,18 +60,27 @@ fn describe(impact: &Impact) -> String {
     format!("{more}{} {noun}, for example {}", impact.count, examples.join(" and "))
 }
 
-/// Counts the keys, users and tenants that the changes of a profile affect.
+/// Counts the keys, users and tenants that the changes of a profile affect. Those that several changes affect are counted
+/// once.
 pub async fn measure_changes(
     store: &dyn ManagementStore,
     profile: &str,
     changes: Vec<ProfileChange>,
     now: Timestamp,
 ) -> Result<Vec<MeasuredChange>, SystemError> {
-    let mut measured = Vec::new();
+    let (mut measured, mut counted): (Vec<_>, Vec<(Affected, Impact)>) = (Vec::new(), Vec::new());
     for change in changes {
         let mut impacts = Vec::new();
         for affected in &change.affected {
-            impacts.push(store.impact(profile, affected, now).await?);
+            let known = counted.iter().find(|(other, _)| other == affected).map(|(_, impact)| impact.clone());
+            let impact = if let Some(impact) = known {
+                impact
+            } else {
+                let impact = store.impact(profile, affected, now).await?;
+                counted.push((affected.clone(), impact.clone()));
+                impact
+            };
+            impacts.push(impact);
         }
         measured.push(MeasuredChange { change, impacts });
     }

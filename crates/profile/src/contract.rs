@@ -87,6 +87,9 @@ const TOKENS: &[Field] = token!();
 const TOKENS_AND_USER: &[Field] =
     token!(("user.id", Text), ("user.email", Text), ("user.role", Text), ("user.bindings", Map));
 
+/// Pairs of fields of a request of which it can have one (`oneof`).
+pub const ALTERNATIVES: &[(&str, &str)] = &[("expire_time", "ttl"), ("api_key", "password")];
+
 /// All RPCs that an endpoint may call.
 pub const RPCS: &[Rpc] = &[
     Rpc {

@@ -4,10 +4,12 @@
 
 mod access;
 mod checks;
+mod credentials;
 mod document;
 mod hosts;
 mod kinds;
 mod limits;
+mod reach;
 mod requirements;
 mod routes;
 mod scopes;

@@ -12,7 +12,7 @@ use super::{profile_document, profile_secret};
 use crate::args::{Globals, ProfileCommand};
 use crate::call::{Server, read_text};
 use crate::exit::CliError;
-use crate::output::{Format, diff_from_server, print, show};
+use crate::output::{Format, diff_from_server, note, print, show};
 
 pub(super) async fn run(globals: &Globals, command: ProfileCommand) -> Result<(), CliError> {
     match command {
@@ -90,7 +90,11 @@ async fn diff(globals: &Globals, files: &[PathBuf], against: u64) -> Result<(), 
                     new.display()
                 )));
             }
-            show(globals.output, &diff_documents(&old_text, &new_text).map_err(|e| refused(new, &e))?)
+            show(globals.output, &diff_documents(&old_text, &new_text).map_err(|e| refused(new, &e))?)?;
+            note(
+                "note: no keys, users or tenants are counted, because two files are compared without a server",
+            );
+            Ok(())
         }
         _ => Err(CliError::Usage("one or two documents are compared".to_owned())),
     }

@@ -92,6 +92,8 @@ fn two_documents_are_compared_without_a_server() {
     let (code, out, error) = run(&["old.toml", "new.toml"]);
     assert_eq!(code, Some(0), "{error}");
     assert!(out.contains("Grants more:\n  - calls of `POST /things` pass without a credential"), "{out}");
+    assert!(out.contains("; not counted: calls without a credential have no key or user"), "{out}");
+    assert!(error.contains("no keys, users or tenants are counted"), "{error}");
     assert!(run(&["old.toml", "new.toml", "--output", "json"]).1.contains("GRANTS_MORE"));
     let (code, _, error) = run(&["old.toml", "other.toml"]);
     assert!(code == Some(2) && error.contains("profile other"), "{error}");

@@ -6,6 +6,7 @@ use latchkey_core::profile_change::{Affected, AffectedKeys, ChangeEffect, Profil
 use latchkey_core::route::Routes;
 
 use super::document::texts;
+use super::reach::{Reach, SENT, measured};
 use super::{Versions, list};
 use crate::parsed_request::Conflict;
 use crate::source::Source;
@@ -28,6 +29,8 @@ struct Switch {
     opened: &'static str,
     /// Effect of the change that closes the rule.
     closed: &'static str,
+    /// True if the rule is about the calls of every key and user, and not only about calls of a certain content.
+    everyone: bool,
 }
 
 fn switches(versions: &Versions<'_>) -> Vec<ProfileChange> {
@@ -40,6 +43,7 @@ fn switches(versions: &Versions<'_>) -> Vec<ProfileChange> {
             values: ("on", "shadow"),
             opened: "nothing is enforced any more (shadow): every call passes, even with a revoked key or without one",
             closed: "the profile is enforced: calls that passed in shadow alone are denied",
+            everyone: true,
         },
         Switch {
             field: "unmatched_routes",
@@ -50,6 +54,7 @@ fn switches(versions: &Versions<'_>) -> Vec<ProfileChange> {
             values: ("deny", "authenticate"),
             opened: "calls that match no route pass with any valid credential, whatever its scopes are",
             closed: "calls that match no route are denied",
+            everyone: true,
         },
         Switch {
             field: "tenant.required",
@@ -57,6 +62,7 @@ fn switches(versions: &Versions<'_>) -> Vec<ProfileChange> {
             values: ("true", "false"),
             opened: "calls need not name their tenant",
             closed: "calls that do not name their tenant are denied",
+            everyone: false,
         },
         Switch {
             field: "credential.conflict",
@@ -64,6 +70,7 @@ fn switches(versions: &Versions<'_>) -> Vec<ProfileChange> {
             values: ("deny", "first"),
             opened: "calls with several different credentials pass with the first one",
             closed: "calls with several different credentials are denied",
+            everyone: false,
         },
         Switch {
             field: "credential.forward",
@@ -71,6 +78,7 @@ fn switches(versions: &Versions<'_>) -> Vec<ProfileChange> {
             values: ("false", "true"),
             opened: "the credential is forwarded to the upstream",
             closed: "the credential is not forwarded to the upstream",
+            everyone: true,
         },
     ];
     all.iter().chain(&path_switches(&old.routes, &new.routes)).filter_map(switch).collect()
@@ -85,6 +93,7 @@ fn path_switches(old: &Routes, new: &Routes) -> [Switch; 3] {
             values: ("unambiguous", "case_sensitive"),
             opened: "paths that match a route only in another letter case are not denied for it any more",
             closed: "paths that match a route only in another letter case are denied",
+            everyone: false,
         },
         Switch {
             field: "trailing_slash",
@@ -92,6 +101,7 @@ fn path_switches(old: &Routes, new: &Routes) -> [Switch; 3] {
             values: ("unambiguous", "ignore"),
             opened: "paths that end with a slash are the paths without it, also where another route would take them",
             closed: "paths that end with a slash are denied where another route would take them",
+            everyone: false,
         },
         Switch {
             field: "format_suffix",
@@ -99,20 +109,23 @@ fn path_switches(old: &Routes, new: &Routes) -> [Switch; 3] {
             values: ("unambiguous", "distinct"),
             opened: "paths that match a narrower route but for a suffix such as `.json` are not denied for it any more",
             closed: "paths that match a narrower route but for a suffix such as `.json` are denied",
+            everyone: false,
         },
     ]
 }
 
-fn switch(Switch { field, open, values, opened, closed }: &Switch) -> Option<ProfileChange> {
-    match open {
+fn switch(switch: &Switch) -> Option<ProfileChange> {
+    let Switch { field, open, values, opened, closed, everyone } = switch;
+    let change = match open {
         (false, true) => {
-            Some(ProfileChange::new(ChangeEffect::GrantsMore, *field, *opened).values(values.0, values.1))
+            ProfileChange::new(ChangeEffect::GrantsMore, *field, *opened).values(values.0, values.1)
         }
         (true, false) => {
-            Some(ProfileChange::new(ChangeEffect::LosesAccess, *field, *closed).values(values.1, values.0))
+            ProfileChange::new(ChangeEffect::LosesAccess, *field, *closed).values(values.1, values.0)
         }
-        (false, false) | (true, true) => None,
-    }
+        (false, false) | (true, true) => return None,
+    };
+    Some(measured(change, if *everyone { Reach::all() } else { Reach::Uncounted(SENT) }))
 }
 
 /// Finds sources of the credential that are read no more, from now on, or in another order.

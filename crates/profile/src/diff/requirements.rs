@@ -4,10 +4,10 @@ use latchkey_core::limit::{BucketRule, RateClassId, RateClasses};
 use latchkey_core::policy::{Policy, UnmatchedRoute};
 use latchkey_core::profile_change::ChangeEffect;
 use latchkey_core::route::Route;
-use latchkey_core::scope::ScopeSet;
 
 use super::limits::compare;
-use super::{Versions, list};
+use super::reach::{ANONYMOUS, LACKING, Reach, SENT};
+use super::{Versions, credentials, list};
 
 /// Decision about the calls of a method and a path, before credentials and scopes are examined.
 #[derive(Clone, Copy)]
@@ -53,8 +53,22 @@ fn takes(route: &Route, method: Option<&str>) -> bool {
     route.methods.is_empty() || method.is_some_and(|m| names(m) || (m == "HEAD" && names("GET")))
 }
 
-/// Effect and description of a change, which follows "calls of GET /v1/x".
-pub(super) type Difference = (ChangeEffect, String);
+/// Change of calls: its effect, its description, which follows "calls of GET /v1/x", and whom it affects.
+pub(super) struct Difference {
+    pub(super) effect: ChangeEffect,
+    pub(super) text: String,
+    pub(super) reach: Reach,
+}
+
+/// Returns a change by which more calls pass.
+pub(super) fn grants(text: impl Into<String>, reach: Reach) -> Difference {
+    Difference { effect: ChangeEffect::GrantsMore, text: text.into(), reach }
+}
+
+/// Returns a change by which fewer calls pass.
+pub(super) fn loses(text: impl Into<String>, reach: Reach) -> Difference {
+    Difference { effect: ChangeEffect::LosesAccess, text: text.into(), reach }
+}
 
 /// Compares the requirements of the same calls.
 pub(super) fn differences(
@@ -63,44 +77,57 @@ pub(super) fn differences(
     new: Requirement<'_>,
 ) -> Vec<Difference> {
     use Requirement::{AnyCredential, Denied, Route};
-    let grants = |text: &str| vec![(ChangeEffect::GrantsMore, text.to_owned())];
-    let loses = |text: &str| vec![(ChangeEffect::LosesAccess, text.to_owned())];
+    let (before, after) = (&versions.old.policy, &versions.new.policy);
+    let of_none = || Reach::Uncounted(ANONYMOUS);
+    let gone = |reach| vec![loses("are denied: no route matches them any more", reach)];
     match (old, new) {
         (Denied, Denied) | (AnyCredential, AnyCredential) => Vec::new(),
-        (Denied, AnyCredential) => grants("pass with any valid credential; they were denied"),
-        (AnyCredential | Route(_), Denied) => loses("are denied: no route matches them any more"),
+        (Denied, AnyCredential) => {
+            vec![grants("pass with any valid credential; they were denied", Reach::all())]
+        }
+        (AnyCredential, Denied) => gone(Reach::all()),
+        (Route(old), Denied) => gone(Reach::of(before, old)),
         (Denied | AnyCredential, Route(new)) if new.public => {
-            grants("pass without a credential (a public route)")
+            vec![grants("pass without a credential (a public route)", of_none())]
         }
         (Denied | AnyCredential, Route(new)) if new.enforce.is_shadow() => {
-            grants("are not enforced (shadow): all of them pass, also without a credential")
+            let text = "are not enforced (shadow): all of them pass, also without a credential";
+            vec![grants(text, of_none())]
         }
         (Route(old), AnyCredential) if old.enforce.is_shadow() => {
-            loses("are enforced and need a credential; they were in shadow")
+            vec![loses("are enforced and need a credential; they were in shadow", of_none())]
         }
         (Denied, Route(new)) => {
-            grants(&format!("pass with {}; they were denied", needs(&versions.new.policy, new)))
+            let text = format!("pass with {}; they were denied", needs(after, new));
+            vec![grants(text, Reach::of(after, new))]
         }
-        (Route(old), AnyCredential) if old.public => loses("need a credential; they were public"),
+        (Route(old), AnyCredential) if old.public => {
+            vec![loses("need a credential; they were public", of_none())]
+        }
         (Route(old), AnyCredential) => {
-            let needs = needs(&versions.old.policy, old);
-            let mut found = grants(&format!("pass with any valid credential in place of {needs}"));
+            let text = format!("pass with any valid credential in place of {}", needs(before, old));
+            let mut found = vec![grants(text, Reach::Uncounted(LACKING))];
             if old.encoded_slash {
-                found.extend(loses("are denied with encoded slashes in their path"));
+                found.push(loses(SLASHES_DENIED, Reach::Uncounted(SENT)));
             }
             found
         }
         (AnyCredential, Route(new)) => {
-            let needs = needs(&versions.new.policy, new);
-            let mut found = loses(&format!("need {needs} in place of any valid credential"));
+            let text = format!("need {} in place of any valid credential", needs(after, new));
+            let mut found = vec![loses(text, Reach::Uncounted(LACKING))];
             if new.encoded_slash {
-                found.extend(grants("may have encoded slashes in their path"));
+                found.push(grants(SLASHES_TAKEN, Reach::Uncounted(SENT)));
             }
             found
         }
         (Route(old), Route(new)) => of_routes(versions, old, new),
     }
 }
+
+/// Words about encoded slashes that pass from now on.
+const SLASHES_TAKEN: &str = "may have encoded slashes in their path";
+/// Words about encoded slashes that are denied from now on.
+const SLASHES_DENIED: &str = "are denied with encoded slashes in their path";
 
 /// Returns the requirements of a route's calls.
 fn needs(policy: &Policy, route: &Route) -> String {
@@ -118,130 +145,33 @@ fn needs(policy: &Policy, route: &Route) -> String {
 }
 
 fn of_routes(versions: &Versions<'_>, old: &Route, new: &Route) -> Vec<Difference> {
-    let (mut grants, mut loses) = (Vec::new(), Vec::new());
-    match (old.public, new.public) {
-        (false, true) => grants.push("pass without a credential (a public route)".to_owned()),
+    let of_none = || Reach::Uncounted(ANONYMOUS);
+    let mut all = match (old.public, new.public) {
+        (false, true) => vec![grants("pass without a credential (a public route)", of_none())],
         (true, false) => {
-            loses.push(format!("need {}; they were public", needs(&versions.new.policy, new)));
+            let text = format!("need {}; they were public", needs(&versions.new.policy, new));
+            vec![loses(text, of_none())]
         }
-        (true, true) => {}
-        (false, false) => credentials(versions, old, new, &mut grants, &mut loses),
-    }
+        (true, true) => Vec::new(),
+        (false, false) => credentials::differences(versions, old, new),
+    };
     match (old.enforce.is_shadow(), new.enforce.is_shadow()) {
-        (false, true) => grants.push("are not enforced any more (shadow): all of them pass".to_owned()),
-        (true, false) => loses.push("are enforced; they were in shadow".to_owned()),
+        (false, true) => all.push(grants("are not enforced any more (shadow): all of them pass", of_none())),
+        (true, false) => all.push(loses("are enforced; they were in shadow", of_none())),
         (false, false) | (true, true) => {}
     }
     if new.encoded_slash && !old.encoded_slash {
-        grants.push("may have encoded slashes in their path".to_owned());
+        all.push(grants(SLASHES_TAKEN, Reach::Uncounted(SENT)));
     } else if old.encoded_slash && !new.encoded_slash {
-        loses.push("are denied with encoded slashes in their path".to_owned());
+        all.push(loses(SLASHES_DENIED, Reach::Uncounted(SENT)));
     }
-    let mut all: Vec<Difference> = grants.into_iter().map(|text| (ChangeEffect::GrantsMore, text)).collect();
-    all.extend(loses.into_iter().map(|text| (ChangeEffect::LosesAccess, text)));
-    all.extend(rate_class(versions, old.class, new.class));
+    let of_class = rate_class(versions, old.class, new.class);
+    all.extend(of_class.map(|(effect, text)| Difference {
+        effect,
+        text,
+        reach: Reach::of(&versions.new.policy, new),
+    }));
     all
-}
-
-/// Compares the scopes, kinds and resources of routes that need a credential.
-fn credentials(
-    versions: &Versions<'_>,
-    old: &Route,
-    new: &Route,
-    grants: &mut Vec<String>,
-    loses: &mut Vec<String>,
-) {
-    let before = versions.renamed_set(&old.scopes);
-    let gone: Vec<&str> = old
-        .scopes
-        .iter()
-        .filter(|scope| versions.renamed(*scope).is_none_or(|scope| !new.scopes.contains(scope)))
-        .map(|scope| versions.old.policy.scopes.name(scope))
-        .collect();
-    if !gone.is_empty() {
-        grants.push(format!("need {} no more", list(gone)));
-    }
-    let more = new.scopes.difference(&before);
-    if !more.is_empty() {
-        loses.push(format!("also need {}", versions.new_names(&more)));
-    }
-    any_scopes(versions, old, new, grants, loses);
-    kinds(old, new, grants, loses);
-    let names = |route: &Route| route.resource.clone();
-    let missing = |of: &Route, from: &Route| -> Vec<Box<str>> {
-        names(of)
-            .into_iter()
-            .filter(|resource| !from.resource.contains(resource))
-            .map(|(name, _)| name)
-            .collect()
-    };
-    let (gone, more) = (missing(old, new), missing(new, old));
-    if !gone.is_empty() {
-        grants.push(format!(
-            "name no {} in their path: keys that are bound to one are not confined",
-            list(gone)
-        ));
-    }
-    if !more.is_empty() {
-        loses.push(format!(
-            "name {} in their path: keys that are bound to another one are denied",
-            list(more)
-        ));
-    }
-}
-
-fn any_scopes(
-    versions: &Versions<'_>,
-    old: &Route,
-    new: &Route,
-    grants: &mut Vec<String>,
-    loses: &mut Vec<String>,
-) {
-    let before = versions.renamed_set(&old.any_scopes);
-    let names = |set: &ScopeSet| versions.new_names(set);
-    match (old.any_scopes.is_empty(), new.any_scopes.is_empty()) {
-        (true, true) => {}
-        (true, false) => loses.push(format!("also need one of {}", names(&new.any_scopes))),
-        (false, true) => {
-            let gone = list(versions.old.policy.scopes.names(&old.any_scopes));
-            grants.push(format!("need none of {gone} any more"));
-        }
-        (false, false) => {
-            let more = new.any_scopes.difference(&before);
-            if !more.is_empty() {
-                grants.push(format!("also pass with {}", names(&more)));
-            }
-            let fewer: Vec<&str> = old
-                .any_scopes
-                .iter()
-                .filter(|scope| versions.renamed(*scope).is_none_or(|scope| !new.any_scopes.contains(scope)))
-                .map(|scope| versions.old.policy.scopes.name(scope))
-                .collect();
-            if !fewer.is_empty() {
-                loses.push(format!("do not pass with {} any more", list(fewer)));
-            }
-        }
-    }
-}
-
-fn kinds(old: &Route, new: &Route, grants: &mut Vec<String>, loses: &mut Vec<String>) {
-    match (old.kinds.is_empty(), new.kinds.is_empty()) {
-        (true, true) => {}
-        (true, false) => loses.push(format!("pass with keys of {} alone", list(&new.kinds))),
-        (false, true) => grants.push("pass with keys of every kind, and with users".to_owned()),
-        (false, false) => {
-            let missing = |of: &Route, from: &Route| -> Vec<Box<str>> {
-                of.kinds.iter().filter(|kind| !from.kinds.contains(kind)).cloned().collect()
-            };
-            let (gone, more) = (missing(old, new), missing(new, old));
-            if !more.is_empty() {
-                grants.push(format!("also pass with keys of {}", list(more)));
-            }
-            if !gone.is_empty() {
-                loses.push(format!("do not pass with keys of {} any more", list(gone)));
-            }
-        }
-    }
 }
 
 /// Compares the limits of routes whose rate class has another name.
@@ -249,7 +179,7 @@ fn rate_class(
     versions: &Versions<'_>,
     before: Option<RateClassId>,
     after: Option<RateClassId>,
-) -> Option<Difference> {
+) -> Option<(ChangeEffect, String)> {
     let (old, new) = (&versions.old.policy.classes, &versions.new.policy.classes);
     let (before, after) = (before.or(old.fallback()), after.or(new.fallback()));
     let name = |classes: &RateClasses, class: Option<RateClassId>| {

@@ -4,14 +4,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use latchkey_core::policy::Policy;
-use latchkey_core::profile_change::{ChangeEffect, ProfileChange};
+use latchkey_core::profile_change::{Affected, ChangeEffect, ProfileChange};
 use latchkey_core::route::{Pattern, Route};
 
 use super::Versions;
+use super::reach::{MANY, Reach, counts, not_counted};
 use super::requirements::{Requirement, differences};
 
 /// Largest number of routes that a change lists.
 const MAX_LISTED: usize = 100;
+/// Largest number of conditions by which keys and users are counted, so that the cost of all changes is bounded.
+const MAX_COUNTED: usize = 10;
+
+/// Calls that change in the same way, and whom this affects.
+type Group<'a> = (Vec<Calls<'a>>, Vec<Reach>);
 
 /// Calls that are compared: those of a method whose paths match a pattern.
 struct Calls<'a> {
@@ -27,7 +33,7 @@ struct Calls<'a> {
 pub(super) fn changes(versions: &Versions<'_>) -> Vec<ProfileChange> {
     let (old, new) = (&versions.old.policy, &versions.new.policy);
     let (old_routes, new_routes) = (routes(old), routes(new));
-    let mut groups: BTreeMap<(ChangeEffect, String), Vec<Calls<'_>>> = BTreeMap::new();
+    let mut groups: BTreeMap<(ChangeEffect, String), Group<'_>> = BTreeMap::new();
     let mut seen = BTreeSet::new();
     let all = || old_routes.iter().chain(&new_routes);
     for pattern in all().map(|route| &route.pattern).filter(|pattern| seen.insert(pattern.text())) {
@@ -41,16 +47,19 @@ pub(super) fn changes(versions: &Versions<'_>) -> Vec<ProfileChange> {
             let requirements =
                 (Requirement::of(old, &before, *method), Requirement::of(new, &after, *method));
             for difference in differences(versions, requirements.0, requirements.1) {
-                groups.entry(difference).or_default().push(Calls {
+                let (calls, reaches) = groups.entry((difference.effect, difference.text)).or_default();
+                calls.push(Calls {
                     method: *method,
                     pattern,
                     declared: declared.contains(method),
                     has_methods: declared.iter().any(Option::is_some),
                 });
+                reaches.push(difference.reach);
             }
         }
     }
-    groups.into_iter().map(change).collect()
+    let mut counted = Vec::new();
+    groups.into_iter().map(|(of, group)| change(of, group, &mut counted)).collect()
 }
 
 fn routes(policy: &Policy) -> Vec<&Route> {
@@ -86,15 +95,28 @@ impl Calls<'_> {
     }
 }
 
-fn change(((effect, text), calls): ((ChangeEffect, String), Vec<Calls<'_>>)) -> ProfileChange {
+/// Returns the change of a group of calls. `counted` are the conditions of the changes before.
+fn change(
+    (effect, text): (ChangeEffect, String),
+    (calls, reaches): Group<'_>,
+    counted: &mut Vec<Vec<Affected>>,
+) -> ProfileChange {
     // A route with fewer methods than a wider one that changes is a part of it, and no change of its own.
     let shown = calls.iter().filter(|own| own.declared || !calls.iter().any(|other| own.belong_to(other)));
     let labels: Vec<String> = shown.map(Calls::label).collect();
+    let (mut affected, mut words) = counts(reaches);
+    if !affected.is_empty() && !counted.contains(&affected) {
+        if counted.len() < MAX_COUNTED {
+            counted.push(affected.clone());
+        } else {
+            (affected, words) = (Vec::new(), not_counted(MANY));
+        }
+    }
     let description = match labels.as_slice() {
-        [call] => format!("calls of {call} {text}"),
-        several => format!("calls of {} routes {text}", several.len()),
+        [call] => format!("calls of {call} {text}{words}"),
+        several => format!("calls of {} routes {text}{words}", several.len()),
     };
-    let mut change = ProfileChange::new(effect, "routes", description);
+    let mut change = ProfileChange::new(effect, "routes", description).affecting(affected);
     change.routes = labels.into_iter().take(MAX_LISTED).map(|label| label.replace('`', "")).collect();
     change
 }

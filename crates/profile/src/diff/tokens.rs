@@ -1,9 +1,19 @@
 //! Changes of JWTs and passwords: tokens that are denied from now on.
 
-use latchkey_core::profile_change::{Affected, ChangeEffect, ProfileChange};
+use latchkey_core::profile_change::{Affected, AffectedKeys, ChangeEffect, ProfileChange};
 use latchkey_core::token::TokenRules;
 
+use super::reach::{Reach, TOKENS, measured};
 use super::{Versions, list};
+
+/// Returns every user, who gets JWTs by a login, as affected by a change. Keys may have been exchanged for JWTs too.
+fn of_tokens(change: ProfileChange) -> ProfileChange {
+    measured(change, Reach::Uncounted(TOKENS)).affecting([every_user()])
+}
+
+fn every_user() -> Affected {
+    Affected::Users { roles: Vec::new(), environment: None }
+}
 
 pub(super) fn changes(versions: &Versions<'_>) -> Vec<ProfileChange> {
     let (old, new) = (&versions.old.policy, &versions.new.policy);
@@ -13,19 +23,20 @@ pub(super) fn changes(versions: &Versions<'_>) -> Vec<ProfileChange> {
         (true, false) => {
             let field = if new.tokens.is_none() { "jwt" } else { "credential.accepts" };
             let text = "JWTs are not accepted any more: no user can call, and no key by a JWT";
-            let users = Affected::Users { roles: Vec::new(), environment: None };
             let change = ProfileChange::new(ChangeEffect::StopsWorking, field, text);
-            changes.push(change.affecting([users]).taking_away());
+            changes.push(of_tokens(change).taking_away());
         }
         (false, true) => {
             let text = "JWTs are accepted: users can log in, and keys can be exchanged for tokens";
-            changes.push(ProfileChange::new(ChangeEffect::GrantsMore, "jwt", text));
+            changes.push(measured(ProfileChange::new(ChangeEffect::GrantsMore, "jwt", text), Reach::all()));
         }
         (false, false) | (true, true) => {}
     }
     if !old.accepts.key && new.accepts.key {
         let text = "API keys are accepted";
-        changes.push(ProfileChange::new(ChangeEffect::GrantsMore, "credential.accepts", text));
+        let keys = Affected::Keys(AffectedKeys::default());
+        let change = ProfileChange::new(ChangeEffect::GrantsMore, "credential.accepts", text);
+        changes.push(change.affecting([keys]));
     }
     if let (Some(before), Some(after)) = (&old.tokens, &new.tokens) {
         let mut invalid = |field: &str, before: &str, after: &str| {
@@ -34,7 +45,7 @@ pub(super) fn changes(versions: &Versions<'_>) -> Vec<ProfileChange> {
                     "JWTs that were issued with another {field} are denied; their holders refresh them or log in again"
                 );
                 let change = ProfileChange::new(ChangeEffect::LosesAccess, format!("jwt.{field}"), text);
-                changes.push(change.values(before, after));
+                changes.push(of_tokens(change).values(before, after));
             }
         };
         invalid("issuer", &before.issuer, &after.issuer);
@@ -45,12 +56,11 @@ pub(super) fn changes(versions: &Versions<'_>) -> Vec<ProfileChange> {
         {
             if longer {
                 let text = format!("tokens are valid for longer (`{field}`)");
-                changes.push(
-                    ProfileChange::new(ChangeEffect::GrantsMore, format!("jwt.{field}"), text).values(
-                        seconds(if field == "ttl" { before.ttl } else { before.refresh_ttl }),
-                        seconds(if field == "ttl" { after.ttl } else { after.refresh_ttl }),
-                    ),
-                );
+                let change = ProfileChange::new(ChangeEffect::GrantsMore, format!("jwt.{field}"), text);
+                changes.push(of_tokens(change).values(
+                    seconds(if field == "ttl" { before.ttl } else { before.refresh_ttl }),
+                    seconds(if field == "ttl" { after.ttl } else { after.refresh_ttl }),
+                ));
             }
         }
     }
@@ -70,11 +80,11 @@ fn audiences(before: &TokenRules, after: &TokenRules) -> Vec<ProfileChange> {
         after.audiences.iter().filter(|name| known().all(|earlier| earlier != *name)).collect();
     if !more.is_empty() {
         let text = format!("JWTs can be requested for the audience {}", list(more));
-        changes.push(ProfileChange::new(ChangeEffect::GrantsMore, "jwt.audiences", text));
+        changes.push(of_tokens(ProfileChange::new(ChangeEffect::GrantsMore, "jwt.audiences", text)));
     }
     if before.audiences.contains(&after.audience) {
         let text = format!("JWTs that were issued for the audience `{}` are accepted", after.audience);
-        changes.push(ProfileChange::new(ChangeEffect::GrantsMore, "jwt.audience", text));
+        changes.push(of_tokens(ProfileChange::new(ChangeEffect::GrantsMore, "jwt.audience", text)));
     }
     changes
 }

@@ -4,6 +4,7 @@ use latchkey_core::profile_change::{Affected, ChangeEffect, KeyGroup, ProfileCha
 use latchkey_profile::diff;
 
 mod checks;
+mod impacts;
 mod routes;
 mod rules;
 

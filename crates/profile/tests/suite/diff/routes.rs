@@ -72,8 +72,11 @@ fn a_change_of_a_wider_route_is_shown_once() {
     let any =
         ["methods = [\"POST\"]\npath = \"/v1/x\"", "methods = [\"GET\"]\npath = \"/**\"\nscopes = [\"r\"]"];
     let free = [any[0], "methods = [\"GET\"]\npath = \"/**\""];
-    let words = "calls of `GET /**` need `r` no more";
-    assert_eq!(between(&any, &free), [(ChangeEffect::GrantsMore, words.to_owned())]);
+    let found = between(&any, &free);
+    assert!(
+        matches!(found.as_slice(), [(ChangeEffect::GrantsMore, words)] if words.starts_with("calls of `GET /**` need `r` no more; not counted: ")),
+        "{found:#?}"
+    );
 }
 
 #[test]
