@@ -206,7 +206,7 @@ fn text(value: &Value, field: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use latchkey_profile::contract::{Field, FieldType, RPCS};
+    use latchkey_profile::contract::{ALTERNATIVES, Field, FieldType, RPCS};
     use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
     use super::*;
@@ -255,6 +255,18 @@ mod tests {
                     panic!("the response of {} has no list {list}", rpc.name)
                 };
                 check_fields(rpc.name, &item, fields, false);
+            }
+        }
+    }
+
+    #[test]
+    fn fields_of_which_a_request_has_one_are_those_that_errors_name_together() {
+        for rpc in RPCS {
+            let input = method(rpc.path).unwrap_or_else(|| panic!("{}", rpc.path)).input();
+            for oneof in input.oneofs() {
+                let names: Vec<String> = oneof.fields().map(|field| field.name().to_owned()).collect();
+                let known = ALTERNATIVES.iter().any(|(one, two)| names == [*one, *two]);
+                assert!(names.len() == 1 || known, "{}: {names:?}", rpc.name);
             }
         }
     }

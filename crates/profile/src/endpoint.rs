@@ -7,12 +7,15 @@ mod call;
 mod field;
 mod field_names;
 mod flaw;
+mod parameters;
 mod response;
+mod unknown;
 
 pub(crate) use body::{BodyField, OtherFields};
 pub(crate) use call::{EndpointValues, is_too_long};
 pub(crate) use field::FieldTemplate;
 pub(crate) use flaw::Flaw;
+pub(crate) use parameters::OtherParameters;
 pub(crate) use response::{CustomError, CustomErrors};
 pub use response::{EndpointResponse, ErrorCode};
 
@@ -21,7 +24,7 @@ use std::collections::BTreeSet;
 use latchkey_core::route::{Route, Routes, canonical};
 use serde_json::Value;
 
-use crate::contract::Rpc;
+use crate::contract::{ALTERNATIVES, Rpc};
 use crate::profile::{HeaderTemplate, Profile};
 use crate::request::Request;
 use crate::template::{Escape, RenderInput, Template};
@@ -41,6 +44,7 @@ pub struct Endpoint {
     pub(crate) rpc: &'static Rpc,
     pub(crate) body: Vec<BodyField>,
     pub(crate) other_fields: OtherFields,
+    pub(crate) other_parameters: OtherParameters,
     pub(crate) fields: Vec<(&'static str, FieldTemplate)>,
     pub(crate) status: u16,
     pub(crate) headers: Vec<HeaderTemplate>,
@@ -122,15 +126,19 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// Returns a sentence for each mistake in the body, the query and the headers.
+    /// Returns a sentence for each mistake in the query, the body and the headers.
     pub fn rpc_request(
         &self,
         matched: EndpointMatch<'_>,
         request: &Request<'_>,
         template_context: &TemplateContext<'_>,
     ) -> Result<RpcRequest, Vec<String>> {
-        let Endpoint { body, other_fields, .. } = matched.endpoint;
-        let body = body::body(body, other_fields, request.body.unwrap_or_default())?;
+        let Endpoint { body, other_fields, other_parameters, .. } = matched.endpoint;
+        let mut mistakes = parameters::mistakes(other_parameters, request.query());
+        let body = match body::body(body, other_fields, request.body.unwrap_or_default()) {
+            Ok(body) => body,
+            Err(others) => return Err([mistakes, others].concat()),
+        };
         let path = canonical(request.path).unwrap_or_default();
         let route = self.find_endpoint(request.method, request.path).map(|(_, route)| route);
         let call = EndpointValues {
@@ -145,7 +153,7 @@ impl Profile {
             unknown_limits: self.rules.unknown_limits,
             call: Some(call),
         };
-        let (mut message, mut mistakes) = (Value::Object(serde_json::Map::new()), Vec::new());
+        let mut message = Value::Object(serde_json::Map::new());
         for (field, template) in &matched.endpoint.fields {
             if let Some(value) = template.value(matched.endpoint.rpc, field, &input, &mut mistakes) {
                 set(&mut message, field, value);
@@ -153,10 +161,21 @@ impl Profile {
         }
         let name = self.request_field_name(matched, "scopes");
         mistakes.extend(field::empty_scopes(&name, matched.endpoint.rpc, &message, &self.policy));
+        mistakes.extend(self.alternatives(matched, &message));
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
         Ok(RpcRequest { rpc: matched.endpoint.rpc, message, body })
+    }
+
+    /// Returns a sentence for each pair of fields that a message has and of which it can have one.
+    fn alternatives(&self, matched: EndpointMatch<'_>, message: &Value) -> Vec<String> {
+        let both = |(one, two): &&(&str, &str)| !message[*one].is_null() && !message[*two].is_null();
+        let sentence = |(one, two): &(&str, &str)| {
+            let (one, two) = (self.request_field_name(matched, one), self.request_field_name(matched, two));
+            format!("{one} and {two} cannot be given together; send one of them.")
+        };
+        ALTERNATIVES.iter().filter(both).map(sentence).collect()
     }
 
     /// Renders the HTTP response from the RPC's response. `items` are the items of all pages of the RPC's list.

@@ -120,11 +120,14 @@ impl Template {
 
     /// Returns true if `allowed` accepts every name in the template.
     pub(crate) fn uses_only(&self, allowed: impl Fn(&Name) -> bool) -> bool {
-        self.segments.iter().all(|segment| match segment {
-            Segment::Literal(_) => true,
-            Segment::Value(names, _) => {
-                names.iter().all(|name| matches!(name, Name::Text(_)) || allowed(name))
-            }
+        self.names().all(|name| matches!(name, Name::Text(_)) || allowed(name))
+    }
+
+    /// Returns all names in the template.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Name> {
+        self.segments.iter().flat_map(|segment| match segment {
+            Segment::Literal(_) => [].iter(),
+            Segment::Value(names, _) => names.iter(),
         })
     }
 

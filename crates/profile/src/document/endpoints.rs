@@ -2,6 +2,7 @@
 //! when a document is compiled, so that no call fails because one does not exist.
 
 mod names;
+mod parameters;
 
 use latchkey_core::enforcement::Enforcement;
 use latchkey_core::route::{Pattern, Route, Routes};
@@ -73,6 +74,9 @@ fn endpoint(
         text.report("this RPC returns no list");
     }
     let item = item.and_then(|text| sources.item_template(&text));
+    let templates = parameters::templates_of(&fields).chain(&answer).chain(&item);
+    let all_sources = resources.iter().map(|(_, source)| source).chain(other_sources.iter().copied());
+    let other_parameters = parameters::read(section, templates, all_sources);
     let route = Route {
         pattern: pattern?,
         methods: vec![method?.to_ascii_uppercase().into()],
@@ -85,10 +89,10 @@ fn endpoint(
         encoded_slash: false,
         enforce: Enforcement::Enforced,
     };
-    let (rpc, answer) = (rpc?, answer?);
+    let (rpc, answer, status) = (rpc?, answer?, status?);
     Some((
         route,
-        Endpoint { rpc, body, other_fields, fields, status: status?, headers, escape, answer, item },
+        Endpoint { rpc, body, other_fields, other_parameters, fields, status, headers, escape, answer, item },
     ))
 }
 

@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use latchkey_core::choices::distance;
-use latchkey_core::excerpt::Quoted;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
+use super::unknown;
 use crate::contract::FieldType;
 
 /// A declared field of a JSON body.
@@ -29,9 +28,6 @@ pub(crate) enum OtherFields {
     /// Ignores them.
     Ignore,
 }
-
-/// Most unknown fields that an error names.
-const MOST_UNKNOWN: usize = 5;
 
 /// Returns the declared fields of a body.
 ///
@@ -73,46 +69,12 @@ pub(super) fn body(fields: &[BodyField], others: &OtherFields, bytes: &[u8]) -> 
         }
     }
     if let OtherFields::Refuse { except } = others {
-        problems.extend(unknown_fields(fields, except, &read));
+        let extra = read.keys().filter(|name| !except.iter().any(|e| **e == ***name));
+        let extra: Vec<&str> = extra.map(String::as_str).collect();
+        let known: Vec<&str> = fields.iter().map(|field| &*field.name).collect();
+        problems.extend(unknown::sentences("field", &extra, &known));
     }
     if problems.is_empty() { Ok(Value::Object(accepted)) } else { Err(problems) }
-}
-
-/// Returns a sentence for each field that the endpoint does not declare. `rest` has the fields that are not declared.
-fn unknown_fields(
-    fields: &[BodyField],
-    except: &[Box<str>],
-    rest: &serde_json::Map<String, Value>,
-) -> Vec<String> {
-    let unknown: Vec<&String> = rest.keys().filter(|name| !except.iter().any(|e| **e == ***name)).collect();
-    let known = fields.iter().map(|field| &*field.name).collect::<Vec<_>>().join(", ");
-    let mut problems: Vec<String> = Vec::new();
-    for name in unknown.iter().take(MOST_UNKNOWN) {
-        let nearest = fields.iter().find(|field| is_near(&field.name, name));
-        let hint = nearest.map_or_else(
-            || format!("the fields are {known}"),
-            |field| format!("did you mean {:?}?", field.name),
-        );
-        let end = if hint.ends_with('?') { "" } else { "." };
-        problems.push(format!("{} is not a field of this call; {hint}{end}", Quoted(name)));
-    }
-    if unknown.len() > MOST_UNKNOWN {
-        problems.push(format!("{} more fields are unknown.", unknown.len() - MOST_UNKNOWN));
-    }
-    problems
-}
-
-/// Returns whether two names differ by a mistake in typing: in case or punctuation alone, or in one or two characters.
-fn is_near(name: &str, other: &str) -> bool {
-    let plain = |text: &str| -> String {
-        let letters = text.chars().filter(|c| c.is_alphanumeric());
-        letters.flat_map(char::to_lowercase).take(64).collect()
-    };
-    let (one, two) = (plain(name), plain(other));
-    if one.len().abs_diff(two.len()) > 2 {
-        return false;
-    }
-    distance(&one, &two) <= 2.min(one.len().saturating_sub(1))
 }
 
 /// All names of an object, including duplicates. Readers differ in the value that they use for a duplicate name.

@@ -22,6 +22,16 @@ pub(crate) enum FieldTemplate {
 }
 
 impl FieldTemplate {
+    /// Returns the templates of the field's parts.
+    pub(crate) fn templates(&self) -> Vec<&Template> {
+        match self {
+            Self::Single(template, _) | Self::BodyList(template) => vec![template],
+            Self::Flag(_) => Vec::new(),
+            Self::List(templates) => templates.iter().collect(),
+            Self::Map(templates) => templates.iter().map(|(_, template)| template).collect(),
+        }
+    }
+
     /// Returns the value of the field, or `None` if it is left out. Adds a sentence to `mistakes` for each value of the
     /// HTTP request that cannot be used.
     pub(super) fn value(

@@ -84,6 +84,81 @@ fn a_query_parameter_that_is_not_one_text_refuses_the_call() {
 }
 
 #[test]
+fn a_query_parameter_that_nothing_reads_refuses_the_call() {
+    let profile = document("{{ query.shop }}");
+    let refused = |profile: &Profile, query: &str| {
+        ask(profile, &post(&format!("/keys/1?{query}"), &[], "{}")).unwrap_err()
+    };
+    let near = "\"enviroment\" is not a query parameter of this call; did you mean \"environment\"?";
+    assert_eq!(refused(&profile, "enviroment=test"), near);
+    let page = "\"page\" is not a query parameter of this call; the query parameters are environment, shop.";
+    assert_eq!(refused(&profile, "shop=s&page=2"), page);
+    // With a mistake in the body, both are named.
+    let both = ask(&profile, &post("/keys/1?page=2", &[], "[]")).unwrap_err();
+    assert_eq!(both, format!("{page} The body is not a JSON object."));
+}
+
+#[test]
+fn a_query_parameter_is_accepted_if_anything_of_the_document_reads_it() {
+    let document = |extra: &str| {
+        profile(&format!(
+            r#"
+name = "p"
+[credential]
+sources = ["query:api_key"]
+[tenant]
+source = "query:org"
+[resource]
+shop = "query:shop"
+[[kinds]]
+name = "k"
+prefix = "k_"
+[[endpoints]]
+method = "GET"
+path = "/keys/{{id}}"
+rpc = "GetKey"
+fields = {{ id = "{{{{ path.id }}}}" }}
+answer = "{{{{ query.format }}}}"
+{extra}
+"#
+        ))
+    };
+    let query = |profile: &Profile, query: &str| ask(profile, &request(&format!("/keys/1?{query}"), &[]));
+    assert!(query(&document(""), "api_key=k_1&org=acme&shop=s&FORMAT=x").is_ok());
+    assert!(query(&document(""), "api_key=k_1&fromat=x").unwrap_err().contains("did you mean \"format\"?"));
+    assert!(query(&document("other_parameters = \"refuse\""), "utm=x").is_err());
+    assert!(query(&document("other_parameters = \"ignore\""), "utm=x").is_ok());
+    let text = "name = \"p\"\n[[endpoints]]\nmethod = \"GET\"\npath = \"/x\"\nrpc = \"GetKey\"\nanswer = \"\"\n\
+                other_parameters = \"drop\"\n";
+    let errors = Profile::compile(text, 1).map(|_| ()).unwrap_err().0;
+    assert_eq!(errors[0].field, "endpoints[0].other_parameters");
+}
+
+#[test]
+fn two_fields_of_which_an_rpc_takes_one_are_both_named() {
+    let profile = profile(
+        r#"
+name = "p"
+[[kinds]]
+name = "k"
+prefix = "k_"
+[[endpoints]]
+method = "POST"
+path = "/keys/{id}"
+rpc = "RotateKey"
+body = { validDays = "number?" }
+fields = { id = "{{ path.id }}", ttl = "{{ body.validDays }}d", expire_time = "{{ query.until }}" }
+answer = ""
+"#,
+    );
+    let until = "until=2027-01-01T00:00:00Z";
+    let both = ask(&profile, &post(&format!("/keys/1?{until}"), &[], r#"{"validDays":7}"#)).unwrap_err();
+    assert_eq!(both, "query parameter until and validDays cannot be given together; send one of them.");
+    assert!(ask(&profile, &post("/keys/1", &[], r#"{"validDays":7}"#)).is_ok());
+    assert!(ask(&profile, &post(&format!("/keys/1?{until}"), &[], "{}")).is_ok());
+}
+
+#[test]
 fn a_header_that_is_not_one_text_refuses_the_call() {
     let profile = document("{{ header.x-shop }}");
     let several = "header x-shop has several values; send exactly one.";
