@@ -62,15 +62,15 @@ pub enum BucketAlgorithm {
 }
 
 impl BucketAlgorithm {
-    /// Returns the algorithm of a bucket whose rule has this algorithm. A limit with a burst is a token bucket,
-    /// and one without is a sliding window, so that a rate alone is never exceeded. A rule that counts by fixed
-    /// windows keeps them, and ignores a burst.
+    /// Returns the algorithm of a bucket whose rule declares this algorithm. If the rule declares none, a limit with a burst
+    /// is a token bucket, and one without is a sliding window, so that a rate alone is never exceeded. A rule that declares
+    /// a token bucket or a fixed window keeps it, whatever limit replaces its own; a fixed window ignores a burst.
     #[must_use]
     pub fn with_limit(self, limit: Limit) -> Self {
         match (self, limit.burst) {
             (Self::FixedWindow, _) => Self::FixedWindow,
-            (Self::TokenBucket | Self::SlidingWindow, Some(_)) => Self::TokenBucket,
-            (Self::TokenBucket | Self::SlidingWindow, None) => Self::SlidingWindow,
+            (Self::TokenBucket, _) | (Self::SlidingWindow, Some(_)) => Self::TokenBucket,
+            (Self::SlidingWindow, None) => Self::SlidingWindow,
         }
     }
 }
@@ -97,6 +97,17 @@ pub struct Limit {
     pub burst: Option<u64>,
 }
 
+impl Limit {
+    /// Returns the limit as a bucket of this algorithm has it: a token bucket without a burst holds the tokens of the rate.
+    #[must_use]
+    pub fn counted_by(self, algorithm: BucketAlgorithm) -> Self {
+        match algorithm {
+            BucketAlgorithm::TokenBucket => Self { burst: self.burst.or(Some(self.tokens)), ..self },
+            BucketAlgorithm::FixedWindow | BucketAlgorithm::SlidingWindow => self,
+        }
+    }
+}
+
 /// Rule of one bucket of a rate class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BucketRule {
@@ -104,7 +115,7 @@ pub struct BucketRule {
     pub per: BucketOwner,
     /// The limit.
     pub limit: Limit,
-    /// The algorithm as declared; see [`BucketAlgorithm::with_limit`].
+    /// The algorithm as declared, the default if none is; see [`BucketAlgorithm::with_limit`].
     pub algorithm: BucketAlgorithm,
     /// Calls that are counted.
     pub when: ChargeCondition,

@@ -171,6 +171,7 @@ pub fn bucket_charges(
         let class_hash = classes.class_hash(class);
         let bucket = BucketId { per: rule.per, when, subject, class_hash, rule: id };
         let algorithm = rule.algorithm.with_limit(limit);
+        let limit = limit.counted_by(algorithm);
         let mode = rule.mode.unwrap_or_else(|| CountingMode::of(limit, algorithm));
         let shard_key = match (rule.per, subjects.tenant) {
             (BucketOwner::Key | BucketOwner::Tenant, Some((tenant, _))) => tenant.id.0.as_u128(),

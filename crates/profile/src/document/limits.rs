@@ -106,8 +106,7 @@ fn bucket(mut section: Section<'_>) -> Option<BucketRule> {
     let when = when.as_ref().map_or(ChargeCondition::default(), |text| parse_when(text, per));
     let mode = mode.as_ref().and_then(parse_mode);
     section.close();
-    let limit = limit?;
-    Some(BucketRule { per: per?, limit, algorithm: algorithm.with_limit(limit), when, mode })
+    Some(BucketRule { per: per?, limit: limit?, algorithm, when, mode })
 }
 
 fn parse_owner(text: &Text<'_>) -> Option<BucketOwner> {

@@ -32,7 +32,7 @@ fn the_example_of_the_format_is_a_document() {
     let rules = policy.classes.rules(route.class.unwrap());
     assert_eq!((rules[0].limit.tokens, rules[0].limit.burst), (5000, Some(500)));
     assert_eq!(
-        (rules[0].per, rules[0].algorithm, rules[0].when),
+        (rules[0].per, rules[0].algorithm.with_limit(rules[0].limit), rules[0].when),
         (BucketOwner::Key, BucketAlgorithm::TokenBucket, ChargeCondition::Allowed)
     );
     let tokens = profile.tokens().unwrap();
@@ -97,6 +97,8 @@ fn limits_are_kept_bucket_by_bucket() {
             { per = "tenant", rate = "10/10s" },
             { per = "key", rate = "5/min", algorithm = "fixed_window", mode = "leased" },
             { per = "ip", rate = "3/h", when = "unauthenticated" },
+            { per = "ip", rate = "9/h", algorithm = "token_bucket" },
+            { per = "ip", rate = "9/min", burst = 2 },
         ]
         [[plans]]
         name = "big"
@@ -114,6 +116,9 @@ fn limits_are_kept_bucket_by_bucket() {
         (BucketAlgorithm::FixedWindow, Some(CountingMode::Leased))
     );
     assert_eq!(rules[0].mode, None);
+    // Other limits in the place of a rule keep the algorithm that it declares.
+    assert_eq!((rules[3].algorithm, rules[3].limit.burst), (BucketAlgorithm::TokenBucket, Some(9)));
+    assert_eq!((rules[4].algorithm, rules[4].limit.burst), (BucketAlgorithm::default(), Some(2)));
     assert_eq!((rules[2].per, rules[2].when), (BucketOwner::Ip, ChargeCondition::Unauthenticated));
     assert_eq!(policy.plans["big"].0["default"][0].limit.burst, Some(7));
 }

@@ -187,7 +187,7 @@ pub(crate) fn policy() -> Policy {
     let rule = |per, limit: &str, when| BucketRule {
         per,
         limit: parse_key_limit(limit).unwrap(),
-        algorithm: BucketAlgorithm::TokenBucket,
+        algorithm: BucketAlgorithm::SlidingWindow,
         when,
         mode: None,
     };

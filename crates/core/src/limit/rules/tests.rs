@@ -72,3 +72,27 @@ fn an_override_can_add_a_bucket_and_never_applies_to_another_class() {
     )]));
     assert_eq!(tokens(None, |k, _| k.limits = other), [(BucketOwner::Key, 300), (BucketOwner::Tenant, 900)]);
 }
+
+/// A rule that declares its algorithm keeps it, so that a product that promises a token bucket has one for every tenant.
+#[test]
+fn an_override_without_a_burst_is_counted_by_the_algorithm_that_the_rule_declares() {
+    let (token, fixed, sliding) =
+        (BucketAlgorithm::TokenBucket, BucketAlgorithm::FixedWindow, BucketAlgorithm::SlidingWindow);
+    for (declared, class, own, expected, burst) in [
+        (token, "300/min burst 300", "5/min", token, Some(5)),
+        (token, "300/min burst 50", "5/min burst 2", token, Some(2)),
+        (fixed, "300/min", "5/min", fixed, None),
+        (sliding, "300/min", "5/min", sliding, None),
+        (sliding, "300/min", "5/min burst 2", token, Some(2)),
+        // The rule declares a burst, and no algorithm.
+        (sliding, "300/min burst 50", "5/min", sliding, None),
+    ] {
+        let declares = BucketRule { algorithm: declared, ..rule(BucketOwner::Key, class) };
+        let classes = RateClasses::new("p", BTreeMap::from([("default".into(), vec![declares])]));
+        let limits = overrides(BucketOwner::Key, own);
+        let subjects = LimitSubjects { subject: Some((1, Some(&limits))), tenant: None, address: None };
+        let all = bucket_charges(&classes, classes.fallback().unwrap(), ChargeCondition::Allowed, &subjects);
+        let found: Vec<_> = all.iter().map(|charge| (charge.algorithm, charge.limit.burst)).collect();
+        assert_eq!(found, [(expected, burst)], "{declared:?} {class}, {own}");
+    }
+}
