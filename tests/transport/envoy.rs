@@ -41,6 +41,16 @@ impl Front {
     /// Starts an Envoy with the configuration that is printed for a profile, in front of this service or of an echo
     /// service.
     pub(crate) fn of(document: &str, service: Option<u16>, words: &[&str]) -> Self {
+        Self::changed(document, service, words, ("", ""))
+    }
+
+    /// Starts an Envoy as [`Front::of`] does, with one text of its configuration replaced by another.
+    pub(crate) fn changed(
+        document: &str,
+        service: Option<u16>,
+        words: &[&str],
+        (from, to): (&str, &str),
+    ) -> Self {
         let (folder, port, upstream) = (Folder::new("envoy-printed"), free_port(), Upstream::start());
         let profile = folder.write("demo.toml", document).display().to_string();
         let service = service.unwrap_or_else(|| upstream.port());
@@ -54,6 +64,7 @@ impl Front {
         let text = String::from_utf8(printed.stdout).expect("YAML is text");
         // Slow machines need longer than Envoy waits.
         let text = replace_once(&text, "timeout: 0.2s", "timeout: 5s");
+        let text = if from.is_empty() { text } else { replace_once(&text, from, to) };
         let config = folder.write("envoy.yaml", &text);
         let mut command = Command::new(tool("envoy"));
         command

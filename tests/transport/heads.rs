@@ -1,6 +1,9 @@
 //! Heads of requests near the limits of the Envoy that `latchkey envoy-config` configures: the response is the product's
 //! own, also where Envoy makes it.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
 use latchkey_testing::{Answer, Request, Setup, eventually};
 use serde_json::Value;
 
@@ -87,4 +90,21 @@ fn what_envoy_refuses_itself_has_the_words_of_the_product() {
             }
         }
     }
+}
+
+/// Sends a part of a head and waits: Envoy answers such a request itself, and closes the connection.
+#[test]
+fn a_request_that_does_not_arrive_in_time_is_the_products_408() {
+    let (from, to) = ("local_reply_config:", "request_timeout: 0.5s\n                local_reply_config:");
+    let front = Front::changed(&document(), None, &[], (from, to));
+    let mut connection = TcpStream::connect(("127.0.0.1", front.port)).expect("Envoy listens");
+    connection.write_all(b"GET /things/1 HTTP/1.1\r\nhost: api.example\r\n").expect("it is sent");
+    let mut answer = String::new();
+    let _ = connection.read_to_string(&mut answer).expect("Envoy closes the connection");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    assert!(head.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(head.contains("content-type: application/problem+json"), "{answer}");
+    let body: Value = serde_json::from_str(body).unwrap_or_else(|_| panic!("{answer}"));
+    assert_eq!(body["status"], 408, "{body}");
+    assert!(body["request_id"].as_str().is_some_and(|id| id.len() > 8), "{body}");
 }

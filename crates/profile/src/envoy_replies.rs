@@ -36,10 +36,13 @@ struct EnvoyError<'m>(u16, Option<&'static str>, u16, ErrorCode, &'m str);
 const REQUEST_ID: &str = "latchkey-request-id-of-envoy";
 /// Envoy's flag of a response that ext_authz caused.
 const BY_EXT_AUTHZ: &str = "UAEX";
+/// Envoy's flag of the response to a request for which its configuration has no route. No denial has it.
+const NO_ROUTE: &str = "NR";
 
 impl Profile {
     /// Returns the responses of Envoy for errors that it finds before or without a Check. A status that the document
-    /// uses for denials is left out, because Envoy would replace the denial too.
+    /// uses for denials is left out, because Envoy would replace the denial too, unless a flag tells both apart. For that
+    /// reason, the 403 that Envoy sends to an upgrade that its configuration does not permit keeps its empty body.
     #[must_use]
     pub fn envoy_replies(&self, max_body_bytes: u32) -> Vec<EnvoyReply> {
         let too_large = format!("The request body has more than {max_body_bytes} bytes.");
@@ -47,6 +50,8 @@ impl Profile {
         let invalid = ErrorCode::InvalidArgument;
         let all = [
             EnvoyError(400, None, 400, invalid, "The request is malformed."),
+            EnvoyError(404, Some(NO_ROUTE), 404, ErrorCode::NotFound, "There is nothing at this path."),
+            EnvoyError(408, None, 408, invalid, "The request did not arrive completely in time."),
             EnvoyError(413, None, 413, invalid, &too_large),
             EnvoyError(414, None, 414, invalid, "The path and the query are too long."),
             EnvoyError(426, None, 426, invalid, "The request needs HTTP/1.1 or later."),
@@ -67,7 +72,8 @@ impl Profile {
         ];
         let denials = &self.rules.denials.0;
         let free = |status: u16| denials.iter().all(|denial| denial.status != Some(status));
-        let replies = all.iter().filter(|EnvoyError(status, ..)| free(*status));
+        let replies =
+            all.iter().filter(|EnvoyError(status, flag, ..)| *flag == Some(NO_ROUTE) || free(*status));
         replies.map(|error| self.envoy_reply(error)).collect()
     }
 
@@ -94,7 +100,7 @@ impl Profile {
     /// identifier after it has read the head; before that, the identifier is one of the response alone.
     fn request_id_command(&self, status: u16) -> String {
         let command = match status {
-            400 | 414 | 426 | 431 | 501 => "%UNIQUE_ID%",
+            400 | 408 | 414 | 426 | 431 | 501 => "%UNIQUE_ID%",
             _ => "%REQ(X-REQUEST-ID)%",
         };
         let prefix = self.rules.request_ids.prefix().unwrap_or_default();
@@ -125,14 +131,14 @@ mod tests {
         let statuses: Vec<u16> = replies.iter().map(|reply| reply.status).collect();
         assert_eq!(
             statuses,
-            [413, 414, 426, 431, 500, 500, 501, 502, 503, 504],
+            [404, 408, 413, 414, 426, 431, 500, 500, 501, 502, 503, 504],
             "400 is a denial of the document"
         );
-        assert_eq!((replies[4].flag, replies[4].sent_status), (Some("UAEX"), 431));
-        assert_eq!((replies[5].flag, replies[5].sent_status), (None, 500), "the general one comes last");
+        assert_eq!((replies[6].flag, replies[6].sent_status), (Some("UAEX"), 431));
+        assert_eq!((replies[7].flag, replies[7].sent_status), (None, 500), "the general one comes last");
         let text = r#"{"100%%":"INVALID_ARGUMENT","text":"The request body has more than 9 bytes.","id":"%REQ(X-REQUEST-ID)%"}"#;
         assert_eq!(
-            (replies[0].content_type.as_str(), replies[0].format.as_str()),
+            (replies[2].content_type.as_str(), replies[2].format.as_str()),
             ("application/x+json", text)
         );
     }
@@ -152,12 +158,28 @@ mod tests {
         // Envoy finds these errors before the request has an identifier.
         assert_eq!(format(400, None), r#"{"id":"req_%UNIQUE_ID%","status":400}"#);
         assert_eq!(format(431, None), r#"{"id":"req_%UNIQUE_ID%","status":431}"#);
+        // It can also have arrived in part, as far as the head.
+        assert_eq!(format(408, None), r#"{"id":"req_%UNIQUE_ID%","status":408}"#);
+    }
+
+    #[test]
+    fn a_denial_with_the_status_of_a_reply_keeps_its_body() {
+        let document = "name = 'p'\n[[denials]]\nreasons = ['ROUTE_NOT_ALLOWED']\nstatus = 404\nbody = 'x'\n\
+            [[denials]]\nreasons = ['EXPIRED']\nstatus = 408\nbody = 'x'\n";
+        let profile = Profile::compile(document, 1).unwrap_or_else(|e| panic!("{e}"));
+        let replies = profile.envoy_replies(9);
+        let of = |status: u16| {
+            let found = replies.iter().filter(|reply| reply.status == status);
+            found.map(|reply| reply.flag).collect::<Vec<_>>()
+        };
+        // Envoy sets the flag only if it finds no route itself.
+        assert_eq!((of(404), of(408)), (vec![Some("NR")], vec![]));
     }
 
     #[test]
     fn without_errors_of_its_own_a_product_has_problem_details() {
         let profile = Profile::compile("name = 'p'", 1).unwrap_or_else(|e| panic!("{e}"));
-        let reply = profile.envoy_replies(9).remove(1);
+        let reply = profile.envoy_replies(9).remove(3);
         assert_eq!((reply.status, reply.content_type.as_str()), (413, "application/problem+json"));
         assert!(reply.format.contains(r#""status":413,"detail":"The request body has more than 9 bytes.""#));
     }
