@@ -1,6 +1,7 @@
 //! Connection to a running server, with the caller's credential.
 
 mod diagnosis;
+mod secret_files;
 
 use std::path::Path;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use tonic::transport::Channel;
 use crate::args::{Globals, Secret};
 use crate::exit::CliError;
 pub(crate) use diagnosis::explained;
+use secret_files::warn_if_shared;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest time for a call. A revocation waits for the lease of a replica that crashed or is cut off, which the settings
@@ -77,6 +79,7 @@ impl Server {
         }
         if let Some((cert, key)) = &globals.certificate {
             options = options.identity(read_text(cert)?, read_text(key)?);
+            warn_if_shared(key);
         }
         Self::connect_with(&options, credential.as_ref()).await
     }
@@ -167,14 +170,18 @@ pub(crate) fn starts_with_bearer(value: &str) -> bool {
 /// Maximum size of a response: a page of a thousand keys with all their metadata fits.
 const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 
-/// Reads a secret from a file, or from standard input if the path is "-".
+/// Reads a secret from a file, or from standard input if the path is "-". Warns about a file that others can read.
 pub(crate) fn read_secret(path: &Path) -> Result<Secret, CliError> {
-    Ok(Secret(read_text(path)?.trim().to_owned()))
+    let text = read_text(path)?;
+    warn_if_shared(path);
+    Ok(Secret(text.trim().to_owned()))
 }
 
 /// Reads a password from a file, without the line end. Spaces are part of the password.
 pub(crate) fn read_password(path: &Path) -> Result<String, CliError> {
-    Ok(read_text(path)?.trim_end_matches(['\r', '\n']).to_owned())
+    let text = read_text(path)?;
+    warn_if_shared(path);
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// Reads the text of a file, or of standard input if the path is "-".

@@ -21,6 +21,17 @@ pub(crate) struct FileKey {
     pub(crate) place: String,
     /// The key; the tenant is in `key.tenant`.
     pub(crate) key: v1::ImportedKey,
+    /// Values that are not imported as the file has them.
+    pub(crate) changes: Vec<Change>,
+}
+
+/// Value that is not imported as the file has it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// Path of the field (`key.name`).
+    pub(crate) field: String,
+    /// Description, whose subject is the field.
+    pub(crate) description: String,
 }
 
 /// Keys of a file, and the errors of those that cannot be read.
@@ -34,11 +45,28 @@ pub(crate) struct FileKeys {
 
 impl FileKeys {
     fn add(&mut self, place: String, key: Result<v1::ImportedKey, String>) {
+        self.add_changed(place, key.map(|key| (key, Vec::new())));
+    }
+
+    fn add_changed(&mut self, place: String, key: Result<(v1::ImportedKey, Vec<Change>), String>) {
         match key {
-            Ok(key) => self.keys.push(FileKey { place, key }),
+            Ok((key, changes)) => self.keys.push(FileKey { place, key, changes }),
             Err(error) => self.errors.push(format!("{place}: {error}")),
         }
     }
+}
+
+/// Returns a warning for each value that is not imported as the file has it.
+pub(crate) fn changes(keys: &[FileKey]) -> Vec<v1::ImportFinding> {
+    let mut all = Vec::new();
+    for (number, key) in keys.iter().enumerate() {
+        all.extend(key.changes.iter().map(|change| v1::ImportFinding {
+            index: i32::try_from(number).unwrap_or(i32::MAX),
+            field: format!("keys[{number}].{}", change.field),
+            description: change.description.clone(),
+        }));
+    }
+    all
 }
 
 /// Reads a file. Without a source, its format is detected by its name and content.

@@ -54,7 +54,10 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("key update", &["latchkey key update key_01… --name api-server-2"]),
-    ("key rotate", &["latchkey key rotate key_01… --overlap 24h", "latchkey key rotate key_01… --ttl 90d"]),
+    (
+        "key rotate",
+        &["latchkey key rotate key_01… --overlap 24h", "latchkey key rotate key_01… --ttl 90d --yes"],
+    ),
     (
         "key revoke",
         &[

@@ -100,6 +100,9 @@ pub(crate) struct RotateKeyArgs {
     /// Print the value alone, for a script to store
     #[arg(long)]
     pub(crate) secret_only: bool,
+    /// Do not ask, without an overlap
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 /// A new key.

@@ -4,7 +4,7 @@ use latchkey_proto::v1::key_service_client::KeyServiceClient;
 use latchkey_proto::v1::{self, create_key_request::Expiry};
 
 use super::bulk;
-use super::confirm::confirm;
+use super::confirm::{confirm, confirm_effect};
 use super::key_import;
 use super::list;
 use super::tenant::mask;
@@ -21,8 +21,10 @@ pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Cl
         KeyCommand::List(args) => return list::keys(globals, *args).await,
         other => other,
     };
-    if let KeyCommand::Update(args) = &command {
-        refuse_contradiction(args)?;
+    match &command {
+        KeyCommand::Update(args) => refuse_contradiction(args)?,
+        KeyCommand::Rotate(args) => confirm_rotation(args)?,
+        _ => {}
     }
     let mut keys = Server::of(globals).await?.keys();
     match command {
@@ -120,9 +122,21 @@ fn creation(args: CreateKeyArgs) -> v1::CreateKeyRequest {
     }
 }
 
+/// Asks before a rotation without an overlap, which ends the old value at once.
+fn confirm_rotation(args: &RotateKeyArgs) -> Result<(), CliError> {
+    if args.overlap.seconds > 0 || args.overlap.nanos > 0 {
+        return Ok(());
+    }
+    let effect = format!(
+        "The value of the key {} stops working at once, because --overlap is 0s (--overlap 24h would keep it for a day)",
+        args.id
+    );
+    confirm_effect(args.yes, &effect)
+}
+
 fn rotation(args: RotateKeyArgs) -> v1::RotateKeyRequest {
     use v1::rotate_key_request::Expiry;
-    let RotateKeyArgs { id, overlap, expires, ttl, secret_only: _ } = args;
+    let RotateKeyArgs { id, overlap, expires, ttl, secret_only: _, yes: _ } = args;
     let expiry = expires.map(Expiry::ExpireTime).or(ttl.map(Expiry::Ttl));
     v1::RotateKeyRequest { id, overlap: Some(overlap), expiry }
 }

@@ -42,6 +42,7 @@ pub(super) async fn run(globals: &Globals, args: ImportArgs) -> Result<(), CliEr
         complete(&mut key.key, &args);
     }
     errors.extend(twice(&keys));
+    let changes = import_file::changes(&keys);
     let places: Vec<String> = keys.iter().map(|key| key.place.clone()).collect();
     let total = places.len();
     if total == 0 && errors.is_empty() {
@@ -49,7 +50,9 @@ pub(super) async fn run(globals: &Globals, args: ImportArgs) -> Result<(), CliEr
     }
     let pieces = pieces(keys);
     let mut service = Server::of(globals).await?.keys();
-    let checked = check(&mut service, &pieces, &places, &mut errors).await?;
+    let mut checked = check(&mut service, &pieces, &places, &mut errors).await?;
+    checked.warnings.extend(changes);
+    checked.warnings.sort_by_key(|warning| warning.index);
     if !errors.is_empty() {
         return report(globals, &checked, &errors, total, args.dry_run);
     }
@@ -85,7 +88,7 @@ fn complete(key: &mut v1::ImportedKey, args: &ImportArgs) {
 fn twice(keys: &[FileKey]) -> Vec<String> {
     let mut first: HashMap<Vec<u8>, &str> = HashMap::new();
     let mut errors = Vec::new();
-    for FileKey { place, key } in keys {
+    for FileKey { place, key, .. } in keys {
         let secret = v1::ImportedKey { secret: key.secret.clone(), ..v1::ImportedKey::default() };
         match first.get(&secret.encode_to_vec()) {
             Some(other) if key.secret.is_some() => errors.push(format!("{place}: has the secret of {other}")),

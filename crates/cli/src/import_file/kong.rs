@@ -10,7 +10,7 @@ use prost_types::Duration;
 use serde_json::Value;
 
 use super::record::{key, list, text, time};
-use super::{FileKeys, incomplete};
+use super::{Change, FileKeys, incomplete};
 use crate::exit::CliError;
 
 pub(super) fn read(export: &Value) -> Result<FileKeys, CliError> {
@@ -31,14 +31,14 @@ pub(super) fn read(export: &Value) -> Result<FileKeys, CliError> {
             let consumer =
                 consumer.and_then(|c| c.as_str().or_else(|| consumer_name(c)).or_else(|| text(c, "id")));
             let name = consumer.map(|id| names.get(id).copied().unwrap_or(id));
-            found.add(format!("{field}[{n}]"), credential_key(credential, name));
+            found.add_changed(format!("{field}[{n}]"), credential_key(credential, name));
         }
     }
     for (n, consumer) in consumers.iter().enumerate() {
         let name = consumer_name(consumer).or_else(|| text(consumer, "id"));
         for (m, credential) in items(consumer, "keyauth_credentials").iter().enumerate() {
             let place = format!("consumers[{n}].keyauth_credentials[{m}]");
-            found.add(place, credential_key(credential, name));
+            found.add_changed(place, credential_key(credential, name));
         }
     }
     if found.keys.is_empty() && found.errors.is_empty() {
@@ -52,7 +52,10 @@ fn consumer_name(consumer: &Value) -> Option<&str> {
     text(consumer, "username").or_else(|| text(consumer, "custom_id"))
 }
 
-fn credential_key(credential: &Value, consumer: Option<&str>) -> Result<v1::ImportedKey, String> {
+fn credential_key(
+    credential: &Value,
+    consumer: Option<&str>,
+) -> Result<(v1::ImportedKey, Vec<Change>), String> {
     let value = text(credential, "key").ok_or("has no \"key\"")?;
     let id = text(credential, "id").unwrap_or_default();
     let metadata = vec![
@@ -61,11 +64,11 @@ fn credential_key(credential: &Value, consumer: Option<&str>) -> Result<v1::Impo
         ("kong.tags".to_owned(), list(credential, "tags")),
     ];
     let name = consumer.unwrap_or(if id.is_empty() { "kong" } else { id });
-    let mut imported = key(Secret::Value(value.to_owned()), name, metadata);
+    let (mut imported, changes) = key(Secret::Value(value.to_owned()), name, metadata);
     imported.create_time = time(credential, "created_at")?;
     // The seconds that were left when the file was exported.
     if let Some(seconds) = credential.get("ttl").and_then(Value::as_i64) {
         imported.key.get_or_insert_default().expiry = Some(Expiry::Ttl(Duration { seconds, nanos: 0 }));
     }
-    Ok(imported)
+    Ok((imported, changes))
 }

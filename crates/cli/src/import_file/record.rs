@@ -5,6 +5,8 @@ use latchkey_proto::v1::imported_key::Secret;
 use prost_types::Timestamp;
 use serde_json::Value;
 
+use super::Change;
+
 /// Most characters of a name.
 const LONGEST_NAME: usize = 128;
 /// Most characters of a value of metadata.
@@ -15,16 +17,35 @@ pub(super) fn text<'v>(record: &'v Value, field: &str) -> Option<&'v str> {
     record.get(field).and_then(Value::as_str).filter(|text| !text.trim().is_empty())
 }
 
-/// Returns a key with a name and metadata. Metadata without a value is left out.
-pub(super) fn key(secret: Secret, name: &str, metadata: Vec<(String, String)>) -> v1::ImportedKey {
-    let metadata = metadata.into_iter().filter(|(_, value)| !value.trim().is_empty());
-    let metadata = metadata.map(|(name, value)| (name, value.chars().take(LONGEST_VALUE).collect()));
-    let key = v1::CreateKeyRequest {
-        name: name.chars().take(LONGEST_NAME).collect(),
-        metadata: metadata.collect(),
-        ..v1::CreateKeyRequest::default()
-    };
-    v1::ImportedKey { secret: Some(secret), key: Some(key), ..v1::ImportedKey::default() }
+/// Returns a key with a name and metadata, and what of both is not as in the file. Metadata without a value is left out.
+pub(super) fn key(
+    secret: Secret,
+    name: &str,
+    metadata: Vec<(String, String)>,
+) -> (v1::ImportedKey, Vec<Change>) {
+    let mut changes = Vec::new();
+    let name = cut("key.name", name, LONGEST_NAME, &mut changes);
+    let mut key = v1::CreateKeyRequest { name, ..v1::CreateKeyRequest::default() };
+    for (name, value) in metadata.into_iter().filter(|(_, value)| !value.trim().is_empty()) {
+        let field = format!("key.metadata.{name}");
+        let value = cut(&field, &value, LONGEST_VALUE, &mut changes);
+        if key.metadata.insert(name, value).is_some() {
+            let description = "has several values in the file, and takes the last of them".to_owned();
+            changes.push(Change { field, description });
+        }
+    }
+    let imported = v1::ImportedKey { secret: Some(secret), key: Some(key), ..v1::ImportedKey::default() };
+    (imported, changes)
+}
+
+/// Returns the beginning of a text that is too long, and adds the change.
+fn cut(field: &str, text: &str, longest: usize, changes: &mut Vec<Change>) -> String {
+    let length = text.chars().count();
+    if length > longest {
+        let description = format!("is cut from {length} to {longest} characters");
+        changes.push(Change { field: field.to_owned(), description });
+    }
+    text.chars().take(longest).collect()
 }
 
 /// Returns a scalar as a text; `None` for a list or a table.

@@ -7,7 +7,7 @@ use latchkey_proto::v1::imported_key::Secret;
 use serde_json::Value;
 
 use super::record::{flag, key, list, scalar, text, time};
-use super::{FileKeys, incomplete};
+use super::{Change, FileKeys, incomplete};
 use crate::exit::CliError;
 
 pub(super) fn read(export: &Value) -> Result<FileKeys, CliError> {
@@ -32,12 +32,12 @@ pub(super) fn read(export: &Value) -> Result<FileKeys, CliError> {
             continue;
         }
         note_what_is_left_out(record, &place, &mut found.notes);
-        found.add(place, imported(record));
+        found.add_changed(place, imported(record));
     }
     Ok(found)
 }
 
-fn imported(record: &Value) -> Result<v1::ImportedKey, String> {
+fn imported(record: &Value) -> Result<(v1::ImportedKey, Vec<Change>), String> {
     let id = text(record, "keyId").or_else(|| text(record, "id")).unwrap_or_default();
     let external = record.get("identity").and_then(|identity| text(identity, "externalId"));
     let owner = || ["ownerId", "owner_id"].into_iter().find_map(|field| text(record, field));
@@ -50,7 +50,7 @@ fn imported(record: &Value) -> Result<v1::ImportedKey, String> {
     let meta = record.get("meta").and_then(Value::as_object).into_iter().flatten();
     metadata.extend(meta.filter_map(|(name, value)| Some((name.clone(), scalar(value)?))));
     let name = text(record, "name").or(Some(external).filter(|id| !id.is_empty())).unwrap_or(id);
-    let mut imported = key(secret(record)?, name, metadata);
+    let (mut imported, changes) = key(secret(record)?, name, metadata);
     if !matches!(imported.secret, Some(Secret::Value(_))) {
         text(record, "start").unwrap_or_default().clone_into(&mut imported.prefix);
     }
@@ -60,7 +60,7 @@ fn imported(record: &Value) -> Result<v1::ImportedKey, String> {
     let inner = imported.key.get_or_insert_default();
     inner.expiry = time(record, "expires")?.map(Expiry::ExpireTime);
     inner.scopes = list(record, "permissions").split_whitespace().map(str::to_owned).collect();
-    Ok(imported)
+    Ok((imported, changes))
 }
 
 /// Returns whether Unkey deleted a key, and keeps its row. A text or number other than 0 is the time.

@@ -66,7 +66,7 @@ fn a_denial_and_a_lost_secret_are_not_hidden_by_a_closed_output() {
         assert_eq!(lost.status.code(), Some(1), "{error}");
         assert!(error.contains(&format!("{again} {id}")), "{error}");
         assert_eq!(served.call(&["key", "get", &id]).0, 0, "{error}");
-        let rotated = call(&["key", "rotate", &id, "--secret-only"], full());
+        let rotated = call(&["key", "rotate", &id, "--secret-only", "--yes"], full());
         let error = text(&rotated.stderr);
         assert!(rotated.status.code() == Some(1) && error.contains("latchkey key rotate key_"), "{error}");
     }

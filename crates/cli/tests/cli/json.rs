@@ -129,7 +129,7 @@ fn keys_and_operators(session: &mut Session) {
     session.json("key publishable --tenant acme");
     session.json(&format!("check {value} --method GET --path /things"));
     session.json(&format!("key update {first} --name b"));
-    let rotated = session.json(&format!("key rotate {first} --ttl 90d"));
+    let rotated = session.json(&format!("key rotate {first} --ttl 90d --yes"));
     let next = id(&rotated["key"]);
     assert!(rotated["key"]["expireTime"].is_string(), "{rotated}");
     session.json(&format!("key disable {next}"));

@@ -8,6 +8,7 @@ mod json;
 mod operators;
 mod profile_changes;
 mod questions;
+mod secret_files;
 mod variables;
 mod words;
 
@@ -176,7 +177,7 @@ fn a_tenants_life_has_the_exit_codes_that_help_promises() {
     let id = listed["keys"][0]["id"].as_str().unwrap();
     done(&["key", "revoke", id, "--reason", "test"]);
     assert_eq!(served.call(&["check", &key, "--method", "GET", "--path", "/things"]).0, 3);
-    assert_eq!(served.call(&["key", "rotate", id]).0, 7, "a revoked key can't be rotated");
+    assert_eq!(served.call(&["key", "rotate", id, "--yes"]).0, 7, "a revoked key can't be rotated");
     assert_eq!(served.call(&["tenant", "get", "nobody"]).0, 5);
     assert_eq!(served.call(&["--api-key", "wrong", "tenant", "list"]).0, 4);
     let (code, _, error) = served.call(&["tenant", "create", "X", "--profile", "none"]);

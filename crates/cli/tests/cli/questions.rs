@@ -9,11 +9,21 @@ fn a_withdrawal_and_the_deletion_of_a_secret_need_a_terminal_or_yes() {
     for (words, effect) in [
         (&["signing-key", "withdraw", "k1"][..], "every JWT that it signed"),
         (&["profile", "secret", "delete", "shop", "old"], "imported with HMAC"),
+        (&["key", "rotate", "key_1"], "The value of the key key_1 stops working at once"),
     ] {
         let output = run(words);
         let error = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{error}");
         assert!(error.contains(effect) && error.contains("--yes"), "{error}");
+    }
+}
+
+#[test]
+fn a_rotation_with_an_overlap_or_yes_asks_nothing() {
+    for words in [&["--overlap", "1h"][..], &["--yes"]] {
+        let server = ["--server", "http://127.0.0.1:1", "key", "rotate", "key_1"];
+        let output = run(&[&server, words].concat());
+        assert_eq!(output.status.code(), Some(6), "{}", text(&output.stderr));
     }
 }
 
