@@ -1,6 +1,7 @@
 //! Diagnosis: checks the settings that a process would be started with, and the database and Redis that it would use.
 //! Changes nothing, serves nothing and shows no secrets.
 
+mod check_port;
 mod database;
 mod folders;
 pub(crate) mod redis;
@@ -8,6 +9,7 @@ mod unix_sockets;
 
 use std::time::Duration;
 
+pub use check_port::CheckPort;
 use latchkey_config::{CheckAuth, ConfigError, ConfigSources, MasterKey, Settings};
 use latchkey_core::time::Clock as _;
 use latchkey_transport::tls::{ClientAuthFiles, CrlStatus};

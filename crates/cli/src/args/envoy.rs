@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::SettingsArgs;
+use super::{Secret, SettingsArgs};
 
 /// Arguments of `doctor`.
 #[derive(Args, Debug)]
@@ -59,6 +59,10 @@ pub(crate) struct EnvoyConfigArgs {
     /// Private key of the certificate
     #[arg(long, value_name = "PATH", requires = "client_cert")]
     pub(crate) client_key: Option<String>,
+    /// The variable of Envoy's environment that holds its key for Latchkey, where `check_auth` is "key"
+    // An error about a key in place of the name must not show it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) caller_key_variable: Option<Secret>,
 }
 
 /// Address that Envoy connects to or listens on.

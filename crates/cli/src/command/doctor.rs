@@ -6,7 +6,7 @@ mod report;
 
 use std::path::Path;
 
-use latchkey_server::doctor::{self, Area, Finding, Severity};
+use latchkey_server::doctor::{self, Area, CheckPort, Finding, Severity};
 
 use self::report::Report;
 use crate::args::{DoctorArgs, Globals};
@@ -22,8 +22,10 @@ pub(super) async fn run(globals: &Globals, args: DoctorArgs) -> Result<(), CliEr
     }
     let mut findings = Vec::new();
     let sources = args.settings.sources();
+    let mut port = None;
     if !args.envoy_only {
         findings.extend(doctor::examine(&sources).await);
+        port = CheckPort::of(&sources);
     }
     let requirements = args.profile.iter().map(|file| requirements(file)).collect::<Result<Vec<_>, _>>()?;
     let deadline = doctor::check_deadline(&sources);
@@ -32,7 +34,7 @@ pub(super) async fn run(globals: &Globals, args: DoctorArgs) -> Result<(), CliEr
         match envoy::read(place).await {
             Ok(configuration) => {
                 is_read = true;
-                findings.extend(envoy::examine(&configuration, &requirements, deadline));
+                findings.extend(envoy::examine(&configuration, &requirements, deadline, port));
             }
             Err(unread) => findings.push(unread),
         }

@@ -88,10 +88,12 @@ fn render(
         ),
     };
     let upgrades = if requirements.websocket { UPGRADES } else { "" };
+    let caller = latchkey::caller(args.caller_key_variable.as_ref())?;
     let timeout = format!("{}s", args.timeout.0.as_secs_f64());
     let text = TEXT
         .replace("$HTTP_CLUSTER", &http_cluster)
         .replace("$UPGRADES", upgrades)
+        .replace("$CALLER", &caller)
         .replace("$TIMEOUT", &timeout);
     Ok(words.iter().fold(text, |text, (word, value)| text.replace(word, &value.to_string())))
 }

@@ -12,6 +12,7 @@ mod log;
 mod manager;
 mod network;
 mod order;
+mod port;
 mod route;
 mod route_match;
 mod runtime;
@@ -21,7 +22,7 @@ mod walk;
 
 use std::time::Duration;
 
-use latchkey_server::doctor::{Area, Finding, Severity};
+use latchkey_server::doctor::{Area, CheckPort, Finding, Severity};
 use latchkey_server::profile_test::EnvoyRequirements;
 use serde_json::Value;
 
@@ -40,11 +41,13 @@ fn doubtful(what: impl Into<String>, remedy: impl Into<String>) -> Finding {
     Finding::new(Area::Envoy, Severity::Warning, what, remedy)
 }
 
-/// Returns all findings in a configuration, given what the profiles in force read, and the maximum duration of a Check.
+/// Returns all findings in a configuration, given what the profiles in force read, the maximum duration of a Check, and
+/// what the gRPC port requires of its callers, if that is known.
 pub(super) fn examine(
     configuration: &Value,
     requirements: &[EnvoyRequirements],
     check_deadline: Duration,
+    port: Option<CheckPort>,
 ) -> Vec<Finding> {
     let configuration = &untyped(configuration);
     let filters = find(configuration, |value| typed(value, FILTER));
@@ -67,6 +70,7 @@ pub(super) fn examine(
         findings.extend(filter::examine(filter, requirements, check_deadline));
         findings.extend(runtime::examine(configuration, filter));
         findings.extend(cluster::examine(configuration, filter));
+        findings.extend(port.iter().flat_map(|port| port::examine(configuration, filter, *port)));
     }
     findings.extend(route::examine(configuration, requirements));
     findings.extend(extensions::examine(configuration, requirements));

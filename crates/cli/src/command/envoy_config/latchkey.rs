@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use crate::args::{EnvoyConfigArgs, HostPort, Place};
+use crate::args::{EnvoyConfigArgs, HostPort, Place, Secret};
 use crate::exit::CliError;
 
 /// Name of the cluster of the HTTP addresses.
@@ -14,6 +14,9 @@ const HTTP_PORT: u16 = 8081;
 /// Longest time for a call of an endpoint. A revocation waits for the lease of a replica that is cut off, for ten minutes at
 /// most.
 pub(super) const ENDPOINT_TIMEOUT: &str = "660s";
+
+/// Most characters of the name of a variable: fewer than a key of `check_keys` has.
+const LONGEST_VARIABLE: usize = 31;
 
 /// Returns an address in Envoy's format.
 pub(super) fn address(place: &Place) -> Value {
@@ -85,6 +88,25 @@ pub(super) fn http_cluster(args: &EnvoyConfigArgs) -> Result<Value, CliError> {
     }))
 }
 
+/// Returns the lines by which Envoy sends its own key with each Check: the value of a variable of its environment.
+pub(super) fn caller(variable: Option<&Secret>) -> Result<String, CliError> {
+    let Some(Secret(name)) = variable else { return Ok(String::new()) };
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if !plain
+        || name.len() > LONGEST_VARIABLE
+        || name.starts_with(|first: char| first.is_ascii_digit())
+        || name.is_empty()
+    {
+        return Err(CliError::Usage(
+            "--caller-key-variable: write the name of a variable, such as LATCHKEY_CHECK_KEY, and not the key itself".to_owned(),
+        ));
+    }
+    let metadata = json!([{ "key": "authorization", "value": format!("Bearer %ENVIRONMENT({name})%") }]);
+    Ok(format!(
+        "                        # The key is in the environment of Envoy; without it, every Check is refused.\n                        initial_metadata: {metadata}\n"
+    ))
+}
+
 /// Returns the TLS settings between Envoy and Latchkey, with Envoy's own certificate if `own` is true and it is given.
 pub(super) fn tls(args: &EnvoyConfigArgs, places: &[Place], own: bool) -> Result<Value, CliError> {
     let Some(ca) = &args.latchkey_ca else { return Ok(Value::Null) };
@@ -122,4 +144,24 @@ pub(super) fn tls(args: &EnvoyConfigArgs, places: &[Place], own: bool) -> Result
         _ => {}
     }
     Ok(json!({ "name": "envoy.transport_sockets.tls", "typed_config": context }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_of_envoy_is_named_by_its_variable_and_never_given() {
+        let lines = |name: &str| caller(Some(&Secret(name.to_owned())));
+        assert_eq!(caller(None).unwrap(), "");
+        for name in ["CHECK_KEY", "_k2"] {
+            let expected = format!(r#""value":"Bearer %ENVIRONMENT({name})%""#);
+            assert!(lines(name).unwrap().contains(&expected), "{name}");
+        }
+        let key = "c".repeat(32);
+        for wrong in ["", "2K", "A-B", "Bearer k", &key] {
+            let Err(CliError::Usage(error)) = lines(wrong) else { panic!("{wrong} is taken") };
+            assert!(error.contains("and not the key itself") && !error.contains(&key), "{error}");
+        }
+    }
 }

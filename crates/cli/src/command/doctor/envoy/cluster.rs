@@ -11,11 +11,7 @@ pub(super) fn examine(configuration: &Value, filter: &Value) -> Vec<Finding> {
     if name.is_empty() {
         return Vec::new();
     }
-    let is_it = |value: &Value| {
-        value["name"] == *name
-            && ["type", "load_assignment", "cluster_type"].iter().any(|key| !at(value, key).is_null())
-    };
-    let Some(cluster) = find(configuration, is_it).into_iter().next() else {
+    let Some(cluster) = named(configuration, name) else {
         // The admin address shows a discovered cluster; the file does not.
         return vec![doubtful(
             format!("the cluster {name} is not in this configuration"),
@@ -59,6 +55,15 @@ pub(super) fn examine(configuration: &Value, filter: &Value) -> Vec<Finding> {
         ));
     }
     found
+}
+
+/// Returns the cluster with this name.
+pub(super) fn named<'a>(configuration: &'a Value, name: &str) -> Option<&'a Value> {
+    let is_it = |value: &Value| {
+        value["name"] == *name
+            && ["type", "load_assignment", "cluster_type"].iter().any(|key| !at(value, key).is_null())
+    };
+    find(configuration, is_it).into_iter().next()
 }
 
 fn list_is_empty(value: &Value, path: &str) -> bool {

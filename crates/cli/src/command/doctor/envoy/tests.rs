@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 mod around;
 mod extensions;
 mod hosts;
+mod port;
 mod timeout;
 mod ways_around;
 
@@ -54,7 +55,7 @@ fn with(place: &str, member: &str, value: Value) -> Value {
 }
 
 fn output(configuration: &Value, requirements: &[EnvoyRequirements]) -> Vec<(Severity, String)> {
-    examine(configuration, requirements, Duration::from_millis(150))
+    examine(configuration, requirements, Duration::from_millis(150), None)
         .into_iter()
         .map(|finding| (finding.severity, finding.message))
         .collect()

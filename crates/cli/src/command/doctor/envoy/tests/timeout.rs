@@ -24,7 +24,7 @@ fn a_timeout_is_neither_shorter_than_our_answer_nor_without_end() {
 fn a_timeout_is_compared_with_the_check_deadline_of_the_settings() {
     let found = |timeout: Value, deadline| {
         let configuration = with("/listener/http_filters/0/typed_config/grpc_service", "timeout", timeout);
-        let found = examine(&configuration, &requirements(), Duration::from_millis(deadline));
+        let found = examine(&configuration, &requirements(), Duration::from_millis(deadline), None);
         assert_eq!(found.len(), 1, "{found:?}");
         found.into_iter().next().unwrap()
     };
