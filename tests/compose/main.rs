@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use latchkey_testing::{
-    Container, Folder, Process, eventually, free_port, postgres_programs, program, tool, unshare,
+    Container, Folder, Process, eventually, free_port, postgres_programs, program, replace_once, tool,
+    unshare,
 };
 use serde_json::Value;
 
@@ -24,8 +25,16 @@ fn text(output: &Output) -> String {
 
 /// Returns the file as docker-compose resolves it.
 fn resolved(folder: &Folder) -> PathBuf {
+    resolved_with(folder, &[])
+}
+
+/// Returns the file as docker-compose resolves it together with further files.
+fn resolved_with(folder: &Folder, more: &[&str]) -> PathBuf {
     let mut command = Command::new(tool("docker-compose"));
-    let output = command.arg("-f").arg(root().join("docker-compose.yml")).arg("config").output();
+    for file in [&["docker-compose.yml"], more].concat() {
+        command.arg("-f").arg(root().join(file));
+    }
+    let output = command.arg("config").output();
     let output = output.expect("docker-compose starts");
     assert!(output.status.success(), "{}", text(&output));
     folder.write("compose.yaml", &String::from_utf8_lossy(&output.stdout))
@@ -58,11 +67,51 @@ fn three_replicas_share_one_postgresql_and_one_redis() {
     }
 }
 
+/// File that is added to docker-compose.yml, so that Envoy reaches the replicas by Unix sockets.
+const UNIX_SOCKET: &str = "deploy/compose/compose.unix-socket.yaml";
+
+#[test]
+fn envoy_reaches_each_replica_by_a_unix_socket_of_a_volume_that_both_mount() {
+    let folder = Folder::new("compose-unix");
+    let config = std::fs::read_to_string(resolved_with(&folder, &[UNIX_SOCKET])).expect("the resolved file");
+    let config: Value = serde_saphyr::from_str(&config).expect("YAML");
+    let services = &config["services"];
+    let mounts = |service: &Value, volume: &str| {
+        let volumes = service["volumes"].as_array().expect("volumes");
+        volumes.iter().any(|one| one.as_str().is_some_and(|one| one.starts_with(volume)))
+    };
+    let envoy = &services["envoy"];
+    assert!(mounts(envoy, "sockets:/run/latchkey:ro"), "{envoy}");
+    // The image's user of Envoy, in the group of Latchkey's.
+    assert!(envoy["user"] == "101:65532" && image().contains("USER 65532:65532"), "{envoy}");
+    let plain = read("docker/envoy.yaml")
+        .replace("- name: latchkey\n      type: STRICT_DNS", "- name: latchkey\n      type: STATIC");
+    let mut expected = plain.split_once('\n').expect("a first line").1.to_owned();
+    for name in ["latchkey-1", "latchkey-2", "latchkey-3"] {
+        let replica = &services[name];
+        let socket = format!("/run/latchkey/{name}.sock");
+        assert_eq!(replica["environment"]["LATCHKEY_GRPC_ADDR"], format!("unix:{socket}"));
+        assert_eq!(replica["environment"]["LATCHKEY_UNIX_SOCKET_MODE"], "0660");
+        assert_eq!(replica["environment"]["LATCHKEY_REDIS_URL"], "redis://redis:6379", "the rest stays");
+        assert!(
+            mounts(replica, "sockets:/run/latchkey") && mounts(replica, "secrets-latchkey:"),
+            "{replica}"
+        );
+        let tcp = format!("socket_address: {{ address: {name}, port_value: 50051 }}");
+        expected = replace_once(&expected, &tcp, &format!("pipe: {{ path: {socket} }}"));
+    }
+    let own = read("deploy/compose/envoy.yaml");
+    assert!(
+        own.ends_with(&expected),
+        "deploy/compose/envoy.yaml differs from docker/envoy.yaml in more than the cluster"
+    );
+}
+
 #[test]
 fn nothing_is_mounted_that_a_fresh_checkout_lacks() {
-    let text = read("docker-compose.yml");
+    let text = [read("docker-compose.yml"), read(UNIX_SOCKET)].concat();
     let mounted: Vec<&str> = text.split("\"./").skip(1).filter_map(|rest| rest.split(':').next()).collect();
-    assert_eq!(mounted, ["profiles", "docker/envoy.yaml"]);
+    assert_eq!(mounted, ["profiles", "docker/envoy.yaml", "deploy/compose/envoy.yaml"]);
     assert!(mounted.iter().all(|path| root().join(path).exists()), "{mounted:?}");
 }
 
@@ -100,10 +149,12 @@ fn the_containers_start_and_the_readmes_lines_give_a_200_through_envoy() {
 
 #[test]
 fn envoy_takes_its_configuration() {
-    let config = root().join("docker/envoy.yaml");
-    let output = Command::new(tool("envoy")).args(["--mode", "validate", "-c"]).arg(config).output();
-    let output = output.expect("envoy starts");
-    assert!(output.status.success(), "{}", text(&output));
+    for config in ["docker/envoy.yaml", "deploy/compose/envoy.yaml"] {
+        let config = root().join(config);
+        let output = Command::new(tool("envoy")).args(["--mode", "validate", "-c"]).arg(config).output();
+        let output = output.expect("envoy starts");
+        assert!(output.status.success(), "{}", text(&output));
+    }
 }
 
 #[test]

@@ -64,6 +64,19 @@ fn the_configuration_for_every_product_is_taken_by_envoy_and_found_right() {
 }
 
 #[test]
+fn a_configuration_with_a_key_of_envoys_own_is_taken_by_envoy_and_found_right() {
+    let folder = Folder::new("deploy-key");
+    let words = ["envoy-config", "profiles/demo.toml", "--caller-key-variable", "LATCHKEY_CHECK_KEY"];
+    let printed = text(&latchkey(&folder, &words));
+    assert!(printed.contains("Bearer %ENVIRONMENT(LATCHKEY_CHECK_KEY)%"), "{printed}");
+    let config = folder.write("envoy.yaml", &printed);
+    envoy_takes(&config);
+    let words = ["doctor", "--envoy-only", "--envoy", &config.display().to_string()];
+    let message = text(&latchkey(&folder, &[&words[..], &["--profile", "profiles/demo.toml"]].concat()));
+    assert!(message.contains("0 errors, 0 warnings"), "{message}");
+}
+
+#[test]
 fn the_example_is_what_the_program_prints() {
     let printed = latchkey(&Folder::new("deploy"), &["envoy-config", "profiles/paykore.toml"]);
     let example = std::fs::read_to_string(root().join("deploy/envoy/envoy.yaml")).expect("the example");

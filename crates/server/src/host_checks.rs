@@ -4,6 +4,7 @@
 
 mod certificates;
 mod clock;
+mod database_certificates;
 mod disk;
 mod monitor;
 mod secret_files;
@@ -15,6 +16,7 @@ pub(crate) use monitor::{HostMonitor, HostStatus};
 use latchkey_config::{SecretFile, Settings, TlsSettings};
 use latchkey_core::time::Timestamp;
 use latchkey_core::token::SigningKeyRecord;
+use latchkey_transport::tls::SettingFile;
 
 use crate::doctor::{Area, Finding, Severity};
 
@@ -62,14 +64,21 @@ impl HostFinding {
 
 /// Returns the findings about files and certificates that the settings name, and about the disk of an embedded database.
 pub(crate) fn examine_settings(settings: &Settings, now: Timestamp) -> Vec<Finding> {
-    let mut found = examine_files(&settings.secret_files, settings.tls.as_ref(), now);
+    let database = database_certificates::files(&settings.database.url);
+    let mut found = examine_files(&settings.secret_files, settings.tls.as_ref(), &database, now);
     found.extend(settings.database.url.embedded().and_then(disk::examine));
     found.into_iter().map(|found| found.finding).collect()
 }
 
-fn examine_files(secrets: &[SecretFile], tls: Option<&TlsSettings>, now: Timestamp) -> Vec<HostFinding> {
+fn examine_files(
+    secrets: &[SecretFile],
+    tls: Option<&TlsSettings>,
+    database: &[SettingFile],
+    now: Timestamp,
+) -> Vec<HostFinding> {
     let mut found: Vec<_> = secrets.iter().filter_map(secret_files::examine).collect();
     found.extend(tls.into_iter().flat_map(|tls| certificates::examine(tls, now)));
+    found.extend(database_certificates::examine(database, now));
     found
 }
 

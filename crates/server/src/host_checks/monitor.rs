@@ -11,10 +11,13 @@ use latchkey_core::time::Clock;
 use latchkey_management::ports::tokens::TokenStore as _;
 use latchkey_profile::Catalog;
 use latchkey_store::Store;
+use latchkey_transport::tls::SettingFile;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::{HostCheck, HostFinding, certificates, clock, disk, examine_files, signing_keys};
+use super::{
+    HostCheck, HostFinding, certificates, clock, database_certificates, disk, examine_files, signing_keys,
+};
 use crate::doctor::Severity;
 use crate::readiness::Stage;
 
@@ -63,6 +66,8 @@ impl HostStatus {
 pub(crate) struct HostMonitor {
     secret_files: Vec<SecretFile>,
     tls: Option<TlsSettings>,
+    /// Files of certificates of the connection to the database.
+    database_files: Vec<SettingFile>,
     embedded: Option<PathBuf>,
     store: Arc<Store>,
     catalog: Arc<Catalog>,
@@ -81,6 +86,7 @@ impl HostMonitor {
         Self {
             secret_files: settings.secret_files.clone(),
             tls: settings.tls.clone(),
+            database_files: database_certificates::files(&settings.database.url),
             embedded: settings.database.url.embedded().map(PathBuf::from),
             store,
             catalog,
@@ -106,7 +112,7 @@ impl HostMonitor {
     /// Makes all checks once and returns the present findings. A check whose result is not known keeps its findings.
     async fn round(&self, known: Vec<HostFinding>, database: bool) -> Vec<HostFinding> {
         let now = self.clock.now().wall;
-        let mut found = examine_files(&self.secret_files, self.tls.as_ref(), now);
+        let mut found = examine_files(&self.secret_files, self.tls.as_ref(), &self.database_files, now);
         found.extend(self.embedded.as_deref().and_then(disk::examine));
         let mut keep = |check: HostCheck, results: Option<Vec<HostFinding>>| match results {
             Some(results) => found.extend(results),
