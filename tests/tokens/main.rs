@@ -3,6 +3,7 @@
 
 mod attacks;
 mod crashes;
+mod environments;
 mod interop;
 mod limits;
 mod parents;

@@ -11,6 +11,7 @@
 //! A fill can also be ahead of the feed, and a database that loses commits may lose what was read and never applied. So the
 //! states of fills are recorded until the follower has compared them with the feed.
 
+mod absence;
 pub(crate) mod applied_changes;
 pub(crate) mod bounded_cache;
 mod capacity;
@@ -39,6 +40,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use quick_cache::UnitWeighter;
 use quick_cache::sync::Cache;
 
+pub(crate) use self::absence::Absence;
 pub use self::applied_changes::{AppliedChanges, TakenAway};
 use self::bounded_cache::{BoundedCache, HashState, LoadGuard, new_cache, slot_size};
 use self::capacity::CapacityBudget;
@@ -69,7 +71,7 @@ pub(crate) enum CacheLookup<'a> {
 /// Cache of keys, of hashes that belong to no key, and of what tokens need. It is bounded in bytes.
 pub struct ReplicaCache {
     keys: BoundedCache<KeyHash, Cached<CachedKey>>,
-    negative: Cache<KeyHash, (), UnitWeighter, HashState>,
+    negative: Cache<KeyHash, Absence, UnitWeighter, HashState>,
     tenants: TenantSlots,
     attributes: AttributeInterner,
     tokens: TokenCache,
@@ -93,7 +95,7 @@ impl ReplicaCache {
         let (for_keys, others) = (bytes / 4 * 3, bytes / 16);
         Self {
             keys: BoundedCache::new(for_keys),
-            negative: new_cache(others / slot_size::<KeyHash, ()>(), 1, UnitWeighter),
+            negative: new_cache(others / slot_size::<KeyHash, Absence>(), 1, UnitWeighter),
             tenants: TenantSlots::new(for_keys),
             attributes: AttributeInterner::new(for_keys),
             tokens: TokenCache::new(others),

@@ -137,6 +137,8 @@ pub struct DecisionContext {
     pub lookups: LookupCounts,
     /// The first denial that was not enforced because the rule behind it is in shadow.
     pub shadow: Option<Denial>,
+    /// True if the caller of Check misspelt a name in its request, so that the request is malformed.
+    pub malformed: bool,
     /// True if the credential belongs to a known principal and is not valid now (revoked, disabled, expired,
     /// of a suspended tenant). Such a call can pass in shadow alone, and then the principal is not passed on
     /// as verified.

@@ -10,9 +10,11 @@ mod jwt;
 mod lookup;
 mod preload;
 mod rate_limit;
+mod resource_names;
 mod shadow;
 mod status;
 mod usage;
+mod value;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -23,7 +25,7 @@ use self::authenticate::AuthenticatedCaller;
 use self::explain::ExplainLog;
 pub use self::preload::LookupSubject;
 use crate::cache::ReplicaCache;
-use crate::check_input::{CheckInput, NamedBy, Path, RequestedEnvironment};
+use crate::check_input::{CheckInput, Path, RequestedEnvironment};
 use crate::decision::{Decision, DecisionContext, Denial, Verdict};
 use crate::error::SystemError;
 use crate::policy::Policy;
@@ -203,8 +205,12 @@ impl<L: Limiter> Gate<L> {
         }
         let matched = given.as_deref().map(|policy| find_route(eval, policy));
         if let Some(policy) = &given
-            && let Some(route) = matched.and_then(found).filter(|r| r.public && !asks_for_more(eval.input))
+            && let Some(route) = matched.and_then(found).filter(|route| route.public)
+            && !authorize::asks_for_more(eval.input)
         {
+            if let Err(denial) = authorize::check_environment_name(eval, policy) {
+                return Ok(Err(denial));
+            }
             eval.explain.pass("route", || format!("{} is public", route.pattern.text()));
             return self.charge(eval, policy, Some(route)).await;
         }
@@ -237,15 +243,6 @@ impl<L: Limiter> Gate<L> {
         }
         Ok(denial)
     }
-}
-
-/// Returns whether Envoy's route or the caller of Check asks for scopes, resources or a tenant, which only a credential can
-/// have. A public route is public where nothing else is asked.
-fn asks_for_more(input: &CheckInput<'_>) -> bool {
-    let scopes = input.route_scopes.is_some() || !input.scopes.is_empty();
-    let named =
-        input.named_by == NamedBy::CheckCaller && (input.tenant.is_some() || !input.resource.is_empty());
-    scopes || named || !input.route_resource.is_empty()
 }
 
 /// Returns the route of a call, if there is one.

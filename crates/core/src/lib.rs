@@ -34,6 +34,7 @@ pub mod profile_change;
 pub mod reason;
 pub mod record;
 pub mod route;
+pub mod same_value;
 pub mod scope;
 pub mod seal;
 pub mod secret;

@@ -130,7 +130,7 @@ impl Policy {
     pub fn imported_hashes(&self, value: &str) -> ImportedHashes {
         let mut hashes = ImportedHashes::new();
         self.kinds.iter().for_each(|kind| kind.add_imported_hashes(value, &mut hashes));
-        // If several keys have the value, the first decides: by an order that no document changes.
+        // If several keys have the value, the first that is not in force decides: by an order that no document changes.
         hashes.sort_unstable();
         hashes
     }

@@ -114,6 +114,9 @@ impl<L: Limiter> NativeCheckHandler<L> {
         let decided =
             deadline::with_timeout(limit, pin!(self.gate.check_into(policy, &view.access, context))).await;
         match &decided {
+            Ok(Decision::Deny(_)) if context.malformed => {
+                self.emit(Some(view), metadata, CheckOutcome::Malformed, context);
+            }
             Ok(decision) => self.emit(Some(view), metadata, CheckOutcome::of(decision), context),
             Err(error) => {
                 let context = DecisionContext {

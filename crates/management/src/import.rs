@@ -172,7 +172,12 @@ impl ManagementService {
             let found = row.hashes().find_map(|hash| existing.get(&hash));
             let other = row.hashes().find_map(|hash| first.get(&hash).copied());
             let text = match (found, other) {
-                (Some(ExistingHash::Present), _) => "exists already".to_owned(),
+                (Some(ExistingHash::Present), _) if existing.contains_key(&row.record.hash) => {
+                    "exists already".to_owned()
+                }
+                (Some(ExistingHash::Present), _) => {
+                    "exists already: a key is stored by another hash of its value".to_owned()
+                }
                 (Some(ExistingHash::Deleted), _) => {
                     "is the value of a key that was deleted, and can't be used again".to_owned()
                 }

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use latchkey_core::error::SystemError;
 use latchkey_core::gate::LookupSubject;
 use latchkey_core::id::{FamilyId, UserId};
-use latchkey_core::ports::{FamilyLookup, KeyStore, LookupResult, RefreshTokenLookup};
+use latchkey_core::ports::{FamilyLookup, HashUses, KeyStore, LookupResult, RefreshTokenLookup};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::user::UserRecord;
 use tokio::runtime::Handle;
@@ -28,6 +28,8 @@ type FamilyKey = (FamilyId, Box<str>);
 /// Key store that batches lookups. Can be used from any runtime.
 pub(crate) struct BatchingKeyStore {
     keys: Batcher<KeyHash, LookupResult>,
+    /// Uses of the hashes of a value.
+    uses: Batcher<Vec<KeyHash>, HashUses>,
     users: Batcher<UserId, LookupResult<UserRecord>>,
     families: Batcher<FamilyKey, FamilyLookup>,
     refresh_tokens: Batcher<KeyHash, RefreshTokenLookup>,
@@ -40,10 +42,15 @@ impl BatchingKeyStore {
     /// after the timeout.
     pub(crate) fn new(store: Arc<dyn KeyStore>, runtime: &Handle, timeout: Duration) -> Self {
         let (keys, users, families) = (Arc::clone(&store), Arc::clone(&store), Arc::clone(&store));
+        let uses = Arc::clone(&store);
         Self {
             keys: Batcher::new((runtime.clone(), timeout), move |hashes: Vec<KeyHash>| {
                 let store = Arc::clone(&keys);
                 async move { store.keys_by_hash(&hashes).await }
+            }),
+            uses: Batcher::new((runtime.clone(), timeout), move |lists| {
+                let store = Arc::clone(&uses);
+                async move { uses_of_lists(&*store, lists).await }
             }),
             users: Batcher::new((runtime.clone(), timeout), move |ids: Vec<UserId>| {
                 let store = Arc::clone(&users);
@@ -61,7 +68,7 @@ impl BatchingKeyStore {
         }
     }
 
-    /// Calls `handler` with each key, user and family whose look-up had no answer in time.
+    /// Calls `handler` with the subject of each look-up that had no answer in time.
     pub(crate) fn on_late(mut self, handler: impl Fn(LookupSubject) + Send + Sync + 'static) -> Self {
         self.on_late = Some(Box::new(handler));
         self
@@ -80,6 +87,19 @@ impl BatchingKeyStore {
         }
         result
     }
+}
+
+/// Reads the uses of the hashes of several values by one query.
+async fn uses_of_lists(store: &dyn KeyStore, lists: Vec<Vec<KeyHash>>) -> Vec<Result<HashUses, SystemError>> {
+    let found = store.uses_of_hashes(&lists.concat()).await;
+    let mut first = 0;
+    let of_list = |list: &Vec<KeyHash>| -> Result<HashUses, SystemError> {
+        let HashUses { uses, read_at } = found.as_ref().map_err(Clone::clone)?;
+        let uses = uses.iter().skip(first).take(list.len()).copied().collect();
+        first += list.len();
+        Ok(HashUses { uses, read_at: *read_at })
+    };
+    lists.iter().map(of_list).collect()
 }
 
 /// Reads families with one query for each signing key that is named, which is nearly always one.
@@ -107,6 +127,11 @@ async fn families_by_signing_key(
 impl KeyStore for BatchingKeyStore {
     async fn key_by_hash(&self, hash: &KeyHash) -> Result<LookupResult, SystemError> {
         self.report_late(self.keys.look_up(*hash).await, || LookupSubject::Key(*hash))
+    }
+
+    async fn uses_of_hashes(&self, hashes: &[KeyHash]) -> Result<HashUses, SystemError> {
+        let result = self.uses.look_up(hashes.to_vec()).await;
+        self.report_late(result, || LookupSubject::Uses(hashes.into()))
     }
 
     async fn user_by_id(&self, id: UserId) -> Result<LookupResult<UserRecord>, SystemError> {

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use super::bounded_cache::LoadGuard;
 use super::read_ahead::{KeyRead, ReadStart};
 use super::tenants::TenantSlot;
-use super::{Cached, ReplicaCache};
+use super::{Absence, Cached, ReplicaCache};
 use crate::cached_key::{CachedKey, SharedKeyAttributes};
 use crate::ports::LookupResult;
 use crate::record::TenantRecord;
@@ -50,7 +50,7 @@ impl ReplicaCache {
         KeyRead { start, revision, changed_at }: KeyRead,
     ) {
         let Some(entry) = entry else {
-            self.negative.insert(*hash, ());
+            self.negative.insert(*hash, Absence::Now);
             if self.is_stale(start, revision) {
                 self.negative.remove(hash);
             }
@@ -74,7 +74,7 @@ impl ReplicaCache {
     ) {
         let KeyRead { start, revision, changed_at } = read;
         self.insert_late(start, revision, || match entry {
-            None => self.negative.insert(*hash, ()),
+            None => self.negative.insert(*hash, Absence::Now),
             Some(entry) => {
                 if changed_at > self.applied_revision() {
                     self.ahead.insert(*hash, changed_at);

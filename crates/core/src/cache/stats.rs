@@ -1,14 +1,14 @@
 //! Size of the cache, for metrics.
 
-use super::ReplicaCache;
 use super::bounded_cache::slot_size;
+use super::{Absence, ReplicaCache};
 use crate::secret::KeyHash;
 
 impl ReplicaCache {
     /// Returns the approximate size of all entries in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let negative = self.negative.len() * slot_size::<KeyHash, ()>();
+        let negative = self.negative.len() * slot_size::<KeyHash, Absence>();
         let shared = self.tenants.bytes() + self.attributes.bytes() + self.changes.bytes();
         self.keys.bytes() + negative + shared + self.tokens.bytes()
     }

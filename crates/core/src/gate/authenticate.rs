@@ -1,9 +1,10 @@
 //! Authenticates the caller. The format of the credential alone says whether it is a key or a JWT, before
-//! anything is looked up. A cached key costs no query, any other key one query. The caller learns about an
-//! unknown value only that it is not valid.
+//! anything is looked up. A cached key costs no query, any other key one query, or a few if its kind has hashes of another
+//! system. The caller learns about an unknown value only that it is not valid.
 
 use std::sync::Arc;
 
+use super::value::FoundKey;
 use super::{EvalContext, Gate, StepResult, invalid_credential, status};
 use crate::check_input::PresentedCredential;
 use crate::error::SystemError;
@@ -100,10 +101,14 @@ impl<L: Limiter> Gate<L> {
         eval: &mut EvalContext<'_, '_>,
         given: Option<Arc<Policy>>,
     ) -> Result<StepResult<IdentifiedCaller>, SystemError> {
-        let Some(((key, tenant), imported)) = self.lookup_value(value, given.as_deref(), eval).await? else {
-            let detail = || "no key has this value".to_owned();
-            return Ok(Err(eval.explain.fail_with_detail("key", invalid_credential(), detail)));
+        let found = match self.lookup_value(value, given.as_deref(), eval).await? {
+            Ok(found) => found,
+            Err(none) => {
+                let detail = || none.to_string();
+                return Ok(Err(eval.explain.fail_with_detail("key", invalid_credential(), detail)));
+            }
         };
+        let FoundKey { entry: (key, tenant), imported } = found;
         let classified = given.is_some();
         let Some(policy) = self.policy_of(&tenant, given) else {
             let detail = || "the key belongs to another profile".to_owned();

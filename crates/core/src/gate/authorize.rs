@@ -3,9 +3,12 @@
 
 use smallvec::SmallVec;
 
+use super::resource_names::misspelt_name;
 use super::{EvalContext, StepResult};
-use crate::check_input::{Path, RequestedEnvironment};
+use crate::check_input::{CheckInput, NamedBy, Path, RequestedEnvironment};
+use crate::choices::not_one_of;
 use crate::decision::Denial;
+use crate::excerpt::Quoted;
 use crate::policy::{Policy, UnmatchedRoute};
 use crate::principal::Principal;
 use crate::reason::Reason;
@@ -23,8 +26,33 @@ pub(super) fn authorize(
     check_route(eval, policy, principal, matched)?;
     let route = super::found(matched);
     check_scopes(eval, policy, principal, route)?;
+    check_resource_names(eval, policy, principal)?;
     check_resource(eval, principal, route)?;
     check_network(eval, principal)
+}
+
+/// Returns whether Envoy's route or the caller of Check asks for scopes, resources or a tenant, which only a credential can
+/// have. A public route is public where nothing else is asked.
+pub(super) fn asks_for_more(input: &CheckInput<'_>) -> bool {
+    let scopes = input.route_scopes.is_some() || !input.scopes.is_empty();
+    let named =
+        input.named_by == NamedBy::CheckCaller && (input.tenant.is_some() || !input.resource.is_empty());
+    scopes || named || !input.route_resource.is_empty()
+}
+
+/// Denies an environment that the profile does not have, to every caller.
+pub(super) fn check_environment_name(eval: &mut EvalContext<'_, '_>, policy: &Policy) -> StepResult<()> {
+    let names = &policy.environments;
+    let RequestedEnvironment::Named(name) = eval.input.environment else { return Ok(()) };
+    if names.is_empty() || names.iter().any(|known| **known == *name) {
+        return Ok(());
+    }
+    let text = format!("The environment {}.", not_one_of(name, names.iter().map(|known| &**known)));
+    let denial = match eval.input.named_by {
+        NamedBy::CheckCaller => Denial::with_message(Reason::EnvironmentMismatch, text.clone()),
+        NamedBy::Client => Denial::new(Reason::EnvironmentMismatch),
+    };
+    Err(eval.explain.fail_with_detail("environment", denial, || text))
 }
 
 /// Denies a credential of another environment. An environment that the profile does not have is denied to every
@@ -34,21 +62,17 @@ fn check_environment(
     policy: &Policy,
     principal: &Principal,
 ) -> StepResult<()> {
+    check_environment_name(eval, policy)?;
     let own = principal.environment();
-    let names = &policy.environments;
-    let known = |name: &str| names.is_empty() || names.iter().any(|known| **known == *name);
     let matches = match eval.input.environment {
         RequestedEnvironment::Any => true,
-        RequestedEnvironment::Named(name) => known(name) && own.is_none_or(|own| *own == *name),
+        RequestedEnvironment::Named(name) => own.is_none_or(|own| *own == *name),
         RequestedEnvironment::UnknownHost | RequestedEnvironment::InvalidHost => false,
     };
     let own = own.unwrap_or("any");
     if !matches {
         let requested = eval.input.environment;
         let detail = || match requested {
-            RequestedEnvironment::Named(name) if !known(name) => {
-                format!("the profile has no environment {name:?}")
-            }
             RequestedEnvironment::Named(name) => format!("a {own} credential was used on {name}"),
             RequestedEnvironment::Any
             | RequestedEnvironment::UnknownHost
@@ -144,6 +168,23 @@ fn check_scopes(
     }
     eval.record_shadow(denial, || "all missing scopes are in shadow".to_owned());
     Ok(())
+}
+
+/// Denies a call whose resource the caller of Check misspells, since it would not be compared.
+fn check_resource_names(
+    eval: &mut EvalContext<'_, '_>,
+    policy: &Policy,
+    principal: &Principal,
+) -> StepResult<()> {
+    let input = eval.input;
+    if input.named_by == NamedBy::Client {
+        return Ok(());
+    }
+    let names = input.resource.iter().map(|(name, _)| *name);
+    let Some((name, meant)) = misspelt_name(names, policy, principal.bindings()) else { return Ok(()) };
+    let text = format!("Nothing is compared with the resource {}; did you mean {meant}?", Quoted(name));
+    eval.context.malformed = true;
+    Err(eval.explain.fail("resource", Denial::with_message(Reason::ResourceMismatch, text)))
 }
 
 /// Checks the principal's bindings: a call may use no other identifier of a bound resource. Resources that

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::authenticate::IdentifiedCaller;
+use super::value::FoundKey;
 use super::{EvalContext, Gate};
 use crate::check_input::{CheckInput, PresentedCredential};
 use crate::decision::DecisionContext;
@@ -68,9 +69,8 @@ impl<L: Limiter> Gate<L> {
         value: &str,
         eval: &mut EvalContext<'_, '_>,
     ) -> Result<Option<IdentifiedCaller>, SystemError> {
-        let Some(((key, tenant), imported)) = self.lookup_value(value, None, eval).await? else {
-            return Ok(None);
-        };
+        let Ok(found) = self.lookup_value(value, None, eval).await? else { return Ok(None) };
+        let FoundKey { entry: (key, tenant), imported } = found;
         let Some(policy) = self.management_policy(&tenant) else { return Ok(None) };
         let accepted = policy.accepts_key(value) && policy.finds_by_hash(value, imported.as_ref());
         if !accepted && !operator::is_operator_tenant(&tenant) {

@@ -10,7 +10,6 @@ use crate::cache::{CacheLookup, Cached, KeyRead, ReadStart, ReplicaCache};
 use crate::cached_key::CachedKey;
 use crate::error::SystemError;
 use crate::id::{FamilyId, UserId};
-use crate::policy::Policy;
 use crate::ports::{ChangeSubject, Limiter, TokenFamily};
 use crate::record::{KeyLifecycle, TenantRecord};
 use crate::secret::KeyHash;
@@ -30,33 +29,6 @@ type KeyGuard<'a> = LoadGuard<'a, KeyHash, Cached<CachedKey>>;
 type UserGuard<'a> = LoadGuard<'a, UserId, Cached<UserRecord>>;
 
 impl<L: Limiter> Gate<L> {
-    /// Looks up the key with this value, and its tenant, by each hash by which `policy` or, without one, any profile can
-    /// have it. Returns that hash too, unless it is the SHA-256 of the value.
-    ///
-    /// If several keys have the value, the first hash that a key has decides: SHA-256, then the others in their own order,
-    /// on every replica, whatever is cached. A value that is cached by its SHA-256 is compared with no other format.
-    pub(super) async fn lookup_value(
-        &self,
-        value: &str,
-        policy: Option<&Policy>,
-        eval: &mut EvalContext<'_, '_>,
-    ) -> Result<Option<(CachedWithTenant<CachedKey>, Option<KeyHash>)>, SystemError> {
-        let own = KeyHash::of(value);
-        if let Some(cached) = self.parts.cache.get(&own) {
-            return Ok(self.cached_key(&own, cached, eval).await?.map(|found| (found, None)));
-        }
-        let imported = match policy {
-            Some(policy) => policy.imported_hashes(value),
-            None => self.parts.policies.imported_hashes(value),
-        };
-        for hash in std::iter::once(&own).chain(&imported) {
-            if let Some(found) = self.load_key(hash, eval).await? {
-                return Ok(Some((found, (*hash != own).then_some(*hash))));
-            }
-        }
-        Ok(None)
-    }
-
     /// Looks up the key with this hash, and its tenant.
     pub(super) async fn lookup_key(
         &self,

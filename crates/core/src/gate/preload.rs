@@ -13,6 +13,8 @@ use crate::secret::KeyHash;
 pub enum LookupSubject {
     /// The key with this hash.
     Key(KeyHash),
+    /// Whether keys with these hashes, which no key has, were deleted.
+    Uses(Box<[KeyHash]>),
     /// A user.
     User(UserId),
     /// A token family, with the identifier of the signing key of its token.
@@ -29,6 +31,7 @@ impl<L: Limiter> Gate<L> {
                 let (found, read) = self.query_key(hash).await?;
                 cache.insert_late_key(hash, found.as_ref().map(|(entry, _)| entry), read);
             }
+            LookupSubject::Uses(hashes) => drop(self.query_uses(hashes).await?),
             LookupSubject::User(id) => {
                 let (found, Read { start, revision }) = self.query_user(*id).await?;
                 if let Some((entry, _)) = found {

@@ -41,6 +41,26 @@ pub struct LookupResult<R = KeyRecord> {
     pub read_at: ReadAt,
 }
 
+/// What a database has for a hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HashUse {
+    /// A key has it.
+    Present,
+    /// A key had it until it was deleted.
+    Deleted,
+    /// No key has it or ever had it.
+    Never,
+}
+
+/// Uses of several hashes, read at one revision.
+#[derive(Clone, Debug)]
+pub struct HashUses {
+    /// The use of each hash, in the order of the hashes.
+    pub uses: Vec<HashUse>,
+    /// The state of the database at which this was read.
+    pub read_at: ReadAt,
+}
+
 /// Refresh token with its family.
 pub type RefreshTokenLookup = Option<(RefreshRecord, TokenFamily)>;
 
@@ -52,6 +72,12 @@ pub type RefreshTokenLookup = Option<(RefreshRecord, TokenFamily)>;
 pub trait KeyStore: Send + Sync {
     /// Returns the key with this hash. It makes one query.
     async fn key_by_hash(&self, hash: &KeyHash) -> Result<LookupResult, SystemError>;
+
+    /// Returns whether keys have these hashes, or had them until they were deleted. It makes one query. A store that does not
+    /// know its deletions fails, so that no deleted key is taken for one that never existed.
+    async fn uses_of_hashes(&self, _hashes: &[KeyHash]) -> Result<HashUses, SystemError> {
+        Err(SystemError::Internal("the store does not know which keys were deleted".to_owned()))
+    }
 
     /// Returns the user with this identifier. It makes one query.
     async fn user_by_id(&self, _id: UserId) -> Result<LookupResult<UserRecord>, SystemError> {

@@ -14,6 +14,7 @@ mod fast_path;
 mod harness;
 mod management;
 mod native;
+mod native_names;
 mod observer;
 mod raw_bytes;
 mod recording_observer;

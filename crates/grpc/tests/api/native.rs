@@ -11,7 +11,7 @@ use tonic_types::StatusExt as _;
 use crate::harness::{GOOD, Harness};
 use crate::raw_bytes::{EncodedBatch, RawBytes};
 
-fn good() -> v1::CheckRequest {
+pub(crate) fn good() -> v1::CheckRequest {
     v1::CheckRequest {
         credential: GOOD.into(),
         method: "GET".into(),
@@ -21,7 +21,10 @@ fn good() -> v1::CheckRequest {
     }
 }
 
-async fn check(harness: &Harness, request: v1::CheckRequest) -> Result<v1::CheckResponse, tonic::Status> {
+pub(crate) async fn check(
+    harness: &Harness,
+    request: v1::CheckRequest,
+) -> Result<v1::CheckResponse, tonic::Status> {
     let mut client = CheckServiceClient::new(harness.routes.clone());
     client.check(request).await.map(tonic::Response::into_inner)
 }

@@ -6,6 +6,7 @@ use latchkey_core::id::KeyId;
 use latchkey_core::imported_hash::{HashAlgorithm, HashScheme, ImportedHashes};
 use latchkey_core::key_kind::{KeyKind, Prefixes};
 use latchkey_core::policy::Policy;
+use latchkey_core::ports::Policies;
 use latchkey_core::record::{KeyLifecycle, KeyRecord};
 use latchkey_core::secret::{KeyHash, PlainKey};
 use latchkey_core::time::Timestamp;
@@ -80,7 +81,7 @@ impl ManagementService {
             record.lifecycle = KeyLifecycle::Disabled;
         }
         let other_hashes = match &key.secret {
-            Some(ImportSecret::Value(value)) => other_hashes(policy, value.reveal()),
+            Some(ImportSecret::Value(value)) => other_hashes(policy, &*self.parts.policies, value.reveal()),
             Some(ImportSecret::Sha256(_) | ImportSecret::Hash(_)) | None => ImportedHashes::new(),
         };
         Ok(Some(ImportRow { index, record, other_hashes }))
@@ -112,13 +113,14 @@ impl ManagementService {
 }
 
 /// Returns the hashes, besides SHA-256, by which a key of this value may exist, also those of algorithms that the profile
-/// does not declare any more, and those with a secret that is set.
-fn other_hashes(policy: &Policy, value: &str) -> ImportedHashes {
+/// does not declare any more, those with a secret that is set, and those that other profiles declare.
+fn other_hashes(policy: &Policy, all: &dyn Policies, value: &str) -> ImportedHashes {
     let others = HashAlgorithm::ALL.into_iter().filter(|algorithm| *algorithm != HashAlgorithm::Sha256);
     let plain = others.filter_map(|algorithm| HashScheme::plain(algorithm).lookup_hash_of(value));
     let declared = policy.kinds.iter().flat_map(|kind| &kind.imports.hashes);
     let with_secret = declared.filter(|scheme| scheme.secret.is_some());
-    plain.chain(with_secret.filter_map(|scheme| scheme.lookup_hash_of(value))).collect()
+    let with_secret = with_secret.filter_map(|scheme| scheme.lookup_hash_of(value));
+    plain.chain(with_secret).chain(all.imported_hashes(value)).collect()
 }
 
 /// Checks the fields of a request about a value that it has.

@@ -7,9 +7,10 @@ use latchkey_core::cached_key::CachedKey;
 use latchkey_core::error::{ManagementError, RequestError};
 use latchkey_core::id::UserId;
 use latchkey_core::policy::Policy;
-use latchkey_core::ports::LookupResult;
+use latchkey_core::ports::HashUse;
 use latchkey_core::principal::Principal;
-use latchkey_core::record::{KeyState, TenantRecord};
+use latchkey_core::record::{KeyRecord, KeyState, TenantRecord};
+use latchkey_core::same_value;
 use latchkey_core::secret::{KeyHash, PlainKey};
 use latchkey_core::token::TokenRules;
 use latchkey_core::user::UserRecord;
@@ -25,8 +26,7 @@ pub(super) struct Holder {
 }
 
 impl TokenIssuer {
-    /// Returns the holder of a key's value. If several keys have the value, the first hash that a key has decides, as for a
-    /// Check.
+    /// Returns the holder of a key's value, which is looked up by all of its hashes, as for a Check.
     pub(super) async fn key_holder(
         &self,
         value: &PlainKey,
@@ -37,21 +37,42 @@ impl TokenIssuer {
             return Err(INVALID_CREDENTIAL.into());
         }
         let text = value.reveal();
-        let (own, imported) = (value.hash(), self.shared().policies.imported_hashes(text));
-        for hash in std::iter::once(&own).chain(&imported) {
-            let found = self.parts.keys.key_by_hash(hash).await?;
-            if found.entry.is_none() {
-                continue;
-            }
-            let holder = self.active_key(found, tenant, call)?;
-            // The format must be one that the tenant's own profile has now, as it must for a Check.
-            let imported = Some(hash).filter(|hash| **hash != own);
-            if holder.policy.matches_key_format(text) && holder.policy.finds_by_hash(text, imported) {
-                return Ok(holder);
-            }
-            break;
+        let own = value.hash();
+        let (key, owner) = self.key_of(&own, &self.shared().policies.imported_hashes(text)).await?;
+        let imported = Some(key.hash).filter(|hash| *hash != own);
+        let holder = self.active_key(Some((key, owner)), tenant, call)?;
+        // The format must be one that the tenant's own profile has now, as it must for a Check.
+        if holder.policy.matches_key_format(text) && holder.policy.finds_by_hash(text, imported.as_ref()) {
+            return Ok(holder);
         }
         Err(INVALID_CREDENTIAL.into())
+    }
+
+    /// Returns the key that a value with these hashes identifies, by the rule of [`same_value`].
+    async fn key_of(
+        &self,
+        own: &KeyHash,
+        imported: &[KeyHash],
+    ) -> Result<(KeyRecord, TenantRecord), ManagementError> {
+        let (mut found, mut absent) = (Vec::new(), Vec::new());
+        for hash in std::iter::once(own).chain(imported) {
+            match self.parts.keys.key_by_hash(hash).await?.entry {
+                Some(entry) => found.push(entry),
+                None => absent.push(*hash),
+            }
+        }
+        let now = self.now();
+        let Ok(Some(entry)) = same_value::deciding(found, |(key, _)| key.state(now)) else {
+            return Err(INVALID_CREDENTIAL.into());
+        };
+        // A deletion makes no value valid.
+        if !absent.is_empty() {
+            let uses = self.parts.keys.uses_of_hashes(&absent).await?.uses;
+            if uses.contains(&HashUse::Deleted) {
+                return Err(INVALID_CREDENTIAL.into());
+            }
+        }
+        Ok(entry)
     }
 
     /// Returns the key with this hash as a holder.
@@ -61,12 +82,12 @@ impl TokenIssuer {
         tenant: &str,
         call: &CallContext,
     ) -> Result<Holder, ManagementError> {
-        self.active_key(self.parts.keys.key_by_hash(hash).await?, tenant, call)
+        self.active_key(self.parts.keys.key_by_hash(hash).await?.entry, tenant, call)
     }
 
     fn active_key(
         &self,
-        found: LookupResult,
+        found: Option<(KeyRecord, TenantRecord)>,
         tenant: &str,
         call: &CallContext,
     ) -> Result<Holder, ManagementError> {
@@ -90,7 +111,7 @@ impl TokenIssuer {
 
     /// Returns the user with this identifier as a holder.
     pub(super) async fn user(&self, id: UserId, tenant: &str) -> Result<Holder, ManagementError> {
-        let (user, owner) = known(self.parts.keys.user_by_id(id).await?, tenant)?;
+        let (user, owner) = known(self.parts.keys.user_by_id(id).await?.entry, tenant)?;
         if user.disabled {
             return Err(INVALID_CREDENTIAL.into());
         }
@@ -121,8 +142,8 @@ impl TokenIssuer {
 }
 
 /// Returns the record and its tenant, if the tenant is the one that was named and is not suspended.
-fn known<R>(found: LookupResult<R>, named: &str) -> Result<(R, TenantRecord), RequestError> {
-    let (record, owner) = found.entry.ok_or(INVALID_CREDENTIAL)?;
+fn known<R>(found: Option<(R, TenantRecord)>, named: &str) -> Result<(R, TenantRecord), RequestError> {
+    let (record, owner) = found.ok_or(INVALID_CREDENTIAL)?;
     let same = named.is_empty() || *named == *owner.slug || named.parse() == Ok(owner.id);
     if same && !owner.suspended { Ok((record, owner)) } else { Err(INVALID_CREDENTIAL) }
 }

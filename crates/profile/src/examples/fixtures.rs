@@ -12,7 +12,7 @@ use latchkey_core::limit::LimitOverrides;
 use latchkey_core::limit::local::LocalLimiter;
 use latchkey_core::policy::Policy;
 use latchkey_core::ports::usage::NoopUsageLog;
-use latchkey_core::ports::{KeyStore, LookupResult, NoRenewal, Policies, ReadAt};
+use latchkey_core::ports::{HashUse, HashUses, KeyStore, LookupResult, NoRenewal, Policies, ReadAt};
 use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRecord};
 use latchkey_core::secret::{KeyHash, PlainKey};
 use latchkey_core::time::{Clock, Moment, MonotonicInstant, Timestamp};
@@ -125,6 +125,12 @@ impl KeyStore for OneKey {
     async fn key_by_hash(&self, hash: &KeyHash) -> Result<LookupResult, SystemError> {
         let known = self.0.as_ref().filter(|(key, _)| key.hash == *hash).cloned();
         Ok(LookupResult { entry: known, read_at: ReadAt::revision(1) })
+    }
+
+    async fn uses_of_hashes(&self, hashes: &[KeyHash]) -> Result<HashUses, SystemError> {
+        let is_known = |hash: &KeyHash| self.0.as_ref().is_some_and(|(key, _)| key.hash == *hash);
+        let use_of = |hash| if is_known(hash) { HashUse::Present } else { HashUse::Never };
+        Ok(HashUses { uses: hashes.iter().map(use_of).collect(), read_at: ReadAt::revision(1) })
     }
 }
 

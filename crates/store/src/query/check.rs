@@ -1,10 +1,10 @@
 //! The query that Check waits for: keys by their hashes, with their scopes, their tenants and the revision at
 //! which all of it was read. It is one statement, so that the revision is never newer than the rows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use latchkey_core::error::SystemError;
-use latchkey_core::ports::LookupResult;
+use latchkey_core::ports::{HashUse, HashUses, LookupResult};
 use latchkey_core::record::TenantRecord;
 use latchkey_core::secret::KeyHash;
 use sea_orm::entity::prelude::*;
@@ -14,12 +14,13 @@ use sea_orm::{DbBackend, FromQueryResult, Iterable, JoinType};
 use super::head::{from_head, read_head};
 use super::key::{KEY, join_scopes, read};
 use super::{column_alias, padded_in_values, prefix, select};
-use crate::entity::{key, tenant};
+use crate::entity::{deletion, key, tenant};
 use crate::error::StoreError;
 use crate::pool::PooledConnection;
 use crate::row;
 
 const TENANT: &str = "t";
+const DELETION: &str = "d";
 
 /// Returns the keys with these hashes. Each is found, absent or corrupt independently of the others.
 pub(crate) async fn by_hash(
@@ -36,6 +37,45 @@ pub(crate) async fn by_hash(
     }
     let found = |known: Option<_>| LookupResult { entry: known, read_at };
     Ok(hashes.iter().map(|hash| keys.get(&hash.0[..]).cloned().transpose().map(found)).collect())
+}
+
+/// Returns whether keys have these hashes, or had them until they were deleted. It is one statement too, so that no key is
+/// missed that is being deleted.
+pub(crate) async fn uses_of_hashes(
+    connection: &PooledConnection,
+    hashes: &[KeyHash],
+) -> Result<HashUses, StoreError> {
+    let rows = connection.query_all(&statement_of_uses(hashes)).await?;
+    let read_at = read_head(rows.first())?;
+    let mut present: HashSet<Vec<u8>> = HashSet::new();
+    let mut deleted: HashSet<Vec<u8>> = HashSet::new();
+    for row in &rows {
+        present.extend(row.try_get::<Option<Vec<u8>>>("", &column_alias(KEY, "hash"))?);
+        deleted.extend(row.try_get::<Option<Vec<u8>>>("", &column_alias(DELETION, "hash"))?);
+    }
+    let use_of = |hash: &KeyHash| {
+        if deleted.contains(&hash.0[..]) {
+            HashUse::Deleted
+        } else if present.contains(&hash.0[..]) {
+            HashUse::Present
+        } else {
+            HashUse::Never
+        }
+    };
+    Ok(HashUses { uses: hashes.iter().map(use_of).collect(), read_at })
+}
+
+fn statement_of_uses(hashes: &[KeyHash]) -> SelectStatement {
+    let mut query = Query::select();
+    from_head(&mut query);
+    let wanted = || padded_in_values(hashes).map(|hash| hash.0.to_vec());
+    let of_hash = Expr::col((KEY, key::Column::Hash)).is_in(wanted());
+    query.join_as(JoinType::LeftJoin, key::Entity, KEY, of_hash);
+    let of_deleted = Expr::col((DELETION, deletion::Column::Hash)).is_in(wanted());
+    query.join_as(JoinType::LeftJoin, deletion::Entity, DELETION, of_deleted);
+    query.expr_as(Expr::col((KEY, key::Column::Hash)), column_alias(KEY, "hash"));
+    query.expr_as(Expr::col((DELETION, deletion::Column::Hash)), column_alias(DELETION, "hash"));
+    query
 }
 
 /// Reads the key's tenant. A missing tenant means a corrupt row, since a foreign key demands one.

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use latchkey_core::error::SystemError;
 use latchkey_core::id::{FamilyId, UserId};
 use latchkey_core::ports::timing::QueryKind;
-use latchkey_core::ports::{FamilyLookup, KeyStore, LookupResult, ReadAt, RefreshTokenLookup};
+use latchkey_core::ports::{FamilyLookup, HashUses, KeyStore, LookupResult, ReadAt, RefreshTokenLookup};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::user::UserRecord;
 use tokio::time::Instant;
@@ -31,6 +31,17 @@ impl Store {
             up_to_date(&connection, required, time, found, |found| &mut found.read_at).await
         };
         for_each_id(hashes.len(), self.with_deadline_of(deadline, QueryKind::FindKey, query)).await
+    }
+
+    async fn uses(&self, hashes: &[KeyHash], deadline: Duration) -> Answer<HashUses> {
+        let begun = Instant::now();
+        let query = async {
+            let (connection, required) = (self.pool.acquire().await?, self.required_revision());
+            let time = LookupTime::begin(begun, deadline);
+            let found = vec![Ok(query::check::uses_of_hashes(&connection, hashes).await?)];
+            up_to_date(&connection, required, time, found, |found| &mut found.read_at).await
+        };
+        single(for_each_id(1, self.with_deadline_of(deadline, QueryKind::FindKey, query)).await)
     }
 
     async fn users(&self, ids: &[UserId], deadline: Duration) -> Vec<Answer<LookupResult<UserRecord>>> {
@@ -160,6 +171,10 @@ impl KeyStore for Store {
         single(self.keys(&[*hash], self.check_deadline).await)
     }
 
+    async fn uses_of_hashes(&self, hashes: &[KeyHash]) -> Answer<HashUses> {
+        self.uses(hashes, self.check_deadline).await
+    }
+
     async fn user_by_id(&self, id: UserId) -> Answer<LookupResult<UserRecord>> {
         single(self.users(&[id], self.check_deadline).await)
     }
@@ -197,6 +212,10 @@ pub struct ManagementLookups(pub Arc<Store>);
 impl KeyStore for ManagementLookups {
     async fn key_by_hash(&self, hash: &KeyHash) -> Answer<LookupResult> {
         single(self.0.keys(&[*hash], self.0.deadline).await)
+    }
+
+    async fn uses_of_hashes(&self, hashes: &[KeyHash]) -> Answer<HashUses> {
+        self.0.uses(hashes, self.0.deadline).await
     }
 
     async fn user_by_id(&self, id: UserId) -> Answer<LookupResult<UserRecord>> {

@@ -13,7 +13,9 @@ use latchkey_core::gate::{Gate, GateParts};
 use latchkey_core::id::{FamilyId, UserId};
 use latchkey_core::limit::local::LocalLimiter;
 use latchkey_core::operator::OperatorRole;
-use latchkey_core::ports::{ChangeFeed, ChangeSubject, FamilyLookup, KeyStore, LookupResult, Policies};
+use latchkey_core::ports::{
+    ChangeFeed, ChangeSubject, FamilyLookup, HashUses, KeyStore, LookupResult, Policies,
+};
 use latchkey_core::reason::Reason;
 use latchkey_core::record::KeyRecord;
 use latchkey_core::seal::Sealer;
@@ -96,6 +98,10 @@ impl CountingStore {
 impl KeyStore for CountingStore {
     async fn key_by_hash(&self, hash: &KeyHash) -> Result<LookupResult, SystemError> {
         self.count().key_by_hash(hash).await
+    }
+
+    async fn uses_of_hashes(&self, hashes: &[KeyHash]) -> Result<HashUses, SystemError> {
+        self.count().uses_of_hashes(hashes).await
     }
 
     async fn user_by_id(&self, id: UserId) -> Result<LookupResult<UserRecord>, SystemError> {

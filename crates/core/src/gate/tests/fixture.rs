@@ -17,7 +17,7 @@ use crate::limit::{
     BucketAlgorithm, BucketOwner, BucketRule, ChargeCondition, NameMap, RateClasses, parse_key_limit,
 };
 use crate::policy::{AcceptedCredentials, Policy, UnmatchedRoute};
-use crate::ports::{KeyStore, LookupResult, NoRenewal, Policies, ReadAt};
+use crate::ports::{HashUse, HashUses, KeyStore, LookupResult, NoRenewal, Policies, ReadAt};
 use crate::record::fixture::records;
 use crate::record::{KeyRecord, TenantRecord};
 use crate::route::{Pattern, Route, Routes};
@@ -110,6 +110,8 @@ pub(super) struct FakeStore {
     records: Mutex<(KeyRecord, TenantRecord)>,
     /// Another key of the tenant.
     other: Mutex<Option<KeyRecord>>,
+    /// Hashes of keys that were deleted.
+    deleted: Mutex<Vec<KeyHash>>,
     queries: AtomicUsize,
     unavailable: AtomicBool,
 }
@@ -127,6 +129,15 @@ impl FakeStore {
         *self.other.lock().unwrap() = Some(key);
     }
 
+    /// Deletes the key with this hash.
+    pub(super) fn delete(&self, hash: KeyHash) {
+        self.deleted.lock().unwrap().push(hash);
+    }
+
+    fn is_deleted(&self, hash: &KeyHash) -> bool {
+        self.deleted.lock().unwrap().contains(hash)
+    }
+
     pub(super) fn set_unavailable(&self, unavailable: bool) {
         self.unavailable.store(unavailable, Ordering::SeqCst);
     }
@@ -137,8 +148,8 @@ impl FakeStore {
 
     fn new() -> Self {
         let records = Mutex::new(records());
-        let (other, queries) = (Mutex::default(), AtomicUsize::new(0));
-        Self { records, other, queries, unavailable: AtomicBool::new(false) }
+        let (other, deleted, queries) = (Mutex::default(), Mutex::default(), AtomicUsize::new(0));
+        Self { records, other, deleted, queries, unavailable: AtomicBool::new(false) }
     }
 }
 
@@ -153,8 +164,15 @@ impl KeyStore for FakeStore {
         tokio::task::yield_now().await;
         let (key, tenant) = self.records.lock().unwrap().clone();
         let keys = std::iter::once(key).chain(self.other.lock().unwrap().clone());
-        let entry = keys.into_iter().find(|key| key.hash == *hash).map(|key| (key, tenant));
+        let mut keys = keys.filter(|key| !self.is_deleted(&key.hash));
+        let entry = keys.find(|key| key.hash == *hash).map(|key| (key, tenant));
         Ok(LookupResult { entry, read_at: ReadAt::revision(9) })
+    }
+
+    async fn uses_of_hashes(&self, hashes: &[KeyHash]) -> Result<HashUses, SystemError> {
+        self.queries.fetch_add(1, Ordering::SeqCst);
+        let use_of = |hash| if self.is_deleted(hash) { HashUse::Deleted } else { HashUse::Never };
+        Ok(HashUses { uses: hashes.iter().map(use_of).collect(), read_at: ReadAt::revision(9) })
     }
 }
 
