@@ -27,6 +27,10 @@ fn forged(request: Request) -> Request {
         "x_key_id",
         "x-team",
         "x_team",
+        "x.tenant.id",
+        "X-Tenant.Id",
+        "x.key-id",
+        "x.team",
     ];
     names.iter().fold(request, |request, name| request.header(name, "evil"))
 }

@@ -4,6 +4,7 @@
 
 mod canonical;
 mod matcher;
+mod path_info;
 mod pattern;
 mod readings;
 mod suffix;

@@ -15,8 +15,10 @@ use crate::source::Source;
 pub struct EnvoyRequirements {
     /// Name of the profile.
     pub name: String,
-    /// Names of headers in lower case. Other spellings need not be sent, because they are removed from each request.
+    /// Names of headers in lower case. Other spellings need not be sent where Envoy lets none of them pass.
     pub headers: BTreeSet<String>,
+    /// Names of the headers that identify the principal to the upstream, in lower case.
+    pub identity_headers: BTreeSet<String>,
     /// True if the profile reads request bodies.
     pub body: bool,
     /// Names of resources that are read from the body.
@@ -78,6 +80,7 @@ impl Profile {
         let rules = &self.rules;
         let mut requirements = EnvoyRequirements {
             name: self.name().to_owned(),
+            identity_headers: rules.upstream.iter().map(|header| header.name.to_string()).collect(),
             endpoints: self.endpoint_paths(),
             upstream_requests: self.upstream_requests(),
             replies_to_outages: self.envoy_replies(0).iter().any(|reply| reply.status == 503),

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use smallvec::SmallVec;
 
 pub use self::headers::Headers;
-pub(crate) use self::headers::{is_separator, is_spelling};
+pub(crate) use self::headers::is_separator;
 use crate::hosts::canonical_host;
 
 /// A single occurrence of a header.

@@ -12,7 +12,7 @@ mod subprotocol;
 pub(crate) use basic::BasicPart;
 pub(crate) use body::Pointer;
 pub(crate) use cookie::without_cookies;
-pub(crate) use query::without_parameters;
+pub(crate) use query::{other_parameters, without_parameters};
 pub(crate) use subprotocol::without_subprotocols;
 
 use std::cell::OnceCell;

@@ -6,7 +6,7 @@ use latchkey_core::policy::Policy;
 use latchkey_core::time::Timestamp;
 
 use crate::parsed_request::ParsedRequest;
-use crate::request::{Header, Request};
+use crate::request::{Header, Headers, Request};
 
 /// Input of templates and of the removal of credentials.
 #[derive(Clone, Copy)]
@@ -16,7 +16,7 @@ pub struct TemplateContext<'a> {
     /// The request's method.
     pub method: &'a str,
     /// The request's headers.
-    pub headers: &'a [Header<'a>],
+    pub headers: &'a Headers<'a>,
     /// The request's path as sent, with its query.
     pub path: &'a str,
     /// The request's identifier.

@@ -1,6 +1,7 @@
 //! `latchkey envoy-config`: prints the recommended Envoy configuration for one profile. `envoy.yaml` beside this file
 //! is the template; its variable parts are filled in as JSON, which is valid YAML.
 
+mod headers;
 mod latchkey;
 
 use std::path::Path;
@@ -9,6 +10,7 @@ use latchkey_proto::v1;
 use latchkey_server::profile_test::{EndpointPath, EnvoyReply, EnvoyRequirements, Profile};
 use serde_json::{Value, json};
 
+pub(super) use self::headers::HOST_HEADERS;
 use crate::args::{EnvoyConfigArgs, Globals, Place};
 use crate::call::{Server, read_text};
 use crate::exit::CliError;
@@ -48,8 +50,6 @@ fn render(
     requirements: &EnvoyRequirements,
     replies: &[EnvoyReply],
 ) -> Result<String, CliError> {
-    let headers: Vec<Value> =
-        requirements.headers.iter().map(|name| json!({ "exact": name, "ignore_case": true })).collect();
     let body = json!({
         "max_request_bytes": MAX_BODY_BYTES, "allow_partial_message": false, "pack_as_bytes": true,
     });
@@ -70,7 +70,9 @@ fn render(
         ("$ENCODED_SLASHES", json!(slashes)),
         ("$REPLIES", replies.iter().map(mapper).collect()),
         ("$VIRTUAL_HOSTS", virtual_hosts(profile, requirements)),
-        ("$HEADERS", json!({ "patterns": headers })),
+        ("$HEADERS", headers::allowed(requirements)),
+        ("$ODD_NAMES", json!(headers::odd_names(requirements))),
+        ("$REMOVED", json!(headers::removed(requirements))),
         ("$BODY", if requirements.body { body } else { Value::Null }),
         ("$LATCHKEY_ENDPOINTS", latchkey::endpoints(&args.latchkey)),
         ("$LATCHKEY_KIND", json!(latchkey::kind("--latchkey", &args.latchkey)?)),

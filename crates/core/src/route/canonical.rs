@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::readings::{Structure, resolve};
+use super::readings::{MAX_PATH_BYTES, Structure, absolute, resolve};
 
 /// Reason why a path has no canonical form: different servers would read it differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -12,6 +12,9 @@ pub enum PathError {
     /// The path does not begin with a slash.
     #[error("the path does not begin with a slash")]
     NotAbsolute,
+    /// The path, or its form with encoded characters, is too long.
+    #[error("the path has more than 8192 bytes")]
+    TooLong,
     /// The path begins with two slashes, which URL parsers read as the start of a host.
     #[error("the path begins with two slashes, which some servers read as a host")]
     Authority,
@@ -44,18 +47,6 @@ pub fn canonical(raw: &str) -> Result<Cow<'_, str>, PathError> {
         return Err(PathError::EncodedSlash);
     }
     resolve(&decoded.text, Structure::default()).map(Cow::Owned)
-}
-
-/// Returns the path before a query, if it is absolute.
-pub(super) fn absolute(raw: &str) -> Result<&str, PathError> {
-    let path = memchr::memchr(b'?', raw.as_bytes()).map_or(raw, |query| &raw[..query]);
-    if !path.starts_with('/') {
-        return Err(PathError::NotAbsolute);
-    }
-    if path.starts_with("//") {
-        return Err(PathError::Authority);
-    }
-    Ok(path)
 }
 
 /// Returns whether a path is canonical already. This is the usual case, and takes one pass over the bytes.
@@ -128,6 +119,9 @@ pub(super) fn decode(path: &str) -> Result<Decoded, PathError> {
         }
     }
     std::str::from_utf8(&decoded).map_err(|_| PathError::Character)?;
+    if text.len() > MAX_PATH_BYTES {
+        return Err(PathError::TooLong);
+    }
     let twice = decode_again(&decoded)?;
     Ok(Decoded {
         text,

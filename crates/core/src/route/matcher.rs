@@ -14,6 +14,7 @@ pub use self::route_match::{RouteMatch, RouteRefusal};
 use self::tree::{Search, Tree};
 use super::Route;
 use super::canonical::decode_segment;
+use super::path_info::{inner_paths, may_have_path_info};
 use super::pattern::Part;
 use super::readings::{PathReadings, Reading};
 use super::suffix::{may_have_suffix, stems};
@@ -34,6 +35,7 @@ pub struct Routes {
     case_sensitive: bool,
     ignores_last_slash: bool,
     distinguishes_suffix: bool,
+    distinguishes_path_info: bool,
     permits_encoded_slash: bool,
 }
 
@@ -53,6 +55,7 @@ impl Routes {
             case_sensitive: false,
             ignores_last_slash: false,
             distinguishes_suffix: false,
+            distinguishes_path_info: false,
             permits_encoded_slash,
         }
     }
@@ -94,6 +97,18 @@ impl Routes {
         self.distinguishes_suffix
     }
 
+    /// Returns the routes with a path behind a script, such as `/index.php/v1`, as another path than what follows it.
+    #[must_use]
+    pub fn distinguish_path_info(self, distinguishes_path_info: bool) -> Self {
+        Self { distinguishes_path_info, ..self }
+    }
+
+    /// Returns true if a path behind a script is another path than what follows it, to the service behind too.
+    #[must_use]
+    pub fn distinguishes_path_info(&self) -> bool {
+        self.distinguishes_path_info
+    }
+
     /// Returns true if a route takes paths with encoded slashes.
     #[must_use]
     pub fn permits_encoded_slash(&self) -> bool {
@@ -127,6 +142,20 @@ impl Routes {
     /// body.
     #[must_use]
     pub fn find(&self, method: &str, path: &str) -> RouteMatch<'_> {
+        let found = self.find_with_suffix(method, path);
+        if self.distinguishes_path_info || !may_have_path_info(path) || found.refused_for_path() {
+            return found;
+        }
+        let other = |inner: &String| {
+            let behind = self.find_with_suffix(method, inner);
+            let same = found.same(behind) && same_resources(found, path, inner);
+            !matches!(behind, RouteMatch::Unmatched) && !same
+        };
+        let read_otherwise = !is_literal(found) && inner_paths(path).is_none_or(|all| all.iter().any(other));
+        if read_otherwise { RouteMatch::Refused(RouteRefusal::PathInfo) } else { found }
+    }
+
+    fn find_with_suffix(&self, method: &str, path: &str) -> RouteMatch<'_> {
         let found = self.find_whole(method, path);
         if self.distinguishes_suffix || !may_have_suffix(path) || found.refused_for_path() {
             return found;
@@ -203,7 +232,7 @@ impl Routes {
         tree.search(path, &mut search);
         let Search { best, others, .. } = search;
         match self.declared.get(best) {
-            Some(route) if route.methods.is_empty() && self.is_wider_than_any(route, best, &others) => {
+            Some(route) if route.methods.is_empty() && self.is_elsewhere_for_any(route, best, &others) => {
                 RouteMatch::Refused(RouteRefusal::Method)
             }
             Some(route) => RouteMatch::Found(best, route),
@@ -212,12 +241,10 @@ impl Routes {
         }
     }
 
-    /// Returns true if an earlier route has a narrower pattern. The route for any method then stands for other
-    /// paths, and the author has listed the methods of this one.
-    fn is_wider_than_any(&self, route: &Route, number: usize, others: &[usize]) -> bool {
-        let narrower =
-            |other: &Route| route.pattern.covers(&other.pattern) && !other.pattern.covers(&route.pattern);
-        others.iter().any(|other| *other < number && narrower(&self.declared[*other]))
+    /// Returns true if the pattern of an earlier route does not cover that of a route for any method: it is narrower, or has
+    /// some of the paths in common. The author has listed the methods of these paths.
+    fn is_elsewhere_for_any(&self, route: &Route, number: usize, others: &[usize]) -> bool {
+        others.iter().any(|other| *other < number && !self.declared[*other].pattern.covers(&route.pattern))
     }
 }
 
@@ -234,6 +261,12 @@ fn leads_elsewhere(found: RouteMatch<'_>, path: &str, stem: RouteMatch<'_>) -> b
         (RouteMatch::Refused(_), stem) => !found.same(stem),
         (RouteMatch::Unmatched, _) => true,
     }
+}
+
+/// Returns true if a route was found that has the whole path literally, and so is meant for it.
+fn is_literal(found: RouteMatch<'_>) -> bool {
+    let literal = |part: &Part| matches!(part, Part::Literal(_));
+    found.found().is_some_and(|(_, route)| route.pattern.parts.iter().all(literal))
 }
 
 fn same_resources(found: RouteMatch<'_>, one: &str, two: &str) -> bool {

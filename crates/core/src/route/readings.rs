@@ -3,8 +3,11 @@
 
 use smallvec::SmallVec;
 
-use super::canonical::{Decoded, PathError, absolute, decode, is_canonical};
+use super::canonical::{Decoded, PathError, decode, is_canonical};
 use crate::check_input::Path;
+
+/// Longest path without its query, as in a native Check. Each reading of a path costs time before a credential is known.
+pub(super) const MAX_PATH_BYTES: usize = 8 * 1024;
 
 /// Segment that stands for an empty one where a server keeps it. No path has this character.
 pub(super) const EMPTY_SEGMENT: &str = "\u{0}";
@@ -67,6 +70,21 @@ pub fn parse(raw: &str) -> Path<'_> {
         Ok(path) => decode(path).and_then(|decoded| all(path, &decoded)).unwrap_or_else(Path::NonCanonical),
         Err(error) => Path::NonCanonical(error),
     }
+}
+
+/// Returns the path before a query, if it is absolute and not too long.
+pub(super) fn absolute(raw: &str) -> Result<&str, PathError> {
+    let path = memchr::memchr(b'?', raw.as_bytes()).map_or(raw, |query| &raw[..query]);
+    if !path.starts_with('/') {
+        return Err(PathError::NotAbsolute);
+    }
+    if path.starts_with("//") {
+        return Err(PathError::Authority);
+    }
+    if path.len() > MAX_PATH_BYTES {
+        return Err(PathError::TooLong);
+    }
+    Ok(path)
 }
 
 fn all<'a>(raw: &str, decoded: &Decoded) -> Result<Path<'a>, PathError> {
@@ -179,6 +197,17 @@ mod tests {
         assert_eq!(forms("/v1/x%3Fy/z"), ["/v1/x%3Fy/z", "/v1/x"]);
         assert_eq!(forms("/v1/a%2520b"), ["/v1/a%2520b", "/v1/a%20b"]);
         assert_eq!(forms("/v1//x;a"), ["/v1/x", "/v1/\u{0}/x", "/v1/x;a", "/v1/\u{0}/x;a"]);
+    }
+
+    #[test]
+    fn a_path_has_at_most_eight_kibibytes() {
+        let long = |segment: &str, count: usize| format!("/{}", segment.repeat(count));
+        let longest = format!("{}?{}", long("a", 8191), "q".repeat(60_000));
+        assert_eq!(forms(&longest), [long("a", 8191)]);
+        for path in [long("a", 8192), long("%41;b//c/", 1_000), long("é", 2_000)] {
+            assert_eq!(parse(&path), Path::NonCanonical(PathError::TooLong));
+            assert_eq!(super::super::canonical(&path), Err(PathError::TooLong));
+        }
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(super) fn stems(path: &str) -> SmallVec<[&str; 3]> {
 }
 
 /// Returns a segment without dots and spaces at its end.
-fn trimmed(segment: &str) -> &str {
+pub(super) fn trimmed(segment: &str) -> &str {
     let mut plain = segment;
     while let Some(shorter) = plain.strip_suffix('.').or_else(|| plain.strip_suffix(SPACE)) {
         plain = shorter;

@@ -85,7 +85,7 @@ fn switches(versions: &Versions<'_>) -> Vec<ProfileChange> {
 }
 
 /// Returns the switches of how paths are compared with routes.
-fn path_switches(old: &Routes, new: &Routes) -> [Switch; 3] {
+fn path_switches(old: &Routes, new: &Routes) -> [Switch; 4] {
     [
         Switch {
             field: "paths",
@@ -109,6 +109,14 @@ fn path_switches(old: &Routes, new: &Routes) -> [Switch; 3] {
             values: ("unambiguous", "distinct"),
             opened: "paths that match a narrower route but for a suffix such as `.json` are not denied for it any more",
             closed: "paths that match a narrower route but for a suffix such as `.json` are denied",
+            everyone: false,
+        },
+        Switch {
+            field: "path_info",
+            open: (old.distinguishes_path_info(), new.distinguishes_path_info()),
+            values: ("unambiguous", "distinct"),
+            opened: "paths that match a narrower route behind a script such as `/index.php` are not denied for it any more",
+            closed: "paths that match a narrower route behind a script such as `/index.php` are denied",
             everyone: false,
         },
     ]

@@ -44,7 +44,7 @@ pub(super) fn read(
         }
     }
     // Latchkey answers these paths itself, and drops no suffix.
-    let routes = Routes::new(routes).distinguish_suffix(true);
+    let routes = Routes::new(routes).distinguish_suffix(true).distinguish_path_info(true);
     Endpoints { routes, all, errors: CustomErrors(errors(root)) }
 }
 

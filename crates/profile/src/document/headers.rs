@@ -33,7 +33,7 @@ pub(super) fn upstream(root: &mut Section<'_>) -> Vec<HeaderTemplate> {
         }
     }
     // Two spellings of a header would be set and removed at the same time.
-    read(&section, |name| name.to_ascii_lowercase().replace('_', "-"))
+    read(&section, |name| name.to_ascii_lowercase().replace(['_', '.'], "-"))
 }
 
 /// Reads the headers of every response.

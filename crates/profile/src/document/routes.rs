@@ -59,6 +59,19 @@ fn distinguishes_suffix(root: &mut Section<'_>) -> bool {
     }
 }
 
+/// Reads true if a path behind a script is another path than what follows the script.
+fn distinguishes_path_info(root: &mut Section<'_>) -> bool {
+    let Some(text) = root.text("path_info") else { return false };
+    match text.value {
+        "unambiguous" => false,
+        "distinct" => true,
+        other => {
+            text.report(format!("\"{other}\" is neither \"unambiguous\" nor \"distinct\""));
+            false
+        }
+    }
+}
+
 /// Reads the routes in the order of their declaration, and how paths are matched with them.
 pub(super) fn read(root: &mut Section<'_>, declared: &Declarations<'_>) -> Routes {
     let mut routes = Vec::new();
@@ -72,6 +85,7 @@ pub(super) fn read(root: &mut Section<'_>, declared: &Declarations<'_>) -> Route
         .case_sensitive(case_sensitive)
         .ignore_last_slash(ignores_last_slash(root))
         .distinguish_suffix(distinguishes_suffix(root))
+        .distinguish_path_info(distinguishes_path_info(root))
 }
 
 fn route(section: &mut Section<'_>, declared: &Declarations<'_>) -> Option<Route> {

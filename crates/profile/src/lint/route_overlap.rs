@@ -7,13 +7,17 @@ use crate::reader::{Section, Text};
 /// Calls that a route matches.
 struct RouteMatches {
     pattern: Pattern,
+    /// The pattern in lower case.
+    folded: Pattern,
     methods: Vec<String>,
 }
 
 impl RouteMatches {
     fn new(path: &Text<'_>, methods: &[Text<'_>]) -> Option<Self> {
         let methods = methods.iter().map(|m| m.to_ascii_uppercase()).collect();
-        Some(Self { pattern: Pattern::parse(path).ok()?, methods })
+        let pattern = Pattern::parse(path).ok()?;
+        let folded = Pattern::parse(&path.to_lowercase()).unwrap_or_else(|_| pattern.clone());
+        Some(Self { pattern, folded, methods })
     }
 
     fn takes(&self, method: &str) -> bool {
@@ -28,13 +32,21 @@ impl RouteMatches {
         methods && self.pattern.covers(&other.pattern)
     }
 
+    /// Returns true if this route matches calls that `other` matches, but for the letter case of the path.
+    fn takes_in_another_case(&self, other: &Self) -> bool {
+        let methods = self.methods.is_empty()
+            || other.methods.is_empty()
+            || other.methods.iter().any(|method| self.takes(method));
+        methods && self.folded.covers(&other.folded) && !self.pattern.covers(&other.pattern)
+    }
+
     fn is_wider(&self, other: &Self) -> bool {
         self.pattern.covers(&other.pattern) && !other.pattern.covers(&self.pattern)
     }
 }
 
-/// Warns of routes after others that match all of their calls, and of routes that a wider one catches: with methods
-/// that it names and they do not, or in another letter case.
+/// Warns of routes after others that match all of their calls, also in another letter case, and of routes that a wider one
+/// catches: with methods that it names and they do not, or in another letter case.
 pub(super) fn lint(root: &mut Section<'_>) {
     let case_sensitive = root.text("paths").is_some_and(|text| text.value == "case_sensitive");
     let distinct = root.text("format_suffix").is_some_and(|text| text.value == "distinct");
@@ -43,6 +55,9 @@ pub(super) fn lint(root: &mut Section<'_>) {
         let Some(path) = section.text("path") else { continue };
         let Some(matches) = RouteMatches::new(&path, &section.texts("methods")) else { continue };
         shadowed(&path, &matches, &all);
+        if !case_sensitive {
+            in_another_case(&path, &matches, &all);
+        }
         all.push((path, matches));
     }
     for (index, (path, route)) in all.iter().enumerate() {
@@ -119,6 +134,19 @@ fn shadowed(path: &Text<'_>, matches: &RouteMatches, earlier: &[(Text<'_>, Route
         path.report(format!(
             "{method} never reaches this route: routes[{index}], \"{}\", matches it first{all}",
             earlier[*index].1.pattern.text()
+        ));
+    }
+}
+
+/// Warns of a route whose path an earlier one has in another letter case: a call that leads to both is denied.
+fn in_another_case(path: &Text<'_>, matches: &RouteMatches, earlier: &[(Text<'_>, RouteMatches)]) {
+    let first = earlier.iter().position(|(_, route)| route.takes_in_another_case(matches));
+    if let Some(index) = first {
+        path.report(format!(
+            "routes[{index}], \"{}\", has the paths of \"{}\" in another letter case, so that calls are denied unless \
+             both require the same; paths = \"case_sensitive\" is for services that tell letter case apart",
+            earlier[index].1.pattern.text(),
+            matches.pattern.text()
         ));
     }
 }

@@ -55,7 +55,7 @@ impl<'a> Headers<'a> {
     }
 
     /// Returns all occurrences of a name in lower case, in every spelling of its hyphens. CGI, WSGI and similar
-    /// interfaces read `x_key` and `x-key` as the same header.
+    /// interfaces read `x_key` and `x-key` as the same header, and PHP reads `x.key` so too.
     pub(crate) fn spelled<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h Header<'a>> {
         self.candidates(name.as_bytes())
             .iter()
@@ -93,22 +93,25 @@ fn name_hash(name: &[u8]) -> u8 {
         (None, _) | (_, None) => (name.iter().fold(0, |all, byte| all << 8 | u32::from(*byte)), 0),
     };
     let both = (u64::from(first) << 32 | u64::from(last)) & SAME_IN_SEPARATORS;
-    let mixed = (both ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (both ^ name.len() as u64).wrapping_mul(MULTIPLIER);
     mixed.to_be_bytes()[0]
 }
 
-/// Bits that hyphens and underscores have in common, in eight bytes.
-const SAME_IN_SEPARATORS: u64 = u64::from_be_bytes([!(b'_' ^ b'-'); 8]);
+/// Bits that hyphens, underscores and dots have in common, in eight bytes.
+const SAME_IN_SEPARATORS: u64 = u64::from_be_bytes([!((b'_' ^ b'-') | (b'_' ^ b'.')); 8]);
 
-/// Returns true if two names differ at most in hyphens and underscores.
-pub(crate) fn is_spelling(one: &[u8], two: &[u8]) -> bool {
+/// Multiplier of the hash: an odd number by which no two of the usual headers have the same hash.
+const MULTIPLIER: u64 = 0x9da1_2531_6aac_9f01;
+
+/// Returns true if two names differ at most in hyphens, underscores and dots.
+fn is_spelling(one: &[u8], two: &[u8]) -> bool {
     let same = |(one, two): (&u8, &u8)| one == two || (is_separator(*one) && is_separator(*two));
     one == two || (one.len() == two.len() && one.iter().zip(two).all(same))
 }
 
 /// Returns true for a byte that separates the words of a header's name.
 pub(crate) fn is_separator(byte: u8) -> bool {
-    matches!(byte, b'-' | b'_')
+    matches!(byte, b'-' | b'_' | b'.')
 }
 
 impl<'a> Deref for Headers<'a> {
@@ -146,7 +149,8 @@ mod tests {
     proptest! {
         #[test]
         fn a_lookup_finds_the_same_as_a_search(
-            names in prop::collection::vec("[a-c_-]{0,3}|[a-b_-]{7,9}", 0..600), wanted in "[a-c_-]{0,3}|[a-b_-]{7,9}",
+            names in prop::collection::vec("[a-c._-]{0,3}|[a-b._-]{7,9}", 0..600),
+            wanted in "[a-c._-]{0,3}|[a-b._-]{7,9}",
         ) {
             let headers = headers(names.iter().map(String::as_str));
             let found: Vec<_> = headers.named(&wanted).map(std::ptr::from_ref).collect();
@@ -154,7 +158,7 @@ mod tests {
                 headers.iter().filter(|h| h.name == wanted.as_bytes()).map(std::ptr::from_ref).collect();
             prop_assert_eq!(found, searched);
             let spelled: Vec<_> = headers.spelled(&wanted).map(std::ptr::from_ref).collect();
-            let hyphens = |name: &[u8]| String::from_utf8_lossy(name).replace('_', "-");
+            let hyphens = |name: &[u8]| String::from_utf8_lossy(name).replace(['_', '.'], "-");
             let searched: Vec<_> = headers
                 .iter()
                 .filter(|h| hyphens(h.name) == hyphens(wanted.as_bytes()))
@@ -167,8 +171,23 @@ mod tests {
     }
 
     #[test]
+    fn every_separator_is_the_same_to_a_lookup() {
+        let sent = [
+            "x-merchant-id",
+            "x_merchant_id",
+            "x.merchant.id",
+            "x-merchant.id",
+            "xmerchantid",
+            "x-merchant+id",
+        ];
+        let headers = headers(sent);
+        let spelled = |name: &str| headers.spelled(name).count();
+        assert_eq!((spelled("x-merchant-id"), spelled("x.merchant_id"), spelled("xmerchantid")), (4, 4, 1));
+    }
+
+    #[test]
     fn usual_headers_are_distinguished() {
-        let usual = headers([
+        let usual = [
             ":authority",
             ":path",
             ":method",
@@ -191,7 +210,10 @@ mod tests {
             "authorization",
             "x-tenant-id",
             "traceparent",
-        ]);
-        assert!(!usual.may_repeat());
+        ];
+        let hashes: std::collections::HashSet<u8> =
+            usual.iter().map(|name| name_hash(name.as_bytes())).collect();
+        assert_eq!(hashes.len(), usual.len());
+        assert!(!headers(usual).may_repeat());
     }
 }

@@ -7,7 +7,7 @@ use super::headers::render_headers;
 use super::{AllowResponse, StaticRemovals};
 use crate::parsed_request::Credential;
 use crate::profile::{HeaderTemplate, Profile};
-use crate::request::{Header, is_separator, is_spelling};
+use crate::request::{Headers, is_separator};
 use crate::source::{Source, without_cookies, without_parameters, without_subprotocols};
 use crate::template::{RenderInput, has_controls};
 use crate::template_context::TemplateContext;
@@ -25,16 +25,28 @@ pub(crate) struct RemovalPlan {
     queries: Vec<Box<str>>,
     cookies: Vec<Box<str>>,
     subprotocols: Vec<Box<str>>,
-    /// Headers with too many spellings to list: those that a request has are removed.
-    long: Vec<LongName>,
+    /// Headers with more spellings than those that are listed: those that a request has are removed.
+    spelled: Vec<SpelledName>,
 }
 
-/// Name of a header with more than [`MAX_SEPARATORS`] separators.
+/// Name of a header that is removed in other spellings.
 #[derive(Debug)]
-struct LongName {
+struct SpelledName {
     name: Box<str>,
+    /// True if no spelling is listed, because the name has more than [`MAX_SEPARATORS`] separators.
+    is_long: bool,
     /// True if the header carries the credential, and is removed in the document's own spelling too.
     is_credential: bool,
+}
+
+impl SpelledName {
+    /// Returns true if this spelling of the name is removed and not listed.
+    fn removes(&self, spelling: &[u8]) -> bool {
+        if *spelling == *self.name.as_bytes() {
+            return self.is_long && self.is_credential;
+        }
+        self.is_long || spelling.contains(&b'.')
+    }
 }
 
 impl RemovalPlan {
@@ -46,19 +58,20 @@ impl RemovalPlan {
         others: impl Iterator<Item = &'s Source>,
     ) -> Self {
         let mut headers: BTreeSet<Box<str>> = BTreeSet::new();
+        let (mut removals, mut credentials) = (Self::default(), Vec::new());
         for header in upstream {
+            removals.add_spelled(&header.name, false);
             headers.extend(separator_variants(&header.name));
         }
-        let (mut removals, mut credentials) = (Self::default(), Vec::new());
         let sources = if credential.forward { [].as_slice() } else { &credential.sources };
         for name in others.filter_map(Source::header) {
-            removals.add_long(name, false);
+            removals.add_spelled(name, false);
             headers.extend(separator_variants(name).filter(|variant| **variant != *name));
         }
         for source in sources {
             match source {
                 Source::Header(name) | Source::Scheme(name, _) => {
-                    removals.add_long(name, true);
+                    removals.add_spelled(name, true);
                     let variants = separator_variants(name).filter(|variant| headers.insert(variant.clone()));
                     credentials.extend(variants);
                 }
@@ -69,6 +82,7 @@ impl RemovalPlan {
                 Source::Subprotocol(name) => {
                     removals.subprotocols.push(name.clone());
                     // The rest of all spellings is sent on in the header of this name.
+                    removals.add_spelled(source.header().unwrap_or_default(), true);
                     let names = source.header().into_iter().flat_map(separator_variants);
                     let others = names.filter(|variant| Some(&**variant) != source.header());
                     credentials.extend(others.filter(|variant| headers.insert(variant.clone())));
@@ -86,46 +100,49 @@ impl RemovalPlan {
         removals
     }
 
-    /// Adds a header of a source, if it has too many spellings to list.
-    fn add_long(&mut self, name: &str, is_credential: bool) {
-        if separators(name).count() > MAX_SEPARATORS {
-            self.long.push(LongName { name: name.into(), is_credential });
+    /// Adds a header that is removed in other spellings, if it has any.
+    fn add_spelled(&mut self, name: &str, is_credential: bool) {
+        let count = separators(name).count();
+        if count > 0 {
+            let is_long = count > MAX_SEPARATORS;
+            self.spelled.push(SpelledName { name: name.into(), is_long, is_credential });
         }
     }
 
-    /// Returns the headers of a request that are spellings of a name that has too many of them to list.
-    fn long_spellings<'h>(
+    /// Returns the headers of a request that are removed as spellings of a name and that are not listed.
+    fn unlisted_spellings<'h>(
         &self,
-        headers: &'h [Header<'h>],
+        headers: &'h Headers<'h>,
         is_endpoint: bool,
     ) -> impl Iterator<Item = &'h str> {
-        let removed = self.long.iter().filter(move |long| !(is_endpoint && long.is_credential));
-        removed.flat_map(move |long| {
-            let name = long.name.as_bytes();
-            let spelled = headers.iter().filter(move |header| is_spelling(header.name, name));
-            let others = spelled.filter(move |header| long.is_credential || *header.name != *name);
-            others.filter_map(|header| std::str::from_utf8(header.name).ok())
+        let removed = self.spelled.iter().filter(move |spelled| !(is_endpoint && spelled.is_credential));
+        removed.flat_map(move |spelled| {
+            let unlisted = headers.spelled(&spelled.name).filter(move |header| spelled.removes(header.name));
+            unlisted.filter_map(|header| std::str::from_utf8(header.name).ok())
         })
     }
 }
 
-/// Returns all spellings of a header's name with hyphens and underscores. CGI, WSGI and similar interfaces treat them
-/// as the same name. A name with more than [`MAX_SEPARATORS`] separators is returned alone.
+/// Returns a header's name in all spellings with hyphens and underscores. CGI, WSGI and similar interfaces treat them
+/// as the same name. PHP does so with dots too: such spellings are removed from the requests that have them, because they
+/// would make the list several times as long. A name with more than [`MAX_SEPARATORS`] separators is returned alone.
 fn separator_variants(name: &str) -> impl Iterator<Item = Box<str>> {
     let mut separators: Vec<usize> = separators(name).collect();
     if separators.len() > MAX_SEPARATORS {
         separators.clear();
     }
-    (0u32..1 << separators.len()).map(move |choice| {
+    let dotted = !separators.is_empty() && name.contains('.');
+    let spellings = (0u32..1 << separators.len()).map(move |choice| {
         let bit =
             |at: usize| separators.iter().position(|p| *p == at).is_some_and(|n| choice & (1 << n) != 0);
         let written = name.char_indices().map(|(at, c)| match c {
-            '-' | '_' if bit(at) => '_',
-            '-' | '_' if separators.contains(&at) => '-',
+            '-' | '_' | '.' if bit(at) => '_',
+            '-' | '_' | '.' if separators.contains(&at) => '-',
             other => other,
         });
-        written.collect::<String>().into()
-    })
+        written.collect::<String>().into_boxed_str()
+    });
+    spellings.chain(dotted.then(|| Box::from(name)))
 }
 
 /// Returns the positions of the separators in a name.
@@ -157,8 +174,11 @@ impl Profile {
             allow.remove.static_names = Some(&removals.headers);
             allow.path = without_parameters(template_context.path, &removals.queries);
         }
-        for name in removals.long_spellings(template_context.headers, is_endpoint) {
-            allow.remove.add(name);
+        let is_set = |name: &str| self.rules.upstream.iter().any(|header| *header.name == *name);
+        for name in removals.unlisted_spellings(template_context.headers, is_endpoint) {
+            if !is_set(name) && !allow.remove.contains(name) {
+                allow.remove.add(name);
+            }
         }
         for header in &self.rules.upstream {
             if !allow.set.render(header, &input) {
@@ -187,8 +207,7 @@ impl Profile {
         if names.is_empty() || self.rules.upstream.iter().any(|h| *h.name == *header) {
             return;
         }
-        let spelled = |h: &&Header<'a>| is_spelling(h.name, header.as_bytes());
-        let values: Vec<&[u8]> = template_context.headers.iter().filter(spelled).map(|h| h.value).collect();
+        let values: Vec<&[u8]> = template_context.headers.spelled(header).map(|h| h.value).collect();
         match without(&values, names) {
             None => {}
             Some(rest) if rest.is_empty() || has_controls(&rest) => allow.remove.add(header),
@@ -212,5 +231,7 @@ mod tests {
         assert_eq!(separator_variants("a-b-c-d-e-f").count(), 32);
         assert_eq!(separator_variants("a-b-c-d-e-f-g").collect::<Vec<_>>(), [Box::from("a-b-c-d-e-f-g")]);
         assert_eq!(separator_variants("tenant").collect::<Vec<_>>(), [Box::from("tenant")]);
+        let dotted = ["x-tenant", "x_tenant", "x.tenant"].map(Box::<str>::from);
+        assert_eq!(separator_variants("x.tenant").collect::<Vec<_>>(), dotted);
     }
 }

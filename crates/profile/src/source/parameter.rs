@@ -1,5 +1,6 @@
 //! Names of query parameters and cookies. Servers read one name in several spellings: without regard to case, with
-//! `[]` for a list, and PHP with an underscore for a dot, a space or a bracket that is not closed.
+//! `[]` for a list, with brackets around it (Express, Rack), and PHP with an underscore for a dot, a space or a bracket
+//! that is not closed.
 
 use std::borrow::Cow;
 
@@ -10,7 +11,8 @@ pub(super) enum Match {
     No,
     /// The parameter itself.
     Value,
-    /// A list or a map of this name, which some servers reduce to one of its values.
+    /// A list or a map of this name, which some servers reduce to one of its values, or the name in brackets, which
+    /// only some servers remove.
     List,
 }
 
@@ -32,13 +34,29 @@ pub(super) fn compare(spelling: &[u8], name: &str) -> Match {
         None => spelling,
     };
     let plain = plain.split(|b| *b == 0).next().unwrap_or_default();
-    let end = plain.iter().position(|b| *b == b'[').unwrap_or(plain.len());
-    match is_spelling(&plain[..end], name) {
-        true if end == plain.len() => Match::Value,
-        true => Match::List,
-        false if is_open_spelling(plain, name) => Match::List,
-        false => Match::No,
+    if is_spelling(plain, name) {
+        return Match::Value;
     }
+    // Brackets before the name are no part of it to some servers, and the first one after it ends it.
+    let begin = plain.iter().position(|b| !is_bracket(*b)).unwrap_or(plain.len());
+    if is_spelling_before_bracket(&plain[begin..], name)
+        || is_spelling_before_bracket(plain, name)
+        || is_open_spelling(plain, name)
+    {
+        return Match::List;
+    }
+    Match::No
+}
+
+/// Returns true if a text is a spelling of a name, alone or with a bracket after it.
+fn is_spelling_before_bracket(text: &[u8], name: &str) -> bool {
+    text.split_at_checked(name.len()).is_some_and(|(head, rest)| {
+        rest.first().is_none_or(|byte| is_bracket(*byte)) && is_spelling(head, name)
+    })
+}
+
+fn is_bracket(byte: u8) -> bool {
+    matches!(byte, b'[' | b']')
 }
 
 fn is_spelling(spelling: &[u8], name: &str) -> bool {
@@ -123,6 +141,18 @@ mod tests {
             (" API[key", Match::List),
             ("api[key\0]", Match::List),
             ("api_key[", Match::List),
+            ("[api_key]", Match::List),
+            ("[API.Key]", Match::List),
+            ("[[api_key]]", Match::List),
+            ("[api_key", Match::List),
+            ("]api_key", Match::List),
+            ("api_key]", Match::List),
+            ("[][api_key][0]", Match::List),
+            (" [api_key]", Match::List),
+            ("[]", Match::No),
+            ("[][][][]", Match::No),
+            ("[api_keys]", Match::No),
+            ("[x][api_key]", Match::No),
             ("api[key]", Match::No),
             ("api]key", Match::No),
             ("api[keys", Match::No),
@@ -132,6 +162,16 @@ mod tests {
             ("", Match::No),
         ] {
             assert_eq!(compare(spelling.as_bytes(), "api_key"), expected, "{spelling:?}");
+        }
+        for (spelling, expected) in [
+            ("filter[shop]", Match::Value),
+            ("Filter[Shop]", Match::Value),
+            ("filter[shop][]", Match::List),
+            ("[filter[shop]", Match::List),
+            ("filter[shops]", Match::No),
+            ("filter[shop", Match::No),
+        ] {
+            assert_eq!(compare(spelling.as_bytes(), "filter[shop]"), expected, "{spelling:?}");
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Query parameters, percent-decoded. A parameter that occurs twice is ambiguous in every spelling of its name, and so
 //! is one that only a part of the servers finds: as a list, or between semicolons.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use super::SourceValue;
 use super::parameter::{Match, compare, decode, decode_leniently};
 use crate::request::Request;
@@ -59,8 +62,8 @@ fn value<'a>(request: &'a Request<'_>, value: &'a str) -> SourceValue<'a> {
         return SourceValue::Multiple;
     }
     match decode(value) {
-        Some(std::borrow::Cow::Borrowed(_)) => SourceValue::text(value),
-        Some(std::borrow::Cow::Owned(bytes)) => match String::from_utf8(bytes) {
+        Some(Cow::Borrowed(_)) => SourceValue::text(value),
+        Some(Cow::Owned(bytes)) => match String::from_utf8(bytes) {
             Ok(text) if text.is_empty() => SourceValue::Empty,
             Ok(text) => SourceValue::Text(request.arena.keep(text)),
             Err(_) => SourceValue::NotText,
@@ -97,6 +100,21 @@ pub(crate) fn without_parameters(path: &str, names: &[Box<str>]) -> Option<Strin
     removed.then(|| if rest.is_empty() { path.to_owned() } else { format!("{path}?{rest}") })
 }
 
+/// Returns the names of the parameters of a query that are none of these in any spelling, each once and decoded. `names`
+/// are in lower case.
+pub(crate) fn other_parameters(query: &str, names: &[Box<str>]) -> BTreeSet<String> {
+    let mut others = BTreeSet::new();
+    for Pair { name, value, hidden } in pairs(query) {
+        let empty = name.is_empty() && value.is_empty();
+        if hidden || empty || names.iter().any(|wanted| matches(name, wanted) != Match::No) {
+            continue;
+        }
+        let plain = decode(name).map_or_else(|| decode_leniently(name), Cow::into_owned);
+        others.insert(String::from_utf8_lossy(&plain).into_owned());
+    }
+    others
+}
+
 fn pairs(query: &str) -> impl Iterator<Item = Pair<'_>> {
     query.split('&').flat_map(|pair| {
         pair.split([';', '#']).enumerate().map(move |(index, part)| {
@@ -131,6 +149,9 @@ mod tests {
             ("a=1;key=K&b", Some("?a=1&b")),
             ("&key=K&b", Some("?&b")),
             ("key[]=K", Some("")),
+            ("[key]=K&a=1", Some("?a=1")),
+            ("a=1&%5Bkey%5D=K", Some("?a=1")),
+            ("]key=K", Some("")),
             ("a=1&%u006bey=K", Some("?a=1")),
             ("100%=K", None),
             ("keys=K", None),

@@ -147,6 +147,21 @@ fn a_suffix_makes_another_path_if_the_document_says_so() {
 }
 
 #[test]
+fn a_path_behind_a_script_is_another_path_if_the_document_says_so() {
+    let document = "name = \"p\"\n{switch}\n[[scopes]]\nname = \"a\"\n[[routes]]\npath = \"/v1/export\"\n\
+                    scopes = [\"a\"]\n[[routes]]\npath = \"/**\"\n";
+    let is_open = |switch: &str| {
+        let policy = profile(&document.replace("{switch}", switch)).policy;
+        policy.routes.resolve("GET", &parse("/index.php/v1/export")).found().is_some()
+    };
+    assert!(!is_open("") && !is_open("path_info = \"unambiguous\""));
+    assert!(is_open("path_info = \"distinct\""));
+    let wrong = document.replace("{switch}", "path_info = \"ignore\"");
+    let errors = Profile::compile(&wrong, 1).expect_err("no such value").to_string();
+    assert!(errors.contains("neither \"unambiguous\" nor \"distinct\""), "{errors}");
+}
+
+#[test]
 fn a_slash_at_the_end_is_ignored_if_the_document_says_so() {
     let document = "name = \"p\"\n{switch}\n[[scopes]]\nname = \"list\"\n[[scopes]]\nname = \"read\"\n\
                     [[routes]]\npath = \"/v1/orders\"\nscopes = [\"list\"]\n\

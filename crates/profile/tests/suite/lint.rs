@@ -84,6 +84,58 @@ fn a_route_of_which_a_wider_one_takes_paths_with_a_suffix_is_named() {
 }
 
 #[test]
+fn a_route_of_which_a_wider_one_takes_another_method_is_named() {
+    let route = |methods: &str, path: &str| format!("[[routes]]\nmethods = [{methods}]\npath = \"{path}\"\n");
+    let (read, wide) = (route("\"GET\"", "/v1/orders/{id}"), route("\"GET\", \"DELETE\"", "/v1/orders/**"));
+    one(
+        &(read.clone() + &wide),
+        "\"/v1/orders/{id}\" with DELETE belongs to the later and wider route \"/v1/orders/**\"",
+    );
+    for good in [
+        read.clone() + &route("\"DELETE\"", "/v1/orders/{id}") + &wide,
+        read.clone() + &route("", "/v1/orders/{any}") + &wide,
+        // A wider route for other methods alone is for other calls, and one for any method does not take this one.
+        read.clone() + &route("\"DELETE\"", "/v1/orders/**"),
+        read + &route("", "/v1/orders/**"),
+    ] {
+        assert_eq!(warnings(&good), Vec::<String>::new(), "{good}");
+    }
+}
+
+#[test]
+fn a_route_of_which_a_wider_one_takes_another_letter_case_is_named() {
+    let routes = |narrow: &str, wide: &str| {
+        format!("[[routes]]\npath = \"{narrow}\"\n[[routes]]\npath = \"{wide}\"\n")
+    };
+    let sensitive = |routes: &str| format!("paths = \"case_sensitive\"\n{routes}");
+    one(
+        &sensitive(&routes("/v1/export", "/v1/{id}")),
+        "\"/v1/export\" in another letter case belongs to the later and wider route \"/v1/{id}\"",
+    );
+    assert_eq!(warnings(&routes("/v1/export", "/v1/{id}")), Vec::<String>::new(), "such a path is denied");
+    for good in [routes("/1/{id}", "/**"), routes("/v1/{id}", "/v2/**")] {
+        assert_eq!(warnings(&sensitive(&good)), Vec::<String>::new(), "{good}");
+    }
+}
+
+#[test]
+fn a_route_whose_path_an_earlier_one_has_in_another_letter_case_is_named() {
+    let route = |methods: &str, path: &str| format!("[[routes]]\nmethods = [{methods}]\npath = \"{path}\"\n");
+    let pair = |one: &str, two: &str| route("\"GET\"", one) + &route("\"GET\"", two);
+    let words = "routes[0], \"/v1/Export\", has the paths of \"/v1/export\" in another letter case";
+    one(&pair("/v1/Export", "/v1/export"), words);
+    one(&pair("/V1/**", "/v1/export"), "routes[0], \"/V1/**\"");
+    one(&(route("\"GET\"", "/v1/Export") + &route("", "/v1/export")), words);
+    for good in [
+        format!("paths = \"case_sensitive\"\n{}", pair("/v1/Export", "/v1/export")),
+        route("\"GET\"", "/v1/Export") + &route("\"POST\"", "/v1/export"),
+        pair("/v1/{Id}", "/v2/{id}"),
+    ] {
+        assert_eq!(warnings(&good), Vec::<String>::new(), "{good}");
+    }
+}
+
+#[test]
 fn a_denial_without_the_headers_that_clients_need_is_named() {
     let denial = |fields: &str| format!("[[denials]]\n{fields}\n");
     one(&denial("reasons = [\"EXPIRED\"]"), "www-authenticate = 'Bearer realm=\"p\"'");

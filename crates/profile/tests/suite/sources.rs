@@ -64,6 +64,84 @@ fn a_body_that_is_not_whole_plain_json_names_no_resource_that_exists() {
     assert_eq!(of(b"", &[("content-length", "0")]), None);
 }
 
+/// Returns the tenant that a request with this body names.
+fn tenant_in_body(request: &Request<'_>) -> Option<String> {
+    let source = "[tenant]\nsource = \"body:/context/tenant\"\nrequired = true";
+    let profile = reader(r#"["header:x-api-key"]"#, source);
+    profile.parse_request(request).access.tenant.map(ToOwned::to_owned)
+}
+
+#[test]
+fn a_body_that_does_not_name_one_tenant_for_every_reader_names_a_tenant_that_does_not_exist() {
+    for (body, expected) in [
+        // Absent: the call names no tenant, and is denied because one is required.
+        (&b""[..], None),
+        (b"{}", None),
+        (br#"{"tenant":"acme"}"#, None),
+        (br#"{"context":{}}"#, None),
+        (br#"{"context":{"tenants":"acme"}}"#, None),
+        (br#"{"context":{"tenant":""}}"#, None),
+        (br#"{"context":{"tenant":"acme"}}"#, Some("acme")),
+        (br#"  {"context" : {"x":[1,{"tenant":"b"}], "tenant" : "acme"}}  "#, Some("acme")),
+        // Spellings that servers take for the same name and text.
+        (br#"{"c\u006fntext":{"tenant":"\u0061cme"}}"#, Some("acme")),
+        (br#"{"Context":{"TENANT":"acme"}}"#, Some("acme")),
+        (br#"{"context":{"tenant\u0000x":"acme"}}"#, Some("acme")),
+        (br#"{"context":{"ten_ant":"acme"}}"#, Some(",")),
+        // Duplicates, also equal ones, in the object and around it.
+        (br#"{"context":{"tenant":"acme","tenant":"acme"}}"#, Some(",")),
+        (br#"{"context":{"tenant":"acme","Tenant":"b"}}"#, Some(",")),
+        (br#"{"context":{"tenant":"acme"},"context":{}}"#, Some(",")),
+        (br#"{"context":{},"Context":{"tenant":"b"}}"#, Some(",")),
+        // Another type.
+        (br#"{"context":{"tenant":null}}"#, Some(",")),
+        (br#"{"context":{"tenant":1}}"#, Some(",")),
+        (br#"{"context":{"tenant":true}}"#, Some(",")),
+        (br#"{"context":{"tenant":["acme"]}}"#, Some(",")),
+        (br#"{"context":{"tenant":{"id":"acme"}}}"#, Some(",")),
+        (br#"{"context":[{"tenant":"acme"}]}"#, Some(",")),
+        (br#"{"context":"acme"}"#, Some(",")),
+        (br#"{"context":null}"#, Some(",")),
+        (br#"[{"context":{"tenant":"acme"}}]"#, Some(",")),
+        (br#"{"context":{"tenant":"ac\nme"}}"#, Some(",")),
+        // Not whole plain JSON.
+        (br#"{"context":{"tenant":"acme"}"#, Some(",")),
+        (br#"{"context":{"tenant":"acme"}}{}"#, Some(",")),
+        (br#"{"context":{"tenant":"acme"},"x":"\ud800"}"#, Some(",")),
+        (b"{\"context\":{\"tenant\":\"ac\xffme\"}}", Some(",")),
+        (b"\xef\xbb\xbf{\"context\":{\"tenant\":\"acme\"}}", Some(",")),
+        (b"\xff\xfe{\0}\0", Some(",")),
+        (b"\x1f\x8b\x08", Some(",")),
+        (b"context.tenant=acme", Some(",")),
+    ] {
+        let found = tenant_in_body(&Request { body: Some(body), ..request("/", &[]) });
+        assert_eq!(found.as_deref(), expected, "{}", String::from_utf8_lossy(body));
+    }
+}
+
+#[test]
+fn a_body_that_is_declared_to_be_something_else_names_a_tenant_that_does_not_exist() {
+    let of = |body: &[u8], headers: &[(&str, &str)]| {
+        tenant_in_body(&Request { body: Some(body), ..request("/", headers) })
+    };
+    let plain = br#"{"context":{"tenant":"acme"}}"#;
+    for (name, value, expected) in [
+        ("content-type", "application/json; charset=utf-8", "acme"),
+        ("content-type", "application/x-www-form-urlencoded", ","),
+        ("content-type", "application/json; charset=utf-16", ","),
+        ("content-encoding", "identity", "acme"),
+        ("content-encoding", "gzip", ","),
+        ("x-envoy-auth-partial-body", "true", ","),
+    ] {
+        assert_eq!(of(plain, &[(name, value)]).as_deref(), Some(expected), "{name}: {value}");
+    }
+    // Bodies that Envoy does not send, or sends twice.
+    assert_eq!(of(b"", &[("content-length", "9")]).as_deref(), Some(","));
+    assert_eq!(of(b"", &[("transfer-encoding", "chunked")]).as_deref(), Some(","));
+    let twice = Request { body: Some(plain), has_two_bodies: true, ..request("/", &[]) };
+    assert_eq!(tenant_in_body(&twice).as_deref(), Some(","));
+}
+
 #[test]
 fn every_spelling_of_a_resources_name_counts() {
     let header = "[resource]\nmerchant = \"header:x-merchant-id\"";

@@ -1,10 +1,76 @@
 //! Spellings of cookies, parameters, members and hosts that only a part of the servers reads as the name of a source.
 
 use latchkey_core::check_input::RequestedEnvironment;
+use latchkey_core::decision::DecisionContext;
+use latchkey_profile::{Profile, Request, TemplateContext};
 
 use crate::requests::{credential, reader};
 use crate::sources::bound;
-use crate::support::request;
+use crate::support::{NOW, profile, request};
+
+/// Returns the headers that are removed from an allowed request.
+fn removed(profile: &Profile, request: &Request<'_>) -> Vec<String> {
+    let (context, parsed) = (DecisionContext::default(), profile.parse_request(request));
+    let allow = profile.allow_response(&TemplateContext::new(&context, request, &parsed, NOW));
+    allow.remove.names().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_dot_in_the_name_of_a_header_is_a_hyphen_to_some_servers() {
+    let source = "[resource]\nmerchant = \"header:x-merchant-id\"";
+    for (headers, expected) in [
+        (&[("x.merchant.id", "m_2")][..], Some("m_2")),
+        (&[("x-merchant-id", "m_1"), ("x.merchant.id", "m_2")], Some(",")),
+        (&[("x-merchant.id", "m_2"), ("x-merchant-id", "m_1")], Some(",")),
+        (&[("x.merchant_id", "m_2"), ("x.merchant.id", "m_1")], Some(",")),
+        (&[("x-merchant-id", "m_1"), ("x.merchants.id", "m_2")], Some("m_1")),
+    ] {
+        assert_eq!(bound(source, &request("/", headers)).as_deref(), expected, "{headers:?}");
+    }
+    let keys = reader(r#"["header:x-api-key"]"#, "");
+    assert_eq!(credential(&keys, &request("/", &[("x-api-key", "k1"), ("x.api.key", "k2")])), "Ambiguous");
+}
+
+#[test]
+fn a_header_with_a_dot_in_its_name_is_removed_as_a_spelling() {
+    let profile = profile(
+        "name = \"p\"\n[credential]\nsources = [\"header:x-api-key\"]\n[tenant]\nsource = \"header:x-tenant-id\"\n\
+         [upstream_headers]\nx-acme-user = \"{{ subject.name }}\"",
+    );
+    let sent =
+        ["x.acme.user", "x-acme.user", "x.api.key", "x-tenant.id", "x-tenant-id", "x.other", "x-acme.users"];
+    let headers = sent.map(|name| (name, "evil"));
+    let removed = removed(&profile, &request("/", &headers));
+    for name in &sent[..4] {
+        assert!(removed.iter().any(|one| one == name), "{name}: {removed:?}");
+    }
+    for name in &sent[4..] {
+        assert!(!removed.iter().any(|one| one == name), "{name}: {removed:?}");
+    }
+    let dotted = reader(r#"["header:x.key"]"#, "");
+    let removed = self::removed(&dotted, &request("/", &[("x.key", "k"), ("x-key", "k")]));
+    assert_eq!(removed, ["x-key", "x.key", "x_key"]);
+}
+
+#[test]
+fn brackets_around_the_name_of_a_parameter_are_no_part_of_it_to_some_servers() {
+    let source = "[resource]\nshop = \"query:shop\"";
+    for (path, expected) in [
+        ("/x?shop=s_1", Some("s_1")),
+        ("/x?[shop]=s_2", Some(",")),
+        ("/x?%5Bshop%5D=s_2", Some(",")),
+        ("/x?%5bSHOP]=s_2", Some(",")),
+        ("/x?]shop=s_2", Some(",")),
+        ("/x?shop]=s_2", Some(",")),
+        ("/x?[[shop]]=s_2", Some(",")),
+        ("/x?[shop=s_2", Some(",")),
+        ("/x?[shop][id]=s_2", Some(",")),
+        ("/x?shop=s_1&[shop]=s_2", Some(",")),
+        ("/x?[shops]=s_2&[]=s_2&a[shop]=s_2", None),
+    ] {
+        assert_eq!(bound(source, &request(path, &[])).as_deref(), expected, "{path}");
+    }
+}
 
 #[test]
 fn a_cookie_counts_where_servers_decode_its_name_or_drop_an_equals_sign_before_it() {

@@ -17,6 +17,7 @@ mod route;
 mod route_match;
 mod runtime;
 mod source;
+mod spellings;
 mod upgrades;
 mod walk;
 

@@ -27,6 +27,8 @@ pub enum RouteRefusal {
     Readings,
     /// A server that drops the suffix of the last segment would choose another route.
     Suffix,
+    /// A server that reads a path behind a script would choose another route or resource.
+    PathInfo,
     /// The path has no canonical form.
     NonCanonical(PathError),
     /// The path has an encoded slash, and its route does not permit one.
@@ -42,6 +44,7 @@ impl RouteRefusal {
             Self::LetterCase => "This path differs from a route in the case of letters.",
             Self::Readings => "The path can be read in more than one way.",
             Self::Suffix => "This path differs from a route in a suffix of its last segment.",
+            Self::PathInfo => "Some servers read this path as what follows a script or a session in it.",
             Self::EncodedSlash => "The path has an encoded slash.",
             Self::NonCanonical(error) => {
                 let text = error.to_string();

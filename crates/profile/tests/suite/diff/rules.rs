@@ -17,6 +17,7 @@ fn each_switch_is_found_in_both_directions() {
         (with("paths = \"case_sensitive\""), "paths"),
         (with("trailing_slash = \"ignore\""), "trailing_slash"),
         (with("format_suffix = \"distinct\""), "format_suffix"),
+        (with("path_info = \"distinct\""), "path_info"),
         (sources("conflict = \"first\""), "credential.conflict"),
         (sources("forward = true"), "credential.forward"),
         (

@@ -6,6 +6,7 @@ use latchkey_server::doctor::Finding;
 use latchkey_server::profile_test::EnvoyRequirements;
 use serde_json::Value;
 
+use super::route_match::{Takes, fits};
 use super::walk::{at, list, on, seconds, text};
 use super::{doubtful, wrong};
 
@@ -145,10 +146,7 @@ fn headers(filter: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
         ));
     }
     let all = requirements.iter().flat_map(|requirements| &requirements.headers);
-    let hidden = |name: &&String| {
-        (!allowed.is_null() && !matched(allowed, name)) || matched(at(filter, "disallowed_headers"), name)
-    };
-    let mut missing: Vec<&str> = all.filter(hidden).map(String::as_str).collect();
+    let mut missing: Vec<&str> = all.map(String::as_str).filter(|name| !sends(filter, name)).collect();
     missing.sort_unstable();
     missing.dedup();
     if !missing.is_empty() {
@@ -160,19 +158,25 @@ fn headers(filter: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
     found
 }
 
-/// Returns true if one of the patterns names the header. A pattern that cannot be evaluated here counts as a match.
-fn matched(patterns: &Value, name: &str) -> bool {
-    list(patterns, "patterns").iter().any(|pattern| {
-        let is = |how: &str, holds: &dyn Fn(&str) -> bool| {
-            pattern[how].as_str().is_some_and(|p| holds(&p.to_lowercase()))
-        };
-        is("exact", &|p| p == name)
-            || is("prefix", &|p| name.starts_with(p))
-            || is("suffix", &|p| name.ends_with(p))
-            || is("contains", &|p| name.contains(p))
-            || !at(pattern, "safe_regex").is_null()
-            || !at(pattern, "custom").is_null()
-    })
+/// Returns true if a Check gets the headers of this name.
+pub(super) fn sends(filter: &Value, name: &str) -> bool {
+    let is_in = |patterns: &Value| list(patterns, "patterns").iter().any(|pattern| matches(pattern, name));
+    let allowed = at(filter, "allowed_headers");
+    (allowed.is_null() || is_in(allowed)) && !is_in(at(filter, "disallowed_headers"))
+}
+
+/// Returns true if a pattern names the header. A pattern that cannot be evaluated here counts as a match.
+pub(super) fn matches(pattern: &Value, name: &str) -> bool {
+    let is = |how: &str, holds: &dyn Fn(&str) -> bool| {
+        pattern[how].as_str().is_some_and(|p| holds(&p.to_lowercase()))
+    };
+    let regex = at(pattern, "safe_regex/regex").as_str();
+    is("exact", &|p| p == name)
+        || is("prefix", &|p| name.starts_with(p))
+        || is("suffix", &|p| name.ends_with(p))
+        || is("contains", &|p| name.contains(p))
+        || regex.is_some_and(|regex| fits(regex, name) != Takes::Never)
+        || !at(pattern, "custom").is_null()
 }
 
 /// Largest body that fits into a Check beside the headers.

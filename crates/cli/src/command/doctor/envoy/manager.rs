@@ -8,7 +8,7 @@ use latchkey_server::profile_test::EnvoyRequirements;
 use serde_json::Value;
 
 use super::walk::{at, find, on, text, typed};
-use super::{FILTER, discovery, doubtful, endpoints, order, upgrades, wrong};
+use super::{FILTER, discovery, doubtful, endpoints, order, spellings, upgrades, wrong};
 
 /// Extension that reads the client's address from x-forwarded-for.
 const XFF: &str = "envoy.extensions.http.original_ip_detection.xff.v3.XffConfig";
@@ -30,6 +30,7 @@ pub(super) fn examine(
         Ok(routes) => {
             let grpc = grpc_clusters(configuration);
             found.extend(endpoints::examine(routes, name, requirements, &grpc));
+            found.extend(spellings::hosts(manager, routes, name, requirements));
         }
         Err(unread) => found.push(unread),
     }
@@ -44,6 +45,7 @@ pub(super) fn examine(
             "set common_http_protocol_options: { headers_with_underscores_action: REJECT_REQUEST }",
         ));
     }
+    found.extend(spellings::dots(manager, name, requirements));
     found
 }
 

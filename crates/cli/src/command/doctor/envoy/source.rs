@@ -53,14 +53,16 @@ fn file(place: &str) -> Result<Value, Finding> {
 
 fn describe_failure(failure: &CliError, place: &str) -> String {
     match failure {
-        CliError::Local(text) => text.clone(),
+        CliError::Usage(text) => text.clone(),
         _ => format!("{place} can't be read"),
     }
 }
 
 /// Reads the configuration that Envoy runs with, in which Envoy masks private keys.
 async fn dump(address: &str) -> Result<Value, String> {
-    let host = if address.contains(':') { address.to_owned() } else { format!("{address}:80") };
+    // The colons in the brackets of an IPv6 address are none before a port.
+    let after = address.rsplit_once(']').map_or(address, |(_, after)| after);
+    let host = if after.contains(':') { address.to_owned() } else { format!("{address}:80") };
     let stream = TcpStream::connect(&host).await.map_err(|error| error.to_string())?;
     let no_http = |error: hyper::Error| error.to_string();
     let (mut sender, connection) =

@@ -6,6 +6,7 @@ mod around;
 mod extensions;
 mod hosts;
 mod port;
+mod spellings;
 mod timeout;
 mod ways_around;
 
@@ -25,11 +26,18 @@ fn right() -> Value {
             "path_with_escaped_slashes_action": "REJECT_REQUEST",
             "strip_any_host_port": true, "strip_trailing_host_dot": true,
             "common_http_protocol_options": { "headers_with_underscores_action": "REJECT_REQUEST" },
+            "early_header_mutation_extensions": [{ "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+                "mutations": [{ "remove_on_match": { "key_matcher": { "safe_regex": { "regex": ".*[^a-z0-9:_-].*" } } } }],
+            } }],
             "http_filters": [
                 { "name": "envoy.filters.http.ext_authz", "typed_config": filter },
                 { "name": "envoy.filters.http.router", "typed_config": router },
             ],
-            "route_config": { "virtual_hosts": [{ "name": "all", "routes": [{ "match": { "prefix": "/" } }] }] },
+            "route_config": {
+                "request_headers_to_remove": crate::command::envoy_config::HOST_HEADERS,
+                "virtual_hosts": [{ "name": "all", "routes": [{ "match": { "prefix": "/" } }] }],
+            },
         },
         "clusters": [{
             "name": "latchkey", "type": "STATIC", "health_checks": [{ "grpc_health_check": {} }],

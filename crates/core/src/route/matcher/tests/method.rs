@@ -27,6 +27,22 @@ fn a_method_that_no_route_of_the_path_takes_falls_to_no_wider_route() {
 }
 
 #[test]
+fn a_method_that_no_route_of_the_path_takes_falls_to_no_overlapping_route() {
+    let routes = routes(&[("GET", "/{store}/export"), ("", "/users/**"), ("GET", "/**"), ("", "/open/{id}")]);
+    let refused = Err(RouteRefusal::Method);
+    for (method, path, expected) in [
+        ("GET", "/users/export", Ok(Some(0))),
+        ("POST", "/users/export", refused),
+        ("DELETE", "/users/export", refused),
+        ("DELETE", "/users/7", Ok(Some(1))),
+        ("POST", "/open/7", Ok(Some(3))),
+        ("POST", "/open/export", refused),
+    ] {
+        assert_eq!(found(&routes, method, path), expected, "{method} {path}");
+    }
+}
+
+#[test]
 fn a_wider_route_that_names_the_method_takes_it() {
     let routes = routes(&[("GET", "/v1/orders/{id}"), ("DELETE", "/v1/orders/**"), ("OPTIONS", "/**")]);
     assert_eq!(found(&routes, "DELETE", "/v1/orders/7"), Ok(Some(1)));
