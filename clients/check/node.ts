@@ -33,6 +33,49 @@ async function ask(checker: Checker, options: GuardOptions, lines: string[]): Pr
   return [Number(text.split(" ")[1]), text.split("\r\n\r\n")[1] ?? ""];
 }
 
+/** Checks that the guard judges the path that the client sent, in applications that Express mounts below a prefix and in their routers. */
+async function mounted(): Promise<void> {
+  const judged: string[] = [];
+  const check = async ({ path }: CheckRequest) => (judged.push(path ?? ""), { decision: "DECISION_ALLOW", reason: "REASON_OK", rateLimits: [] });
+  const guarded = guard({ check } as unknown as Checker, {});
+  const [app, inner, router] = [express(), express(), express.Router()];
+  router.use("/deep", guarded, (_, response) => void response.send());
+  inner.use(guarded);
+  inner.use((_, response) => void response.send());
+  app.use("/router", router);
+  app.use("/admin", inner);
+  app.use(guarded, (_, response) => void response.send());
+  const server = http.createServer(app);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const status = async (target: string): Promise<number> => {
+    const socket = net.connect((server.address() as net.AddressInfo).port, "127.0.0.1");
+    socket.end(`GET ${target} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n`);
+    let text = "";
+    for await (const chunk of socket) text += chunk;
+    return Number(text.split(" ")[1]);
+  };
+  for (const target of ["/admin/healthz?a", "http://h/admin/healthz", "HTTP://[::1]:80/admin/healthz", "/router/deep/healthz", "http://h:1/router/deep/healthz"]) {
+    same([await status(target), judged.pop()], [200, target.replace(/^.*?\/(?=admin|router)/, "/").split("?")[0]]);
+  }
+  same([await status("http://h"), judged.pop()], [200, "/"]);
+  // Express reads a part of such an authority as a part of the path.
+  for (const target of ["http://h:admin/healthz", "http://h%2fadmin/healthz", "http://h;admin/healthz", "http://u@h/healthz", "ftp://h/healthz"]) {
+    same([target, await status(target), judged.pop()], [target, 403, undefined]);
+  }
+  server.close();
+}
+
+/** Asserts that a path with characters that no URL has is refused, as HTTP/2 and a lenient parser hand it over. */
+async function unreadable(): Promise<void> {
+  const middleware = guard({ check: () => Promise.reject(new Error("it must not be asked")) } as unknown as Checker, {});
+  for (const url of ["/caf\u00c3\u00a9", "/a\u0000", "/a b", "h:443", "*", ""]) {
+    const request = { url, headers: {}, rawHeaders: [], method: "GET" } as unknown as http.IncomingMessage;
+    const response = { setHeader() {}, statusCode: 0 } as unknown as http.ServerResponse;
+    await new Promise<void>((resolve) => (Object.assign(response, { end: () => resolve() }), middleware(request, response, () => resolve())));
+    same([url, response.statusCode], [url, 403]);
+  }
+}
+
 /** Body of an allowed request and status of a denied one, of a server without a framework; Connect calls middleware alike. */
 async function plain(checker: Checker, options: GuardOptions, key: string): Promise<[string, number]> {
   const middleware = guard(checker, options);
@@ -57,6 +100,8 @@ async function main(): Promise<void> {
   const error = await new Promise<grpc.ServiceError>((resolve) => listed.ListKeys({}, (failed: grpc.ServiceError) => resolve(failed)));
   same(error.code, grpc.status.UNAUTHENTICATED);
 
+  await mounted();
+  await unreadable();
   const demo: GuardOptions = { profile: "demo" };
   same(await ask(checker, demo, ["GET /things HTTP/1.1", `x-api-key: ${key}`]), [200, "acme"]);
   same(await ask(checker, demo, ["GET http://things.example/things?a=1 HTTP/1.1", `authorization: Bearer ${key}`]), [200, "acme"]);

@@ -88,6 +88,14 @@ async def guards():
     assert (await status(guard, headers=[header], method="POST"))[0] == 403
     for path in ("", "*", "host:443"):
         assert await status(guard, path=path, headers=[header], method="CONNECT") == (403, '{"error": "ROUTE_NOT_ALLOWED"}')
+    for path in ("/things/caf\u00e9", "/things/\u0080"):
+        assert await status(guard, path=path, headers=[header]) == (403, '{"error": "ROUTE_NOT_ALLOWED"}')
+    assert await status(guard, path="/things/caf\u00e9", headers=[header], raw=False) == (200, "acme")
+    # A router that mounts the guarded application removes its prefix from `path` alone.
+    for prefix, path, expected in (("/admin", "/things", 403), ("/things", "/a", 200), ("/things", "/things/a", 200), ("/", "/things", 200)):
+        assert (await status(guard, path=path, headers=[header], raw=False, more={"root_path": prefix}))[0] == expected, (prefix, path)
+    full = {"root_path": "/admin", "raw_path": b"/admin/things"}
+    assert (await status(guard, path="/things", headers=[header], raw=False, more=full))[0] == 403
     assert await status(guard, kind="websocket") == "websocket.close"
     assert await status(guard, headers=[header, (b"x-request-id", b"r" * 129)]) == (200, "acme")
     assert await status(guard, path="/things/a", headers=[header], raw=False) == (200, "acme")

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	latchkeyv1 "github.com/latchkey/latchkey/clients/go/latchkey/v1"
 )
@@ -60,14 +61,18 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 	})
 }
 
-// pathOf returns the path as the client sent it, or an empty text for one that no route can have, such as that of CONNECT.
+// pathOf returns the path as the client sent it, or an empty text for one that no route can have, such as that of CONNECT. It reads
+// the request's target alone: handlers in front, such as http.StripPrefix, change the URL. A request without a target, which no
+// server of net/http makes, has no path.
 func pathOf(r *http.Request) string {
-	// Handlers in front, such as http.StripPrefix, change the URL, and not the target.
 	target, _, _ := strings.Cut(r.RequestURI, "?")
-	if !strings.HasPrefix(target, "/") {
-		target = r.URL.EscapedPath()
+	scheme, rest, absolute := strings.Cut(target, "://")
+	if absolute && (strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https")) {
+		// The authority ends at the first slash.
+		_, path, _ := strings.Cut(rest, "/")
+		target = "/" + path
 	}
-	if r.Method == http.MethodConnect || !strings.HasPrefix(target, "/") {
+	if r.Method == http.MethodConnect || !strings.HasPrefix(target, "/") || !utf8.ValidString(target) {
 		return ""
 	}
 	return target

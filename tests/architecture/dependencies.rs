@@ -72,7 +72,7 @@ const RULES: [(&str, &[&str], &[&str]); 17] = [
     (
         "latchkey-client",
         &["latchkey-proto"],
-        &["hyper", "axum", "sea-", "sqlx", "redis", "toml", "tracing-subscriber"],
+        &["hyper", "sea-", "sqlx", "redis", "toml", "tracing-subscriber"],
     ),
     (
         "latchkey-cli",

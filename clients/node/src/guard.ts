@@ -35,7 +35,11 @@ export function principal(request: IncomingMessage): Principal__Output | undefin
   return principals.get(request);
 }
 
-/** Returns middleware that passes on only the requests that Latchkey allows. */
+/**
+ * Returns middleware that passes on only the requests that Latchkey allows. It judges the path that the client sent, also below a
+ * prefix (`app.use("/admin", …)`): Express and Connect keep it as `originalUrl`. A framework that removes a prefix from `url` and
+ * has no `originalUrl` needs the guard in front of that.
+ */
 export function guard(checker: Checker, options: GuardOptions = {}) {
   return (request: IncomingRequest, response: OutgoingResponse, next: (error?: unknown) => void): void => {
     decide(checker, options, request).then(
@@ -74,10 +78,18 @@ async function decide(checker: Checker, options: GuardOptions, request: Incoming
   return undefined;
 }
 
-/** Path of a request target in origin form or absolute form; undefined for others, such as that of CONNECT. */
+// Scheme and authority of a target in absolute form. Of other authorities, `url.parse`, which Express calls, makes a part of the path.
+const ORIGIN = /^https?:\/\/(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?(?=[/?]|$)/i;
+
+/**
+ * Path of a request target in origin form or absolute form; undefined for others, such as that of CONNECT, and for one with
+ * characters that no URL has: Node reads each byte of them as a character, and applications read them as UTF-8.
+ */
 function pathOf(target: string): string | undefined {
-  const path = target.replace(/^https?:\/\/[^/?#]*/i, "").split("?")[0] ?? "";
-  return path.startsWith("/") ? path : undefined;
+  if (/[^\x21-\x7e]/.test(target)) return undefined;
+  if (target.startsWith("/")) return target.split("?")[0];
+  const origin = ORIGIN.exec(target)?.[0];
+  return origin === undefined ? undefined : target.slice(origin.length).split("?")[0] || "/";
 }
 
 /** Identifier that the client sent if a Check can carry it; the server makes one otherwise. */

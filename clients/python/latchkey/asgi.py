@@ -115,11 +115,19 @@ class Guard:
 
 
 def _path(scope: Scope) -> str | None:
-    """Returns the path as the client sent it; None for one that no route can have, such as that of CONNECT."""
+    """Returns the path as the client sent it; None for one that no route can have, such as that of CONNECT, and for bytes that no URL
+    has: servers and applications read them in different ways."""
     raw = scope.get("raw_path")
-    # Without `raw_path`, the path is decoded already, so that a percent sign in it is not the beginning of a code.
-    path = bytes(raw).split(b"?")[0].decode("latin-1") if raw else quote(scope.get("path", ""), safe="/:@!$&'()*+,;=~-._")
-    return path if path.startswith("/") else None
+    if raw:
+        path = bytes(raw).split(b"?")[0].decode("latin-1")
+    else:
+        # The path is decoded already, so that a percent sign in it is not the beginning of a code. A router may have removed the
+        # prefix below which it mounts the application.
+        path, prefix = scope.get("path", ""), scope.get("root_path", "").rstrip("/")
+        if path.startswith("/") and path != prefix and not path.startswith(f"{prefix}/"):
+            path = prefix + path
+        path = quote(path, safe="/:@!$&'()*+,;=~-._")
+    return path if path.startswith("/") and path.isascii() else None
 
 
 def _request_id(headers: list[tuple[bytes, bytes]]) -> str:

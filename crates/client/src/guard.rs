@@ -34,6 +34,10 @@ pub enum OnOutage {
 }
 
 /// Layer that protects a service.
+///
+/// It judges the path that the client sent. Where a router of axum 0.8 is nested, the guard may be a layer of either one: the
+/// path has the prefix. A service of another framework that removes a prefix from the request's URI, or one of another version
+/// of axum, needs the guard in front of that, or a callback that sets the path ([`Guard::customize_request`]).
 #[derive(Clone)]
 pub struct Guard {
     checker: Checker,

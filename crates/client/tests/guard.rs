@@ -135,6 +135,34 @@ async fn no_request_of_a_client_looks_like_an_outage_to_an_open_guard() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_guard_below_a_prefix_judges_the_path_that_the_client_sent() {
+    let (latchkey, key) = demo().await;
+    let checker = Checker::new(Connect::to(&address(&latchkey)).connect_lazy().unwrap());
+    let guard = Guard::new(checker.deadline(std::time::Duration::from_secs(20))).profile("demo");
+    let guarded = |path: &str| {
+        let handler = axum::routing::get(|| async { "reached" });
+        axum::Router::new().route(path, handler).layer(guard.clone())
+    };
+    let inner = axum::Router::new().nest("/inner", guarded("/things"));
+    let router = axum::Router::new()
+        .nest("/admin", guarded("/things"))
+        .nest("/deep", inner)
+        .nest("/things", guarded("/{id}"));
+    let port = serve(router).await;
+    for (target, status) in [
+        ("/things/a", 200),
+        ("http://x/things/a?b", 200),
+        ("/admin/things", 403),
+        ("http://x/admin/things", 403),
+        ("/deep/inner/things", 403),
+    ] {
+        let request =
+            format!("GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-api-key: {key}\r\n\r\n");
+        assert_eq!(raw(port, request).await, status, "{target}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn fail_open_passes_calls_on_during_an_outage() {
     let unreachable = Connect::to(&format!("http://127.0.0.1:{}", free_port())).connect_lazy().unwrap();
     let guard = Guard::new(Checker::new(unreachable)).on_outage(OnOutage::FailOpen);

@@ -2,6 +2,7 @@
 //! here: one with two different credentials, because it is undefined which one the caller means, and one whose target
 //! is no path, such as those of `CONNECT host:443` and `OPTIONS *`, because no route can have it.
 
+use axum::extract::OriginalUri;
 use http::header::{AUTHORIZATION, HeaderName};
 use http::request::Parts;
 use latchkey_proto::v1::{CheckRequest, CheckResponse, Decision, Principal, Reason};
@@ -14,7 +15,8 @@ const NO_PATH: &str = "The request has no path.";
 /// Returns the Check of an HTTP request, or the denial of one without a path, or whose credential is ambiguous or not
 /// readable.
 pub(super) fn from_parts(parts: &Parts) -> Result<CheckRequest, Box<CheckResponse>> {
-    if !parts.uri.path().starts_with('/') {
+    let path = path(parts);
+    if !path.starts_with('/') {
         return Err(denial(Reason::RouteNotAllowed, NO_PATH));
     }
     let Some(credential) = credential(parts) else {
@@ -24,10 +26,16 @@ pub(super) fn from_parts(parts: &Parts) -> Result<CheckRequest, Box<CheckRespons
     Ok(CheckRequest {
         credential,
         method: parts.method.as_str().to_owned(),
-        path: parts.uri.path().to_owned(),
+        path: path.to_owned(),
         request_id: request_id(parts).unwrap_or_default().to_owned(),
         ..CheckRequest::default()
     })
+}
+
+/// Returns the path that the client sent. A router of axum removes the prefix below which another one is nested from the
+/// request's URI, and keeps the whole one as an extension.
+fn path(parts: &Parts) -> &str {
+    parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0).path()
 }
 
 /// Completes a Check that the service may have changed: one about scopes alone has no path, and any other one without a
@@ -119,6 +127,17 @@ mod tests {
         assert_eq!(finish(cleared).map_err(|denied| denied.reason()), Err(Reason::RouteNotAllowed));
         let only = CheckRequest { scopes_only: true, path: "/x".into(), ..CheckRequest::default() };
         assert_eq!(finish(only).unwrap().path, "");
+    }
+
+    #[test]
+    fn the_path_is_the_one_that_the_client_sent() {
+        let nested = |original: &str| {
+            check_of(http::Request::get("/healthz").extension(OriginalUri(original.parse().unwrap())))
+                .map(|check| check.path)
+        };
+        assert_eq!(nested("/admin/healthz?x=1").as_deref(), Ok("/admin/healthz"));
+        assert_eq!(nested("http://host/admin/healthz").as_deref(), Ok("/admin/healthz"));
+        assert_eq!(nested("host:443"), Err(Reason::RouteNotAllowed));
     }
 
     #[test]
