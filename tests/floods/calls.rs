@@ -1,15 +1,24 @@
 //! Calls that hold memory: messages that never end, and responses that are never read.
 
+use std::collections::HashSet;
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::thread;
 
-use latchkey_testing::{Latchkey, Setup};
+use latchkey_testing::{Latchkey, Setup, eventually_async};
+use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Status, Streaming};
+use tonic_prost::ProstCodec;
 
 use crate::frames::{
     ACK, DATA, END, Frame, HEADERS, PING, RESET, SETTINGS, WHOLE, call, call_to, frame, next, open,
 };
 use crate::{passes, shop};
+
+/// Path of the call whose response is a stream without an end.
+const WATCH: &str = "/grpc.health.v1.Health/Watch";
 
 /// Begins `count` calls on a connection: the headers, and 25 bytes of a message that is longer.
 fn without_end(port: u16, count: u32) -> TcpStream {
@@ -25,7 +34,7 @@ fn without_end(port: u16, count: u32) -> TcpStream {
 
 /// Counts the streams that the server ends, until it has ended all of them or sends nothing more.
 fn ended(stream: &mut TcpStream, count: usize) -> usize {
-    let mut over = std::collections::HashSet::new();
+    let mut over = HashSet::new();
     while over.len() < count {
         let Some(Frame { kind, flags, stream: id, payload }) = next(stream) else { break };
         match kind {
@@ -93,36 +102,74 @@ async fn responses_that_are_never_taken_are_given_up() {
     assert_eq!(given_up, 500);
 }
 
-/// Opens `count` streams that have no end: each watches the server's health. Waits until each is answered or refused, and
-/// keeps them open.
-fn watches(port: u16, count: u32) -> TcpStream {
+/// Asks for `count` streams that have no end: each watches the server's health. Waits until each is answered or refused, and
+/// returns the connection with the number of those that are open.
+fn watches(port: u16, count: u32) -> (TcpStream, usize) {
     let mut stream = open(port);
-    let head = call_to("/grpc.health.v1.Health/Watch");
+    let head = call_to(WATCH);
     for number in 0..count {
         let id = 2 * number + 1;
         let ask = [frame(HEADERS, WHOLE, id, &head), frame(DATA, END, id, &[0; 5])].concat();
         stream.write_all(&ask).expect("it is taken");
     }
-    let mut answered = std::collections::HashSet::new();
+    let (mut answered, mut refused) = (HashSet::new(), HashSet::new());
     while answered.len() < count as usize {
         let Frame { kind, flags, stream: id, payload } = next(&mut stream).expect("it goes on");
         match kind {
-            RESET | HEADERS => drop(answered.insert(id)),
+            RESET | HEADERS => {
+                if kind == RESET || flags & END != 0 {
+                    refused.insert(id);
+                }
+                answered.insert(id);
+            }
             PING if flags & ACK == 0 => drop(stream.write_all(&frame(PING, ACK, 0, &payload))),
             SETTINGS if flags & ACK == 0 => drop(stream.write_all(&frame(SETTINGS, ACK, 0, &[]))),
             _ => {}
         }
     }
-    stream
+    (stream, answered.difference(&refused).count())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn streams_without_an_end_leave_room_for_calls_that_wait() {
+async fn streams_without_an_end_are_few_and_leave_room_for_calls_that_wait() {
     let (latchkey, key) = shop(Setup::default()).await;
-    let port = latchkey.grpc();
+    let (port, before) = (latchkey.grpc(), memory(&latchkey));
     let streams: Vec<_> = (0..33).map(|_| thread::spawn(move || watches(port, 1_000))).collect();
     let streams: Vec<_> = streams.into_iter().map(|one| one.join().expect("it is answered")).collect();
+    for (_, open) in &streams {
+        assert_eq!(*open, 4, "each connection has a few");
+    }
+    let grown = memory(&latchkey).saturating_sub(before);
+    assert!(grown < 256 * 1024, "{grown} KiB more");
     assert!(passes(&latchkey, &key).await);
     let _ = latchkey.operator().tenant("other", "demo", "").await;
     drop(streams);
+}
+
+/// Opens a stream that watches the server's health.
+async fn watch(channel: &Channel) -> Result<Streaming<()>, Status> {
+    let mut client = Grpc::new(channel.clone());
+    client.ready().await.expect("it listens");
+    let path = PathAndQuery::from_static(WATCH);
+    let codec = ProstCodec::<(), ()>::default();
+    Ok(client.server_streaming(Request::new(()), path, codec).await?.into_inner())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_too_many_is_refused_with_the_bound_and_the_end_of_one_makes_room() {
+    let latchkey = Setup::default().shipped("demo").start();
+    let address = format!("http://127.0.0.1:{}", latchkey.grpc());
+    let channel = || Endpoint::from_shared(address.clone()).expect("an address").connect_lazy();
+    let (one, other) = (channel(), channel());
+    let mut streams = Vec::new();
+    for _ in 0..4 {
+        streams.push(watch(&one).await.expect("there is room"));
+    }
+    let refused = watch(&one).await.expect_err("there is no room");
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert!(refused.message().contains("a connection may have 4"), "{refused:?}");
+    assert!(watch(&other).await.is_ok(), "another connection has room");
+    drop(streams.pop());
+    let stream = eventually_async("there is room again", async || watch(&one).await.ok()).await;
+    drop((streams, stream));
 }

@@ -10,7 +10,9 @@ use latchkey_testing::{Request, Setup};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpSocket;
 
-use crate::frames::{ACK, DATA, END, HEADERS, PING, PREFACE, SETTINGS, WHOLE, call, frame, next, open, tcp};
+use crate::frames::{
+    ACK, DATA, END, HEADERS, PING, PREFACE, SETTINGS, WHOLE, call, call_to, frame, next, open, tcp,
+};
 use crate::{passes, shop};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -31,7 +33,7 @@ async fn connections_that_say_nothing_are_let_go_and_make_room() {
 /// Opens a connection that answers every PING until it is closed. If it is `busy`, it also sends calls from time to
 /// time.
 fn living(port: u16, busy: bool) -> thread::JoinHandle<()> {
-    let mut stream = open(port);
+    let stream = open(port);
     let mut writer = stream.try_clone().expect("a second handle");
     if busy {
         thread::spawn(move || {
@@ -45,6 +47,11 @@ fn living(port: u16, busy: bool) -> thread::JoinHandle<()> {
             }
         });
     }
+    answering(stream)
+}
+
+/// Answers every PING of a connection until it is closed.
+fn answering(mut stream: TcpStream) -> thread::JoinHandle<()> {
     thread::spawn(move || {
         while let Some(one) = next(&mut stream) {
             let answer = match one.kind {
@@ -69,6 +76,31 @@ async fn idle_connections_that_prove_that_they_live_make_room() {
     }
     latchkey.kill();
     for one in idle {
+        one.join().expect("it ends");
+    }
+}
+
+/// Opens a connection that watches the server's health, and answers every PING until it is closed.
+fn watching(port: u16) -> thread::JoinHandle<()> {
+    let mut stream = open(port);
+    let head = call_to("/grpc.health.v1.Health/Watch");
+    let ask = [frame(HEADERS, WHOLE, 1, &head), frame(DATA, END, 1, &[0; 5])].concat();
+    stream.write_all(&ask).expect("it is taken");
+    while next(&mut stream).expect("it is answered").kind != HEADERS {}
+    answering(stream)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_only_watch_health_make_room() {
+    let (latchkey, key) = shop(Setup::default().environment("LATCHKEY_MAX_CONNECTIONS", "8")).await;
+    let port = latchkey.grpc();
+    let watching: Vec<_> = (0..8).map(|_| watching(port)).collect();
+    for _ in 0..3 {
+        let answer = tokio::time::timeout(Duration::from_secs(30), passes(&latchkey, &key)).await;
+        assert!(answer.expect("a new client is served before they end"));
+    }
+    latchkey.kill();
+    for one in watching {
         one.join().expect("it ends");
     }
 }

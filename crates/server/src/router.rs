@@ -25,7 +25,8 @@ use tower_service::Service as _;
 
 use crate::check_callers::check_caller;
 use crate::compression;
-use crate::message_body::{MessageBody, STREAMS};
+use crate::endless_streams::{ConnectionStreams, EndlessStream, is_endless, too_many_streams};
+use crate::message_body::MessageBody;
 use crate::pending_calls::{PendingCall, PendingCalls};
 use crate::served_apis::ServedApis;
 
@@ -55,7 +56,8 @@ impl<L: Limiter + 'static> MakeService for PortRouter<L> {
     type Service = ConnectionService<L>;
 
     fn make_service(&self, Peer { address: peer, certificate }: Peer) -> ConnectionService<L> {
-        ConnectionContext { router: Arc::clone(&self.router), peer, certificate, apis: self.apis }.into()
+        let (router, streams) = (Arc::clone(&self.router), Arc::default());
+        ConnectionContext { router, peer, certificate, apis: self.apis, streams }.into()
     }
 }
 
@@ -70,6 +72,8 @@ struct ConnectionContext<L> {
     certificate: Option<ClientCertificate>,
     /// APIs that the port serves.
     apis: ServedApis,
+    /// Open responses of the connection that have no end.
+    streams: Arc<ConnectionStreams>,
 }
 
 impl<L> From<ConnectionContext<L>> for ConnectionService<L> {
@@ -88,12 +92,9 @@ pub(crate) struct ResponseFuture<L> {
     running: Option<BoxFuture<'static, Response<ResponseBody>>>,
     /// Place among the calls that wait, if it was not ready at the first poll.
     place: Option<PendingCall>,
-    /// True for a call whose response is a stream, which has no end of its own.
-    endless: bool,
+    /// Place among the streams without an end, for a call whose response is one.
+    stream: Option<EndlessStream>,
 }
-
-/// Path of the call whose response is a stream without an end.
-const HEALTH_WATCH: &str = "/grpc.health.v1.Health/Watch";
 
 /// Returns whether a path belongs to an RPC of the contract, to health or to reflection.
 fn is_served(path: &str) -> bool {
@@ -124,7 +125,7 @@ impl<L: Limiter + 'static> Service<Request<Incoming>> for ConnectionService<L> {
             queued: Some((Arc::clone(&self.0), request)),
             running: None,
             place: None,
-            endless: false,
+            stream: None,
         }
     }
 }
@@ -135,8 +136,12 @@ impl<L: Limiter + 'static> Future for ResponseFuture<L> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let first = self.queued.is_some();
         if let Some((context, request)) = self.queued.take() {
-            let path = request.uri().path();
-            self.endless = path == HEALTH_WATCH || path.starts_with(STREAMS);
+            if is_endless(request.uri().path()) {
+                self.stream = context.streams.begin();
+                if self.stream.is_none() {
+                    return Poll::Ready(Ok(too_many_streams()));
+                }
+            }
             // Allocates the box first, so that the future is created in it instead of being moved there.
             let future = Box::write(Box::new_uninit(), ConnectionContext::respond(context, request));
             let future = Box::into_pin(future);
@@ -146,7 +151,8 @@ impl<L: Limiter + 'static> Future for ResponseFuture<L> {
         let polled = response.as_mut().poll(cx);
         if polled.is_ready() {
             self.place = None;
-            response_is_ready(if self.endless { ResponseKind::Endless } else { ResponseKind::Message });
+            let kind = if self.stream.is_some() { ResponseKind::Endless } else { ResponseKind::Message };
+            response_is_ready(kind);
         } else if first {
             self.place = self.pending.enter();
             if self.place.is_none() {
@@ -154,7 +160,10 @@ impl<L: Limiter + 'static> Future for ResponseFuture<L> {
                 return Poll::Ready(Ok(too_many_calls()));
             }
         }
-        polled.map(Ok)
+        polled.map(|response| match self.stream.take() {
+            Some(stream) => Ok(stream.hold(response)),
+            None => Ok(response),
+        })
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) use address::Client;
 pub use address::{BindAddress, PeerAddress, UnixSocketFile};
 use connection_stats::ConnectionSlot;
 pub use connection_stats::{ConnectionStats, HandshakeOutcome};
-pub(crate) use connection_table::Connection;
+pub(crate) use connection_table::{Connection, EndlessCall};
 use connection_table::{ConnectionTable, TablePlace};
 pub use first_bytes_timeout::FirstBytesTimeout;
 use socket::{Socket, Stream};

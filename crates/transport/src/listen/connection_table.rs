@@ -12,10 +12,11 @@ use tokio::time::Instant;
 
 use super::Client;
 
-/// Time since the last call after which a connection counts as idle when others wait, although a call is open on it: one
-/// that watches health, say.
+/// Time since the last call after which a connection counts as idle although a call is open on it: one that waits for
+/// a database, say.
 const LONGEST_CALL: Duration = Duration::from_secs(90);
-/// Time since the last call after which a connection without open calls counts as idle when others wait.
+/// Time since the last call after which a connection without open calls, or with streams without an end alone, counts as
+/// idle when others wait.
 const IDLE: Duration = Duration::from_secs(1);
 /// Part of all connections up to which a client may take the place of idle ones of clients with fewer.
 const CLAIM: usize = 16;
@@ -30,8 +31,19 @@ pub(crate) struct Connection {
     begun: AtomicU64,
     /// Number of calls that are open.
     open: AtomicUsize,
+    /// Number of open calls whose responses are streams without an end.
+    endless: AtomicUsize,
     closing: AtomicBool,
     close: Notify,
+}
+
+/// Open call whose response is a stream without an end, until it is dropped.
+pub(crate) struct EndlessCall(Arc<Connection>);
+
+impl Drop for EndlessCall {
+    fn drop(&mut self) {
+        self.0.endless.fetch_sub(1, Relaxed);
+    }
 }
 
 impl Connection {
@@ -40,6 +52,7 @@ impl Connection {
             client,
             begun: AtomicU64::new(0),
             open: AtomicUsize::new(0),
+            endless: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
             close: Notify::new(),
         }
@@ -53,6 +66,12 @@ impl Connection {
     /// Sets the number of open calls.
     pub(crate) fn set_open_calls(&self, open: usize) {
         self.open.store(open, Relaxed);
+    }
+
+    /// Counts an open call whose response is a stream without an end, until the returned guard is dropped.
+    pub(crate) fn endless_call(self: &Arc<Self>) -> EndlessCall {
+        self.endless.fetch_add(1, Relaxed);
+        EndlessCall(Arc::clone(self))
     }
 
     /// Completes when the connection must make room for another one.
@@ -199,9 +218,20 @@ impl Entry {
         self.connection.closing.load(Relaxed)
     }
 
+    /// Returns whether the connection has no call, or none that began within [`LONGEST_CALL`].
     fn is_idle(&self, idle: Duration) -> bool {
+        self.is_unused(idle, self.connection.open.load(Relaxed) > 0)
+    }
+
+    /// Returns whether the connection counts as idle when others wait. A stream without an end is no use then: its client
+    /// could keep the place with it for ever.
+    fn can_make_room(&self, idle: Duration) -> bool {
+        let (open, endless) = (self.connection.open.load(Relaxed), self.connection.endless.load(Relaxed));
+        self.is_unused(idle, open > endless)
+    }
+
+    fn is_unused(&self, idle: Duration, open: bool) -> bool {
         let begun = self.connection.begun.load(Relaxed) != self.seen;
-        let open = self.connection.open.load(Relaxed) > 0;
         !begun && idle >= if open { LONGEST_CALL } else { IDLE }
     }
 }
@@ -222,7 +252,8 @@ impl State {
         let share = open / self.per_client.len().max(1);
         let least = if own < share.max(open / CLAIM) { 0 } else { own };
         let candidates = || self.open.values().filter(|entry| !entry.is_closing());
-        let idle = candidates().filter(|entry| entry.is_idle(now - entry.idle_since) && held(entry) >= least);
+        let is_idle = |entry: &&Entry| entry.can_make_room(now - entry.idle_since) && held(entry) >= least;
+        let idle = candidates().filter(is_idle);
         let rank = |entry: &&Entry| (held(entry) > share, now - entry.idle_since);
         idle.max_by_key(rank).or_else(|| {
             let most = candidates().max_by_key(|entry| (held(entry), now - entry.idle_since))?;

@@ -55,7 +55,7 @@ impl InlineExecutor {
             // A call that panics affects no other: its stream is reset when it is dropped.
             let polled = catch_unwind(AssertUnwindSafe(|| poll_call(&mut call, cx)));
             if let Ok((Poll::Pending, response)) = polled
-                && let Some(waiting) = WaitingCall::new(call, response)
+                && let Some(waiting) = WaitingCall::new(call, response, &self.0.connection)
             {
                 tasks.spawn(waiting);
             }

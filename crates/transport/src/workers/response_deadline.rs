@@ -1,10 +1,11 @@
 //! Bounds of the calls that wait. A response that is ready waits in its stream until the client's flow-control window
 //! has room for it (RFC 9113 section 5.2); it has a deadline, since a client that never gives it room would keep it
-//! for ever. A response that is a stream without an end has none; the number of such streams is limited separately.
+//! for ever. A response that is a stream without an end has none: the service limits the number of such streams.
 
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use tokio::time::{Sleep, sleep};
 
 use super::inline_executor::CallFuture;
+use crate::listen::{Connection, EndlessCall};
 
 /// Time in which a client must take a response.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -22,23 +24,19 @@ const MANY: usize = 4_096;
 
 /// Maximum number of calls of the process that wait: for their messages, for stores, or for clients to take responses.
 const MAX_WAITING_CALLS: usize = 32 * 1024;
-/// Maximum number of responses of the process that are streams without an end: one for each of the connections that a
-/// port has by default.
-const MAX_ENDLESS: usize = 8 * 1024;
 
 /// Number of calls of the process that wait.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 /// Number of responses of the process that are not taken.
 static NOT_TAKEN: AtomicUsize = AtomicUsize::new(0);
-/// Number of responses of the process that are streams without an end.
-static ENDLESS: AtomicUsize = AtomicUsize::new(0);
 
 /// Kind of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponseKind {
     /// Message that the client must take in time.
     Message,
-    /// Stream without an end.
+    /// Stream without an end. The service limits their number, and a connection that has no other calls makes room
+    /// when others wait.
     Endless,
 }
 
@@ -64,8 +62,11 @@ pub(super) struct WaitingCall {
     call: CallFuture,
     /// Deadline for the client to take the response.
     deadline: Option<(Pin<Box<Sleep>>, Counted)>,
-    /// Entry among the calls that wait, or among the streams without an end.
-    counted: Counted,
+    connection: Arc<Connection>,
+    /// Entry among the calls that wait.
+    waits: Option<Counted>,
+    /// Entry among the connection's streams without an end.
+    endless: Option<EndlessCall>,
 }
 
 /// Entry of a counter, until it is dropped.
@@ -86,27 +87,32 @@ impl Drop for Counted {
 }
 
 impl WaitingCall {
-    /// Returns the call, or `None` if too many calls of the process wait. A call that is dropped resets its stream.
-    pub(super) fn new(call: CallFuture, response: Option<ResponseKind>) -> Option<Self> {
+    /// Returns the call of a connection, or `None` if too many calls of the process wait. A call that is dropped resets
+    /// its stream.
+    pub(super) fn new(
+        call: CallFuture,
+        response: Option<ResponseKind>,
+        connection: &Arc<Connection>,
+    ) -> Option<Self> {
         let (counted, others) = Counted::enter(&WAITING);
-        let mut waiting = Self { call, deadline: None, counted };
-        (others < MAX_WAITING_CALLS && waiting.has_room(response)).then_some(waiting)
+        let (connection, waits) = (Arc::clone(connection), Some(counted));
+        let mut waiting = Self { call, deadline: None, connection, waits, endless: None };
+        waiting.count(response);
+        (others < MAX_WAITING_CALLS).then_some(waiting)
     }
 
-    /// Counts the call by its response, if that has become ready. Returns false if there are too many such calls.
-    fn has_room(&mut self, response: Option<ResponseKind>) -> bool {
+    /// Counts the call by its response, if that has become ready.
+    fn count(&mut self, response: Option<ResponseKind>) {
         match response {
-            None => true,
+            None => {}
             Some(ResponseKind::Message) => {
                 let (counted, others) = Counted::enter(&NOT_TAKEN);
                 let time = if others < MANY { RESPONSE_TIMEOUT } else { SHORT_RESPONSE_TIMEOUT };
                 self.deadline = Some((Box::pin(sleep(time)), counted));
-                true
             }
             Some(ResponseKind::Endless) => {
-                let (counted, others) = Counted::enter(&ENDLESS);
-                self.counted = counted;
-                others < MAX_ENDLESS
+                drop(self.waits.take());
+                drop(self.endless.replace(self.connection.endless_call()));
             }
         }
     }
@@ -118,10 +124,11 @@ impl Future for WaitingCall {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let (polled, response) = poll_call(&mut this.call, cx);
-        // The stream is reset when the call is dropped.
-        if polled.is_ready() || !this.has_room(response) {
+        if polled.is_ready() {
             return Poll::Ready(());
         }
+        this.count(response);
+        // The stream is reset when the call is dropped.
         this.deadline.as_mut().map_or(Poll::Pending, |(deadline, _)| deadline.as_mut().poll(cx))
     }
 }
@@ -131,6 +138,12 @@ mod tests {
     use std::future::{pending, poll_fn};
 
     use super::*;
+    use crate::listen::Client;
+
+    fn waiting(call: CallFuture, response: Option<ResponseKind>) -> WaitingCall {
+        let connection = Arc::new(Connection::new(Client::of([127, 0, 0, 1].into())));
+        WaitingCall::new(call, response, &connection).unwrap()
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_response_that_is_not_taken_is_dropped() {
@@ -142,13 +155,13 @@ mod tests {
             }
             Poll::<()>::Pending
         });
-        WaitingCall::new(Box::pin(call), None).unwrap().await;
+        waiting(Box::pin(call), None).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_call_without_a_response_and_a_stream_have_no_deadline_here() {
         for response in [None, Some(ResponseKind::Endless)] {
-            let waiting = WaitingCall::new(Box::pin(pending()), response).unwrap();
+            let waiting = waiting(Box::pin(pending()), response);
             assert!(tokio::time::timeout(Duration::from_secs(3_600), waiting).await.is_err());
         }
     }

@@ -42,6 +42,26 @@ async fn second_call_keeps(table: &ConnectionTable, first: &TablePlace) {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connection_with_streams_without_an_end_alone_is_idle_when_others_wait() {
+    let table = Arc::new(ConnectionTable::new(Some(Duration::from_secs(5))));
+    let watching = table.enter(address(1));
+    let connection = watching.connection();
+    let streams = [connection.endless_call(), connection.endless_call()];
+    connection.call_begins();
+    connection.set_open_calls(3);
+    table.sweep();
+    pass(20).await;
+    table.sweep();
+    assert_eq!(table.make_room([address(2)]), 0, "one of its calls is another one");
+    connection.set_open_calls(2);
+    table.sweep();
+    assert!(!closing(&watching), "it is in use as long as no other one waits");
+    assert_eq!(table.make_room([address(2)]), 1);
+    drop(streams);
+    assert_eq!(connection.endless.load(Relaxed), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_client_with_most_connections_makes_room_even_if_none_is_idle() {
     let table = Arc::new(ConnectionTable::new(None));
     let many: Vec<_> = (0..3).map(|_| table.enter(address(1))).collect();
