@@ -106,6 +106,35 @@ fn a_role_without_grants_is_told_which_ones_are_missing() {
 }
 
 #[test]
+fn policies_that_would_keep_rows_from_the_role_are_named_with_their_remedy() {
+    let postgres = Postgres::start();
+    let url = postgres.database();
+    assert!(run(&["migrate", "up"], &url, &[]).status.success());
+    postgres.create_role("lk", "");
+    postgres.sql(&url, "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO lk");
+    let enable = "DO $$ DECLARE name text; BEGIN \
+        FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP \
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name); END LOOP; END $$";
+    postgres.sql(&url, enable);
+    let as_role = url.replace("postgres@", "lk:secret@");
+    both_say(&as_role, &["affected by row-level security policy", "(SQLSTATE 42501)", "give it BYPASSRLS"]);
+    postgres.sql(&url, "ALTER ROLE lk BYPASSRLS");
+    let status = run(&["migrate", "status"], &as_role, &[]);
+    assert!(status.status.success(), "{}", printed(&status));
+}
+
+#[test]
+fn tables_without_their_list_of_migrations_are_told_to_be_restored_with_it() {
+    let postgres = Postgres::shared();
+    let url = postgres.database();
+    assert!(run(&["migrate", "up"], &url, &[]).status.success());
+    postgres.sql(&url, "TRUNCATE seaql_migrations");
+    let text = printed(&run(&["migrate", "up"], &url, &[]));
+    assert!(text.contains("already exists (SQLSTATE 42P07)"), "{text}");
+    assert!(text.contains("seaql_migrations does not match the other tables"), "{text}");
+}
+
+#[test]
 fn a_database_of_another_encoding_is_refused_at_the_start() {
     let postgres = Postgres::shared();
     let create = "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0";

@@ -100,6 +100,34 @@ fn the_wrong_setting_is_said_and_nothing_is_acknowledged() {
 }
 
 #[test]
+fn a_pooler_that_allows_no_transactions_is_an_answer_with_its_remedy() {
+    let postgres = Postgres::start();
+    let pooler = PgBouncer::start(&postgres, "statement");
+    let url = pooler.through(&postgres.database());
+    let output = run(&["doctor"], &url, &[("LATCHKEY_DATABASE_POOLER", "transaction")]);
+    let text = printed(&output);
+    assert!(text.contains("can't be used: ") && text.contains("SQLSTATE 08P01"), "{text}");
+    assert!(text.contains("set PgBouncer's pool_mode to session"), "{text}");
+    assert_eq!(output.status.code(), Some(1), "{text}");
+}
+
+#[test]
+fn the_wrong_setting_is_said_by_doctor() {
+    let postgres = Postgres::start();
+    let direct = postgres.database();
+    assert!(run(&["migrate", "up"], &direct, &[]).status.success());
+    let pooler = PgBouncer::start(&postgres, "transaction");
+    for setting in ["none", "session"] {
+        let output = run(&["doctor"], &pooler.through(&direct), &[("LATCHKEY_DATABASE_POOLER", setting)]);
+        let text = printed(&output);
+        assert!(text.contains("database_pooler = \"transaction\""), "{setting}: {text}");
+        assert_eq!(output.status.code(), Some(1), "{setting}: {text}");
+    }
+    let right = run(&["doctor"], &pooler.through(&direct), &[("LATCHKEY_DATABASE_POOLER", "transaction")]);
+    assert!(!printed(&right).contains("several connections at once"), "{}", printed(&right));
+}
+
+#[test]
 fn migrations_at_once_through_the_transaction_mode_are_applied_once() {
     let postgres = Postgres::start();
     let pooler = PgBouncer::start(&postgres, "transaction");

@@ -8,12 +8,17 @@ use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use sea_orm::sqlx::Error as SqlxError;
 use sea_orm::{DbErr, RuntimeErr, SqlErr};
 
-use crate::pool::cause_of;
+use crate::pool::{cause_of, is_unconfirmed};
 
 /// Problem of a database that refuses connections or must not be used. The pool has recorded and logged the cause.
 const UNUSABLE: &str = "can't be used: see /readyz or Latchkey's log";
 /// Problem of a database that is behind.
 const BEHIND: &str = "can't be used: it lacks commits that are known to exist";
+
+/// Problem of a database that committed and warned that its standby may lack the commit.
+const UNCONFIRMED: &str = "committed with a warning: its standby may lack the change; repeat the call";
+/// Problem of a database that does not do what a statement says. The log names the table.
+const NOT_STORED: &str = "refused the call: a trigger, a rule or row-level security keeps rows from being stored, see Latchkey's log";
 
 /// An error that ends a query or a write.
 #[derive(Clone, Debug)]
@@ -22,6 +27,8 @@ pub(crate) enum StoreError {
     Database(DbErr),
     /// A row that the store cannot have written: names the row and the wrong column.
     Corrupt(String),
+    /// A statement that succeeded and did not change the rows that it names (see [`crate::write::stored`]).
+    NotStored,
     /// The rule or a unique constraint refused the write.
     Refused(RequestError),
     /// An answer from a server that is behind: it does not know of commits that are known to exist.
@@ -67,6 +74,7 @@ impl From<StoreError> for SystemError {
         match error {
             StoreError::Database(error) => classify_error(&error),
             StoreError::Corrupt(what) => Self::Internal(what),
+            StoreError::NotStored => Self::database_refused(NOT_STORED),
             StoreError::Refused(refusal) => Self::Internal(format!("a read was refused: {refusal}")),
             StoreError::Stale => Self::database_refused(BEHIND),
         }
@@ -77,7 +85,7 @@ impl From<StoreError> for ManagementError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Refused(refusal) => refusal.into(),
-            StoreError::Database(_) | StoreError::Corrupt(_) | StoreError::Stale => {
+            StoreError::Database(_) | StoreError::Corrupt(_) | StoreError::NotStored | StoreError::Stale => {
                 SystemError::from(error).into()
             }
         }
@@ -164,14 +172,18 @@ fn is_outage(error: &SqlxError) -> bool {
     }
 }
 
-/// Returns why the database refused a statement or a session, which then had no effect; `None` if the effect is unknown.
+/// Returns what the database answered instead of a result: why it refused a statement or a session, which then had no
+/// effect, or why it can't be used. `None` if nothing more is known than that there is no result.
 fn refusal(error: &SqlxError) -> Option<&'static str> {
+    if is_unconfirmed(error) {
+        return Some(UNCONFIRMED);
+    }
     let SqlxError::Database(database) = error else { return None };
     problem_of(&database.code()?)
 }
 
 /// Returns the sort of a refusal by its code, in this program's words. A session that the server ended, and a statement
-/// that it cancelled, may have been committed before.
+/// that it cancelled, may have been committed before. A file that can't be used may have the change or not.
 fn problem_of(code: &str) -> Option<&'static str> {
     if code.len() != 5 {
         return Some(match code.parse::<u32>().ok()? & 0xff {
@@ -179,7 +191,11 @@ fn problem_of(code: &str) -> Option<&'static str> {
             5 | 6 => "refused the call: another process has locked it",
             7 => "refused the call: it is out of memory",
             8 => "refused the call: it accepts no writes",
+            9 => "refused the call: it was interrupted",
+            10 => "can't be used: its file can't be read or written, see /readyz or Latchkey's log",
             13 => "refused the call: its disk is full",
+            14 => "can't be used: its file can't be opened, see /readyz or Latchkey's log",
+            15 => "refused the call: its locks are not available",
             _ => return None,
         });
     }
@@ -212,65 +228,4 @@ fn is_transient(code: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_database_that_is_busy_or_going_away_is_an_outage() {
-        for code in ["57014", "57P01", "40P01", "42501", "53300", "25006", "0A000", "5", "13", "1032", "266"]
-        {
-            assert!(is_transient(code), "{code}");
-        }
-    }
-
-    #[test]
-    fn a_refusal_is_named_and_a_session_that_ended_is_none() {
-        for (code, words) in [
-            ("42501", "lacks a permission"),
-            ("53300", "no more connections"),
-            ("53100", "disk is full"),
-            ("13", "disk is full"),
-            ("25006", "no writes"),
-            ("1544", "no writes"),
-            ("28P01", "role or its password"),
-        ] {
-            assert!(
-                is_transient(code) && problem_of(code).is_some_and(|text| text.contains(words)),
-                "{code}"
-            );
-        }
-        for code in ["57P01", "57014", "08006", "40003", "58030", "10", "1290", "14", ""] {
-            assert_eq!(problem_of(code), None, "{code}");
-        }
-    }
-
-    #[test]
-    fn a_database_that_must_not_be_used_is_not_said_to_be_silent_and_its_words_are_not_repeated() {
-        let refused = DbErr::Conn(RuntimeErr::Internal("the server db1 is a standby".to_owned()));
-        let unusable = classify_error(&refused);
-        assert_eq!(unusable, SystemError::database_refused(UNUSABLE));
-        assert_eq!(unusable.to_string(), "the database can't be used: see /readyz or Latchkey's log");
-        let behind = SystemError::from(StoreError::Stale).to_string();
-        assert!(!behind.contains("answer"), "{behind}");
-        let silent = SqlxError::Io(std::io::Error::other("no connection within 3s"));
-        let silent = DbErr::Conn(RuntimeErr::SqlxError(silent.into()));
-        assert_eq!(classify_error(&silent), SystemError::database());
-    }
-
-    #[test]
-    fn a_wrong_question_is_no_outage() {
-        for code in ["42P01", "23505", "22P02", "1", "19", "2067", "11", ""] {
-            assert!(!is_transient(code), "{code}");
-        }
-    }
-
-    #[test]
-    fn a_session_that_was_ended_or_cannot_write_is_closed() {
-        for code in ["08006", "57P01", "57P05", "25006", "25P03", "25P04", "0A000"] {
-            assert!(ends_session(code), "{code}");
-        }
-        for code in ["57014", "55P03", "40001", "23505", "25P02", "5", "1032", "08", ""] {
-            assert!(!ends_session(code), "{code}");
-        }
-    }
-}
+mod tests;

@@ -33,7 +33,7 @@ const HASH_BYTES: usize = 32;
 /// Locks the head row. [`append_changes`] does it; a write calls it earlier only if it must see the whole
 /// database unchanged.
 pub(crate) async fn lock_head(connection: &PooledConnection) -> Result<head::Model, StoreError> {
-    let head = head::Entity::find().lock_exclusive().one(connection).await?;
+    let head = head::Entity::find_by_id(feed::HEAD_ROW).lock_exclusive().one(connection).await?;
     head.ok_or_else(|| RowContext::new("head", &1).corrupt("being missing"))
 }
 
@@ -104,7 +104,8 @@ pub(crate) async fn append_with_keys(
     }
     head.revision = rows.last().map_or(head.revision, |row| row.revision);
     let notify = entries.iter().any(|entry| entry.urgent);
-    NewRows { changes: rows, events, numbering, head, notify }.write(connection).await?;
+    let new_keys = new_keys.len();
+    NewRows { changes: rows, events, numbering, new_keys, head, notify }.write(connection).await?;
     Ok(places)
 }
 

@@ -13,6 +13,7 @@ use self::checksum::{checksum, millis};
 use crate::error::{StoreError, lacks_function};
 use crate::pool::{Dialect, PooledConnection};
 use crate::row::{RowContext, number};
+use crate::write::stored;
 
 /// Inserts a replica's row, and counts it.
 pub(crate) async fn register(
@@ -41,7 +42,7 @@ pub(crate) async fn register(
         replica.host.as_deref().map(str::to_owned).into(),
         false.into(),
     ];
-    run(&connection, &sql, values).await?;
+    stored::all("replicas", 1, run(&connection, &sql, values).await?)?;
     let count = "UPDATE fleet SET registrations = registrations + 1, removals = removals + $2, \
                  longest_lease_ms = CASE WHEN longest_lease_ms < $1 THEN $1 ELSE longest_lease_ms END";
     run(&connection, count, [lease, number::to_i64(stale).into()]).await?;

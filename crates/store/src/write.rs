@@ -20,6 +20,7 @@ pub(crate) mod reapply;
 pub(crate) mod sealed_values;
 pub(crate) mod shadow;
 pub(crate) mod signing_key;
+pub(crate) mod stored;
 pub(crate) mod tenant;
 pub(crate) mod token_event;
 pub(crate) mod usage;

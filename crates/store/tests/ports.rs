@@ -39,10 +39,14 @@ mod jwt;
 mod list;
 #[path = "ports/login.rs"]
 mod login;
+#[path = "ports/lost_writes.rs"]
+mod lost_writes;
 #[path = "ports/notifications.rs"]
 mod notifications;
 #[path = "ports/outage.rs"]
 mod outage;
+#[path = "ports/partial.rs"]
+mod partial;
 #[path = "ports/profile.rs"]
 mod profile;
 #[path = "ports/profile_deletion.rs"]
@@ -65,6 +69,8 @@ mod shadow;
 mod shared_writes;
 #[path = "ports/signing.rs"]
 mod signing;
+#[path = "ports/standby_commits.rs"]
+mod standby_commits;
 #[path = "ports/tenant.rs"]
 mod tenant;
 #[path = "ports/timing.rs"]

@@ -15,7 +15,7 @@ pub struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// Starts a pooler in this pool mode: `session` or `transaction`.
+    /// Starts a pooler in this pool mode: `session`, `transaction` or `statement`.
     #[must_use]
     pub fn start(postgres: &Postgres, mode: &str) -> Self {
         let (folder, port) = (Folder::new("pgbouncer"), free_port());

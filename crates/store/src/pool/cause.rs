@@ -6,6 +6,8 @@
 use std::io::ErrorKind;
 
 use sea_orm::sqlx::Error as SqlxError;
+use sea_orm::sqlx::error::DatabaseError;
+use sea_orm::sqlx::postgres::PgDatabaseError;
 use sea_orm::{DbErr, RuntimeErr};
 
 /// Returns why an operation on the database failed, in the words of the database, the network or the library, and
@@ -38,7 +40,7 @@ pub(super) fn describe(error: &SqlxError) -> Option<String> {
                 5 => format!("{} (SQLSTATE {code})", error.message()),
                 _ => format!("{} (SQLite code {code})", error.message()),
             };
-            Some(match remedy(&code) {
+            Some(match remedy_of(&**error, &code) {
                 Some(remedy) => format!("{named}: {remedy}"),
                 None => named,
             })
@@ -98,9 +100,9 @@ fn sqlite_text(code: &str) -> Option<&'static str> {
 
 /// Classes and codes of PostgreSQL that describe the connection, resources, permissions or the server's state:
 /// SQLSTATE, appendix A of its manual.
-const POSTGRES: [&str; 18] = [
-    "08", "0A", "25", "26", "28", "3D", "3F", "40", "42501", "42P01", "42P05", "42703", "53", "55", "57",
-    "58", "F0", "XX00",
+const POSTGRES: [&str; 21] = [
+    "08", "0A", "25", "26", "28", "3D", "3F", "40", "42501", "42701", "42703", "42710", "42P01", "42P05",
+    "42P07", "53", "55", "57", "58", "F0", "XX00",
 ];
 /// Primary result codes of SQLite that describe the file, the disk or the lock: permission, busy, locked, out of
 /// memory, read-only, interrupted, I/O, corrupt, full, can't open, protocol, authorization, not a database.
@@ -113,6 +115,27 @@ fn is_about_the_database(code: &str) -> bool {
     code.parse::<u32>().is_ok_and(|code| SQLITE.contains(&(code & 0xff)))
 }
 
+/// Returns what an operator can do about an error: by its words, where one code has several causes, or by its code.
+fn remedy_of(error: &(dyn DatabaseError + 'static), code: &str) -> Option<&'static str> {
+    match code {
+        "42501" if is_about_policies(error) => Some(
+            "make the role the owner of Latchkey's tables or give it BYPASSRLS, or disable row-level security for them",
+        ),
+        // PgBouncer's messages are not translated.
+        "08P01" if error.message().contains("statement pooling mode") => Some(
+            "set PgBouncer's pool_mode to session, or to transaction with database_pooler = \"transaction\"",
+        ),
+        _ => remedy(code),
+    }
+}
+
+/// Returns whether a statement was refused since policies would keep it from rows. The server's messages may be
+/// translated, and the names of its functions are not.
+fn is_about_policies(error: &(dyn DatabaseError + 'static)) -> bool {
+    let function = error.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::routine);
+    function == Some("check_enable_rls") || error.message().contains("row-level security")
+}
+
 /// Returns what an operator can do about a code. `docs/databases.md` has the same table.
 fn remedy(code: &str) -> Option<&'static str> {
     if code.len() == 5 {
@@ -121,7 +144,7 @@ fn remedy(code: &str) -> Option<&'static str> {
     Some(match code.parse::<u32>().ok()? & 0xff {
         5 | 6 => "another process uses the file; stop it",
         8 => "make the file and its folder writable for this process",
-        10 => "check the disk and its mount",
+        10 => "check the disk, its mount and the limit of the size of files (ulimit -f)",
         11 | 26 => "restore the file from a backup, or correct the path",
         13 => "free space on the disk",
         3 | 14 | 23 => "check the path and the permissions of the file and its folder",
@@ -135,12 +158,19 @@ fn postgres_remedy(code: &str) -> Option<&'static str> {
         "3D000" => "create the database, or correct its name in database_url",
         "3F000" | "42P01" | "42703" => "run `latchkey migrate up`, or correct the role's search_path",
         "42501" => "grant SELECT, INSERT, UPDATE and DELETE on Latchkey's tables to the role",
+        "42701" | "42710" | "42P07" => {
+            "the table seaql_migrations does not match the other tables: restore all of them from the same backup"
+        }
         "26000" | "42P05" => {
             "a connection pooler in transaction mode answers: set database_pooler = \"transaction\""
         }
         "53100" => "free space on the server's disk",
         "53300" => "raise the server's or the role's connection limit, or lower database_connections",
         "55P03" => "find the session that holds the lock in pg_locks and pg_stat_activity",
+        "57014" => {
+            "find the session that holds a lock in pg_locks and pg_stat_activity; while a connection is opened, raise the \
+             role's statement_timeout"
+        }
         "XX001" | "XX002" => "the server's data is corrupt: restore a backup",
         _ => return None,
     })
@@ -162,7 +192,9 @@ mod tests {
 
     #[test]
     fn only_messages_about_the_database_itself_are_repeated() {
-        for code in ["28P01", "3D000", "53300", "55P03", "57P01", "42501", "XX001", "5", "13", "26", "1032"] {
+        for code in
+            ["28P01", "3D000", "53300", "55P03", "57P01", "42501", "42P07", "XX001", "5", "13", "26", "1032"]
+        {
             assert!(is_about_the_database(code), "{code}");
         }
         for code in ["23505", "22P02", "22021", "P0001", "XX000", "42601", "1", "19", "2067", ""] {

@@ -49,6 +49,12 @@ pub(crate) enum OpenError {
         /// Value that the session reports.
         actual: String,
     },
+    /// Notices of the server do not arrive.
+    #[error(
+        "the server's notices do not arrive, by which a commit that its standby lacks is noticed: let the connection \
+         pooler pass them on, or connect without it"
+    )]
+    NoNotices,
     /// A database that can't hold every character.
     #[error(
         "the database's encoding is {0}, and Latchkey needs UTF8: create the database with ENCODING 'UTF8'"
@@ -79,11 +85,13 @@ impl OpenError {
     fn is_refusal(&self) -> bool {
         match self {
             Self::Hosts(hosts) => hosts.iter().all(|(_, error)| error.is_refusal()),
-            // 57: the server starts, stops or has ended the session; 08: a pooler cannot reach it.
-            Self::Database(SqlxError::Database(error)) => {
-                !error.code().is_some_and(|code| code.starts_with("57") || code.starts_with("08"))
-            }
-            Self::Standby | Self::Setting { .. } | Self::Encoding(_) | Self::File(_) => true,
+            // Whatever its code, the server or a pooler in front of it has answered.
+            Self::Database(SqlxError::Database(_))
+            | Self::Standby
+            | Self::Setting { .. }
+            | Self::NoNotices
+            | Self::Encoding(_)
+            | Self::File(_) => true,
             Self::Database(_) | Self::TimedOut(_) | Self::TlsFile { .. } => false,
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! A connection is one session of the server, directly or through a pooler in session mode; its settings were set when
 //! it was opened. Every write checks that it still runs in that session, with durable commits, so that a pooler which
-//! works otherwise is noticed before a write is acknowledged.
+//! works otherwise is noticed before a write is acknowledged. A commit that the server warns of is an error (see
+//! [`super::notices`]).
 //!
 //! Through a pooler in transaction mode, each transaction may run in another session of the server. Then every
 //! statement runs in a transaction, which sets the settings for itself, and there are no prepared statements.
@@ -15,7 +16,7 @@ use sea_orm::sqlx::{
 };
 
 use super::raw_connection::{SqlCommand, SqlOutcome, done, query, rows};
-use super::{Dialect, OpenError, session};
+use super::{Dialect, OpenError, notices, session};
 use crate::query::{check, feed};
 
 /// Connection pooler between the store and PostgreSQL.
@@ -67,15 +68,17 @@ enum Proof {
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
 impl PgSession {
-    /// Prepares a connection that was opened right now.
+    /// Prepares a connection that was opened right now. `schema` is the one that the tables are in, once it is known.
     pub(super) async fn prepare(
         mut raw: PgConnection,
         ServerOptions { pooler, dialect }: ServerOptions,
         deadline: Duration,
+        schema: Option<&str>,
     ) -> Result<Self, OpenError> {
         let prepared = match pooler {
             Pooler::Session => {
-                let prepared = session::prepare(&mut raw, deadline, dialect).await.map(Proof::Session);
+                let prepared =
+                    session::prepare(&mut raw, deadline, dialect, schema).await.map(Proof::Session);
                 if prepared.is_ok() {
                     // A first Check then takes one round trip instead of two. Before the first migration, the tables
                     // are not there, which is reported elsewhere.
@@ -86,9 +89,13 @@ impl PgSession {
                 prepared
             }
             Pooler::Transaction => {
-                let settings = session::for_transaction(deadline);
-                match begin(&mut raw, &format!("{BEGIN}; {settings}"), dialect).await {
-                    Ok(state) => checked(&mut raw, settings, state).await,
+                let settings = session::for_transaction(deadline, schema);
+                let sql = format!("{BEGIN}; {settings}{probe}", probe = notices::probe(dialect));
+                let (state, arrived) = notices::with_notices(begin(&mut raw, &sql, dialect)).await;
+                match state {
+                    Ok(state) => checked(&mut raw, settings, state)
+                        .await
+                        .and_then(|proof| notices::check(arrived, dialect).map(|()| proof)),
                     Err(error) => Err(error.into()),
                 }
             }
@@ -113,7 +120,7 @@ impl PgSession {
                     Ok(()) => self.execute(command).await,
                     Err(error) => Err(error),
                 };
-                let end = if outcome.is_ok() { SqlCommand::Commit } else { SqlCommand::Rollback };
+                let end = if outcome.is_ok() { SqlCommand::Commit(None) } else { SqlCommand::Rollback };
                 // The statement's own error says more than that of a connection that it broke.
                 let ended = self.execute(end).await;
                 outcome.and_then(|outcome| ended.map(|_| outcome))
@@ -126,10 +133,16 @@ impl PgSession {
         let named = matches!(self.proof, Proof::Session(_));
         match command {
             SqlCommand::Begin(_) => Err(SqlxError::BeginFailed),
-            SqlCommand::Commit => self.end("COMMIT").await,
+            SqlCommand::Commit(_) => match notices::with_notices(self.end("COMMIT")).await {
+                (Ok(_), arrived) if arrived.warning => Err(notices::unconfirmed()),
+                (ended, _) => ended,
+            },
             SqlCommand::Rollback => self.end("ROLLBACK").await,
             SqlCommand::Plain(text) => {
                 sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut self.raw).await.map(done)
+            }
+            SqlCommand::Run(statement) if !self.open => {
+                notices::run_alone(&mut self.raw, query(*statement).persistent(named)).await.map(done)
             }
             SqlCommand::Run(statement) => {
                 query(*statement).persistent(named).execute(&mut self.raw).await.map(done)

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use sea_orm::sqlx::{self, AssertSqlSafe, Error as SqlxError, PgConnection, Row as _};
 
-use super::{Dialect, OpenError};
+use super::{Dialect, OpenError, notices};
 
 /// Number of settings that a session has values for.
-const SETTINGS: usize = 9;
+const SETTINGS: usize = 11;
 /// The setting that two values are right for: `on`, and `remote_apply`, which promises more.
 const COMMIT: &str = "synchronous_commit";
 const READ_ONLY: &str = "default_transaction_read_only";
@@ -21,23 +21,33 @@ const LONGEST_MS: u128 = 0x7fff_ffff;
 /// statement or a wait for a lock when its caller has given up, and a process that is stopped in the middle of
 /// a transaction does not hold its locks any longer than that.
 ///
-/// Returns the process identifier of the session. Fails if the session does not have a setting afterwards, or if the
-/// server is a standby.
+/// Returns the process identifier of the session. Fails if the session does not have a setting afterwards, if the server is
+/// a standby, or if its notices do not arrive.
 pub(super) async fn prepare(
     connection: &mut PgConnection,
     deadline: Duration,
     dialect: Dialect,
+    schema: Option<&str>,
 ) -> Result<String, OpenError> {
     let wanted = wanted(deadline.as_millis().clamp(1, LONGEST_MS));
-    let state = apply(connection, &wanted, dialect).await?;
+    let between = format!("{}{}", search_path(schema, "SESSION"), notices::probe(dialect));
+    let applied = apply(connection, &wanted, dialect, &between);
+    let (state, arrived) = notices::with_notices(applied).await;
+    let state = state?;
     check_server(state.standby, state.encoding)?;
     check(&wanted, &state.settings, dialect)?;
+    notices::check(arrived, dialect)?;
     Ok(state.pid)
 }
 
 /// Returns the SQL that sets the settings for one transaction.
-pub(super) fn for_transaction(deadline: Duration) -> String {
-    set(&wanted(deadline.as_millis().clamp(1, LONGEST_MS)), true)
+pub(super) fn for_transaction(deadline: Duration, schema: Option<&str>) -> String {
+    set(&wanted(deadline.as_millis().clamp(1, LONGEST_MS)), true) + &search_path(schema, "LOCAL")
+}
+
+/// Returns the end of a SQL text that keeps a session or a transaction in a schema, whose name is quoted.
+fn search_path(schema: Option<&str>, scope: &str) -> String {
+    schema.map(|schema| format!("; SET {scope} search_path = {schema}")).unwrap_or_default()
 }
 
 /// Checks the settings that a session can't change.
@@ -56,7 +66,7 @@ pub(super) async fn prepare_for_migrations(
     connection: &mut PgConnection,
     dialect: Dialect,
 ) -> Result<(), SqlxError> {
-    apply(connection, &wanted(0), dialect).await.map(drop)
+    apply(connection, &wanted(0), dialect, "").await.map(drop)
 }
 
 /// Report of a session about itself.
@@ -84,6 +94,10 @@ fn wanted(limit: u128) -> [(&'static str, String); SETTINGS] {
         ("default_transaction_isolation", text("read committed")),
         // Every statement is short. Compiling one takes longer than running it, and the planner decides by estimates.
         ("jit", text("off")),
+        // By a warning alone, the server says that a commit did not wait for its standby (see `notices`).
+        ("client_min_messages", text("notice")),
+        // A statement then fails where policies would otherwise keep it from rows, as if these were not there.
+        ("row_security", text("off")),
         // The pool itself closes connections that are idle.
         (NEWER[0], text("0")),
         (NEWER[1], text("0")),
@@ -95,14 +109,16 @@ fn part(limit: u128, sixteenths: u128) -> u128 {
     if limit == 0 { 0 } else { (limit * sixteenths / 16).max(1) }
 }
 
-/// Sets the settings and reads them back, in one round trip.
+/// Sets the settings and reads them back, in one round trip. `between` is SQL that runs with the settings.
 async fn apply(
     connection: &mut PgConnection,
     wanted: &[(&str, String); SETTINGS],
     dialect: Dialect,
+    between: &str,
 ) -> Result<SessionState, SqlxError> {
     // Safe: the names and values are this file's own.
-    let rows = sqlx::raw_sql(AssertSqlSafe(sql(wanted, dialect))).fetch_all(&mut *connection).await?;
+    let rows =
+        sqlx::raw_sql(AssertSqlSafe(sql(wanted, dialect, between))).fetch_all(&mut *connection).await?;
     let row = rows.last().ok_or(SqlxError::RowNotFound)?;
     Ok(SessionState {
         settings: row.try_get("settings")?,
@@ -134,10 +150,10 @@ fn set(wanted: &[(&str, String); SETTINGS], local: bool) -> String {
 }
 
 /// Returns the SQL text that sets the settings of a session and reads them back.
-fn sql(wanted: &[(&str, String); SETTINGS], dialect: Dialect) -> String {
+fn sql(wanted: &[(&str, String); SETTINGS], dialect: Dialect, between: &str) -> String {
     let names = wanted.iter().map(|(name, _)| format!("'{name}'")).collect::<Vec<_>>().join(", ");
     format!(
-        "{set}; SELECT COALESCE(string_agg(name || '=' || setting, chr(10)), '') AS settings, {standby} AS standby, \
+        "{set}{between}; SELECT COALESCE(string_agg(name || '=' || setting, chr(10)), '') AS settings, {standby} AS standby, \
          {encoding} AS encoding, pg_backend_pid()::text AS pid FROM pg_settings WHERE name IN ({names})",
         set = set(wanted, false),
         standby = dialect.standby(),
@@ -193,6 +209,8 @@ mod tests {
             (COMMIT, "local"),
             ("lock_timeout", "10"),
             ("statement_timeout", "remote_apply"),
+            ("client_min_messages", "error"),
+            ("row_security", "on"),
         ] {
             let error = check(&wanted(900), &lines(&[(name, actual)]), PG).unwrap_err().to_string();
             assert!(error.contains(name) && error.contains(actual), "{error}");
@@ -212,8 +230,8 @@ mod tests {
 
     #[test]
     fn the_statement_timeout_is_set_before_all_else() {
-        assert!(sql(&wanted(900), PG).starts_with("SET SESSION statement_timeout = 843; "));
-        assert!(sql(&wanted(0), PG).starts_with("SET SESSION statement_timeout = 0; "));
+        assert!(sql(&wanted(900), PG, "").starts_with("SET SESSION statement_timeout = 843; "));
+        assert!(sql(&wanted(0), PG, "").starts_with("SET SESSION statement_timeout = 0; "));
     }
 
     #[test]
@@ -224,7 +242,7 @@ mod tests {
         assert!(other("synchronous_commit=off").is_err());
         assert!(other("default_transaction_read_only=on").is_err());
         for function in ["pg_is_in_recovery", "pg_postmaster_start_time"] {
-            assert!(!sql(&wanted(900), Dialect::Compatible).contains(function));
+            assert!(!sql(&wanted(900), Dialect::Compatible, "").contains(function));
         }
     }
 }

@@ -58,6 +58,14 @@ pub(crate) async fn has_deleted_key(
     Ok(of_tenant.limit(1).one(connection).await?.is_some())
 }
 
+/// Returns how many of the identifiers are those of deleted keys.
+pub(crate) async fn count_keys(connection: &PooledConnection, ids: &[Uuid]) -> Result<usize, StoreError> {
+    let those = Column::Id.is_in(ids.iter().copied());
+    let query = Entity::find().select_only().column(Column::Id).filter(those).filter(Column::Kind.eq(KEY));
+    let found: Vec<Uuid> = query.into_tuple().all(connection).await?;
+    Ok(found.len())
+}
+
 /// Returns those of the hashes that belong to deleted keys.
 pub(crate) async fn deleted_hashes(
     connection: &PooledConnection,

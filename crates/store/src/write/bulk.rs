@@ -1,6 +1,6 @@
 //! Changes the state of many keys in one transaction. Each changed key has a change-feed row and an audit event of its own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use latchkey_core::id::KeyId;
 use latchkey_core::ports::{ChangeSubject, PendingChange};
@@ -11,11 +11,12 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{CaseStatement, ExprTrait};
 use sea_orm::{ActiveValue, QueryOrder, QuerySelect};
 
-use super::change::effect;
+use super::{change::effect, stored};
 use crate::entity::{grant, key};
 use crate::error::StoreError;
 use crate::journal::{self, JournalEntry};
 use crate::pool::PooledConnection;
+use crate::query;
 use crate::row::{self, number};
 
 /// A key before and after the change.
@@ -65,11 +66,18 @@ fn event(Changed { before, after }: &Changed, audit: &AuditEntry) -> AuditEntry 
 }
 
 /// Returns the keys, locked in the order of their identifiers, in which every batch locks them. Their scopes are read
-/// afterwards.
+/// afterwards. A key that is missing must have been deleted since it was selected.
 async fn locked(connection: &PooledConnection, ids: &[KeyId]) -> Result<Vec<KeyRecord>, StoreError> {
     let those = || ids.iter().map(|id| id.0);
     let rows = key::Entity::find().filter(key::Column::Id.is_in(those()));
     let rows = rows.order_by_asc(key::Column::Id).lock_exclusive().all(connection).await?;
+    if rows.len() < ids.len() {
+        let found: HashSet<Uuid> = rows.iter().map(|row| row.id).collect();
+        let missing: Vec<Uuid> = those().filter(|id| !found.contains(id)).collect();
+        if query::deletion::count_keys(connection, &missing).await? < missing.len() {
+            return Err(stored::lost("keys"));
+        }
+    }
     let mut scopes: HashMap<Uuid, Vec<String>> = HashMap::new();
     for grant in grant::Entity::find().filter(grant::Column::KeyId.is_in(those())).all(connection).await? {
         scopes.entry(grant.key_id).or_default().push(grant.scope);
@@ -103,8 +111,8 @@ async fn write(
     if changed.iter().all(|key| key.after.sealed.is_none()) {
         update = update.col_expr(key::Column::Sealed, Expr::value(None::<Vec<u8>>));
     }
-    update.filter(key::Column::Id.is_in(ids)).exec(connection).await?;
-    Ok(())
+    let updated = update.filter(key::Column::Id.is_in(ids)).exec(connection).await?;
+    stored::all("keys", changed.len(), updated.rows_affected)
 }
 
 fn value<T: Into<sea_orm::Value>>(column: ActiveValue<T>) -> Expr {

@@ -10,7 +10,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue, QuerySelect};
 
 use super::create::taken;
-use super::insert;
+use super::{insert, stored};
 use crate::entity::{grant, key};
 use crate::error::StoreError;
 use crate::journal;
@@ -98,10 +98,11 @@ async fn write(
     after: &KeyRecord,
 ) -> Result<(), StoreError> {
     let row = key::ActiveModel { id: ActiveValue::Unchanged(before.id.0), ..row::key::row(after) };
-    key::Entity::update(row).exec_without_returning(connection).await?;
+    stored::one("keys", key::Entity::update(row).exec_without_returning(connection).await)?;
     if before.scopes != after.scopes {
         let all = grant::Entity::delete_many().filter(grant::Column::KeyId.eq(before.id.0));
-        all.exec(connection).await?;
+        // The key is locked, so that nothing else changes its scopes.
+        stored::all("grants", before.scopes.len(), all.exec(connection).await?.rows_affected)?;
         insert::grants(connection, std::iter::once(after)).await?;
     }
     Ok(())

@@ -8,8 +8,8 @@ use latchkey_management::ports::{AuditEntry, WriteResult};
 use sea_orm::QuerySelect;
 use sea_orm::entity::prelude::*;
 
-use super::change;
 use super::erase::{self, DeletedBy};
+use super::{change, stored};
 use crate::entity::{deletion, user};
 use crate::error::StoreError;
 use crate::journal;
@@ -68,6 +68,6 @@ pub(super) async fn set_revision(
 ) -> Result<(), StoreError> {
     let revision = Expr::value(number::to_i64(revision));
     let update = deletion::Entity::update_many().col_expr(deletion::Column::Revision, revision);
-    update.filter(deletion::Column::Id.eq(id)).exec(connection).await?;
-    Ok(())
+    let updated = update.filter(deletion::Column::Id.eq(id)).exec(connection).await?;
+    stored::all("deletions", 1, updated.rows_affected)
 }

@@ -13,6 +13,7 @@ use crate::journal;
 use crate::pool::PooledConnection;
 use crate::query;
 use crate::row;
+use crate::write::stored;
 
 /// Deletes the profile, unless a tenant uses it. The head is locked before the profile is read, so that no version is
 /// applied meanwhile.
@@ -25,8 +26,20 @@ pub(crate) async fn delete(
     journal::lock_head(&connection).await?;
     let signing_keys = signing_key::Entity::delete_many().filter(signing_key::Column::Profile.eq(name));
     signing_keys.exec(&connection).await?;
+    if signing_key::Entity::find()
+        .filter(signing_key::Column::Profile.eq(name))
+        .one(&connection)
+        .await?
+        .is_some()
+    {
+        return Err(stored::lost("signing_keys"));
+    }
     let secrets = profile_secret::Entity::delete_many().filter(profile_secret::Column::Profile.eq(name));
     secrets.exec(&connection).await?;
+    let of_profile = profile_secret::Column::Profile.eq(name);
+    if profile_secret::Entity::find().filter(of_profile).one(&connection).await?.is_some() {
+        return Err(stored::lost("profile_secrets"));
+    }
     let newest = query::profile::last_row(&connection, name).await?;
     let newest = newest.ok_or_else(|| RequestError::not_found("profile", name))?;
     if query::profile::is_deleted(&newest) {
@@ -50,7 +63,9 @@ pub(crate) async fn delete(
         comment: "".into(),
         revision,
     };
-    profile::Entity::insert(row::profile::row(&left)).exec_without_returning(&connection).await?;
+    let inserted =
+        profile::Entity::insert(row::profile::row(&left)).exec_without_returning(&connection).await?;
+    stored::all("profiles", 1, inserted)?;
     connection.commit().await?;
     Ok(WriteResult::written(revision, ()).with_history(appended.history))
 }

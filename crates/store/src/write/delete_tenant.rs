@@ -14,6 +14,7 @@ use sea_orm::entity::prelude::*;
 
 use super::delete::set_revision;
 use super::erase::{self, DeletedBy};
+use super::stored;
 use crate::entity::{deletion, key, tenant, user};
 use crate::error::StoreError;
 use crate::journal;
@@ -53,7 +54,7 @@ pub(crate) async fn begin(
         created_at: Unchanged(row.created_at),
         revision: Set(number::to_i64(appended.first)),
     };
-    tenant::Entity::update(ended).exec_without_returning(&connection).await?;
+    stored::one("tenants", tenant::Entity::update(ended).exec_without_returning(&connection).await)?;
     connection.commit().await?;
     Ok(WriteResult::written(appended.first, ()).with_history(appended.history))
 }
@@ -112,7 +113,8 @@ pub(crate) async fn finish(
     if key.is_some() || user.is_some() {
         return Ok(false);
     }
-    tenant::Entity::delete_by_id(row.id).exec(&connection).await?;
+    let deleted = tenant::Entity::delete_by_id(row.id).exec(&connection).await?;
+    stored::all("tenants", 1, deleted.rows_affected)?;
     journal::append_audit(&connection, audit).await?;
     connection.commit().await?;
     Ok(true)

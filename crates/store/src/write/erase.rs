@@ -9,7 +9,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Query, SelectStatement};
 use sea_orm::{Condition, IntoActiveModel};
 
-use super::login;
+use super::{login, stored};
 use crate::entity::{deletion, family, grant, key, key_last_use, key_scope_use, refresh, user};
 use crate::error::StoreError;
 use crate::pool::PooledConnection;
@@ -58,8 +58,8 @@ pub(super) async fn keys(
     let record =
         |(id, hash): &(Uuid, KeyHash)| deletion::Model { hash: Some(hash.0.to_vec()), ..by.record(*id, KEY) };
     records(connection, keys.iter().map(record)).await?;
-    key::Entity::delete_many().filter(key::Column::Id.is_in(ids())).exec(connection).await?;
-    Ok(())
+    let deleted = key::Entity::delete_many().filter(key::Column::Id.is_in(ids())).exec(connection).await?;
+    stored::all("keys", keys.len(), deleted.rows_affected)
 }
 
 /// Erases users, given by their identifiers and e-mail addresses.
@@ -74,8 +74,8 @@ pub(super) async fn users(
     let ids = || users.iter().map(|(id, _)| *id);
     families(connection, family::Column::UserId.is_in(ids()).into()).await?;
     records(connection, ids().map(|id| by.record(id, USER))).await?;
-    user::Entity::delete_many().filter(user::Column::Id.is_in(ids())).exec(connection).await?;
-    Ok(())
+    let deleted = user::Entity::delete_many().filter(user::Column::Id.is_in(ids())).exec(connection).await?;
+    stored::all("users", users.len(), deleted.rows_affected)
 }
 
 /// Inserts records of deletions.
@@ -84,10 +84,9 @@ pub(super) async fn records(
     records: impl Iterator<Item = deletion::Model>,
 ) -> Result<(), StoreError> {
     let rows: Vec<_> = records.map(IntoActiveModel::into_active_model).collect();
-    if !rows.is_empty() {
-        deletion::Entity::insert_many(rows).exec_without_returning(connection).await?;
-    }
-    Ok(())
+    let count = rows.len();
+    let inserted = deletion::Entity::insert_many(rows).exec_without_returning(connection).await?;
+    stored::all("deletions", count, inserted)
 }
 
 /// Deletes token families with their refresh tokens, which are deleted first: a refresh locks them in this order too.

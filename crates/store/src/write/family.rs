@@ -18,7 +18,7 @@ use crate::error::StoreError;
 use crate::journal::{self, ROWS};
 use crate::pool::PooledConnection;
 use crate::row;
-use crate::write::family_limit;
+use crate::write::{family_limit, stored};
 
 /// Inserts families, each with its first refresh token, and ends what is over the limits of their keys and users. Returns
 /// the families that each start has ended. The caller appends them to the journal and commits.
@@ -31,9 +31,10 @@ pub(crate) async fn begin(
     }
     let families = starts.iter().map(|start| row::token::family_row(&start.family));
     let inserted = family::Entity::insert_many(families).exec_without_returning(connection).await;
-    inserted.map_err(no_holder)?;
+    stored::all("token_families", starts.len(), inserted.map_err(no_holder)?)?;
     let tokens = starts.iter().map(|start| row::token::refresh_row(&start.first));
-    refresh::Entity::insert_many(tokens).exec_without_returning(connection).await?;
+    let inserted = refresh::Entity::insert_many(tokens).exec_without_returning(connection).await?;
+    stored::all("refresh_tokens", starts.len(), inserted)?;
     family_limit::end_surplus(connection, starts).await
 }
 
@@ -77,8 +78,9 @@ pub(crate) async fn redeem(
     let successors: Vec<_> =
         taken.map(|(redemption, _)| row::token::refresh_row(&redemption.successor)).collect();
     if !successors.is_empty() {
+        let count = successors.len();
         let inserted = refresh::Entity::insert_many(successors).exec_without_returning(connection).await;
-        inserted.map_err(no_holder)?;
+        stored::all("refresh_tokens", count, inserted.map_err(no_holder)?)?;
     }
     Ok(redeemed)
 }
@@ -131,7 +133,7 @@ pub(crate) async fn end(
         .col_expr(family::Column::EndedAt, Expr::value(at.0))
         .col_expr(family::Column::EndsAt, end_of_tokens(at.0))
         .filter(family::Column::Id.eq(id.0));
-    update.exec(&connection).await?;
+    stored::all("token_families", 1, update.exec(&connection).await?.rows_affected)?;
     let change = ChangeSubject::Family(id).with_effect(Some(ChangeEffect::Ended));
     let appended = journal::append_changes(&connection, &[change], audit).await?;
     connection.commit().await?;

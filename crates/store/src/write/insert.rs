@@ -2,7 +2,7 @@
 //! transaction stays usable and can read the existing row. The statement waits for a concurrent transaction
 //! that is about to insert the same name.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use latchkey_core::error::RequestError;
 use latchkey_core::id::KeyId;
@@ -20,6 +20,7 @@ use crate::journal::ROWS;
 use crate::pool::PooledConnection;
 use crate::query;
 use crate::row::{self, number};
+use crate::write::stored;
 
 /// Inserts the keys whose hash and idempotency key are free, each with its index in `keys` for a revision.
 /// Returns which were inserted.
@@ -98,21 +99,29 @@ pub(super) async fn number_key(
     revision: u64,
 ) -> Result<(), StoreError> {
     for update in numbering(&[id], revision) {
-        connection.execute(&update).await?;
+        stored::all("keys", 1, connection.execute(&update).await?.rows_affected())?;
     }
     Ok(())
 }
 
 /// Inserts keys' scopes.
-pub(super) async fn grants(
+pub(super) async fn grants<'a>(
     connection: &PooledConnection,
-    keys: impl Iterator<Item = &KeyRecord>,
+    keys: impl Iterator<Item = &'a KeyRecord>,
 ) -> Result<(), StoreError> {
-    let grant = |key: &KeyRecord, scope: &str| grant::Model { key_id: key.id.0, scope: scope.to_owned() };
-    let rows: Vec<_> = keys.flat_map(|key| key.scopes.iter().map(|scope| grant(key, scope))).collect();
+    // A list of scopes may have one several times.
+    let of_key = |key: &'a KeyRecord| {
+        let id = key.id.0;
+        key.scopes.iter().map(move |scope| (id, &**scope))
+    };
+    let scopes: BTreeSet<(Uuid, &str)> = keys.flat_map(of_key).collect();
+    let grant = |(key_id, scope): &(Uuid, &str)| grant::Model { key_id: *key_id, scope: (*scope).to_owned() };
+    let rows: Vec<_> = scopes.iter().map(grant).collect();
     for rows in rows.chunks(ROWS) {
+        let count = rows.len();
         let rows = rows.iter().cloned().map(IntoActiveModel::into_active_model);
-        grant::Entity::insert_many(rows).on_conflict(nothing()).exec_without_returning(connection).await?;
+        let insert = grant::Entity::insert_many(rows).on_conflict(nothing());
+        stored::all("grants", count, insert.exec_without_returning(connection).await?)?;
     }
     Ok(())
 }

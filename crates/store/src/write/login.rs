@@ -16,6 +16,7 @@ use crate::entity::login_history::{ActiveModel, Column, Entity, Model};
 use crate::error::StoreError;
 use crate::journal::{self, ROWS};
 use crate::pool::PooledConnection;
+use crate::write::stored;
 
 /// Address in the row that counts for all addresses of an account.
 const ALL_ADDRESSES: [u8; 32] = [0; 32];
@@ -48,7 +49,10 @@ pub(crate) async fn decide(
     let replace = OnConflict::columns([Column::Account, Column::Address])
         .update_columns([Column::ClearAt, Column::KnownUntil, Column::EndsAt])
         .to_owned();
-    Entity::insert_many(changed).on_conflict(replace).exec_without_returning(&connection).await?;
+    let count = changed.len();
+    let inserted =
+        Entity::insert_many(changed).on_conflict(replace).exec_without_returning(&connection).await?;
+    stored::all("login_histories", count, inserted)?;
     if let Some(lock) = lock.filter(|_| locks) {
         journal::append_audit(&connection, &lock).await?;
     }

@@ -12,6 +12,7 @@ use crate::journal;
 use crate::pool::PooledConnection;
 use crate::query;
 use crate::row;
+use crate::write::stored;
 
 /// Stores the document. The head is locked from the start, so that of two concurrent calls the second continues
 /// from the first one's version.
@@ -40,7 +41,8 @@ pub(crate) async fn apply(
     let (name, document) = (name.into(), document.to_owned());
     let (applied_by, comment) = (audit.actor.as_str().into(), comment.into());
     let value = ProfileRecord { name, version, document, applied: audit.time, applied_by, comment, revision };
-    Entity::insert(row::profile::row(&value)).exec_without_returning(&connection).await?;
+    let inserted = Entity::insert(row::profile::row(&value)).exec_without_returning(&connection).await?;
+    stored::all("profiles", 1, inserted)?;
     connection.commit().await?;
     Ok(ApplyResult::Written(WriteResult::written(revision, value).with_history(appended.history)))
 }

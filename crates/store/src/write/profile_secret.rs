@@ -14,6 +14,7 @@ use crate::error::StoreError;
 use crate::journal::{self, Appended};
 use crate::pool::PooledConnection;
 use crate::query;
+use crate::write::stored;
 
 /// Sets a secret, in place of an earlier one of its name, if its profile was not deleted meanwhile.
 pub(crate) async fn set(
@@ -36,7 +37,8 @@ pub(crate) async fn set(
     let replace = OnConflict::columns([Column::Profile, Column::Name])
         .update_columns([Column::Sealed, Column::SetAt])
         .to_owned();
-    Entity::insert(row).on_conflict(replace).exec_without_returning(&connection).await?;
+    let inserted = Entity::insert(row).on_conflict(replace).exec_without_returning(&connection).await?;
+    stored::all("profile_secrets", 1, inserted)?;
     let appended = append(&connection, &secret.profile, audit).await?;
     connection.commit().await?;
     Ok(WriteResult::written(appended.first, secret).with_history(appended.history))
@@ -50,8 +52,11 @@ pub(crate) async fn delete(
     audit: &AuditEntry,
 ) -> Result<WriteResult<bool>, StoreError> {
     journal::lock_head(&connection).await?;
-    let deleted = Entity::delete_by_id((profile.to_owned(), name.to_owned())).exec(&connection).await?;
+    let id = || (profile.to_owned(), name.to_owned());
+    let deleted = Entity::delete_by_id(id()).exec(&connection).await?;
     if deleted.rows_affected == 0 {
+        let left = Entity::find_by_id(id()).one(&connection).await?;
+        stored::all("profile_secrets", usize::from(left.is_some()), 0)?;
         return journal::unchanged_at_head(&connection, false).await;
     }
     let appended = append(&connection, profile, audit).await?;

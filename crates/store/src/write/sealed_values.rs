@@ -13,6 +13,7 @@ use crate::error::StoreError;
 use crate::journal;
 use crate::pool::PooledConnection;
 use crate::query::sealed_values::{key_id, profile_secret_id, signing_key_id};
+use crate::write::stored;
 
 /// Replaces the values that are unchanged since they were read; returns how many.
 pub(crate) async fn replace(
@@ -87,7 +88,8 @@ pub(crate) async fn insert_key_check_value(
     mark: KeyCheckValue,
 ) -> Result<(), StoreError> {
     let row = master_key_mark::ActiveModel { id: Set(mark.id), sealed: Set(mark.sealed.0) };
-    master_key_mark::Entity::insert(row).exec_without_returning(&connection).await?;
+    let inserted = master_key_mark::Entity::insert(row).exec_without_returning(&connection).await?;
+    stored::all("master_key_marks", 1, inserted)?;
     Ok(connection.commit().await?)
 }
 

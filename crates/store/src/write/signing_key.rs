@@ -14,6 +14,7 @@ use crate::entity::signing_key::{Column, Entity};
 use crate::error::StoreError;
 use crate::journal;
 use crate::pool::PooledConnection;
+use crate::write::stored;
 use crate::{query, row};
 
 /// Replaces the keys by the rule's result, and deletes those that are no longer needed.
@@ -43,7 +44,7 @@ pub(crate) async fn change(
         let columns = [Column::SignsFrom, Column::SignsUntil, Column::LongestSeconds, Column::WithdrawnAt];
         let again = OnConflict::column(Column::Id).update_columns(columns).to_owned();
         let insert = Entity::insert(row::token::signing_key_row(key)).on_conflict(again);
-        insert.exec_without_returning(&connection).await?;
+        stored::all("signing_keys", 1, insert.exec_without_returning(&connection).await?)?;
     }
     for key in keys.iter().filter(|key| key.stage(now) == KeyStage::Spent) {
         Entity::delete_by_id(key.id.to_string()).exec(&connection).await?;

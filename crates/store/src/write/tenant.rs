@@ -8,7 +8,7 @@ use latchkey_management::ports::{AuditEntry, TenantUpdateFn, WriteResult};
 use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue, QuerySelect};
 
-use super::insert;
+use super::{insert, stored};
 use crate::entity::tenant;
 use crate::error::StoreError;
 use crate::journal;
@@ -70,6 +70,5 @@ pub(super) async fn write(
     tenant: &TenantRecord,
 ) -> Result<(), StoreError> {
     let row = tenant::ActiveModel { id: ActiveValue::Unchanged(id.0), ..row::tenant::row(tenant) };
-    tenant::Entity::update(row).exec_without_returning(connection).await?;
-    Ok(())
+    stored::one("tenants", tenant::Entity::update(row).exec_without_returning(connection).await)
 }

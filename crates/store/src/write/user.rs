@@ -18,7 +18,7 @@ use crate::journal;
 use crate::pool::PooledConnection;
 use crate::row;
 use crate::write::insert::no_tenant;
-use crate::write::login;
+use crate::write::{login, stored};
 
 /// Creates the user if its e-mail address is free in the tenant.
 pub(crate) async fn create(
@@ -87,8 +87,7 @@ async fn write(
     password: Option<&PasswordHash>,
 ) -> Result<(), StoreError> {
     let row = ActiveModel { id: Unchanged(user.id.0), ..row::user::row(user, password) };
-    Entity::update(row).exec_without_returning(connection).await?;
-    Ok(())
+    stored::one("users", Entity::update(row).exec_without_returning(connection).await)
 }
 
 /// Replaces a user's password hash by another one of the same password, unless it was changed in the meantime.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use latchkey_core::ports::KeyStore;
+use latchkey_management::ports::bulk::{BulkChange, BulkStore};
 use latchkey_management::ports::{AuditAction, ManagementStore};
 use latchkey_store::{Durability, Pooler, Store, StoreOptions};
 use latchkey_testing::Postgres;
@@ -11,7 +12,7 @@ use latchkey_testing::Postgres;
 use crate::database::{TEST_TIMEOUT, TestDatabase, at_once, audit, key, new, options};
 
 /// Settings that would break a guarantee each.
-const HOSTILE: [&str; 7] = [
+const HOSTILE: [&str; 9] = [
     "synchronous_commit = off",
     "lock_timeout = '10ms'",
     "statement_timeout = '1s'",
@@ -19,6 +20,8 @@ const HOSTILE: [&str; 7] = [
     "default_transaction_read_only = on",
     "default_transaction_isolation = 'serializable'",
     "idle_session_timeout = '5s'",
+    "client_min_messages = 'error'",
+    "row_security = on",
 ];
 
 /// Stores the settings of each session that inserts a key.
@@ -27,7 +30,7 @@ const RECORD: &str = "
     CREATE FUNCTION note_settings() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
         INSERT INTO seen SELECT name, setting FROM pg_settings WHERE name IN ('synchronous_commit', 'lock_timeout',
             'statement_timeout', 'idle_in_transaction_session_timeout', 'default_transaction_read_only',
-            'transaction_isolation', 'idle_session_timeout');
+            'transaction_isolation', 'idle_session_timeout', 'client_min_messages', 'row_security');
         RETURN NULL;
     END $$;
     CREATE TRIGGER note_settings AFTER INSERT ON keys EXECUTE FUNCTION note_settings()";
@@ -56,10 +59,12 @@ async fn settings_of_a_write(settings: &[&str]) -> String {
 async fn sessions_set_what_their_role_sets_otherwise() {
     let limit = TEST_TIMEOUT.as_millis();
     let wanted = [
+        "client_min_messages=notice".to_owned(),
         "default_transaction_read_only=off".to_owned(),
         format!("idle_in_transaction_session_timeout={limit}"),
         "idle_session_timeout=0".to_owned(),
         format!("lock_timeout={}", limit * 14 / 16),
+        "row_security=off".to_owned(),
         format!("statement_timeout={}", limit * 15 / 16),
         "synchronous_commit=on".to_owned(),
         "transaction_isolation=read committed".to_owned(),
@@ -150,4 +155,47 @@ async fn the_durability_of_the_server_is_read() {
     let good = Durability { fsync: true, full_page_writes: true, asynchronous_standbys: 0 };
     assert_eq!(TestDatabase::postgres().await.store.durability().await, Ok(Some(good)));
     assert_eq!(TestDatabase::sqlite().await.store.durability().await, Ok(None));
+}
+
+/// Policies for reading and inserting alone keep rows from updates, without an error.
+async fn hidden_rows_are_no_success(pooler: Pooler) {
+    let server = Postgres::start();
+    let database = TestDatabase::at(server.database(), None).await;
+    let id = database.make(key(&database, 1)).await.id;
+    server.create_role("lk", "");
+    for statement in [
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO lk",
+        "ALTER TABLE keys ENABLE ROW LEVEL SECURITY",
+        "CREATE POLICY reading ON keys FOR SELECT USING (true)",
+        "CREATE POLICY inserting ON keys FOR INSERT WITH CHECK (true)",
+    ] {
+        server.sql(&database.url, statement);
+    }
+    let url = database.url.replace("postgres@", "lk:secret@");
+    let store = Store::connect_lazy(StoreOptions { pooler, ..options(&url, TEST_TIMEOUT) }).unwrap();
+    let revoked = store
+        .change_keys(&[id], &BulkChange::Disable, &|_, _| Ok(()), audit(AuditAction::KeyUpdate))
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(revoked.contains("lacks a permission"), "{revoked}");
+    let failure = store.failure().unwrap();
+    assert!(failure.refused && failure.cause.contains("BYPASSRLS"), "{failure:?}");
+    server.sql(&database.url, "ALTER ROLE lk BYPASSRLS");
+    let disabled = store
+        .change_keys(&[id], &BulkChange::Disable, &|_, _| Ok(()), audit(AuditAction::KeyUpdate))
+        .await
+        .unwrap();
+    assert!(disabled.changed);
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_that_policies_hide_are_no_success() {
+    hidden_rows_are_no_success(Pooler::Session).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_that_policies_hide_are_no_success_where_each_statement_is_a_transaction() {
+    hidden_rows_are_no_success(Pooler::Transaction).await;
 }
