@@ -3,49 +3,17 @@
 
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
-/// Tables of the newest schema.
-const TABLES: [&str; 24] = [
-    "seaql_migrations",
-    "audit_events",
-    "changes",
-    "deletions",
-    "fleet",
-    "grants",
-    "head",
-    "key_last_uses",
-    "key_scope_uses",
-    "key_usage",
-    "keys",
-    "login_histories",
-    "master_key_marks",
-    "profile_secrets",
-    "profiles",
-    "refresh_tokens",
-    "replicas",
-    "schema_requirement",
-    "shadow_denials",
-    "signing_keys",
-    "tenants",
-    "token_families",
-    "usage_recorders",
-    "users",
-];
+use crate::place::Place;
+use crate::schema::TABLES;
 
-/// Checks that the role may use the schema and each of the tables that exist. Does nothing on SQLite.
-pub(crate) async fn check(db: &impl ConnectionTrait) -> Result<(), DbErr> {
+/// Checks that the role may use each of the tables that exist. Does nothing on SQLite.
+pub(crate) async fn check(db: &impl ConnectionTrait, place: &Place) -> Result<(), DbErr> {
     if db.get_database_backend() != DbBackend::Postgres {
         return Ok(());
     }
     let row = db.query_one_raw(Statement::from_string(DbBackend::Postgres, sql())).await?;
     let Some(row) = row else { return Ok(()) };
-    let (role, schema): (String, Option<String>) = (row.try_get("", "role")?, row.try_get("", "schema")?);
-    let Some(schema) = schema else {
-        let path: String = row.try_get("", "search_path")?;
-        return Err(DbErr::Custom(format!(
-            "permission denied: the role {role} may use no schema of its search_path ({path}); run \
-             GRANT USAGE ON SCHEMA public TO {role}"
-        )));
-    };
+    let Place { role, schema, .. } = place;
     match row.try_get::<Option<String>>("", "missing")? {
         None => Ok(()),
         Some(missing) => Err(DbErr::Custom(format!(
@@ -55,13 +23,11 @@ pub(crate) async fn check(db: &impl ConnectionTrait) -> Result<(), DbErr> {
     }
 }
 
-/// Returns the query for the role, its schema, and a text of the permissions that it lacks.
+/// Returns the query for a text of the permissions that the role lacks.
 fn sql() -> String {
     let tables = TABLES.map(|table| format!("'{table}'")).join(", ");
     format!(
-        "SELECT quote_ident(current_user) AS role, quote_ident(current_schema()) AS schema, \
-         current_setting('search_path') AS search_path, \
-         (SELECT string_agg(permissions || ' on ' || relname, ', ' ORDER BY relname) FROM \
+        "SELECT string_agg(permissions || ' on ' || relname, ', ' ORDER BY relname) AS missing FROM \
          (SELECT tables.relname, string_agg(wanted.permission, ', ' ORDER BY wanted.number) AS permissions \
          FROM pg_catalog.pg_class AS tables \
          JOIN pg_catalog.pg_namespace AS schemas ON schemas.oid = tables.relnamespace \
@@ -71,6 +37,6 @@ fn sql() -> String {
          AND tables.relname IN ({tables}) \
          AND (tables.relname <> 'seaql_migrations' OR wanted.permission = 'SELECT') \
          AND NOT has_table_privilege(tables.oid, wanted.permission) \
-         GROUP BY tables.relname) AS lacking) AS missing"
+         GROUP BY tables.relname) AS lacking"
     )
 }

@@ -26,13 +26,17 @@ mod m0016_deletions;
 mod m0017_profile_changes;
 mod m0018_schema_requirement;
 mod m0019_profile_secrets;
+mod place;
 mod requirement;
+mod schema;
 
 use sea_orm_migration::sea_orm::{DatabaseConnection, DbErr};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
 use self::losses::Contents;
+use self::place::Place;
 use self::requirement::Comparison;
+use self::schema::Extent;
 
 /// The migrations, oldest first.
 #[derive(Clone, Copy, Debug)]
@@ -89,8 +93,13 @@ pub enum StepState {
 pub struct SchemaStatus {
     /// Every migration, oldest first.
     pub steps: Vec<Step>,
-    /// Reason why this program must not use the schema, with what to do.
+    /// Reason why this program must not use the schema, with what to do: it is that of another version, its tables are not
+    /// those that the migrations make, or they are in another schema of the role's search path.
     pub conflict: Option<String>,
+    /// Other schemas of the same database that have Latchkey's tables, if an operator should know of them.
+    pub notice: Option<String>,
+    /// Schema of the tables in PostgreSQL, quoted where necessary; `None` in SQLite.
+    pub schema: Option<String>,
 }
 
 impl SchemaStatus {
@@ -109,21 +118,38 @@ pub enum DataLoss {
     Accept,
 }
 
-/// Applies all pending migrations, or none. Safe to call from any number of processes at once. Returns the names of the
-/// applied migrations that this program does not know: the schema is that of a newer version, and nothing was changed.
-/// Fails if this program must not use such a schema.
-pub async fn up(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
+/// Schema after its migration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Migrated {
+    /// Names of the applied migrations that this program does not know.
+    pub newer: Vec<String>,
+    /// Other schemas of the same database that had Latchkey's tables before, if an operator should know of them.
+    pub notice: Option<String>,
+    /// Schema of the tables in PostgreSQL, quoted where necessary; `None` in SQLite.
+    pub schema: Option<String>,
+}
+
+/// Applies all pending migrations, or none. Safe to call from any number of processes at once. If migrations are applied
+/// that this program does not know, the schema is that of a newer version, and nothing is changed. Fails if this program
+/// must not use the schema, or if its tables are not those that the migrations make.
+pub async fn up(db: &DatabaseConnection) -> Result<Migrated, DbErr> {
     let alone = lock::begin_exclusive(db).await?;
-    let comparison = Comparison::read(&alone).await?;
-    if let Some(conflict) = comparison.conflict(&alone).await? {
+    let place = Place::read(&alone).await?;
+    let comparison = Comparison::read(&alone, &place).await?;
+    if let Some(conflict) = comparison.conflict(&alone, &place).await? {
         return Err(DbErr::Custom(conflict));
     }
     if comparison.newer.is_empty() {
         Migrator::up(&alone, None).await?;
         requirement::write(&alone).await?;
     }
+    if !comparison.missing.is_empty()
+        && let Some(damage) = schema::damage(&alone, &place, Extent::Whole).await?
+    {
+        return Err(DbErr::Custom(damage));
+    }
     lock::end(alone).await?;
-    Ok(comparison.newer)
+    Ok(Migrated { newer: comparison.newer, notice: place.notice(), schema: place.name() })
 }
 
 /// Reason why migrations were not reverted.
@@ -154,13 +180,14 @@ pub async fn down(db: &DatabaseConnection, steps: u32, loss: DataLoss) -> Result
     Ok(lock::end(alone).await?)
 }
 
-/// Returns every migration, oldest first. Writes nothing. Fails if the role lacks a permission on a table that is
-/// there, since the schema would seem to be missing otherwise.
+/// Returns every migration, oldest first. Writes nothing. Fails if the role can use no schema, or lacks a permission on a
+/// table that is there, since the schema would seem to be missing otherwise.
 pub async fn status(db: &DatabaseConnection) -> Result<SchemaStatus, DbErr> {
     let alone = lock::begin_reading(db).await?;
-    grants::check(&alone).await?;
-    let comparison = Comparison::read(&alone).await?;
-    let conflict = comparison.conflict(&alone).await?;
+    let place = Place::read(&alone).await?;
+    grants::check(&alone, &place).await?;
+    let comparison = Comparison::read(&alone, &place).await?;
+    let conflict = comparison.conflict(&alone, &place).await?;
     lock::end(alone).await?;
     let state = |name: &String| {
         if comparison.missing.contains(name) { StepState::Missing } else { StepState::Applied }
@@ -168,5 +195,6 @@ pub async fn status(db: &DatabaseConnection) -> Result<SchemaStatus, DbErr> {
     let known = Migrator::migrations().into_iter().map(|step| step.name().to_owned());
     let known = known.map(|name| Step { state: state(&name), name });
     let newer = comparison.newer.iter().map(|name| Step { name: name.clone(), state: StepState::Newer });
-    Ok(SchemaStatus { steps: known.chain(newer).collect(), conflict })
+    let (notice, schema) = (place.notice(), place.name());
+    Ok(SchemaStatus { steps: known.chain(newer).collect(), conflict, notice, schema })
 }

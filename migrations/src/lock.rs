@@ -14,6 +14,8 @@ use sea_orm_migration::sea_orm::{
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 
+use crate::place::Place;
+
 /// Identifier of the advisory lock of migrations in PostgreSQL: "latchkey" in ASCII.
 const ADVISORY: i64 = 0x6c61_7463_686b_6579;
 
@@ -48,16 +50,18 @@ pub(crate) async fn begin_exclusive(db: &DatabaseConnection) -> Result<DatabaseT
     }
 }
 
-/// Creates the table whose row is locked, if it is missing. Another process can create it at the same moment, which is
-/// an error of a unique index or of the name here; the next attempt finds it.
+/// Creates the table whose row is locked, if it is missing, unless nothing may be created in the schema. Another process
+/// can create it at the same moment, which is an error of a unique index or of the name here; the next attempt finds it.
 async fn create_lock_table(db: &DatabaseConnection) -> Result<(), DbErr> {
     let mut attempts = 1;
     loop {
         let created = async {
             let transaction = begin_on_postgres(db).await?;
-            let exists = format!("SELECT to_regclass('{LOCK_TABLE}') IS NOT NULL AS present");
-            let row = transaction.query_one_raw(Statement::from_string(DbBackend::Postgres, exists)).await?;
-            if !row.is_some_and(|row| row.try_get("", "present").unwrap_or(false)) {
+            let place = Place::read(&transaction).await?;
+            if let Some(conflict) = place.conflict() {
+                return Err(DbErr::Custom(conflict));
+            }
+            if !place.has_lock {
                 let create = format!("CREATE TABLE IF NOT EXISTS {LOCK_TABLE} (id integer PRIMARY KEY)");
                 transaction.execute_unprepared(&create).await?;
             }

@@ -5,9 +5,11 @@
 use std::collections::BTreeSet;
 
 use sea_orm_migration::MigratorTrait;
-use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use sea_orm_migration::sea_orm::{ConnectionTrait, DbErr, Statement};
 
 use crate::Migrator;
+use crate::place::Place;
+use crate::schema::{self, Extent};
 
 /// Oldest migration that a program must know to use the present schema. A migration after which older programs would
 /// fail or lose data becomes the new one.
@@ -24,8 +26,8 @@ pub(crate) struct Comparison {
 
 impl Comparison {
     /// Reads the applied migrations. Writes nothing.
-    pub(crate) async fn read(db: &impl ConnectionTrait) -> Result<Self, DbErr> {
-        let applied = applied(db).await?;
+    pub(crate) async fn read(db: &impl ConnectionTrait, place: &Place) -> Result<Self, DbErr> {
+        let applied = if place.migrated { applied(db).await? } else { BTreeSet::new() };
         let known: Vec<String> = Migrator::migrations().iter().map(|step| step.name().to_owned()).collect();
         Ok(Self {
             newer: applied.iter().filter(|name| !known.contains(name)).cloned().collect(),
@@ -33,8 +35,29 @@ impl Comparison {
         })
     }
 
-    /// Returns the reason why this program must not use the schema; `None` if it may.
-    pub(crate) async fn conflict(&self, db: &impl ConnectionTrait) -> Result<Option<String>, DbErr> {
+    /// Returns the reason why this program must not use the schema, with what to do; `None` if it may. The tables are
+    /// compared with those of the migrations unless some of these are missing.
+    pub(crate) async fn conflict(
+        &self,
+        db: &impl ConnectionTrait,
+        place: &Place,
+    ) -> Result<Option<String>, DbErr> {
+        if let Some(conflict) = place.conflict() {
+            return Ok(Some(conflict));
+        }
+        match self.conflict_of_versions(db).await? {
+            None if self.missing.is_empty() => schema::damage(db, place, self.extent()).await,
+            conflict => Ok(conflict),
+        }
+    }
+
+    /// Returns the part of the schema that is known to this program.
+    fn extent(&self) -> Extent {
+        if self.newer.is_empty() { Extent::Whole } else { Extent::Columns }
+    }
+
+    /// Returns the reason why this version must not use the schema.
+    async fn conflict_of_versions(&self, db: &impl ConnectionTrait) -> Result<Option<String>, DbErr> {
         let Some(newest) = self.newer.last() else { return Ok(None) };
         if let Some(missing) = self.missing.first() {
             return Ok(Some(format!(
@@ -54,17 +77,9 @@ impl Comparison {
     }
 }
 
-/// Returns the names of the applied migrations; none if their table is missing.
+/// Returns the names of the applied migrations, whose table must exist.
 async fn applied(db: &impl ConnectionTrait) -> Result<BTreeSet<String>, DbErr> {
-    let backend = db.get_database_backend();
-    let exists = match backend {
-        DbBackend::Postgres => "SELECT 1 AS one WHERE to_regclass('seaql_migrations') IS NOT NULL",
-        _ => "SELECT 1 AS one FROM sqlite_master WHERE type = 'table' AND name = 'seaql_migrations'",
-    };
-    if db.query_one_raw(Statement::from_string(backend, exists)).await?.is_none() {
-        return Ok(BTreeSet::new());
-    }
-    let names = Statement::from_string(backend, "SELECT version FROM seaql_migrations");
+    let names = Statement::from_string(db.get_database_backend(), "SELECT version FROM seaql_migrations");
     db.query_all_raw(names).await?.iter().map(|row| row.try_get("", "version")).collect()
 }
 

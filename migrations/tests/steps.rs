@@ -124,9 +124,9 @@ async fn migrate_by_a_newer_version(db: &DatabaseConnection, name: &str, oldest:
 }
 
 async fn a_newer_schema_is_used_only_where_it_permits_it(db: &DatabaseConnection) {
-    assert!(up(db).await.unwrap().is_empty());
+    assert!(up(db).await.unwrap().newer.is_empty());
     migrate_by_a_newer_version(db, "m9001_wider", "m0018_schema_requirement").await;
-    assert_eq!(up(db).await.unwrap(), ["m9001_wider"]);
+    assert_eq!(up(db).await.unwrap().newer, ["m9001_wider"]);
     let schema = status(db).await.unwrap();
     assert_eq!(schema.names(StepState::Newer).collect::<Vec<_>>(), ["m9001_wider"]);
     assert_eq!((schema.conflict, schema.steps.len()), (None, STEPS + 1));
@@ -217,6 +217,38 @@ async fn fifty_who_start_at_once_without_advisory_locks_take_each_step_once() {
         postgres.sql(&url, &format!("ALTER DATABASE {database} OWNER TO migrator"));
         let url = url.replace("//postgres@", "//migrator@");
         fifty_at_once((0..50).map(|_| connect(&url)).collect()).await;
+    }
+}
+
+#[tokio::test]
+async fn no_second_set_of_tables_is_created_before_that_of_another_schema_of_the_search_path() {
+    let server = Postgres::shared();
+    let url = server.database();
+    let database = url.rsplit('/').next().unwrap();
+    server.create_role("roomy", "");
+    server.sql(&url, &format!("ALTER DATABASE {database} OWNER TO roomy"));
+    let db = connect(&url.replace("postgres@", "roomy:secret@"));
+    assert_eq!(up(&db).await.unwrap().notice, None);
+    server.sql(&url, "CREATE SCHEMA roomy AUTHORIZATION roomy");
+    let conflict = status(&db).await.unwrap().conflict.unwrap();
+    assert!(conflict.contains("schema roomy,") && conflict.contains("schema public behind it"), "{conflict}");
+    let error = up(&db).await.unwrap_err().to_string();
+    assert!(error.contains(&conflict), "{error}");
+    let count = "SELECT count(*) FROM pg_class WHERE relnamespace = 'roomy'::regnamespace";
+    assert_eq!(server.sql(&url, count), "0", "nothing was created");
+    // Outside of the search path, another set of tables can be intended.
+    server.sql(&url, &format!("ALTER ROLE roomy IN DATABASE {database} SET search_path = roomy"));
+    let notice = up(&db).await.unwrap().notice.unwrap();
+    assert!(notice.contains("the schema public of the same database"), "{notice}");
+    assert_eq!(status(&db).await.unwrap().conflict, None);
+}
+
+#[tokio::test]
+async fn a_schema_that_does_not_exist_is_told_from_one_that_is_forbidden() {
+    let url = Postgres::shared().database();
+    let db = connect(&format!("{url}?options=-c%20search_path%3Dnosuch"));
+    for error in [up(&db).await.unwrap_err().to_string(), status(&db).await.unwrap_err().to_string()] {
+        assert!(error.contains("(nosuch) exists") && !error.contains("permission"), "{error}");
     }
 }
 

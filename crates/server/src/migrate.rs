@@ -3,7 +3,7 @@
 use latchkey_config::{DatabaseDialect, DatabasePooler, DatabaseSettings, MissingDatabase};
 use latchkey_migrations::ReversalError;
 pub use latchkey_migrations::{DataLoss, SchemaStatus, Step, StepState};
-use latchkey_store::{DatabaseFileError, Dialect, InvalidUrl, Pooler, Store, StoreOptions, cause_of};
+use latchkey_store::{DatabaseFileError, Dialect, InvalidUrl, Pooler, Store, StoreOptions};
 
 /// Makes the store that the settings name. No connection is opened yet.
 pub(crate) fn open_store(database: &DatabaseSettings) -> Result<Store, InvalidUrl> {
@@ -54,7 +54,7 @@ pub enum MigrationError {
     /// Error of the database or its file.
     #[error("failed to access the database schema: {0}")]
     Database(String),
-    /// The schema is that of another version, or another process uses the file.
+    /// The schema is that of another version, or damaged, or another process uses the file.
     #[error("{0}")]
     Conflict(String),
     /// A reversal would delete data.
@@ -74,8 +74,13 @@ impl Migrator {
         self.take_embedded()?;
         self.reach().await?;
         match latchkey_migrations::up(self.store.connection()).await {
-            Ok(newer) => Ok(newer),
-            Err(error) => Err(self.explain(cause_of(&error), false).await),
+            Ok(migrated) => {
+                if let Some(notice) = migrated.notice {
+                    tracing::warn!("{notice}");
+                }
+                Ok(migrated.newer)
+            }
+            Err(error) => Err(self.explain(self.store.cause_of_migration(&error).await, false).await),
         }
     }
 
@@ -87,7 +92,9 @@ impl Migrator {
         match latchkey_migrations::down(self.store.connection(), steps, loss).await {
             Ok(()) => Ok(()),
             Err(error @ ReversalError::DataLoss(_)) => Err(MigrationError::DataLoss(error.to_string())),
-            Err(ReversalError::Database(error)) => Err(self.explain(cause_of(&error), true).await),
+            Err(ReversalError::Database(error)) => {
+                Err(self.explain(self.store.cause_of_migration(&error).await, true).await)
+            }
         }
     }
 
@@ -117,14 +124,21 @@ impl Migrator {
     }
 
     async fn reach(&self) -> Result<(), MigrationError> {
-        self.store.reach().await.map_err(|failure| MigrationError::Database(failure.cause))
+        self.store.reach().await.map_err(|failure| MigrationError::Database(failure.cause))?;
+        // Where the server, the role or a pooler gives few connections, migrations need this one.
+        self.store.close_idle().await;
+        Ok(())
     }
 
     /// Lists all migrations, oldest first. Writes nothing.
     pub async fn status(&self) -> Result<SchemaStatus, MigrationError> {
+        let examined = self.store.examine_database_file();
+        examined.map_err(|error| MigrationError::Database(error.to_string()))?;
         self.reach().await?;
-        let status = latchkey_migrations::status(self.store.connection()).await;
-        status.map_err(|e| MigrationError::Database(cause_of(&e)))
+        match latchkey_migrations::status(self.store.connection()).await {
+            Ok(status) => Ok(status),
+            Err(error) => Err(MigrationError::Database(self.store.cause_of_migration(&error).await)),
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 mod profiles;
 mod retry_log;
 mod root_key;
+mod schema;
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -15,8 +16,7 @@ use latchkey_config::{MasterKey, RootKey};
 use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::time::Clock;
 use latchkey_management::ports::{AuditAction, AuditEntry};
-use latchkey_migrations::StepState;
-use latchkey_store::{Store, cause_of};
+use latchkey_store::Store;
 use rand::RngExt as _;
 use tokio::time::sleep;
 
@@ -28,6 +28,8 @@ use crate::random::Randomness;
 use crate::readiness::Readiness;
 use crate::signing::SigningKeyMaintainer;
 
+/// Factors of the database's deadline: that of the first attempt, and the largest one. Each attempt doubles it.
+const PATIENCE: (u32, u32) = (1, 8);
 /// Delay before the first retry, and the longest delay.
 const RETRY_DELAYS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
@@ -126,8 +128,10 @@ impl Startup {
     /// Starts, reports readiness, and then follows the change feed. Returns only a fatal error.
     pub(crate) async fn run(self) -> Result<Infallible, StartupConflict> {
         let (mut pause, max_pause) = RETRY_DELAYS;
+        let (mut patience, max_patience) = PATIENCE;
         let mut log = RetryLog::default();
         loop {
+            self.store.set_patience(patience);
             match self.try_start().await {
                 Ok(()) => break,
                 Err(StartupError::Fatal(conflict)) => return Err(conflict),
@@ -139,7 +143,9 @@ impl Startup {
             // Random, so that replicas that lost their database together do not reconnect at the same time.
             sleep(pause.mul_f64(self.random.generator().random_range(0.5..1.0))).await;
             pause = (pause * 2).min(max_pause);
+            patience = (patience * 2).min(max_patience);
         }
+        self.store.set_patience(PATIENCE.0);
         // After the migrations, which need a connection of their own. A first Check that had to wait for a connection to a
         // distant database would miss its deadline.
         self.store.warm_up().await;
@@ -176,40 +182,12 @@ impl Startup {
     async fn try_start(&self) -> Result<(), StartupError> {
         self.store.ping().await?;
         self.ensure_schema().await?;
+        self.store.try_check().await?;
         self.check_master_key().await?;
         self.ensure_root_key().await?;
         self.apply_documents().await?;
         self.follower.notify_peers();
         Ok(self.follower.initialize().await?)
-    }
-
-    async fn ensure_schema(&self) -> Result<(), StartupError> {
-        let connection = self.store.connection();
-        if self.migrate {
-            let up = latchkey_migrations::up(connection).await;
-            let newer = up.map_err(|e| {
-                StartupError::Retryable("the database's schema could not be migrated", cause_of(&e))
-            })?;
-            warn_of_newer(newer.last().map(String::as_str));
-            return Ok(());
-        }
-        let schema = latchkey_migrations::status(connection).await;
-        let schema = schema
-            .map_err(|e| StartupError::Retryable("the database's schema could not be read", cause_of(&e)))?;
-        if let Some(conflict) = schema.conflict {
-            return Err(StartupError::Retryable(
-                "the database's schema is that of another version",
-                conflict,
-            ));
-        }
-        if let Some(missing) = schema.names(StepState::Missing).next() {
-            return Err(StartupError::Retryable(
-                "the database's schema is outdated: run `latchkey migrate up`, or serve with --migrate",
-                format!("migration {missing} is not applied"),
-            ));
-        }
-        warn_of_newer(schema.names(StepState::Newer).last());
-        Ok(())
     }
 
     /// Checks that the master key, or one of the previous ones, is the one that the database was used with, and
@@ -237,15 +215,5 @@ impl Startup {
             request_id: "start".to_owned(),
             details: std::collections::BTreeMap::new(),
         }
-    }
-}
-
-/// Logs that the schema has migrations that this program does not know.
-fn warn_of_newer(migration: Option<&str>) {
-    if let Some(migration) = migration {
-        tracing::warn!(
-            migration,
-            "the database was migrated by a newer version, whose schema this one can use"
-        );
     }
 }

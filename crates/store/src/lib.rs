@@ -20,8 +20,8 @@ mod store;
 mod write;
 
 pub use pool::{
-    Connections, DatabaseFailure, DatabaseFileError, Dialect, Durability, InvalidUrl, Pooler, Transport,
-    cause_of, check_url,
+    Connections, DatabaseFailure, DatabaseFileError, Dialect, Durability, InvalidUrl, MismatchedFiles,
+    Pooler, Transport, cause_of, check_url,
 };
-pub use store::{ManagementLookups, Store, StoreOptions};
+pub use store::{Integrity, ManagementLookups, Store, StoreOptions};
 pub use write::token_event::PrunedEvents;

@@ -31,6 +31,9 @@ mod database_file;
 mod dialect;
 pub(crate) mod durability;
 mod failures;
+mod header;
+mod mark_file;
+mod notices;
 mod open_error;
 mod opening;
 mod pg_session;
@@ -43,12 +46,15 @@ mod session;
 mod sqlite_file;
 mod statement;
 mod target;
+mod write_ahead_log;
 
 pub use cause::cause_of;
 pub use database_file::DatabaseFileError;
 pub use dialect::Dialect;
 pub use durability::Durability;
 pub use failures::DatabaseFailure;
+pub use mark_file::MismatchedFiles;
+pub(crate) use notices::is_unconfirmed;
 pub use pg_session::Pooler;
 pub(crate) use pooled_connection::PooledConnection;
 pub(crate) use postgres::PostgresTarget;
@@ -209,7 +215,8 @@ impl Pool {
             return;
         }
         if let Some(cause) = cause::describe(error) {
-            let failure = DatabaseFailure { cause, refused: error.as_database_error().is_some() };
+            let refused = error.as_database_error().is_some() || is_unconfirmed(error);
+            let failure = DatabaseFailure { cause, refused };
             self.failures.record(FailedStep::Statement, failure, Instant::now());
         }
     }
@@ -235,6 +242,7 @@ impl Pool {
             let save = SqlCommand::Plain("PRAGMA wal_checkpoint(TRUNCATE)".to_owned());
             let _ = timeout(END_TIMEOUT, keeper.run(save)).await;
             let _ = timeout(END_TIMEOUT, keeper.close()).await;
+            self.sync_record();
         }
     }
 

@@ -12,12 +12,14 @@ mod management;
 mod recovery;
 mod sealed_values;
 mod tokens;
+mod trial;
 mod usage;
 
 pub use self::lookup::ManagementLookups;
+pub use self::trial::Integrity;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::Duration;
 
 use latchkey_core::error::SystemError;
@@ -65,6 +67,8 @@ pub struct Store {
     postgres: Option<Arc<PostgresTarget>>,
     check_deadline: Duration,
     deadline: Duration,
+    /// Factor of the deadline, for a start that is repeated.
+    patience: AtomicU32,
     timer: Arc<dyn QueryTimer>,
     /// Revision that look-ups must have reached; an answer from before it comes from a server that is behind.
     required_revision: AtomicU64,
@@ -90,6 +94,7 @@ impl Store {
             postgres,
             check_deadline,
             deadline,
+            patience: AtomicU32::new(1),
             timer: Arc::new(NoopTimer),
             required_revision: AtomicU64::new(0),
         })

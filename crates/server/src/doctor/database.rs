@@ -1,8 +1,12 @@
-//! Checks of the database: its response time, its clock, its schema, the durability of its commits, commits that it has
-//! lost, and whether the master key decrypts the values in it.
+//! Checks of the database: its response time, its clock, its schema, its pages, the use of its connections, the durability
+//! of its commits, commits that it has lost, and whether the master key decrypts the values in it.
 
 mod durability;
+mod first_start;
 mod history;
+mod schema;
+mod tables;
+mod trials;
 
 use std::time::Duration;
 
@@ -14,9 +18,8 @@ use latchkey_core::token::KeyRing;
 use latchkey_management::ports::ManagementStore as _;
 use latchkey_management::ports::tokens::TokenStore as _;
 use latchkey_management::rewrap::MasterKeyRotation;
-use latchkey_migrations::StepState;
 use latchkey_profile::Profile;
-use latchkey_store::{DatabaseFailure, Store, Transport, cause_of};
+use latchkey_store::{DatabaseFailure, Store, Transport};
 use tokio::time::Instant;
 
 use super::{Area, Finding, Severity};
@@ -43,19 +46,12 @@ pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
         return vec![finding(Severity::Error, missing.to_string(), "restore it before the next start")];
     }
     // Opening the file would change it.
-    if settings.database.is_absent_or_empty() {
-        if settings.database.url.is_read_only() {
-            let what =
-                format!("{} does not exist, or is empty, and mode=ro creates nothing", settings.database.url);
-            return vec![finding(
-                Severity::Error,
-                what,
-                "write ?mode=rwc in database_url, or correct the path",
-            )];
-        }
-        let what =
-            format!("{} does not exist yet, or is empty: the first start creates it", settings.database.url);
-        return vec![finding(Severity::Warning, what, "no action is needed before a first start")];
+    if let Some(found) = first_start::examine(&settings.database, &store) {
+        return vec![found];
+    }
+    // Before SQLite opens the files: it would apply a log to a file that it does not belong to.
+    if let Err(error) = store.examine_database_file() {
+        return vec![finding(Severity::Error, error.to_string(), "a start fails with this error")];
     }
     let mut found: Vec<_> = transport_finding(store.transport()).into_iter().collect();
     found.extend(pooler_finding(settings.database.pooler));
@@ -73,12 +69,14 @@ async fn examine_store(settings: &Settings, store: &Store) -> Vec<Finding> {
     found.extend(check_latency(store, settings.database.deadlines.check.query()).await);
     found.extend(check_clock(store).await);
     found.extend(durability::examine(store).await);
-    let migrations = check_migrations(settings, store).await;
-    let usable = migrations.as_ref().is_none_or(|(_, usable)| *usable);
-    found.extend(migrations.map(|(finding, _)| finding));
+    found.extend(trials::check_pages(store).await);
+    let (of_schema, usable) = schema::examine(settings, store).await;
+    found.extend(of_schema);
     if usable {
+        found.extend(trials::examine(store).await);
         found.extend(check_master_key(settings, store).await);
         found.extend(history::examine(store).await);
+        found.extend(tables::examine(store).await);
         found.extend(check_signing_keys(store).await);
     }
     if found.is_empty() {
@@ -200,33 +198,6 @@ async fn check_clock(store: &Store) -> Vec<Finding> {
     }
     found.extend(host_checks::skew_finding(theirs, SystemClock.now().wall));
     found
-}
-
-/// Returns a finding about the schema, and true if this program can use it all the same.
-async fn check_migrations(settings: &Settings, store: &Store) -> Option<(Finding, bool)> {
-    let schema = match latchkey_migrations::status(store.connection()).await {
-        Ok(schema) => schema,
-        Err(error) => {
-            let what = format!("its schema can't be read: {}", cause_of(&error));
-            return Some((finding(Severity::Error, what, "correct what is named"), false));
-        }
-    };
-    if let Some(conflict) = schema.conflict {
-        let remedy = "use the version that migrated it, or a newer one";
-        return Some((finding(Severity::Error, conflict, remedy), false));
-    }
-    if let Some(newest) = schema.names(StepState::Newer).last() {
-        let what = format!("it was migrated to {newest} by a newer version, whose schema this one can use");
-        return Some((finding(Severity::Warning, what, "finish the upgrade of all replicas"), true));
-    }
-    let missing = schema.names(StepState::Missing).count();
-    let what = format!("{missing} of {} migrations are not applied to its schema", schema.steps.len());
-    let (severity, remedy) = if settings.database.migrate {
-        (Severity::Warning, "the next start applies them")
-    } else {
-        (Severity::Error, "run `latchkey migrate up`, or serve with --migrate")
-    };
-    (missing > 0).then(|| (finding(severity, what, remedy), false))
 }
 
 async fn check_master_key(settings: &Settings, store: &Store) -> Option<Finding> {

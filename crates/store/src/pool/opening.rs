@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::sync::oneshot;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::failures::FailedStep;
 use super::pool_entry::PoolEntry;
-use super::{DatabaseFailure, OpenError, Pool, PoolPermit};
+use super::{DatabaseFailure, END_TIMEOUT, OpenError, Pool, PoolPermit};
 
 /// Time for which the pool has fewer connections after the server refused one.
 const WITHHELD_FOR: Duration = Duration::from_secs(5);
@@ -82,6 +82,15 @@ impl Pool {
             }
         };
         tokio::join!(open(), open(), open());
+    }
+
+    /// Closes the idle connections in good order, so that the server and a pooler can give them to others.
+    pub(crate) async fn close_idle(&self) {
+        let idle = std::mem::take(&mut *self.idle());
+        for entry in idle {
+            // The server ends a session whose connection was closed otherwise as well.
+            let _ = timeout(END_TIMEOUT, entry.close()).await;
+        }
     }
 
     /// Releases the permits that were withheld long enough, one after the other, so that few connections at once

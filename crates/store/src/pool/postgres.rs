@@ -3,6 +3,7 @@
 
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -23,11 +24,27 @@ pub(crate) struct PostgresTarget {
     /// Longest time that a caller waits.
     deadline: Duration,
     server: ServerOptions,
+    /// Schema of the tables, quoted where necessary, once it is known.
+    schema: Mutex<Option<String>>,
 }
 
 impl PostgresTarget {
     pub(super) fn parse(url: &str, deadline: Duration, server: ServerOptions) -> Result<Self, InvalidUrl> {
-        Ok(Self { hosts: postgres_url::parse(url)?, current: AtomicUsize::new(0), deadline, server })
+        let (hosts, current, schema) = (postgres_url::parse(url)?, AtomicUsize::new(0), Mutex::default());
+        Ok(Self { hosts, current, deadline, server, schema })
+    }
+
+    /// Keeps the connections that are opened from now on in a schema, whose name is quoted where necessary. Returns false if
+    /// the earlier ones are in it.
+    pub(crate) fn pin_schema(&self, schema: &str) -> bool {
+        let mut pinned = self.schema();
+        let is_new = pinned.as_deref() != Some(schema);
+        *pinned = Some(schema.to_owned());
+        is_new
+    }
+
+    fn schema(&self) -> MutexGuard<'_, Option<String>> {
+        self.schema.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns whether a connection can listen for notifications, which needs a session of its own.
@@ -84,7 +101,8 @@ impl PostgresTarget {
 
     async fn open_at(&self, host: &Host) -> Result<PgSession, OpenError> {
         let raw = host.options.connect().await.map_err(|error| explain(host, error))?;
-        PgSession::prepare(raw, self.server, self.deadline).await
+        let schema = self.schema().clone();
+        PgSession::prepare(raw, self.server, self.deadline, schema.as_deref()).await
     }
 
     /// Returns sea-orm's own kind of connection to each host, for migrations.

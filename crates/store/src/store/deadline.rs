@@ -1,6 +1,7 @@
 //! Runs a query or a write under a deadline, and reports its duration. Each is reported exactly once, however
 //! it ends: answered, refused by the database, timed out, or dropped by its caller.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use latchkey_core::error::SystemError;
@@ -18,7 +19,14 @@ impl Store {
         question: QueryKind,
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, E> {
-        self.with_deadline_of(self.deadline, question, work).await
+        let deadline = self.deadline * self.patience.load(Ordering::Relaxed);
+        self.with_deadline_of(deadline, question, work).await
+    }
+
+    /// Multiplies the deadline of all calls but look-ups from now on. On a new connection each statement is prepared first,
+    /// so that the first writes to a distant database take longer than any later one.
+    pub fn set_patience(&self, factor: u32) {
+        self.patience.store(factor, Ordering::Relaxed);
     }
 
     /// Runs work within the given deadline.
@@ -32,9 +40,9 @@ impl Store {
         let done = timeout(deadline, work).await;
         timed.end = match &done {
             Ok(Ok(_) | Err(StoreError::Refused(_))) => QueryOutcome::Ok,
-            Ok(Err(StoreError::Database(_) | StoreError::Corrupt(_) | StoreError::Stale)) => {
-                QueryOutcome::Failed
-            }
+            Ok(Err(
+                StoreError::Database(_) | StoreError::Corrupt(_) | StoreError::NotStored | StoreError::Stale,
+            )) => QueryOutcome::Failed,
             Err(_) => QueryOutcome::TimedOut,
         };
         let Ok(done) = done else {

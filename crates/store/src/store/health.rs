@@ -62,6 +62,18 @@ impl Store {
         self.pool.lock_file()
     }
 
+    /// Checks, without opening or changing anything, that the path of a SQLite database names a regular file, or that a file
+    /// can be made there. Succeeds on PostgreSQL.
+    pub fn check_database_path(&self) -> Result<(), DatabaseFileError> {
+        self.pool.check_path()
+    }
+
+    /// Checks that the files of a SQLite database that no process uses belong together and have every commit that is known to
+    /// have been made. Succeeds on PostgreSQL. Must be called before any query, by a process that does not lock the file.
+    pub fn examine_database_file(&self) -> Result<(), DatabaseFileError> {
+        self.pool.examine_file()
+    }
+
     /// Checks that the SQLite file that was locked is still the one that its path names. Succeeds on PostgreSQL.
     pub fn check_database_file(&self) -> Result<(), DatabaseFileError> {
         self.pool.check_file()

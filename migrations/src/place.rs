@@ -1,0 +1,153 @@
+//! The schema of a database that has Latchkey's tables, or in which the first migration would create them, and other
+//! schemas of the same database that have such tables.
+//!
+//! A schema that comes earlier in the role's `search_path` than the one with the tables would get a second, empty set of
+//! them, and every key would be unknown there.
+
+use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
+
+/// Place of the tables.
+#[derive(Debug, Default)]
+pub(crate) struct Place {
+    /// True if the schema has the table of the applied migrations.
+    pub(crate) migrated: bool,
+    /// True if the server is PostgreSQL itself, with all of its catalogs.
+    pub(crate) is_postgres: bool,
+    /// True if the table whose row is locked exists.
+    pub(crate) has_lock: bool,
+    /// Name of the role.
+    pub(crate) role: String,
+    /// Name of the schema, quoted where necessary.
+    pub(crate) schema: String,
+    search_path: String,
+    /// Other schemas of the search path that have Latchkey's tables.
+    behind: Option<String>,
+    /// Schemas outside of the search path that have Latchkey's tables.
+    elsewhere: Option<String>,
+}
+
+impl Place {
+    /// Finds the schema, with one query. Fails if the role can use none.
+    pub(crate) async fn read(db: &impl ConnectionTrait) -> Result<Self, DbErr> {
+        let backend = db.get_database_backend();
+        let sql = match backend {
+            DbBackend::Postgres => include_str!("schema/place.sql"),
+            _ => "SELECT 1 AS one FROM sqlite_master WHERE type = 'table' AND name = 'seaql_migrations'",
+        };
+        let row = db.query_one_raw(Statement::from_string(backend, sql)).await?;
+        match row {
+            Some(row) if backend == DbBackend::Postgres => of_postgres(&row),
+            row => Ok(Self { migrated: row.is_some(), ..Self::default() }),
+        }
+    }
+
+    /// Returns the name of the schema, quoted where necessary; `None` in SQLite.
+    pub(crate) fn name(&self) -> Option<String> {
+        Some(self.schema.clone()).filter(|name| !name.is_empty())
+    }
+
+    /// Returns why no tables must be created in this schema; `None` if they may, or if they are there.
+    pub(crate) fn conflict(&self) -> Option<String> {
+        let behind = self.behind.as_deref().filter(|_| !self.migrated)?;
+        let Self { role, schema, search_path, .. } = self;
+        Some(format!(
+            "the role {role} would use the schema {schema}, the first of its search_path ({search_path}), and Latchkey's \
+             tables are in the schema {behind} behind it, so that every key would be unknown: run \
+             ALTER ROLE {role} SET search_path = {behind}, or add options=-c%20search_path%3D{behind} to the query of \
+             database_url; if {schema} is not needed, DROP SCHEMA {schema} also corrects it"
+        ))
+    }
+
+    /// Returns what an operator should know about other schemas that have Latchkey's tables.
+    pub(crate) fn notice(&self) -> Option<String> {
+        let Self { schema, search_path, .. } = self;
+        match (&self.behind, &self.elsewhere) {
+            (Some(behind), _) => Some(format!(
+                "of the schemas in its search_path ({search_path}), {schema} is used, and {behind} has Latchkey's tables \
+                 as well"
+            )),
+            (None, Some(elsewhere)) if !self.migrated => Some(format!(
+                "the schema {schema} has none of Latchkey's tables, and the schema {elsewhere} of the same database, which \
+                 is not in the search_path ({search_path}), has them"
+            )),
+            _ => None,
+        }
+    }
+}
+
+fn of_postgres(row: &QueryResult) -> Result<Place, DbErr> {
+    let (role, search_path): (String, String) = (row.try_get("", "role")?, row.try_get("", "search_path")?);
+    let Some(schema) = row.try_get::<Option<String>>("", "schema")? else {
+        return Err(DbErr::Custom(no_schema(&role, &search_path, row.try_get("", "named")?)));
+    };
+    Ok(Place {
+        migrated: row.try_get("", "migrated")?,
+        is_postgres: row.try_get("", "is_postgres")?,
+        has_lock: row.try_get("", "has_lock")?,
+        role,
+        schema,
+        search_path,
+        behind: row.try_get("", "behind")?,
+        elsewhere: row.try_get("", "elsewhere")?,
+    })
+}
+
+/// Returns why a role can use no schema of its search path. `named` are those of them that exist.
+fn no_schema(role: &str, search_path: &str, named: Option<String>) -> String {
+    match named {
+        Some(schemas) => format!(
+            "permission denied: the role {role} may use no schema of its search_path ({search_path}); run \
+             GRANT USAGE ON SCHEMA {schemas} TO {role}"
+        ),
+        None => format!(
+            "no schema of the search_path of the role {role} ({search_path}) exists: create one of them (CREATE SCHEMA \
+             name AUTHORIZATION {role}), or run ALTER ROLE {role} SET search_path = public, and correct \
+             options=-c search_path in database_url if it is there"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(migrated: bool, behind: Option<&str>, elsewhere: Option<&str>) -> Place {
+        let text = |name: &str| name.to_owned();
+        Place {
+            migrated,
+            role: text("lk"),
+            schema: text("lk"),
+            search_path: text("\"$user\", public"),
+            behind: behind.map(text),
+            elsewhere: elsewhere.map(text),
+            ..Place::default()
+        }
+    }
+
+    #[test]
+    fn tables_behind_the_schema_are_a_conflict_only_if_it_has_none() {
+        let conflict = place(false, Some("public"), None).conflict().unwrap();
+        assert!(
+            conflict.contains("the schema lk,") && conflict.contains("search_path = public"),
+            "{conflict}"
+        );
+        assert_eq!(place(true, Some("public"), None).conflict(), None);
+        assert!(place(true, Some("public"), None).notice().unwrap().contains("lk is used"));
+    }
+
+    #[test]
+    fn tables_elsewhere_are_told_before_the_first_migration() {
+        let first = place(false, None, Some("other"));
+        assert_eq!(first.conflict(), None);
+        assert!(first.notice().unwrap().contains("the schema other"));
+        assert_eq!(place(true, None, Some("other")).notice(), None);
+    }
+
+    #[test]
+    fn a_schema_that_is_absent_is_told_from_one_that_is_forbidden() {
+        let absent = no_schema("lk", "nosuch", None);
+        assert!(absent.contains("exists") && !absent.contains("permission"), "{absent}");
+        let forbidden = no_schema("lk", "nosuch, public", Some("public".to_owned()));
+        assert!(forbidden.contains("GRANT USAGE ON SCHEMA public TO lk"), "{forbidden}");
+    }
+}
