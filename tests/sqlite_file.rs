@@ -12,6 +12,9 @@ use latchkey_testing::{
 };
 use tonic::Code;
 
+#[path = "sqlite_file/restore.rs"]
+mod restore;
+
 async fn open() -> (Latchkey, Caller) {
     let setup = Database::Embedded.setup().environment("LATCHKEY_SHUTDOWN_DELAY", "0s");
     setup.open("shop", SHOP, &["acme"]).await
@@ -199,9 +202,10 @@ fn mode(path: &Path) -> u32 {
 async fn its_files_are_their_owners_alone() {
     let (latchkey, operator) = open().await;
     let _ = operator.plain_key("acme", "live").await;
-    let names = ["latchkey.db", "latchkey.db-wal", "latchkey.db-shm", "latchkey.db.master-key"];
+    let names =
+        ["latchkey.db", "latchkey.db-wal", "latchkey.db-shm", "latchkey.db-mark", "latchkey.db.master-key"];
     let modes = || names.map(|name| mode(&latchkey.folder().path().join(name)));
-    assert_eq!(modes(), [0o600; 4], "{names:?}");
+    assert_eq!(modes(), [0o600; 5], "{names:?}");
     // Files of an earlier release.
     latchkey.kill();
     let wide = std::fs::Permissions::from_mode(0o644);
@@ -210,6 +214,41 @@ async fn its_files_are_their_owners_alone() {
             .expect("a mode can be set");
     }
     latchkey.restart();
-    let narrowed = eventually("its files are narrowed", || (modes() == [0o600; 4]).then(modes));
-    assert_eq!(narrowed, [0o600; 4]);
+    let narrowed = eventually("its files are narrowed", || (modes() == [0o600; 5]).then(modes));
+    assert_eq!(narrowed, [0o600; 5]);
+}
+
+/// Overwrites the first page of a table with bytes that are no page.
+fn damage(latchkey: &Latchkey, table: &str) {
+    let root = latchkey.sql(&format!("SELECT rootpage FROM sqlite_master WHERE name = '{table}'"));
+    let size: u64 = latchkey.sql("PRAGMA page_size").parse().expect("a size");
+    let root: u64 = root.parse().expect("a number");
+    let opened = std::fs::OpenOptions::new().write(true).open(file(latchkey)).expect("a file");
+    let bytes: Vec<u8> = (0..1_500_u32).map(|at| at.to_le_bytes()[0] ^ 0xa5).collect();
+    std::os::unix::fs::FileExt::write_all_at(&opened, &bytes, (root - 1) * size)
+        .expect("a page can be written");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_pages_are_found_by_the_doctor_and_at_a_start() {
+    for table in ["keys", "tenants", "audit_events"] {
+        let (latchkey, operator) = open().await;
+        let _ = operator.plain_key("acme", "live").await;
+        latchkey.signal(Signal::TERM);
+        assert!(latchkey.wait().success());
+        damage(&latchkey, table);
+        let output = beside(&latchkey, &["doctor"]);
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(text.contains("its file is damaged"), "{table}: {text}");
+        assert_eq!(output.status.code(), Some(1), "{table}: {text}");
+        if table == "audit_events" {
+            // A start and a Check do not read it.
+            continue;
+        }
+        latchkey.relaunch_unready();
+        eventually("the start names the damage", || {
+            let page = latchkey.page("/readyz");
+            (page.status == 503 && page.body.contains("malformed")).then_some(())
+        });
+    }
 }

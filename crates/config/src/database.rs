@@ -5,6 +5,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
+use percent_encoding::percent_decode_str;
+
 use super::url_escapes;
 use super::values::ParseResult;
 use super::{DatabaseSettings, MasterKey};
@@ -60,12 +62,13 @@ impl DatabaseUrl {
         &self.url
     }
 
-    /// Returns whether the URL opens an embedded database for reading alone. Its file is then never created.
+    /// Returns whether the file of an embedded database is created where it does not exist: by the mode `rwc`, or without
+    /// a mode.
     #[must_use]
-    pub fn is_read_only(&self) -> bool {
+    pub fn creates_file(&self) -> bool {
         let query = self.url.split_once('?').map_or("", |(_, query)| query);
         let mode = query.split('&').filter_map(|pair| pair.strip_prefix("mode=")).next_back();
-        self.embedded.is_some() && mode == Some("ro")
+        self.embedded.is_some() && mode.is_none_or(|mode| mode == "rwc")
     }
 
     /// Returns the file of the embedded database, or `None` for PostgreSQL.
@@ -82,7 +85,11 @@ fn embedded(path: &str) -> ParseResult<PathBuf> {
             "a database in memory loses every key at the end of the process: name a file, or run `latchkey dev`".to_owned()
         );
     }
-    let path = PathBuf::from(path);
+    // As the library for SQLite reads it, so that the files beside the database are named after the one that is opened.
+    let decoded = percent_decode_str(path).decode_utf8().map_err(|_| {
+        "`%` with two hexadecimal digits is a byte, and the path is no UTF-8 with it: write a `%` itself as %25".to_owned()
+    })?;
+    let path = PathBuf::from(&*decoded);
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
             Err(format!("there is no folder {:?}: create it first", folder.display().to_string()))
@@ -91,30 +98,37 @@ fn embedded(path: &str) -> ParseResult<PathBuf> {
     }
 }
 
-/// Embedded database that is gone, while the file of its master key is still there.
+/// Embedded database that is gone, while files beside it are still there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{path} is empty or missing, but {file} exists: a database was here. Restore it (is the volume mounted?), or move \
-     the master key's file away to start a new database",
+    "{path} is empty or missing, and beside it there is {files}: a database was here. Restore it (is the volume mounted?), \
+     or move what is beside it away to start a new database",
     path = .database.display(),
-    file = .key.display()
+    files = .left.join(" and ")
 )]
 pub struct MissingDatabase {
     database: PathBuf,
-    key: PathBuf,
+    /// Names of the files.
+    left: Vec<String>,
 }
 
 impl DatabaseSettings {
-    /// Checks that an embedded database is not missing or empty beside the file of its master key. That file exists only
-    /// if there was a database, since a key is confirmed by the database.
+    /// Checks that an embedded database is not missing or empty beside the file of its master key, its log, or the mark of
+    /// its newest commit. These exist only if there was a database: a key is confirmed by the database, and SQLite writes
+    /// the file itself before the log.
     pub fn check_present(&self) -> Result<(), MissingDatabase> {
-        let Some(database) = self.url.embedded() else { return Ok(()) };
-        match MasterKey::next_to(database) {
-            MasterKey::File(key) if self.is_absent_or_empty() && key.exists() => {
-                Err(MissingDatabase { database: database.to_owned(), key })
-            }
-            MasterKey::File(_) | MasterKey::Inline(_) => Ok(()),
-        }
+        let Some(database) = self.url.embedded().filter(|_| self.is_absent_or_empty()) else { return Ok(()) };
+        let key = match MasterKey::next_to(database) {
+            MasterKey::File(key) => key.exists().then_some(key),
+            MasterKey::Inline(_) => None,
+        };
+        let others = ["-wal", "-mark"].map(|suffix| {
+            let path = beside(database, suffix);
+            fs::metadata(&path).is_ok_and(|file| file.len() > 0).then_some(path)
+        });
+        let left = key.into_iter().chain(others.into_iter().flatten());
+        let left: Vec<_> = left.map(|path| path.display().to_string()).collect();
+        if left.is_empty() { Ok(()) } else { Err(MissingDatabase { database: database.to_owned(), left }) }
     }
 
     /// Returns whether an embedded database's file does not exist, or has no content or no table. False if that can't be
@@ -133,11 +147,16 @@ impl DatabaseSettings {
 fn has_no_table(path: &Path) -> io::Result<bool> {
     let mut page = [0; 105];
     fs::File::open(path)?.read_exact(&mut page)?;
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    let has_log = fs::metadata(log).is_ok_and(|log| log.len() > 0);
+    let has_log = fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
     let [kind, _, _, cells @ ..] = &page[100..] else { return Ok(false) };
     Ok(page.starts_with(b"SQLite format 3\0") && *kind == 13 && *cells == [0, 0] && !has_log)
+}
+
+/// Returns the path of a file beside a database.
+fn beside(database: &Path, suffix: &str) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 /// Replaces the password by stars, in the authority and in the query.
@@ -215,8 +234,16 @@ mod tests {
         assert!(settings.check_present().is_ok(), "a table");
         fs::remove_file(&path).unwrap();
         assert_eq!(settings.check_present().unwrap_err(), empty);
+        for name in ["latchkey.db-wal", "latchkey.db-mark"] {
+            let left = folder.path().join(name);
+            fs::write(&left, b"content").unwrap();
+            assert!(settings.check_present().unwrap_err().to_string().contains(name), "{name}");
+            fs::remove_file(&left).unwrap();
+        }
         let text = empty.to_string();
-        for words in ["latchkey.db is empty or missing", "latchkey.db.master-key exists", "volume"] {
+        for words in
+            ["latchkey.db is empty or missing", "latchkey.db.master-key: a database was here", "volume"]
+        {
             assert!(text.contains(words), "{text}");
         }
         assert!(!text.contains('\n') && !text.contains("  "), "{text}");
@@ -240,8 +267,12 @@ mod tests {
         let url = DatabaseUrl::parse("sqlite://latchkey.db?mode=rwc").unwrap();
         assert_eq!(url.embedded(), Some(Path::new("latchkey.db")));
         assert_eq!(url.to_string(), "sqlite://latchkey.db?mode=rwc");
-        let read_only = DatabaseUrl::parse("sqlite:latchkey.db?mode=ro").unwrap().is_read_only();
-        assert!(read_only && !url.is_read_only());
+        let creates = |url: &str| DatabaseUrl::parse(url).unwrap().creates_file();
+        assert!(url.creates_file() && creates("sqlite:latchkey.db"));
+        assert!(!creates("sqlite:latchkey.db?mode=ro") && !creates("sqlite:latchkey.db?mode=rw"));
+        let escaped = DatabaseUrl::parse("sqlite:a%20b%25.db?mode=rwc").unwrap();
+        assert_eq!(escaped.embedded(), Some(Path::new("a b%.db")));
+        assert!(DatabaseUrl::parse("sqlite:a%ff.db").unwrap_err().contains("%25"));
         assert_eq!(DatabaseUrl::parse("postgres://h/d").unwrap().embedded(), None);
     }
 

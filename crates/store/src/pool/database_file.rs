@@ -1,16 +1,20 @@
 //! The files of a SQLite database, which belong to one process. The process holds the database's file open and locked,
 //! and notices when another file takes its place or that of the write-ahead log: SQLite itself would continue to write
-//! to the old one. It also notices a file that was cut off or overwritten with other content.
+//! to the old one. It also notices a file that was cut off or overwritten with other content. Before SQLite opens the files,
+//! it checks that they belong together.
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use sea_orm::{DbErr, RuntimeErr};
 
+use super::header::FileHeader;
+use super::mark_file::{self, MarkFile, MismatchedFiles};
+
 /// Mode of the files of a database: they hold the hashes of keys and encrypted values.
-const OWNER_ONLY: u32 = 0o600;
+pub(super) const OWNER_ONLY: u32 = 0o600;
 
 /// Error of a SQLite database's file.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +22,30 @@ pub enum DatabaseFileError {
     /// File that cannot be opened, created, locked or examined.
     #[error("the database file {path} can't be used: {1}", path = .0.display())]
     Io(PathBuf, io::Error),
+    /// File that does not exist and must not be created.
+    #[error(
+        "there is no file {path}, and the mode in database_url creates none: correct the path, or write ?mode=rwc for a new \
+         database",
+        path = .0.display()
+    )]
+    Missing(PathBuf),
+    /// Files that must not be opened as they are.
+    #[error(transparent)]
+    Mismatched(#[from] MismatchedFiles),
+    /// Path of something else than a regular file, with the name of its kind.
+    #[error(
+        "{path} is {1}, and a SQLite database is a regular file: give database_url the path of one",
+        path = .0.display()
+    )]
+    NotAFile(PathBuf, &'static str),
+    /// Symbolic link to a file in a folder that does not exist.
+    #[error(
+        "{path} is a symbolic link to {target}, whose folder does not exist: create the folder (is the volume mounted?), or \
+         correct database_url",
+        path = .0.display(),
+        target = .1.display()
+    )]
+    DanglingLink(PathBuf, PathBuf),
     /// File that another process has locked.
     #[error(
         "another process uses {path}: a SQLite database belongs to one process; stop it, or use PostgreSQL for several",
@@ -55,14 +83,6 @@ impl From<DatabaseFileError> for DbErr {
 /// Device and inode of a file.
 type Identity = (u64, u64);
 
-/// Size in bytes of the part of a SQLite file's header that is compared (the header is described in section 1.3 of the
-/// SQLite file format).
-const HEADER_BYTES: usize = 28;
-/// First bytes of every SQLite file.
-const MAGIC: &[u8] = b"SQLite format 3\0";
-/// Position of the number of changes in the header.
-const CHANGES: std::ops::Range<usize> = 24..28;
-
 /// A SQLite database's file, locked by this process.
 ///
 /// The lock is `flock`'s, which does not meet the `fcntl` locks that SQLite takes on the same file. The
@@ -75,8 +95,10 @@ pub(super) struct DatabaseFile {
     identity: Identity,
     /// The write-ahead log and its index, once SQLite has them open.
     log: Vec<(PathBuf, Identity)>,
-    /// Number of changes in the header when it was last read; `None` as long as SQLite has written none.
-    changes: Option<u32>,
+    /// Header when it was last read; `None` as long as SQLite has written none.
+    header: Option<FileHeader>,
+    /// File with the mark of the newest commit.
+    pub(super) mark: MarkFile,
     /// True after the content was found to be another one: the state that SQLite has in memory does not match the file
     /// any more.
     overwritten: bool,
@@ -84,10 +106,11 @@ pub(super) struct DatabaseFile {
 
 impl DatabaseFile {
     /// Opens and locks the file; creates it if it does not exist. Afterwards, only its owner may read or write
-    /// it and the files beside it, if that can be changed. Must not run while SQLite has the file open, since
-    /// a failure closes the descriptor.
+    /// it and the files beside it, if that can be changed. Refuses a path that is something else than a regular file
+    /// before it changes anything. Must not run while SQLite has the file open, since a failure closes the descriptor.
     pub(super) fn open(path: &Path) -> Result<Self, DatabaseFileError> {
         let io_error = |error| DatabaseFileError::Io(path.to_owned(), error);
+        check_paths(path)?;
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -101,12 +124,15 @@ impl DatabaseFile {
             Err(TryLockError::WouldBlock) => return Err(DatabaseFileError::InUse(path.to_owned())),
             Err(TryLockError::Error(error)) => return Err(io_error(error)),
         }
-        let identity = identity(&file.metadata().map_err(io_error)?);
-        let (path_buf, log) = (path.to_owned(), Vec::new());
-        let opened = Self { file, path: path_buf, identity, log, changes: None, overwritten: false };
+        let metadata = file.metadata().map_err(io_error)?;
+        check_kind(path, &metadata)?;
+        let identity = identity(&metadata);
+        let mark = mark_file::open(path, &file)?;
+        let (path_buf, log, header) = (path.to_owned(), Vec::new(), None);
+        let opened = Self { file, path: path_buf, identity, log, header, mark, overwritten: false };
         opened.check()?;
-        for path in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
-            narrow_mode(&path);
+        for path in &files(path) {
+            narrow_mode(path);
         }
         Ok(opened)
     }
@@ -123,7 +149,7 @@ impl DatabaseFile {
             }
         }
         self.log = log;
-        Ok(())
+        self.has_other_content().map(drop)
     }
 
     /// Checks that the paths still name the file that was opened and the log that SQLite has open, and that no check of
@@ -138,10 +164,8 @@ impl DatabaseFile {
             .try_for_each(|(path, identity)| check_identity(path, *identity, DatabaseFileError::LogReplaced))
     }
 
-    /// Makes the checks of [`DatabaseFile::check`], and checks that the file begins as a SQLite file does and has no
-    /// fewer changes than before. The number of changes only grows, whichever process writes by the rules of SQLite; a
-    /// file that was cut off, or an older or another database that was copied over this one, mostly shows by it. Must
-    /// not run during a write of this process.
+    /// Makes the checks of [`DatabaseFile::check`], and checks that the header can follow the one that was read before. A
+    /// file that was cut off, or an older or another database that was copied over this one, shows by it.
     pub(super) fn check_content(&mut self) -> Result<(), DatabaseFileError> {
         self.check()?;
         if self.log.is_empty() {
@@ -154,37 +178,73 @@ impl DatabaseFile {
 
     /// Returns whether the header is not one that SQLite can have written since it was last read.
     fn has_other_content(&mut self) -> Result<bool, DatabaseFileError> {
-        let mut header = [0; HEADER_BYTES];
-        let now = match self.file.read_exact_at(&mut header, 0) {
-            Ok(()) => header.starts_with(MAGIC).then(|| changes(&header)),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => None,
-            Err(error) => return Err(DatabaseFileError::Io(self.path.clone(), error)),
+        let now = FileHeader::read(&self.file);
+        let now = now.map_err(|error| DatabaseFileError::Io(self.path.clone(), error))?;
+        let other = match (&self.header, &now) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(before), Some(now)) => !now.can_follow(before),
         };
-        // The number wraps around.
-        let grew = |before: u32, now: u32| now.wrapping_sub(before) <= u32::MAX / 2;
-        match (self.changes, now) {
-            (None, None) => Ok(false),
-            (Some(_), None) => Ok(true),
-            (Some(before), Some(now)) if !grew(before, now) => Ok(true),
-            (None | Some(_), Some(_)) => {
-                self.changes = now;
-                Ok(false)
-            }
+        if !other {
+            self.header = now;
         }
+        Ok(other)
     }
-}
-
-/// Returns the number of changes in a header.
-fn changes(header: &[u8; HEADER_BYTES]) -> u32 {
-    header[CHANGES].iter().fold(0, |number, byte| number << 8 | u32::from(*byte))
 }
 
 fn identity(metadata: &fs::Metadata) -> Identity {
     (metadata.dev(), metadata.ino())
 }
 
+/// Returns the paths of a database's file and of the files that SQLite keeps beside it.
+fn files(path: &Path) -> [PathBuf; 3] {
+    [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")]
+}
+
+/// Checks, without opening or changing anything, that each path names a regular file, or that a file can be made there.
+pub(super) fn check_paths(path: &Path) -> Result<(), DatabaseFileError> {
+    for path in &files(path) {
+        // A path that can't be examined is a new file, or an error of the opening.
+        fs::metadata(path).map_or(Ok(()), |metadata| check_kind(path, &metadata))?;
+    }
+    let target = link_target(path);
+    let has_folder = target.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder.is_dir());
+    if target == path || has_folder {
+        return Ok(());
+    }
+    Err(DatabaseFileError::DanglingLink(path.to_owned(), target))
+}
+
+/// Returns the path that symbolic links lead to; the path itself if it is none.
+fn link_target(path: &Path) -> PathBuf {
+    let mut target = path.to_owned();
+    // As many links as Linux follows.
+    for _ in 0..40 {
+        let Ok(next) = fs::read_link(&target) else { break };
+        target = target.parent().unwrap_or(Path::new("")).join(next);
+    }
+    target
+}
+
+/// Checks that a path names a regular file, by itself or by symbolic links.
+fn check_kind(path: &Path, metadata: &fs::Metadata) -> Result<(), DatabaseFileError> {
+    let kind = metadata.file_type();
+    let name = if kind.is_file() {
+        return Ok(());
+    } else if kind.is_dir() {
+        "a directory"
+    } else if kind.is_fifo() {
+        "a pipe"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    };
+    Err(DatabaseFileError::NotAFile(path.to_owned(), name))
+}
+
 /// Returns the path of a file that SQLite keeps beside a database.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
@@ -223,59 +283,4 @@ fn narrow_mode(path: &Path) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn mode(path: &Path) -> u32 {
-        fs::metadata(path).unwrap().mode() & 0o777
-    }
-
-    #[test]
-    fn a_file_is_locked_by_one_holder() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("keys.db");
-        let held = DatabaseFile::open(&path).unwrap();
-        let error = DatabaseFile::open(&path).unwrap_err();
-        assert!(matches!(error, DatabaseFileError::InUse(_)), "{error}");
-        assert!(error.to_string().contains("keys.db") && !error.to_string().contains('\n'), "{error}");
-        drop(held);
-        assert!(DatabaseFile::open(&path).is_ok());
-    }
-
-    #[test]
-    fn a_file_that_was_replaced_or_removed_is_noticed() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("keys.db");
-        let held = DatabaseFile::open(&path).unwrap();
-        assert!(held.check().is_ok());
-        let aside = folder.path().join("aside.db");
-        fs::rename(&path, &aside).unwrap();
-        assert!(matches!(held.check(), Err(DatabaseFileError::Replaced(_))));
-        fs::write(&path, b"another").unwrap();
-        assert!(matches!(held.check(), Err(DatabaseFileError::Replaced(_))));
-        fs::rename(&aside, &path).unwrap();
-        assert!(held.check().is_ok());
-    }
-
-    #[test]
-    fn the_files_are_their_owners_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("keys.db");
-        drop(DatabaseFile::open(&path).unwrap());
-        assert_eq!(mode(&path), OWNER_ONLY);
-        let log = folder.path().join("keys.db-wal");
-        fs::write(&log, b"").unwrap();
-        for path in [&path, &log] {
-            fs::set_permissions(path, Permissions::from_mode(0o664)).unwrap();
-        }
-        drop(DatabaseFile::open(&path).unwrap());
-        assert_eq!((mode(&path), mode(&log)), (OWNER_ONLY, OWNER_ONLY));
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_opened_has_the_systems_own_cause() {
-        let folder = tempfile::tempdir().unwrap();
-        let error = DatabaseFile::open(&folder.path().join("absent/keys.db")).unwrap_err().to_string();
-        assert!(error.contains("No such file or directory"), "{error}");
-    }
-}
+mod tests;

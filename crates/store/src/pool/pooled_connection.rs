@@ -34,13 +34,15 @@ struct ConnectionState {
     reused: bool,
     /// True after an error that makes the connection unusable.
     broken: bool,
+    /// Number of the next commit of a SQLite database, while a transaction is open.
+    next_commit: Option<i32>,
 }
 
 impl PooledConnection {
     pub(super) fn new(pool: Arc<Pool>, entry: PoolEntry, permit: PoolPermit, reused: bool) -> Self {
         let backend = entry.raw.backend();
         let held = Some(Box::new(HeldConnection { entry, permit, write_permit: None, open: false }));
-        let state = Mutex::new(ConnectionState { held, reused, broken: false });
+        let state = Mutex::new(ConnectionState { held, reused, broken: false, next_commit: None });
         Self { pool, backend, stale: AtomicBool::new(false), state }
     }
 
@@ -84,16 +86,22 @@ impl PooledConnection {
             held.write_permit = Some(write_permit);
         }
         let lock = lock.filter(|_| self.has_advisory_locks());
-        self.run(SqlCommand::Begin(lock)).await?;
+        let begun = self.run(SqlCommand::Begin(lock)).await?;
+        self.state.get_mut().next_commit = begun.next_commit();
         Ok(self)
     }
 
     /// Commits the transaction. After an error, it is unknown whether the transaction was committed. A commit
     /// into a SQLite file that has been replaced or overwritten is an error, since it will not be read again.
-    pub(crate) async fn commit(self) -> Result<(), DbErr> {
+    pub(crate) async fn commit(mut self) -> Result<(), DbErr> {
         self.pool.check_file_content()?;
-        self.run(SqlCommand::Commit).await?;
-        Ok(self.pool.check_file_content()?)
+        let commit = self.state.get_mut().next_commit;
+        self.run(SqlCommand::Commit(commit)).await?;
+        self.pool.check_file_content()?;
+        if let Some(commit) = commit {
+            self.pool.record_commit(commit);
+        }
+        Ok(())
     }
 
     async fn run(&self, command: SqlCommand) -> Result<SqlOutcome, DbErr> {
@@ -186,6 +194,13 @@ impl ConnectionTrait for PooledConnection {
 }
 
 impl SqlOutcome {
+    /// Returns the number of the next commit of a SQLite database, of which the beginning of a transaction read the last one.
+    fn next_commit(&self) -> Option<i32> {
+        let Self::Rows(rows) = self else { return None };
+        let last: i32 = rows.first()?.try_get("", "user_version").ok()?;
+        Some(last.wrapping_add(1))
+    }
+
     fn done(self) -> Result<ExecResult, DbErr> {
         match self {
             Self::Done(result) => Ok(result),

@@ -1,8 +1,14 @@
 //! URLs of PostgreSQL in libpq's form, with one host or several.
 //!
 //! The values that sqlx does not know, or takes for something weaker than libpq does, are handled here:
-//! `target_session_attrs`, `sslrootcert=system`, and `sslmode=require` with a root certificate.
+//! `target_session_attrs`, `sslrootcert=system`, and `sslmode=require` with a root certificate. Values that sqlx would take
+//! from the environment are not used.
 
+mod defaults;
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -77,6 +83,8 @@ struct Query {
     mode: Option<String>,
     root: Option<String>,
     files: Vec<(&'static str, PathBuf)>,
+    /// Names of the parameters that the library gets.
+    names: Vec<String>,
 }
 
 fn parse_one(text: &str) -> Result<Host, InvalidUrl> {
@@ -106,6 +114,7 @@ fn parse_one(text: &str) -> Result<Host, InvalidUrl> {
         }
         passed.push((name.into_owned(), value.into_owned()));
     }
+    query.names = passed.iter().map(|(name, _)| name.clone()).collect();
     if passed.is_empty() {
         url.set_query(None);
     } else {
@@ -115,7 +124,7 @@ fn parse_one(text: &str) -> Result<Host, InvalidUrl> {
         Some(false) => InvalidUrl::SslMode,
         Some(true) | None => InvalidUrl::Form,
     })?;
-    host(options, query)
+    host(defaults::complete(options, &url, &query.names)?, query)
 }
 
 fn known(mode: &str) -> bool {
@@ -124,7 +133,7 @@ fn known(mode: &str) -> bool {
 
 fn host(options: PgConnectOptions, query: Query) -> Result<Host, InvalidUrl> {
     // A pooler refuses parameters that it does not know, and no number here is a float.
-    let options = options.application_name("latchkey").extra_float_digits(None).disable_statement_logging();
+    let options = options.extra_float_digits(None).disable_statement_logging();
     let socket = options.get_socket().map(|socket| socket.display().to_string());
     let on_socket =
         socket.or_else(|| options.get_host().starts_with('/').then(|| options.get_host().to_owned()));
@@ -133,9 +142,12 @@ fn host(options: PgConnectOptions, query: Query) -> Result<Host, InvalidUrl> {
         let options = options.ssl_mode(PgSslMode::Disable);
         return Ok(Host { name, options, files: query.files, transport: Transport::Local });
     }
-    let name = format!("{}:{}", options.get_host(), options.get_port());
+    let name = match (options.get_host(), options.get_port()) {
+        (host, port) if host.contains(':') => format!("[{host}]:{port}"),
+        (host, port) => format!("{host}:{port}"),
+    };
     let options = verification(options, &query)?;
-    let local = ["localhost", "127.0.0.1", "::1", "[::1]"].contains(&options.get_host());
+    let local = is_local(options.get_host());
     let transport = match options.get_ssl_mode() {
         PgSslMode::VerifyCa | PgSslMode::VerifyFull => Transport::Verified,
         _ if local => Transport::Local,
@@ -143,6 +155,11 @@ fn host(options: PgConnectOptions, query: Query) -> Result<Host, InvalidUrl> {
         PgSslMode::Disable | PgSslMode::Allow | PgSslMode::Prefer => Transport::Plain,
     };
     Ok(Host { name, options, files: query.files, transport })
+}
+
+/// Returns whether a host is this machine.
+fn is_local(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 /// Sets what the server's certificate is verified with, as libpq does: `require` with a root certificate verifies the
@@ -167,66 +184,4 @@ fn verification(options: PgConnectOptions, query: &Query) -> Result<PgConnectOpt
 
 fn with_system_roots(options: PgConnectOptions) -> PgConnectOptions {
     options.ssl_root_cert_from_pem(SYSTEM_ROOTS.clone().into_bytes())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refused(url: &str) -> Option<InvalidUrl> {
-        parse(url).err()
-    }
-
-    fn mode(query: &str) -> String {
-        format!("{:?}", parse(&format!("postgres://u@db/d?{query}")).unwrap()[0].options.get_ssl_mode())
-    }
-
-    #[test]
-    fn several_hosts_have_their_own_ports_and_share_the_rest() {
-        let hosts =
-            parse("postgres://u:p%40q@h1:5432,h2:5433,h3/db?target_session_attrs=read-write").unwrap();
-        let names: Vec<&str> = hosts.iter().map(|host| host.name.as_str()).collect();
-        assert_eq!(names, ["h1:5432", "h2:5433", "h3:5432"]);
-        let all = |check: fn(&PgConnectOptions) -> bool| hosts.iter().all(|host| check(&host.options));
-        assert!(all(|options| options.get_username() == "u" && options.get_database() == Some("db")));
-    }
-
-    #[test]
-    fn attributes_of_sessions_that_cannot_write_are_refused() {
-        for attributes in ["read-only", "standby", "prefer-standby", ""] {
-            let url = format!("postgres://u@h/db?target_session_attrs={attributes}");
-            assert_eq!(refused(&url), Some(InvalidUrl::SessionAttributes), "{url}");
-        }
-    }
-
-    #[test]
-    fn a_parameter_that_would_be_ignored_is_refused() {
-        for query in ["pasword=x", "ssl=true", "sslmode=require&connect_timeout=1"] {
-            assert_eq!(refused(&format!("postgres://u@h/d?{query}")), Some(InvalidUrl::Parameter), "{query}");
-        }
-        assert_eq!(refused("postgres://u@h/d?application_name=a&options[geqo]=off&user=v"), None);
-    }
-
-    #[test]
-    fn the_certificate_is_verified_as_in_libpq() {
-        assert_eq!(mode("sslmode=require"), "Require");
-        assert_eq!(mode("sslmode=require&sslrootcert=/ca.pem"), "VerifyCa");
-        assert_eq!(mode("sslrootcert=system"), "VerifyFull");
-        assert_eq!(refused("postgres://u@h/d?sslmode=verify-ca"), Some(InvalidUrl::WeakVerification));
-        assert_eq!(
-            refused("postgres://u@h/d?sslmode=require&sslrootcert=system"),
-            Some(InvalidUrl::WeakVerification)
-        );
-        assert_eq!(refused("postgres://u@h/d?sslmode=verify_full"), Some(InvalidUrl::SslMode));
-    }
-
-    #[test]
-    fn the_protection_of_a_connection_is_known() {
-        let transport = |url: &str| parse(url).unwrap()[0].transport;
-        assert_eq!(transport("postgres://u@127.0.0.1/d"), Transport::Local);
-        assert_eq!(transport("postgres://u@localhost/d?host=/run/postgresql"), Transport::Local);
-        assert_eq!(transport("postgres://u@db/d"), Transport::Plain);
-        assert_eq!(transport("postgres://u@db/d?sslmode=require"), Transport::Unverified);
-        assert_eq!(transport("postgres://u@db/d?sslmode=verify-full"), Transport::Verified);
-    }
 }

@@ -18,8 +18,8 @@ pub(super) enum SqlCommand {
     /// The beginning of a write. With an identifier, also a wait for that advisory lock of PostgreSQL, which the
     /// transaction then holds.
     Begin(Option<i64>),
-    /// The end of a write.
-    Commit,
+    /// The end of a write. With a number, the commit is marked with it in SQLite.
+    Commit(Option<i32>),
     /// The end of a write that has no effect.
     Rollback,
     /// SQL text without values.
@@ -47,9 +47,16 @@ impl RawConnection {
     pub(super) async fn run(&mut self, command: SqlCommand) -> Result<SqlOutcome, SqlxError> {
         match self {
             Self::Sqlite(raw) => match command {
-                // The write lock is taken at once, since a transaction that starts as a reader cannot wait for it later.
-                SqlCommand::Begin(_) => sqlx::raw_sql("BEGIN IMMEDIATE").execute(raw).await.map(done),
-                SqlCommand::Commit => sqlx::raw_sql("COMMIT").execute(raw).await.map(done),
+                // The write lock is taken at once, since a transaction that starts as a reader cannot wait for it later. The
+                // mark of the last commit is read in the same step.
+                SqlCommand::Begin(_) => {
+                    sqlx::raw_sql("BEGIN IMMEDIATE; PRAGMA user_version").fetch_all(raw).await.map(rows)
+                }
+                SqlCommand::Commit(None) => sqlx::raw_sql("COMMIT").execute(raw).await.map(done),
+                SqlCommand::Commit(Some(mark)) => {
+                    let text = format!("PRAGMA user_version = {mark}; COMMIT");
+                    sqlx::raw_sql(AssertSqlSafe(text)).execute(raw).await.map(done)
+                }
                 SqlCommand::Rollback => sqlx::raw_sql("ROLLBACK").execute(raw).await.map(done),
                 SqlCommand::Plain(text) => sqlx::raw_sql(AssertSqlSafe(text)).execute(raw).await.map(done),
                 SqlCommand::Run(statement) => query(*statement).execute(raw).await.map(done),

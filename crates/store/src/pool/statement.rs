@@ -53,7 +53,7 @@ async fn answer(
     mut sender: oneshot::Sender<(Box<HeldConnection>, Answer)>,
 ) {
     let begins = matches!(command, SqlCommand::Begin(_));
-    let ends = matches!(command, SqlCommand::Commit | SqlCommand::Rollback);
+    let ends = matches!(command, SqlCommand::Commit(_) | SqlCommand::Rollback);
     let abandoned = async {
         sender.closed().await;
         sleep(ABANDONED_FOR).await;

@@ -25,6 +25,9 @@ pub enum InvalidUrl {
     /// Known scheme, but the rest is malformed.
     #[error("the database URL is not of the form sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE")]
     Form,
+    /// No user. The library would use the name of the process's user, which a container does not have.
+    #[error("the database URL has no user: give the user, as in postgres://USER@HOST/NAME")]
+    User,
     /// A parameter that has no meaning.
     #[error(
         "the database URL has an unknown parameter; known are sslmode, sslrootcert, sslcert, sslkey, \
@@ -66,7 +69,8 @@ const RETRY_DELAY: Duration = Duration::from_millis(20);
 /// A supported database.
 #[derive(Clone)]
 pub(crate) enum DatabaseTarget {
-    Sqlite(Box<SqliteConnectOptions>),
+    /// SQLite, with true if the file is created where it does not exist.
+    Sqlite(Box<SqliteConnectOptions>, bool),
     Postgres(Arc<PostgresTarget>),
 }
 
@@ -79,7 +83,7 @@ impl DatabaseTarget {
         server: impl Into<ServerOptions>,
     ) -> Result<Self, InvalidUrl> {
         if url.starts_with("sqlite:") {
-            return Ok(Self::Sqlite(Box::new(sqlite(url, deadline)?)));
+            return Ok(Self::Sqlite(Box::new(sqlite(url, deadline)?), creates_file(url)));
         }
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             return Ok(Self::Postgres(Arc::new(PostgresTarget::parse(url, deadline, server.into())?)));
@@ -89,15 +93,20 @@ impl DatabaseTarget {
 
     /// Returns whether the database accepts one writer at a time and refuses others.
     pub(crate) fn has_single_writer(&self) -> bool {
-        matches!(self, Self::Sqlite(_))
+        matches!(self, Self::Sqlite(..))
     }
 
     /// Returns the file of a SQLite database.
     pub(super) fn file(&self) -> Option<&Path> {
         match self {
-            Self::Sqlite(options) => Some(options.get_filename()),
+            Self::Sqlite(options, _) => Some(options.get_filename()),
             Self::Postgres(_) => None,
         }
+    }
+
+    /// Returns whether the file of a SQLite database is created where it does not exist.
+    pub(super) fn creates_file(&self) -> bool {
+        matches!(self, Self::Sqlite(_, true))
     }
 
     /// Returns the kind of a server that speaks PostgreSQL's protocol.
@@ -108,7 +117,7 @@ impl DatabaseTarget {
     /// Returns the PostgreSQL database, if this is one.
     pub(crate) fn postgres(&self) -> Option<&Arc<PostgresTarget>> {
         match self {
-            Self::Sqlite(_) => None,
+            Self::Sqlite(..) => None,
             Self::Postgres(target) => Some(target),
         }
     }
@@ -116,7 +125,7 @@ impl DatabaseTarget {
     /// Opens a connection that serves callers, within [`CONNECT_TIMEOUT`] for each host.
     pub(super) async fn open(&self) -> Result<RawConnection, OpenError> {
         match self {
-            Self::Sqlite(options) => match timeout(CONNECT_TIMEOUT, open_sqlite(options)).await {
+            Self::Sqlite(options, _) => match timeout(CONNECT_TIMEOUT, open_sqlite(options)).await {
                 Ok(opened) => Ok(RawConnection::Sqlite(opened?)),
                 Err(_) => Err(OpenError::TimedOut(CONNECT_TIMEOUT)),
             },
@@ -128,7 +137,7 @@ impl DatabaseTarget {
     /// closed right after.
     pub(crate) fn connections(&self) -> Vec<DatabaseConnection> {
         match self {
-            Self::Sqlite(options) => {
+            Self::Sqlite(options, _) => {
                 let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(MIGRATION_TIMEOUT);
                 let pool = pool.idle_timeout(None).max_lifetime(None);
                 let pool = pool.after_release(|_, _| Box::pin(async { Ok(false) }));
@@ -165,13 +174,20 @@ fn sqlite(url: &str, deadline: Duration) -> Result<SqliteConnectOptions, Invalid
     }
     let options = SqliteConnectOptions::from_str(url).map_err(|_| InvalidUrl::Form)?;
     Ok(options
-        .create_if_missing(true)
+        .create_if_missing(creates_file(url))
         .journal_mode(SqliteJournalMode::Wal)
         // WAL with its default, NORMAL, may lose the last commits in a power failure, a revocation among them.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(deadline)
         .disable_statement_logging())
+}
+
+/// Returns whether a URL permits to create the file: without a mode, it does.
+fn creates_file(url: &str) -> bool {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    let mode = query.split('&').filter_map(|pair| pair.strip_prefix("mode=")).next_back();
+    mode.is_none_or(|mode| mode == "rwc")
 }
 
 #[cfg(test)]
@@ -187,7 +203,21 @@ mod tests {
     fn both_databases_are_known_by_their_url() {
         assert_eq!(refused("sqlite:/var/lib/latchkey/keys.db"), None);
         assert_eq!(refused("postgres://u:p@localhost:5432/latchkey"), None);
-        assert_eq!(refused("postgresql://localhost/latchkey"), None);
+        assert_eq!(refused("postgresql://ada@localhost/latchkey"), None);
+        assert_eq!(refused("postgresql://localhost/latchkey"), Some(InvalidUrl::User));
+    }
+
+    #[test]
+    fn a_mode_that_creates_no_file_is_kept() {
+        for (url, creates) in [
+            ("sqlite:keys.db", true),
+            ("sqlite://keys.db?mode=rwc", true),
+            ("sqlite://keys.db?mode=rw", false),
+            ("sqlite://keys.db?cache=private&mode=ro", false),
+        ] {
+            let target = DatabaseTarget::parse(url, Duration::ZERO, Pooler::Session).unwrap();
+            assert_eq!(target.creates_file(), creates, "{url}");
+        }
     }
 
     #[test]

@@ -1,0 +1,254 @@
+//! File beside a SQLite database with the mark of its newest commit, and the checks of a database's files before SQLite opens
+//! them: SQLite takes a database whose write-ahead log is missing for a complete one, and applies a log that was left to
+//! whatever file is in the database's place.
+//!
+//! The file is written after each commit and not synchronized with the disk: after a power failure it may name an earlier
+//! commit than the newest one, and never a later one.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use super::database_file::{DatabaseFileError, OWNER_ONLY, beside};
+use super::header::{CommitMark, FileHeader};
+use super::write_ahead_log;
+
+/// Number of bytes in the file: one line of text.
+const LINE_BYTES: usize = 34;
+
+/// Files of a SQLite database that must not be opened as they are. The text says what to do.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MismatchedFiles {
+    /// Log that belongs to another state of the database's file, or to another database.
+    #[error(
+        "{database} and its log {database}-wal do not belong together: one of them was replaced (restored from a backup?) \
+         and the other one stayed. Put the missing one back; or, to use {database} as it is, remove {database}-wal, \
+         {database}-shm and {database}-mark",
+        database = .0.display()
+    )]
+    Log(PathBuf),
+    /// Database that lacks so many commits that are known to have been made.
+    #[error(
+        "{database} lacks the newest commits that were made here, {1} in number ({database}-mark names the last one): it is an older \
+         copy, or its log {database}-wal was removed after a crash. Keys that were revoked in them would be accepted. Put \
+         the newer file or the log back; or, to use {database} as it is, remove {database}-mark, and revoke again",
+        database = .0.display()
+    )]
+    Commits(PathBuf, i32),
+    /// Database in the place of another one.
+    #[error(
+        "{database} is not the database that was used here ({database}-mark names that one): put it back; or, to use this \
+         one, remove {database}-mark",
+        database = .0.display()
+    )]
+    Database(PathBuf),
+}
+
+/// Checks that a database's file, its log and the mark of its newest commit belong together. Returns the file of the mark.
+pub(super) fn open(path: &Path, file: &File) -> Result<MarkFile, DatabaseFileError> {
+    // SQLite, too, puts its files beside the one that a link leads to.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let io_error = |path: &Path, error| DatabaseFileError::Io(path.to_owned(), error);
+    let mark_path = beside(&path, "-mark");
+    let (mark, known) = MarkFile::open(mark_path.clone()).map_err(|error| io_error(&mark_path, error))?;
+    let header = FileHeader::read(file).map_err(|error| io_error(&path, error))?;
+    if let Some(FileHeader { mark: stored, .. }) = header {
+        let log = beside(&path, "-wal");
+        let logged = write_ahead_log::read_marks(&log).map_err(|error| io_error(&log, error))?;
+        check(&path, stored, &logged, known)?;
+        if known.is_none() && stored.database != 0 && stored.commit != 0 {
+            tracing::info!(
+                path = %path.display(),
+                "the database is a copy: keys that were revoked after it was made are accepted until they are revoked again"
+            );
+        }
+    }
+    Ok(mark)
+}
+
+/// Checks the files of a database as [`DatabaseFile::open`] does, without locking or changing them. Succeeds if a process
+/// uses them. Must not run in that process, nor after this one has opened the database.
+pub(super) fn examine(path: &Path) -> Result<(), DatabaseFileError> {
+    let Ok(file) = File::open(path) else { return Ok(()) };
+    match open(path, &file) {
+        // A process that writes changes the files while they are read.
+        Err(_) if matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)) => Ok(()),
+        checked => checked.map(drop),
+    }
+}
+
+/// Checks that the file of a database and its log belong together, and that they have the newest commit that is known.
+/// `stored` is the mark in the file, `logged` are those in the log.
+fn check(
+    path: &Path,
+    stored: CommitMark,
+    logged: &[CommitMark],
+    known: Option<CommitMark>,
+) -> Result<(), MismatchedFiles> {
+    if let [first, ..] = logged {
+        // The log has all pages that were changed since the commit before its first one. If its beginning was written into
+        // the file already, the file's mark is one of the log's.
+        let belongs = |mark: &CommitMark| {
+            (stored.database == 0 || stored.database == mark.database) && stored.commit == mark.commit
+        };
+        let before = CommitMark { database: first.database, commit: first.commit.wrapping_sub(1) };
+        if !belongs(&before) && !logged.iter().any(belongs) {
+            return Err(MismatchedFiles::Log(path.to_owned()));
+        }
+    }
+    let newest = logged.last().copied().unwrap_or(stored);
+    match known {
+        Some(known) if known.database != newest.database => Err(MismatchedFiles::Database(path.to_owned())),
+        Some(known) if known.since(newest) > 0 => {
+            Err(MismatchedFiles::Commits(path.to_owned(), known.since(newest)))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// File with the mark of a database's newest commit.
+#[derive(Debug)]
+pub(super) struct MarkFile {
+    path: PathBuf,
+    file: Option<File>,
+    /// Number that the marks of the database have.
+    database: i32,
+    /// True after a failure was logged.
+    failing: bool,
+}
+
+impl MarkFile {
+    /// Opens the file, if it exists. Returns it with the mark that it holds.
+    pub(super) fn open(path: PathBuf) -> io::Result<(Self, Option<CommitMark>)> {
+        let file = match OpenOptions::new().read(true).write(true).open(&path) {
+            Ok(file) => Some(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        let mark = file.as_ref().and_then(read);
+        Ok((Self { path, file, database: 0, failing: false }, mark))
+    }
+
+    /// Sets the number that the marks of the database have.
+    pub(super) fn set_database(&mut self, database: i32) {
+        self.database = database;
+    }
+
+    /// Writes the mark of the newest commit. Creates the file if it does not exist. A failure is logged once, since the commit itself
+    /// is complete.
+    pub(super) fn write(&mut self, commit: i32) {
+        let written = self.try_write(commit);
+        if let Err(error) = &written
+            && !self.failing
+        {
+            tracing::warn!(
+                path = %self.path.display(), %error,
+                "failed to write the mark of the newest commit: a later start does not notice if the database's newest commits \
+                 are missing"
+            );
+        }
+        self.failing = written.is_err();
+    }
+
+    fn try_write(&mut self, commit: i32) -> io::Result<()> {
+        if self.file.is_none() {
+            let mut options = OpenOptions::new();
+            let options = options.write(true).create(true).truncate(false).mode(OWNER_ONLY);
+            self.file = Some(options.open(&self.path)?);
+        }
+        let line = format!("database {:08x} commit {commit:08x}\n", self.database);
+        self.file.as_ref().map_or(Ok(()), |file| file.write_all_at(line.as_bytes(), 0))
+    }
+
+    /// Synchronizes the file with the disk.
+    pub(super) fn sync(&self) {
+        if let Some(file) = &self.file {
+            // Without it, the file is as it is after a commit.
+            let _ = file.sync_data();
+        }
+    }
+}
+
+/// Reads the mark; `None` if the file has another content.
+fn read(file: &File) -> Option<CommitMark> {
+    let mut line = [0; LINE_BYTES];
+    file.read_exact_at(&mut line, 0).ok()?;
+    let mut words = std::str::from_utf8(&line).ok()?.split_whitespace();
+    let mut number = |name: &str| {
+        let value = words.next().filter(|word| *word == name).and_then(|_| words.next())?;
+        u32::from_str_radix(value, 16).ok().map(u32::cast_signed)
+    };
+    Some(CommitMark { database: number("database")?, commit: number("commit")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(database: i32, commit: i32) -> CommitMark {
+        CommitMark { database, commit }
+    }
+
+    #[test]
+    fn a_mark_comes_back_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.db-mark");
+        let (mut file, none) = MarkFile::open(path.clone()).unwrap();
+        assert_eq!(none, None);
+        for written in [mark(7, 1), mark(-7, i32::MAX), mark(i32::MIN, -1)] {
+            file.set_database(written.database);
+            file.write(written.commit);
+            assert_eq!(MarkFile::open(path.clone()).unwrap().1, Some(written));
+            assert_eq!(fs::metadata(&path).unwrap().len(), LINE_BYTES as u64);
+        }
+        fs::write(&path, [b'x'; LINE_BYTES]).unwrap();
+        assert_eq!(MarkFile::open(path).unwrap().1, None, "another content");
+    }
+
+    #[test]
+    fn only_files_that_belong_together_and_have_every_known_commit_are_opened() {
+        let path = Path::new("keys.db");
+        let log = |commits: &[i32]| commits.iter().map(|commit| mark(7, *commit)).collect::<Vec<_>>();
+        let known = |commit| Some(mark(7, commit));
+        for (stored, logged, known) in [
+            (mark(0, 0), vec![], None),
+            (mark(7, 5), vec![], None),
+            (mark(7, 5), vec![], known(5)),
+            // After a power failure, the file beside it is older.
+            (mark(7, 9), vec![], known(5)),
+            (mark(7, 5), log(&[6, 7, 8, 9]), known(9)),
+            // Some or all of the log was written into the file.
+            (mark(7, 7), log(&[6, 7, 8, 9]), known(9)),
+            (mark(7, 9), log(&[6, 7, 8, 9]), known(9)),
+            // A migration changes the schema without a number of its own.
+            (mark(7, 6), log(&[6, 7]), known(7)),
+            // An earlier state was restored by SQL.
+            (mark(7, 5), log(&[6, 7, 3, 4]), known(4)),
+            (mark(7, 4), log(&[6, 7, 3, 4]), known(4)),
+            // The number of the database was drawn after the log had begun.
+            (mark(0, 0), vec![mark(0, 0), mark(7, 0), mark(7, 1)], known(1)),
+            (mark(7, i32::MAX), log(&[i32::MIN, i32::MIN + 1]), known(i32::MIN + 1)),
+        ] {
+            assert_eq!(check(path, stored, &logged, known), Ok(()), "{stored:?} {logged:?} {known:?}");
+        }
+        let log_error = || MismatchedFiles::Log(path.to_owned());
+        for (stored, logged, known, error) in [
+            (mark(7, 5), vec![], known(8), MismatchedFiles::Commits(path.to_owned(), 3)),
+            (mark(7, 5), log(&[5, 6]), known(8), MismatchedFiles::Commits(path.to_owned(), 2)),
+            (mark(8, 9), vec![], known(8), MismatchedFiles::Database(path.to_owned())),
+            (mark(0, 0), vec![], known(8), MismatchedFiles::Database(path.to_owned())),
+            (mark(7, 4), log(&[6, 7, 8, 9]), known(9), log_error()),
+            (mark(7, 10), log(&[6, 7, 8, 9]), known(9), log_error()),
+            (mark(8, 7), log(&[6, 7, 8, 9]), None, log_error()),
+            (mark(0, 0), log(&[6, 7, 8, 9]), None, log_error()),
+        ] {
+            let text = error.to_string();
+            assert!(
+                text.contains("remove keys.db-") && !text.contains('\n') && !text.contains("  "),
+                "{text}"
+            );
+            assert_eq!(check(path, stored, &logged, known), Err(error), "{stored:?} {logged:?} {known:?}");
+        }
+    }
+}
