@@ -14,7 +14,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub use self::feed::{Change, ChangeEffect, ChangeFeed, ChangeSubject, FeedPoll, HistoryHash, PendingChange};
+pub use self::feed::{
+    Change, ChangeEffect, ChangeFeed, ChangeSubject, FeedExtent, FeedPoll, HistoryHash, PendingChange,
+};
 pub use self::lookup::{HashUse, HashUses, KeyStore, LookupResult, ReadAt, RefreshTokenLookup};
 pub use self::replicas::{Announcement, Fleet, FleetCounts, Replica, ReplicaRow, Replicas};
 pub use self::tokens::{FamilyLookup, TokenFamily};

@@ -9,6 +9,7 @@ mod holders;
 mod host;
 mod lease;
 mod membership;
+mod outdated;
 mod propagation;
 mod recovery;
 mod status;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use latchkey_config::FollowerSettings;
 use latchkey_core::cache::ReplicaCache;
+use latchkey_core::error::SystemError;
 use latchkey_core::ports::{ChangeFeed, ChangeNotifications, FeedPoll};
 use latchkey_core::record::ProfileRecord;
 use latchkey_core::time::{Clock, MonotonicInstant};
@@ -103,7 +105,15 @@ impl Follower {
 
     /// Starts from the present state of the database. The cache is empty, so earlier changes do not matter.
     pub(crate) async fn initialize(&self) -> Result<(), EntryError> {
-        let head = self.parts.feed.poll(None, 0, 0).await?.fleet.revision;
+        let extent = self.parts.feed.extent().await?;
+        if let Some(damage) = extent.rows_behind() {
+            return Err(SystemError::Internal(damage).into());
+        }
+        if let Some(others) = extent.other_heads() {
+            tracing::error!("{others}");
+        }
+        let head = extent.head;
+        self.reapply_outdated().await?;
         if let Some(history) = self.history_of(head).await? {
             self.parts.cache.applied_changes().record_history(head, history);
         }

@@ -9,6 +9,7 @@ mod head;
 pub(crate) mod health;
 pub(crate) mod impact;
 pub(crate) mod key;
+pub(crate) mod outdated;
 pub(crate) mod profile;
 pub(crate) mod sealed_values;
 pub(crate) mod shadow;

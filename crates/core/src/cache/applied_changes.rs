@@ -5,6 +5,7 @@
 //! The table is bounded: the oldest changes are dropped first.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use smallvec::SmallVec;
@@ -19,12 +20,18 @@ const MIN_CAPACITY: usize = 8_192;
 /// Bytes of a subject in both tables, and of one or two histories, with the reserve of growing tables.
 const ENTRY_BYTES: usize = 336;
 
+/// Problem of a database that returned a record from before a change that was applied here.
+const OUTDATED: &str =
+    "can't be used for this object: it returned an older state of it than before; see Latchkey's log";
+
 /// Newest changes by subject, with the history of the database at each revision.
 #[derive(Debug)]
 pub struct AppliedChanges {
     entries: Mutex<Entries>,
     /// Largest number of subjects, and of histories.
     capacity: usize,
+    /// Number of records from before such a change that the database returned.
+    outdated: AtomicU64,
 }
 
 impl Default for AppliedChanges {
@@ -71,7 +78,24 @@ impl AppliedChanges {
     /// Returns an empty table of about `bytes` bytes: 8,192 to 65,536 subjects.
     pub(super) fn with_bytes(bytes: usize) -> Self {
         let capacity = (bytes / ENTRY_BYTES).clamp(MIN_CAPACITY, MAX_CAPACITY);
-        Self { entries: Mutex::default(), capacity }
+        Self { entries: Mutex::default(), capacity, outdated: AtomicU64::new(0) }
+    }
+
+    /// Returns a table of these changes alone, in the order of their revisions.
+    #[must_use]
+    pub fn of(changes: &[Change]) -> Self {
+        let table = Self::default();
+        for change in changes {
+            table.record(change);
+        }
+        table
+    }
+
+    /// Returns the number of records from before a change that was applied here, as the database has returned them since the
+    /// last call.
+    #[must_use]
+    pub fn take_outdated(&self) -> u64 {
+        self.outdated.swap(0, Ordering::Relaxed)
     }
 
     /// Returns the number of recorded subjects.
@@ -118,7 +142,7 @@ impl AppliedChanges {
     ) -> Result<(), SystemError> {
         let entries = self.entries();
         let lost = |applied: &Applied| applied.revision > revision && applied.revision <= read_at;
-        if entries.by_subject.get(subject).is_some_and(lost) { Err(SystemError::database()) } else { Ok(()) }
+        if entries.by_subject.get(subject).is_some_and(lost) { Err(self.outdated()) } else { Ok(()) }
     }
 
     /// Returns an error if the subject, which was read as being in force, was revoked or ended here. Both are
@@ -126,12 +150,23 @@ impl AppliedChanges {
     pub(crate) fn check_not_ended(&self, subject: &ChangeSubject) -> Result<(), SystemError> {
         let entries = self.entries();
         let ended = |applied: &Applied| applied.effects.iter().any(|taken| is_irreversible(&taken.effect));
-        if entries.by_subject.get(subject).is_some_and(ended) { Err(SystemError::database()) } else { Ok(()) }
+        if entries.by_subject.get(subject).is_some_and(ended) { Err(self.outdated()) } else { Ok(()) }
+    }
+
+    /// Counts a record from before a change that was applied here, and returns its error.
+    fn outdated(&self) -> SystemError {
+        self.outdated.fetch_add(1, Ordering::Relaxed);
+        SystemError::database_refused(OUTDATED)
     }
 
     /// Records the history of the database at a revision that was not applied change by change.
     pub fn record_history(&self, revision: u64, history: HistoryHash) {
         self.entries().histories.insert(revision, history);
+    }
+
+    /// Forgets the history at a revision whose row the feed does not have any more, so that nothing can be compared with it.
+    pub fn forget_history(&self, revision: u64) {
+        self.entries().histories.remove(&revision);
     }
 
     /// Returns the history of the database at a revision, if the feed has shown it.

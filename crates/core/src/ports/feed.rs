@@ -95,6 +95,56 @@ pub struct FeedPoll {
     pub changes: Vec<Change>,
 }
 
+/// Newest revision of the database and the newest row of the feed, as of one moment. They are the same unless a person has
+/// altered one of the tables, or restored one alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeedExtent {
+    /// Newest revision of the database.
+    pub head: u64,
+    /// Revision of the newest row; `None` if there is no row.
+    pub newest: Option<u64>,
+    /// Number of rows that the table of the newest revision has: one.
+    pub heads: u64,
+}
+
+impl FeedExtent {
+    /// Returns why no change can be written and the feed can't be followed: there are rows behind the newest revision.
+    #[must_use]
+    pub fn rows_behind(&self) -> Option<String> {
+        let newest = self.newest.filter(|newest| *newest > self.head)?;
+        Some(format!(
+            "the change feed has rows behind the head: head.revision is {head}, and the newest row of changes is {newest}. The \
+             table head was altered, or restored alone: restore the whole database from one backup, or set head.revision to \
+             {newest}, and head.audit_sequence and head.audit_hash to the sequence and the hash of the last row of audit_events",
+            head = self.head
+        ))
+    }
+
+    /// Returns what is missing if the feed ends before the newest revision. A replica that cleared its cache can go on.
+    #[must_use]
+    pub fn missing_rows(&self) -> Option<String> {
+        let newest = self.newest.filter(|newest| *newest < self.head)?;
+        let first = newest + 1;
+        Some(format!(
+            "the change feed has no row {first}, and head.revision is {head}: rows of the table changes were deleted, or it was \
+             restored alone. What they took away can't be taken away again if the database loses it: compare the database with \
+             its backup, and restore it as a whole if more is missing",
+            head = self.head
+        ))
+    }
+
+    /// Returns what is wrong with the table of the newest revision if it has other rows besides the one that is used.
+    #[must_use]
+    pub fn other_heads(&self) -> Option<String> {
+        (self.heads > 1).then(|| {
+            format!(
+                "the table head has {} rows, and only the one with id = 1 is used: delete the others",
+                self.heads
+            )
+        })
+    }
+}
+
 /// The change feed, as followers read it.
 #[async_trait]
 pub trait ChangeFeed: Send + Sync {
@@ -111,6 +161,8 @@ pub trait ChangeFeed: Send + Sync {
     async fn changes(&self, from: u64, limit: u32) -> Result<Vec<Change>, SystemError>;
     /// Returns revisions up to `newest` with the history at each of them, newest first: `limit` of them at most.
     async fn history(&self, newest: u64, limit: u32) -> Result<Vec<(u64, HistoryHash)>, SystemError>;
+    /// Returns the newest revision of the database and that of the feed, as of one moment.
+    async fn extent(&self) -> Result<FeedExtent, SystemError>;
     /// Returns whether the database was once in a state with this history and has lost nothing since, also if the change of
     /// that revision was pruned. Fails if the server that answers is behind the required revision.
     async fn has_history(&self, history: &HistoryHash) -> Result<bool, SystemError>;

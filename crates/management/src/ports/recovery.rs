@@ -3,15 +3,20 @@
 use async_trait::async_trait;
 use latchkey_core::cache::TakenAway;
 use latchkey_core::error::SystemError;
+use latchkey_core::ports::Change;
 
 use super::{AuditEntry, WriteResult};
 
-/// Writes of a recovery.
+/// Reads and writes of a recovery.
 #[async_trait]
 pub trait RecoveryStore: Send + Sync {
     /// Takes access away again, if it is not gone already; then the audit entry is written with it. Returns a revision at
     /// which the access is gone.
     async fn reapply(&self, taken: &TakenAway, audit: AuditEntry) -> Result<WriteResult<()>, SystemError>;
+    /// Returns the changes in the feed that objects lack which the database has, in the order of their revisions: at most
+    /// `limit` changes, of objects that lack one which took access away. Objects lack changes only if their table was
+    /// altered, or restored without the others.
+    async fn outdated(&self, limit: u32) -> Result<Vec<Change>, SystemError>;
     /// Writes an audit entry alone.
     async fn record(&self, audit: AuditEntry) -> Result<(), SystemError>;
 }

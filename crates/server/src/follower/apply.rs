@@ -109,11 +109,12 @@ impl Follower {
     /// pruned while this replica was away, and it is unknown which entries are stale. Unless the audit log shows that the
     /// database still has what was applied here, revocations that were applied here are written again if it lacks them.
     pub(super) async fn resync(&self, revision: u64) -> Result<(), SystemError> {
-        tracing::warn!(revision, "the change feed has a gap; the cache is cleared");
+        let applied = self.applied_revision();
+        tracing::warn!(applied, revision, "the change feed has a gap after {applied}; the cache is cleared");
         self.parts.cache.end_lease();
         // A primary from before a failover, which has what the new one lost, must not answer.
         self.parts.feed.require_revision(revision);
-        let intact = match self.history(self.applied_revision()) {
+        let intact = match self.history(applied) {
             // If the search takes too long, the answer is unknown.
             Some(applied) => self.parts.feed.has_history(&applied).await.unwrap_or(false),
             None => false,
@@ -126,21 +127,36 @@ impl Follower {
         if let Some(again) = again {
             changes.rebase(0, &again.revisions);
         }
-        if let Some(history) = history {
-            changes.record_history(revision, history);
+        match history {
+            Some(history) => changes.record_history(revision, history),
+            // Without the row, there is nothing to compare it with.
+            None => changes.forget_history(revision),
         }
         Ok(())
     }
 
     /// Reads the history of the database at its newest revision, which is not applied change by change, so that a later
-    /// loss is noticed.
+    /// loss is noticed. Returns `None` if the feed has no row with it.
     pub(super) async fn history_of(&self, revision: u64) -> Result<Option<HistoryHash>, SystemError> {
         match self.parts.feed.history(revision, 1).await?.first() {
             Some((newest, history)) if *newest == revision => Ok(Some(*history)),
-            // The head is never pruned, so the database has lost it since it was read.
-            Some(_) => Err(SystemError::database()),
+            Some(_) => self.check_missing(revision).await.map(|()| None),
             // Earlier releases recorded no histories.
             None => Ok(None),
+        }
+    }
+
+    /// Checks that the feed has lost the row of a revision that was the newest one, for good. Logs it then. The row is never
+    /// pruned, so it was deleted, or the database has lost it since the revision was read. Revision and rows are compared as
+    /// of one moment, which tells one from the other.
+    async fn check_missing(&self, revision: u64) -> Result<(), SystemError> {
+        let extent = self.parts.feed.extent().await?;
+        match extent.missing_rows() {
+            Some(missing) if extent.head >= revision => {
+                tracing::error!("{missing}. This replica goes on with an empty cache");
+                Ok(())
+            }
+            Some(_) | None => Err(SystemError::database()),
         }
     }
 

@@ -15,6 +15,8 @@ use crate::readiness::Readiness;
 
 /// Time that a Check waits for a new lease. Envoy's timeout for the whole call is 200 ms.
 const RENEWAL_TIMEOUT: Duration = Duration::from_millis(80);
+/// Problem of a database whose feed can't be followed although it answers.
+const UNUSABLE: &str = "can't be used: see /readyz or Latchkey's log";
 /// Interval at which the end and the return of the lease are noticed.
 const REPORT_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -32,12 +34,17 @@ impl Follower {
                 self.round_requested.store(true, Ordering::SeqCst);
             }
             self.counts.polls[usize::from(polled.is_err())].fetch_add(1, Ordering::Relaxed);
+            self.keep_damage(polled.as_ref().err());
+            let is_due = polled.is_err() && self.counts.logged[0].is_due(self.parts.clock.monotonic());
+            if polled.is_ok() {
+                self.check_outdated().await;
+            }
             let was_failing = self.failing.swap(polled.is_err(), Ordering::SeqCst);
             match polled {
                 Ok(()) if was_failing => tracing::info!("the change feed can be read again"),
                 Ok(()) => {}
                 Err(EntryError::Conflict(text)) => return Err(text),
-                Err(EntryError::System(error)) if was_failing => {
+                Err(EntryError::System(error)) if was_failing && !is_due => {
                     tracing::debug!(?error, "the change feed is still unreadable");
                 }
                 Err(EntryError::System(error)) => {
@@ -54,6 +61,16 @@ impl Follower {
                 () = sleep(self.parts.settings.feed_poll_interval.min(self.round_interval())) => {}
             }
         }
+    }
+
+    /// Keeps the damage that made a poll fail, for health checks.
+    fn keep_damage(&self, error: Option<&EntryError>) {
+        self.counts.set_damage(match error {
+            Some(EntryError::System(SystemError::Internal(damage))) => Some(damage.clone()),
+            Some(EntryError::System(SystemError::Unavailable { .. }) | EntryError::Conflict(_)) | None => {
+                None
+            }
+        });
     }
 
     /// Returns the time between two rounds. With a long poll interval, it is longer.
@@ -83,7 +100,10 @@ impl Follower {
     /// future is dropped.
     pub(crate) async fn report_lease(&self, readiness: &Readiness, cause: impl Fn() -> Option<String>) {
         let mut ended: Option<MonotonicInstant> = None;
-        let cause = || cause().unwrap_or_else(|| "it does not answer".to_owned());
+        let cause = || {
+            let known = self.counts.damage().or_else(&cause);
+            known.unwrap_or_else(|| "it does not answer".to_owned())
+        };
         let reason = || format!("{}: {}", Self::UNUSABLE_DATABASE, cause());
         loop {
             let now = self.parts.clock.monotonic();
@@ -115,15 +135,19 @@ impl Follower {
 impl LeaseRenewal for Follower {
     /// Starts a round, and waits for it. While polls fail there is nothing to wait for.
     async fn renew(&self) -> Result<(), SystemError> {
+        let error = || match self.counts.damage() {
+            Some(_) => SystemError::database_refused(UNUSABLE),
+            None => SystemError::database(),
+        };
         if self.failing.load(Ordering::SeqCst) {
-            return Err(SystemError::database());
+            return Err(error());
         }
         let mut lease_end = self.lease_end.subscribe();
         self.wake.notify_one();
         let valid = |end: &MonotonicInstant| self.parts.clock.monotonic() < *end;
         match timeout(RENEWAL_TIMEOUT, lease_end.wait_for(valid)).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(SystemError::database()),
+            Ok(Err(_)) | Err(_) => Err(error()),
         }
     }
 }

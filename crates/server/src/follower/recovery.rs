@@ -22,6 +22,10 @@ impl Follower {
     /// Writes lost revocations again, and restarts from the newest revision that this replica and the database share.
     pub(super) async fn recover(&self, head: u64) -> Result<(), SystemError> {
         self.parts.cache.end_lease();
+        // The commits are there, and the table that says so is altered.
+        if let Some(damage) = self.parts.feed.extent().await?.rows_behind() {
+            return Err(SystemError::Internal(damage));
+        }
         let applied = self.applied_revision();
         let known = applied.max(self.parts.cache.reads().get().newest());
         let common = self.common_revision(head.min(applied)).await?;
@@ -36,12 +40,22 @@ impl Follower {
         self.parts.feed.replace_sessions();
         self.reapply_profiles(common).await?;
         let again = self.take_away_again(common).await?;
-        self.parts.recovery.record(self.loss_entry(common, known, again.written)).await?;
-        self.counts.lost_revisions.fetch_add(known.saturating_sub(common), Ordering::Relaxed);
+        self.record_loss(common, known, again.written).await?;
         self.restart_from(common).await?;
         // Last, so that an attempt that failed is repeated: until then the histories show what is missing.
         self.parts.cache.applied_changes().rebase(common, &again.revisions);
         self.request_round();
+        Ok(())
+    }
+
+    /// Writes the audit event of a loss, and counts it; once for the same revisions, however often the recovery is repeated.
+    async fn record_loss(&self, common: u64, known: u64, again: u64) -> Result<(), SystemError> {
+        if self.counts.is_recorded(common, known) {
+            return Ok(());
+        }
+        self.parts.recovery.record(self.loss_entry(common, known, again)).await?;
+        self.counts.set_recorded(common, known);
+        self.counts.lost_revisions.fetch_add(known.saturating_sub(common), Ordering::Relaxed);
         Ok(())
     }
 
@@ -80,7 +94,7 @@ impl Follower {
     }
 
     /// Writes a revocation again, if the database lacks it.
-    async fn reapply(&self, taken: &TakenAway) -> Result<WriteResult<()>, SystemError> {
+    pub(super) async fn reapply(&self, taken: &TakenAway) -> Result<WriteResult<()>, SystemError> {
         let (action, target) = describe(taken);
         let entry = self.entry(action, target).with("lost_revision", taken.revision);
         let written = self.parts.recovery.reapply(taken, entry.0).await?;

@@ -5,6 +5,7 @@ mod history;
 mod leases;
 mod link;
 mod names;
+mod partial;
 mod revocation;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +15,6 @@ use latchkey_store::{Dialect, Pooler, Store, StoreOptions};
 use tempfile::TempDir;
 
 use super::*;
-use latchkey_core::error::SystemError;
 use latchkey_core::ports::Change;
 use latchkey_core::ports::{Replica, Replicas as _};
 use latchkey_management::ports::{ApplyResult, AuditAction, AuditEntry, NewProfileVersion, Propagation as _};

@@ -12,6 +12,7 @@ use sea_orm::sea_query::{CaseStatement, ExprTrait, Func, LikeExpr, Query, Select
 use sea_orm::{FromQueryResult, QueryOrder, QueryResult, QuerySelect, QueryTrait, TryGetable};
 
 use super::Page;
+use super::feed::HEAD_ROW;
 use crate::entity::audit_event::{Column, Entity, Model};
 use crate::entity::head;
 use crate::error::StoreError;
@@ -111,7 +112,8 @@ fn end() -> Expr {
 }
 
 fn head_sequence() -> SelectStatement {
-    Query::select().column(head::Column::AuditSequence).from(head::Entity).take()
+    let row = head::Column::Id.eq(HEAD_ROW);
+    Query::select().column(head::Column::AuditSequence).from(head::Entity).and_where(row).take()
 }
 
 /// Returns the sequence number of a row outside of the log and the number of such rows, if there are any. Rows and head
@@ -191,7 +193,7 @@ fn readable<T: TryGetable + Default>(
 /// Returns the last event's sequence and hash as recorded in the head; `None` if this service cannot have written the
 /// head: it is missing or cannot be read, its sequence is negative, or its hash has another length.
 pub(crate) async fn last(connection: &PooledConnection) -> Result<Option<Anchor>, StoreError> {
-    let rows = connection.query_all(head::Entity::find().as_query()).await?;
+    let rows = connection.query_all(head::Entity::find_by_id(HEAD_ROW).as_query()).await?;
     let head = rows.first().and_then(|row| head::Model::from_query_result(row, "").ok());
     Ok(head.and_then(|head| {
         let hash = head.audit_hash.try_into().ok()?;

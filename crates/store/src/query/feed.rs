@@ -1,9 +1,9 @@
 //! The change feed as followers read it: changes after a revision, in order and without a gap.
 
-use latchkey_core::ports::{Change, ChangeEffect, ChangeSubject, HistoryHash, PendingChange};
+use latchkey_core::ports::{Change, ChangeEffect, ChangeSubject, FeedExtent, HistoryHash, PendingChange};
 use latchkey_core::secret::KeyHash;
 use sea_orm::entity::prelude::*;
-use sea_orm::{DbBackend, QueryOrder, QuerySelect, QueryTrait};
+use sea_orm::{DbBackend, QueryOrder, QuerySelect, QueryTrait, Statement};
 
 use crate::entity::change::{Column, Entity, Model};
 use crate::entity::head;
@@ -20,14 +20,20 @@ const SIGNING_KEYS: &str = "signing_keys";
 /// Prefix of the effect of a withdrawal, before the identifier of the signing key.
 const WITHDRAWN: &str = "withdrawn:";
 
-/// Returns changes from the revision `from` on; the first of them may have been pruned. Stops before a row whose
-/// revision is not the next one: a follower that skipped a revision would never see its change.
+/// Identifier of the row of the head that is used.
+pub(crate) const HEAD_ROW: i32 = 1;
+
+/// Returns changes from the revision `from` on, up to `head`, the newest revision of the database; the first of them may have
+/// been pruned. Stops before a row whose revision is not the next one: a follower that skipped a revision would never see its
+/// change.
 pub(crate) async fn changes(
     connection: &PooledConnection,
     from: u64,
+    head: u64,
     limit: u32,
 ) -> Result<Vec<Change>, StoreError> {
     let query = Entity::find().filter(Column::Revision.gte(number::to_i64(from)));
+    let query = query.filter(Column::Revision.lte(number::to_i64(head)));
     let rows = query.order_by_asc(Column::Revision).limit(u64::from(limit)).all(connection).await?;
     let first = rows.first().map_or(from, |row| u64::try_from(row.revision).unwrap_or_default());
     if first > from.saturating_add(1) {
@@ -38,7 +44,7 @@ pub(crate) async fn changes(
     following.map(|(revision, row)| change(revision, &row)).collect()
 }
 
-fn change(revision: u64, row: &Model) -> Result<Change, StoreError> {
+pub(super) fn change(revision: u64, row: &Model) -> Result<Change, StoreError> {
     let effect = row.effect.as_deref().map(|text| effect(row, text)).transpose()?;
     let history = row.history.as_deref().map(|hash| history(row.revision, hash)).transpose()?;
     Ok(Change { revision, subject: subject(row)?, effect, history })
@@ -93,8 +99,25 @@ pub(crate) async fn revision(connection: &PooledConnection) -> Result<u64, Store
 
 /// Returns the current head.
 pub(crate) async fn head(connection: &PooledConnection) -> Result<head::Model, StoreError> {
-    let head = head::Entity::find().one(connection).await?;
-    head.ok_or_else(|| RowContext::new("head", &1).corrupt("being missing"))
+    let head = head::Entity::find_by_id(HEAD_ROW).one(connection).await?;
+    head.ok_or_else(|| RowContext::new("head", &HEAD_ROW).corrupt("being missing"))
+}
+
+/// Returns the newest revision of the database and that of the feed, as of one moment.
+pub(crate) async fn extent(connection: &PooledConnection) -> Result<FeedExtent, StoreError> {
+    let sql = "SELECT h.revision AS head, (SELECT MAX(revision) FROM changes) AS newest, \
+               (SELECT COUNT(*) FROM head) AS heads FROM head h WHERE h.id = 1";
+    let row =
+        connection.query_one_raw(Statement::from_string(connection.get_database_backend(), sql)).await?;
+    let context = RowContext::new("head", &HEAD_ROW);
+    let row = row.ok_or_else(|| context.corrupt("being missing"))?;
+    let newest: Option<i64> = row.try_get("", "newest")?;
+    let newest = newest.map(|newest| number::to_u64(RowContext::new("changes", &newest), "revision", newest));
+    Ok(FeedExtent {
+        head: number::to_u64(context, "revision", row.try_get("", "head")?)?,
+        newest: newest.transpose()?,
+        heads: number::to_u64(context, "id", row.try_get("", "heads")?)?,
+    })
 }
 
 /// Returns the change-feed row of a change, which was written with the audit event of this hash.

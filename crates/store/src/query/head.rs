@@ -2,19 +2,21 @@
 
 use latchkey_core::ports::ReadAt;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::SelectStatement;
+use sea_orm::sea_query::{ExprTrait as _, SelectStatement};
 
 use super::column_alias;
+use super::feed::HEAD_ROW;
 use crate::entity::head;
 use crate::error::StoreError;
 use crate::row::{RowContext, number};
 
 const HEAD: &str = "h";
 
-/// Makes a statement begin with the single row of the head, and selects the revision. Tables that are joined to it add
+/// Makes a statement begin with the row of the head, and selects the revision. Tables that are joined to it add
 /// their rows, or none.
 pub(super) fn from_head(query: &mut SelectStatement) {
     query.from_as(head::Entity, HEAD);
+    query.and_where(Expr::col((HEAD, head::Column::Id)).eq(HEAD_ROW));
     query.expr_as(Expr::col((HEAD, head::Column::Revision)), column_alias(HEAD, "revision"));
 }
 

@@ -9,6 +9,7 @@ use sea_orm::JoinType;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Cond, ExprTrait, Query, SelectStatement};
 
+use super::feed::HEAD_ROW;
 use crate::entity::{head, key_last_use, key_scope_use, key_usage, usage_recorder};
 use crate::error::StoreError;
 use crate::journal::ROWS;
@@ -50,7 +51,7 @@ pub(crate) async fn hours(
 fn statement(recorder: &str, key: KeyId, span: HourRange) -> SelectStatement {
     use key_usage::Column::{Calls, Hour, KeyId, Reason};
     let mut query = Query::select();
-    query.from(head::Entity);
+    query.from(head::Entity).and_where(head::Column::Id.eq(HEAD_ROW));
     query.expr_as(Expr::col((RECORDER, usage_recorder::Column::Batch)), BATCH);
     query.columns([(CALLS, Hour), (CALLS, Reason), (CALLS, Calls)]);
     let own = Expr::col((RECORDER, usage_recorder::Column::Id)).eq(recorder);

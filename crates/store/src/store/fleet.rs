@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use latchkey_core::error::SystemError;
 use latchkey_core::ports::timing::QueryKind;
 use latchkey_core::ports::{
-    Announcement, Change, ChangeFeed, FeedPoll, Fleet, HistoryHash, Replica, Replicas,
+    Announcement, Change, ChangeFeed, FeedExtent, FeedPoll, Fleet, HistoryHash, Replica, Replicas,
 };
 
 use super::Store;
@@ -29,7 +29,7 @@ impl ChangeFeed for Store {
                 None => false,
             };
             let fleet = replicas::list(&connection).await?;
-            let changes = query::feed::changes(&connection, from, limit).await?;
+            let changes = query::feed::changes(&connection, from, fleet.revision, limit).await?;
             Ok(FeedPoll { heartbeat, fleet, changes })
         })
         .await
@@ -37,7 +37,16 @@ impl ChangeFeed for Store {
 
     async fn changes(&self, from: u64, limit: u32) -> Result<Vec<Change>, SystemError> {
         self.with_deadline(QueryKind::ChangeFeed, async {
-            query::feed::changes(&self.pool.acquire().await?, from, limit).await
+            let connection = self.pool.acquire().await?;
+            let head = query::feed::revision(&connection).await?;
+            query::feed::changes(&connection, from, head, limit).await
+        })
+        .await
+    }
+
+    async fn extent(&self) -> Result<FeedExtent, SystemError> {
+        self.with_deadline(QueryKind::ChangeFeed, async {
+            query::feed::extent(&self.pool.acquire().await?).await
         })
         .await
     }
@@ -64,7 +73,7 @@ impl ChangeFeed for Store {
     }
 
     fn check_identity(&self) -> Result<(), SystemError> {
-        self.pool.check_file().map_err(|error| SystemError::Internal(error.to_string()))
+        self.pool.check_file_content().map_err(|error| SystemError::Internal(error.to_string()))
     }
 
     fn require_revision(&self, revision: u64) {

@@ -3,18 +3,26 @@
 use async_trait::async_trait;
 use latchkey_core::cache::TakenAway;
 use latchkey_core::error::SystemError;
+use latchkey_core::ports::Change;
 use latchkey_core::ports::timing::QueryKind;
 use latchkey_management::ports::recovery::RecoveryStore;
 use latchkey_management::ports::{AuditEntry, WriteResult};
 
 use super::Store;
-use crate::{journal, write};
+use crate::{journal, query, write};
 
 #[async_trait]
 impl RecoveryStore for Store {
     async fn reapply(&self, taken: &TakenAway, audit: AuditEntry) -> Result<WriteResult<()>, SystemError> {
         let work = Box::pin(async { write::reapply::reapply(&self.pool, taken, &audit).await });
         self.with_deadline(QueryKind::Write, work).await
+    }
+
+    async fn outdated(&self, limit: u32) -> Result<Vec<Change>, SystemError> {
+        self.with_deadline(QueryKind::ChangeFeed, async {
+            query::outdated::changes(&self.pool.acquire().await?, limit).await
+        })
+        .await
     }
 
     async fn record(&self, audit: AuditEntry) -> Result<(), SystemError> {

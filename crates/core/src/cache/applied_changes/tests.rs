@@ -68,6 +68,26 @@ fn a_record_from_before_a_change_is_refused_if_the_database_claims_to_have_the_c
     assert!(changes.check(&KEY, 4, 5).is_err() && changes.check(&KEY, 4, 9).is_err());
     assert!(changes.check(&KEY, 4, 4).is_ok(), "it was read before the change");
     assert!(changes.check(&KEY, 5, 5).is_ok() && changes.check(&KEY, 8, 9).is_ok());
+    assert_eq!((changes.take_outdated(), changes.take_outdated()), (2, 0));
+    let error = changes.check(&KEY, 4, 5).unwrap_err();
+    assert!(!error.is_no_answer() && error.to_string().contains("older state"), "{error}");
+}
+
+#[test]
+fn a_table_of_some_changes_has_what_they_take_away() {
+    let (revoked, other) = (Some(ChangeEffect::Revoked), ChangeSubject::Key(KeyHash([2; 32])));
+    let disabled = Some(ChangeEffect::Disabled);
+    let changes = [change(4, KEY, revoked), change(5, other.clone(), disabled), change(6, other, None)];
+    assert_eq!(taken(&AppliedChanges::of(&changes), 0), [(4, ChangeEffect::Revoked)]);
+}
+
+#[test]
+fn a_history_that_is_forgotten_is_compared_with_nothing() {
+    let changes = AppliedChanges::default();
+    changes.record(&change(1, KEY, None));
+    changes.record(&change(2, KEY, None));
+    changes.forget_history(2);
+    assert_eq!((changes.history(1), changes.history(2)), (Some([1; 32]), None));
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use latchkey_core::ports::{
-    Announcement, Change, ChangeEffect, ChangeSubject, Fleet, FleetCounts, HistoryHash, LookupResult, ReadAt,
-    Replica, ReplicaRow,
+    Announcement, Change, ChangeEffect, ChangeSubject, FeedExtent, Fleet, FleetCounts, HistoryHash,
+    LookupResult, ReadAt, Replica, ReplicaRow,
 };
 use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRecord};
 use latchkey_core::secret::KeyHash;
@@ -160,6 +160,10 @@ impl Database {
     pub(super) fn histories(&self, newest: u64, limit: u32) -> Vec<(u64, HistoryHash)> {
         let rows = self.changes.range(..=newest).rev().take(limit as usize);
         rows.filter_map(|(revision, change)| Some((*revision, change.history?))).collect()
+    }
+
+    pub(super) fn extent(&self) -> FeedExtent {
+        FeedExtent { head: self.head, newest: self.changes.keys().next_back().copied(), heads: 1 }
     }
 
     pub(super) fn has_history(&self, history: &HistoryHash) -> bool {

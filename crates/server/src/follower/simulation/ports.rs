@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use latchkey_core::cache::TakenAway;
 use latchkey_core::error::SystemError;
 use latchkey_core::ports::{
-    Announcement, Change, ChangeFeed, ChangeSubject, FeedPoll, Fleet, HistoryHash, KeyStore, LookupResult,
-    ReadAt, Replica, Replicas,
+    Announcement, Change, ChangeFeed, ChangeSubject, FeedExtent, FeedPoll, Fleet, HistoryHash, KeyStore,
+    LookupResult, ReadAt, Replica, Replicas,
 };
 use latchkey_core::secret::KeyHash;
 use latchkey_management::ports::recovery::RecoveryStore;
@@ -50,6 +50,10 @@ impl ChangeFeed for Link {
 
     async fn history(&self, newest: u64, limit: u32) -> Result<Vec<(u64, HistoryHash)>, SystemError> {
         self.read(move |database| database.histories(newest, limit)).await
+    }
+
+    async fn extent(&self) -> Result<FeedExtent, SystemError> {
+        self.read(Database::extent).await
     }
 
     async fn has_history(&self, history: &HistoryHash) -> Result<bool, SystemError> {
@@ -138,6 +142,10 @@ impl RecoveryStore for Link {
     async fn reapply(&self, taken: &TakenAway, _: AuditEntry) -> Result<WriteResult<()>, SystemError> {
         let ChangeSubject::Key(hash) = taken.subject else { unreachable!("keys alone are changed") };
         self.revoke(hash).await
+    }
+
+    async fn outdated(&self, _: u32) -> Result<Vec<Change>, SystemError> {
+        self.read(|_| Vec::new()).await
     }
 
     async fn record(&self, _: AuditEntry) -> Result<(), SystemError> {

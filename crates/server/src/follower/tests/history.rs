@@ -124,7 +124,7 @@ async fn take_all_away(pair: &ReplicaPair, key: KeyId) {
 }
 
 /// Returns the actions of the audit log that a recovery writes.
-async fn written_again(store: &Store) -> Vec<String> {
+pub(super) async fn written_again(store: &Store) -> Vec<String> {
     let events = store.events(&AuditFilter::default(), None, 1_000).await.unwrap().events;
     let mut actions: Vec<String> = events.into_iter().map(|event| event.action).collect();
     actions.retain(|action| {

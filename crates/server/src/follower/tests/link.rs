@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use async_trait::async_trait;
-use latchkey_core::ports::{Announcement, Fleet, HistoryHash, KeyStore, LookupResult, Replicas};
+use latchkey_core::ports::{Announcement, FeedExtent, Fleet, HistoryHash, KeyStore, LookupResult, Replicas};
 use latchkey_core::secret::KeyHash;
 use tokio::sync::Semaphore;
 
@@ -87,6 +87,11 @@ impl ChangeFeed for StoreLink {
     async fn history(&self, newest: u64, limit: u32) -> Result<Vec<(u64, HistoryHash)>, SystemError> {
         self.check_connected()?;
         self.store.history(newest, limit).await
+    }
+
+    async fn extent(&self) -> Result<FeedExtent, SystemError> {
+        self.check_connected()?;
+        self.store.extent().await
     }
 
     async fn has_history(&self, history: &HistoryHash) -> Result<bool, SystemError> {

@@ -1,0 +1,107 @@
+//! Tables that a person has altered, or restored without the others.
+
+use latchkey_core::ports::{ChangeEffect, ChangeFeed as _, ChangeSubject};
+use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRecord};
+use latchkey_management::ports::recovery::RecoveryStore as _;
+use latchkey_management::ports::{AuditAction, KeyUpdateFn, ManagementStore as _};
+
+use crate::database::{NOW, TestDatabase, audit, key};
+
+on_both![
+    the_feed_is_compared_with_the_head,
+    rows_behind_the_head_are_not_read,
+    other_rows_of_the_head_are_not_used,
+    objects_that_lack_a_change_are_found,
+];
+
+async fn the_feed_is_compared_with_the_head(database: TestDatabase) {
+    for number in 1..=3 {
+        database.make(key(&database, number)).await;
+    }
+    let extent = database.store.extent().await.unwrap();
+    assert_eq!((extent.head, extent.newest, extent.heads), (4, Some(4), 1));
+    assert_eq!((extent.rows_behind(), extent.missing_rows(), extent.other_heads()), (None, None, None));
+    database.sql("DELETE FROM changes WHERE revision = 4").await;
+    let missing = database.store.extent().await.unwrap().missing_rows().unwrap();
+    assert!(missing.contains("no row 4"), "{missing}");
+    database.sql("UPDATE head SET revision = 2").await;
+    let extent = database.store.extent().await.unwrap();
+    let behind = extent.rows_behind().unwrap();
+    assert!(behind.contains("set head.revision to 3") && extent.missing_rows().is_none(), "{behind}");
+    for text in [missing, behind] {
+        assert!(!text.contains('\n') && !text.contains("  "), "{text}");
+    }
+    database.sql("DELETE FROM changes").await;
+    let extent = database.store.extent().await.unwrap();
+    assert_eq!((extent.newest, extent.rows_behind(), extent.missing_rows()), (None, None, None));
+}
+
+async fn rows_behind_the_head_are_not_read(database: TestDatabase) {
+    for number in 1..=3 {
+        database.make(key(&database, number)).await;
+    }
+    database.sql("UPDATE head SET revision = 2").await;
+    let polled = database.store.poll(None, 1, 10).await.unwrap();
+    let changes = database.store.changes(1, 10).await.unwrap();
+    for changes in [polled.changes, changes] {
+        assert_eq!(changes.iter().map(|change| change.revision).collect::<Vec<_>>(), [1, 2]);
+    }
+}
+
+async fn other_rows_of_the_head_are_not_used(database: TestDatabase) {
+    database
+        .sql(
+            "INSERT INTO head (id, revision, audit_sequence, audit_hash) \
+             SELECT 0, 7, 7, audit_hash FROM head UNION ALL SELECT 2, 9, 9, audit_hash FROM head",
+        )
+        .await;
+    let made = database.make(key(&database, 1)).await;
+    assert_eq!((made.revision, database.store.revision().await.unwrap()), (2, 2));
+    let extent = database.store.extent().await.unwrap();
+    assert!(extent.other_heads().is_some_and(|text| text.contains("3 rows")), "{extent:?}");
+    assert_eq!(database.verify().await, Ok(2));
+}
+
+/// Disables a key, and enables it again.
+async fn switch(database: &TestDatabase, key: &KeyRecord) {
+    for lifecycle in [KeyLifecycle::Disabled, KeyLifecycle::Active] {
+        let rule: KeyUpdateFn<'_> =
+            Box::new(|key| Ok(KeyRecord { lifecycle: lifecycle.clone(), ..key.clone() }));
+        database.store.change_key(key.id, rule, audit(AuditAction::KeyUpdate)).await.unwrap();
+    }
+}
+
+async fn objects_that_lack_a_change_are_found(database: TestDatabase) {
+    let store = &database.store;
+    let [revoked, switched] = [1, 2].map(|number| key(&database, number));
+    let (revoked, switched) = (database.make(revoked).await, database.make(switched).await);
+    let rule: KeyUpdateFn<'_> = Box::new(|key| {
+        let lifecycle = KeyLifecycle::Revoked { at: NOW, reason: String::new() };
+        Ok(KeyRecord { lifecycle, ..key.clone() })
+    });
+    store.change_key(revoked.id, rule, audit(AuditAction::KeyRevoke)).await.unwrap();
+    switch(&database, &switched).await;
+    let rule = Box::new(|tenant: &TenantRecord| Ok(TenantRecord { suspended: true, ..tenant.clone() }));
+    store.change_tenant(database.tenant, rule, audit(AuditAction::TenantSuspend)).await.unwrap();
+    assert_eq!(store.outdated(10).await.unwrap(), [], "every object has its changes");
+    let set_back = |key: &KeyRecord| {
+        format!(
+            "UPDATE keys SET state = 'active', revoked_at = NULL, revoke_reason = NULL, revision = {} WHERE id = {}",
+            key.revision,
+            database.sql_id(key.id)
+        )
+    };
+    database.sql(&set_back(&revoked)).await;
+    let found = store.outdated(10).await.unwrap();
+    let [change] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!(change.subject, ChangeSubject::Key(revoked.hash));
+    assert_eq!(change.effect, Some(ChangeEffect::Revoked));
+    // What gave the access back is found as well.
+    database.sql(&set_back(&switched)).await;
+    database.sql("UPDATE tenants SET suspended = false, revision = 1").await;
+    let found = store.outdated(10).await.unwrap();
+    let effects: Vec<_> = found.into_iter().map(|change| change.effect).collect();
+    let (revoked, disabled) = (Some(ChangeEffect::Revoked), Some(ChangeEffect::Disabled));
+    assert_eq!(effects, [revoked, disabled, None, Some(ChangeEffect::Suspended)]);
+    assert_eq!(store.outdated(2).await.unwrap().len(), 2);
+}
