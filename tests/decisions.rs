@@ -287,11 +287,12 @@ async fn a_pipe_that_nobody_reads_keeps_nobody_waiting_and_says_what_is_missing(
 async fn a_log_that_can_not_be_opened_and_a_share_that_is_none_are_told_at_the_start() {
     for (name, value, words) in [
         ("LATCHKEY_DECISION_LOG", "/nowhere/at/all.jsonl", "decision_log"),
+        ("LATCHKEY_AUDIT_ANCHOR", "/nowhere/at/anchors", "audit_anchor"),
         ("LATCHKEY_DECISION_LOG_ALLOWED_RATIO", "2", "decision_log_allowed_ratio"),
         ("LATCHKEY_DECISION_LOG_DENIED_RATIO", "most", "decision_log_denied_ratio"),
     ] {
         let latchkey = Setup::default().environment(name, value).launch();
-        assert!(!latchkey.wait().success(), "{name}");
+        assert_eq!(latchkey.wait().code(), Some(2), "{name}");
         assert!(latchkey.log().contains(words), "{name}: {}", latchkey.log());
     }
 }

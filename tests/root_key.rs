@@ -1,5 +1,5 @@
 //! The operators' first key if no key is configured: it is written to a file that only its owner can read, and to
-//! no JSON log.
+//! no JSON log. A log of text that is not a terminal has it with a warning.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -53,6 +53,20 @@ async fn the_first_key_is_written_to_the_file_that_is_named() {
     latchkey.restart();
     assert_eq!(key_in(&path), key, "from now on it is the key that is given");
     assert!(lists_tenants(&latchkey, &key).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_of_text_in_a_file_has_the_first_key_with_a_warning() {
+    let setup = Setup::default().environment("LATCHKEY_ROOT_KEY", "");
+    let latchkey = setup.environment("LATCHKEY_LOG_FORMAT", "text").start();
+    let log = latchkey.log();
+    let key = log.lines().find(|line| line.starts_with("lk_op_")).expect("a line of its own");
+    assert!(lists_tenants(&latchkey, key).await, "it is an operator's");
+    let warning = log.lines().find(|line| line.contains("is not a terminal")).expect("a warning");
+    assert!(
+        warning.contains("WARN") && warning.contains("root_key_file") && !warning.contains(key),
+        "{warning}"
+    );
 }
 
 #[test]

@@ -11,6 +11,8 @@ use latchkey_testing::{
 use serde_json::Value;
 
 mod envoy;
+mod first_start;
+mod redis;
 mod settings;
 
 const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -107,7 +109,7 @@ fn what_is_not_there_is_told_without_a_password() {
 #[test]
 fn a_file_that_a_start_cannot_make_is_found() {
     for (words, area, message) in [
-        (["--database-url", "sqlite://none.db?mode=ro"], "database", "mode=ro creates nothing"),
+        (["--database-url", "sqlite://none.db?mode=ro"], "database", "this mode creates nothing"),
         (["--decision-log", "none/log"], "settings", "decision_log: there is no folder"),
         (["--audit-anchor", "none/anchors"], "settings", "audit_anchor: there is no folder"),
         (["--grpc-addr", "unix:/none/here/grpc.sock"], "settings", "grpc_addr: there is no folder"),

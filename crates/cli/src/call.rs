@@ -184,12 +184,33 @@ pub(crate) fn read_password(path: &Path) -> Result<String, CliError> {
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-/// Reads the text of a file, or of standard input if the path is "-".
+/// Reads the text of a file, or of standard input if the path is "-". A file that can't be read, or that is not UTF-8, is
+/// an error of the command line, which names it.
 pub(crate) fn read_text(path: &Path) -> Result<String, CliError> {
     let read = if path.as_os_str() == "-" {
         std::io::read_to_string(std::io::stdin())
     } else {
         std::fs::read_to_string(path)
     };
-    read.map_err(|error| CliError::Local(format!("{} can't be read: {error}", path.display())))
+    read.map_err(|error| CliError::Usage(format!("{} can't be read: {error}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/revocation.md"));
+    /// Longest value of `cache_lease` that the settings permit.
+    const LONGEST_LEASE: Duration = Duration::from_mins(10);
+
+    #[test]
+    fn a_call_outlasts_every_wait_for_a_lease_and_the_page_says_for_how_long() {
+        assert!(REQUEST_TIMEOUT > LONGEST_LEASE + LONGEST_LEASE / 64);
+        let minutes = REQUEST_TIMEOUT.as_secs() / 60;
+        assert!(
+            PAGE.contains(&format!("The command line waits for {minutes} minutes")),
+            "docs/revocation.md"
+        );
+        assert!(PAGE.contains("| 10 min (longest) |"), "docs/revocation.md");
+    }
 }

@@ -15,7 +15,10 @@ mod token;
 mod usage;
 mod usage_report;
 
+use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 
 use clap::ValueEnum;
 
@@ -77,6 +80,24 @@ pub(crate) fn show_once<M: NamedMessage + TextOutput>(
         .map_err(|error| CliError::Local(format!("standard output can't be written: {error}; {}", remedy())))
 }
 
+/// Checks that the value of [`show_once`] will not be lost, before the server creates it: standard output must not be closed
+/// or `/dev/null`, which Rust's runtime opens in place of a closed one.
+pub(crate) fn refuse_discarded_output() -> Result<(), CliError> {
+    if is_discarded(io::stdout().as_fd()).unwrap_or(false) {
+        return Err(CliError::Usage(
+            "standard output is closed or /dev/null, and the value is shown only once: write the output to a file or a pipe; \
+             nothing was created"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+fn is_discarded(output: BorrowedFd<'_>) -> io::Result<bool> {
+    let output = File::from(output.try_clone_to_owned()?).metadata()?;
+    Ok(output.file_type().is_char_device() && output.rdev() == fs::metadata("/dev/null")?.rdev())
+}
+
 /// Prints a message as one line of JSON. Fails if the reader has ended.
 pub(crate) fn line<M: NamedMessage>(message: &M) -> Result<(), CliError> {
     match write(&json::to_json_line(message)?) {
@@ -103,4 +124,18 @@ fn write(text: &str) -> io::Result<()> {
 pub(crate) fn note(text: &str) {
     // The reader is gone, and an error message would have no reader either.
     drop(writeln!(io::stderr(), "{text}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_null_device_discards_the_output() {
+        let open = |path: &str| fs::OpenOptions::new().write(true).open(path).unwrap();
+        assert!(is_discarded(open("/dev/null").as_fd()).unwrap());
+        assert!(!is_discarded(open("/dev/full").as_fd()).unwrap());
+        assert!(!is_discarded(tempfile::tempfile().unwrap().as_fd()).unwrap());
+        assert!(!is_discarded(io::pipe().unwrap().1.as_fd()).unwrap());
+    }
 }

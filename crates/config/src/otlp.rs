@@ -2,6 +2,7 @@
 //! text shows them.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Uri};
@@ -23,6 +24,8 @@ pub struct OtlpSettings {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// CA certificates in PEM that collectors are verified with; `None` for the system's.
     pub ca: Option<Vec<u8>>,
+    /// File of the CA certificates.
+    pub ca_file: Option<PathBuf>,
     /// Maximum duration of an export.
     pub timeout: Duration,
     /// Resource attributes of this process.
@@ -80,9 +83,7 @@ impl SettingsReader<'_> {
         let traces = self.signal(&TRACES, rule, both.as_ref());
         let metrics = self.signal(&METRICS, rule, both.as_ref());
         let headers = self.read(&definitions::OTLP_HEADERS, headers);
-        let ca = self.read(&definitions::OTLP_CERTIFICATE, |path| {
-            std::fs::read(path).map_err(|error| format!("{path:?} can't be read: {error}"))
-        });
+        let (ca_file, ca) = self.read(&definitions::OTLP_CERTIFICATE, values::file).unzip();
         let timeout = self.read(&definitions::OTLP_TIMEOUT, millis);
         let name = self.read(&definitions::OTEL_SERVICE_NAME, |text| Ok(text.to_owned()));
         let given = self.read(&definitions::OTEL_RESOURCE, pairs);
@@ -103,6 +104,7 @@ impl SettingsReader<'_> {
             metrics,
             headers,
             ca,
+            ca_file,
             timeout,
             resource,
             sampler,

@@ -26,6 +26,15 @@ fn nothing_is_exported_without_an_endpoint() {
 }
 
 #[test]
+fn the_file_of_the_ca_is_kept_with_its_content() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let given = there(&[("OTEL_EXPORTER_OTLP_CERTIFICATE", path)]);
+    assert_eq!(given.ca_file.as_deref(), Some(std::path::Path::new(path)));
+    assert_eq!(given.ca, std::fs::read(path).ok());
+    assert_eq!(there(&[]).ca_file, None);
+}
+
+#[test]
 fn both_signals_share_an_endpoint_or_have_their_own() {
     let both = there(&[]);
     assert_eq!(

@@ -129,6 +129,8 @@ impl<'a> SettingsReader<'a> {
         let url = url?;
         if url.embedded().is_some() {
             self.refuse_server_settings(pooler, dialect);
+        } else {
+            self.refuse_database_variables();
         }
         let migrate = migrate.unwrap_or(url.embedded().is_some());
         let connections = u32::try_from(connections?).ok()?;

@@ -1,11 +1,13 @@
 //! Redis's URL and its CA certificates. The URL may hold a password, so no text shows it.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use super::checks::SettingChecks;
 use super::definitions;
 use super::error::ConfigError;
 use super::reader::SettingsReader;
+use super::values;
 
 /// Checked settings of Redis.
 #[derive(Clone)]
@@ -14,6 +16,8 @@ pub struct Redis {
     pub url: String,
     /// CA certificates in PEM that Redis is verified with; `None` for the system's.
     pub ca: Option<Vec<u8>>,
+    /// File of the CA certificates.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// Leaves out the URL, which may hold a password.
@@ -26,11 +30,9 @@ impl fmt::Debug for Redis {
 impl SettingsReader<'_> {
     /// Reads the settings of Redis. The CA's file is read now, so that a wrong path is reported with all other errors.
     pub(super) fn redis(&mut self, checks: &dyn SettingChecks) -> Option<Redis> {
-        let ca = self.read(&definitions::REDIS_CA, |path| {
-            std::fs::read(path).map_err(|error| format!("{path:?} can't be read: {error}"))
-        });
+        let ca = self.read(&definitions::REDIS_CA, values::file);
         let parse = |url: &str| {
-            let redis = Redis { url: url.to_owned(), ca: None };
+            let redis = Redis { url: url.to_owned(), ca: None, ca_file: None };
             checks.redis(&redis).map(|()| redis)
         };
         let Some(redis) = self.read(&definitions::REDIS_URL, parse) else {
@@ -39,7 +41,8 @@ impl SettingsReader<'_> {
             }
             return None;
         };
-        let redis = Redis { ca, ..redis };
+        let (ca_file, ca) = ca.unzip();
+        let redis = Redis { ca, ca_file, ..redis };
         let checked = checks.redis(&redis);
         checked
             .map_err(|bad| self.add_error(ConfigError::new(definitions::REDIS_CA.key, "given", bad)))

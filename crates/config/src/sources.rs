@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::database_variables::is_used_if_empty;
 use super::definitions::{ALL, Name, Setting};
 use super::error::{ConfigError, ConfigErrors};
 use super::unknown;
@@ -120,6 +121,11 @@ impl ConfigSources {
         own.filter_map(|name| values.get(&name.key)).map(String::as_str).next()
     }
 
+    /// Returns whether a variable is set that is not one of this program.
+    pub(crate) fn has_variable(&self, name: &str) -> bool {
+        self.environment.contains_key(name)
+    }
+
     /// Returns the path of the settings file.
     pub(crate) fn settings_file(&self) -> Option<&Path> {
         self.file.as_ref().map(|(path, _)| path.as_path())
@@ -161,7 +167,7 @@ fn variables(
     let (mut variables, mut errors) = (BTreeMap::new(), Vec::new());
     for (name, value) in environment {
         match (name.into_string(), value.into_string()) {
-            (Ok(_), Ok(value)) if value.is_empty() => {}
+            (Ok(name), Ok(value)) if value.is_empty() && !is_used_if_empty(&name) => {}
             (Ok(name), Ok(value)) => {
                 errors.extend(unknown::variable(&name, &value));
                 variables.insert(name, value);

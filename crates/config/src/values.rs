@@ -33,6 +33,12 @@ pub(super) fn switch(text: &str) -> ParseResult<bool> {
     }
 }
 
+/// Reads the file of a path, and returns both.
+pub(super) fn file(path: &str) -> ParseResult<(PathBuf, Vec<u8>)> {
+    let content = std::fs::read(path).map_err(|error| format!("{path:?} can't be read: {error}"))?;
+    Ok((path.into(), content))
+}
+
 /// Parses a whole number within bounds.
 pub(super) fn number(text: &str, least: usize, most: usize) -> ParseResult<usize> {
     let read = text.parse().ok().filter(|n| (least..=most).contains(n));

@@ -25,4 +25,4 @@ mod words;
 pub use address::{Address, InvalidUrl};
 pub use limiter::{RedisLimiter, RedisOptions};
 pub use notifications::{Notifier, RedisNotifications};
-pub use probe::{Node, Probe, Unreachable, probe};
+pub use probe::{Node, Probe, Refusal, Unreachable, probe};

@@ -27,6 +27,8 @@ use crate::address::{Address, InvalidUrl};
 use crate::sentinels::{PrimaryAddress, Sentinels};
 
 const CHANNEL: &str = "latchkey:changes";
+/// Identifier of the sender of a trial.
+const TRIAL: &str = "trial";
 /// Silence after which a process sends itself an echo, and the time that the echo may take. Together they stay
 /// under a second.
 const IDLE_BEFORE_ECHO: Duration = Duration::from_millis(400);
@@ -116,8 +118,25 @@ impl RedisNotifications {
             });
         let mut connection = resp3(&node)?.get_multiplexed_async_connection_with_config(&config).await?;
         connection.subscribe(&[CHANNEL, &echo_channel(&self.id)]).await?;
-        Ok(Subscription { connection, messages, primary })
+        let mut subscription = Subscription { connection, messages, primary };
+        // A user that may not publish would lose the subscription with its first echo.
+        subscription.publish(&echo_channel(&self.id), &self.id).await?;
+        Ok(subscription)
     }
+}
+
+/// Subscribes and publishes as a process does, within a time limit for each request. The processes that share the Redis
+/// read the change feed once more because of it.
+pub(crate) async fn try_channels(client: &Client, limit: Duration) -> Result<(), RedisError> {
+    let config =
+        AsyncConnectionConfig::new().set_connection_timeout(Some(limit)).set_response_timeout(Some(limit));
+    let mut connection = resp3(client)?.get_multiplexed_async_connection_with_config(&config).await?;
+    let echo = echo_channel(TRIAL);
+    connection.subscribe(&[CHANNEL, echo.as_str()]).await?;
+    for channel in [CHANNEL, echo.as_str()] {
+        cmd("PUBLISH").arg(channel).arg(TRIAL).exec_async(&mut connection).await?;
+    }
+    Ok(())
 }
 
 /// Returns the same client with the protocol that carries messages and responses on one connection.

@@ -3,12 +3,13 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, InfoDict, RedisError, cmd};
+use redis::{AsyncConnectionConfig, Client, ErrorKind, InfoDict, RedisError, cmd};
 use tokio::time::{Instant, timeout};
 
 use crate::address::{Address, InvalidUrl};
 use crate::connection::Trial;
 use crate::connection::raw::{RawConnection, RedisClient};
+use crate::notifications::try_channels;
 use crate::sentinels::Sentinels;
 use crate::wire::ScriptHandle;
 use crate::words;
@@ -27,8 +28,19 @@ pub struct Node {
     pub name: String,
     /// State of the node, or the reason why it could not be read.
     pub seen: Result<Probe, Unreachable>,
+    /// Refusal of a node that responded, and whose state could not be read; `None` if it did not respond.
+    pub refusal: Option<Refusal>,
     /// True for a Sentinel that did not name the primary.
     pub sentinel: bool,
+}
+
+/// Refusal by a server that responded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The user or the password is wrong.
+    Credentials,
+    /// Any other refusal, which its text explains.
+    Other,
 }
 
 /// State of a node.
@@ -52,6 +64,8 @@ pub struct Probe {
     pub clock_offset: i64,
     /// Error text of a trial that charges a bucket as a call does; `None` if it succeeded.
     pub refused: Option<String>,
+    /// Error text of a trial that subscribes and publishes as a process does for wake-ups; `None` if it succeeded.
+    pub unheard: Option<String>,
     /// Error text of INFO. The fields that it would fill are then empty.
     pub unreadable: Option<String>,
 }
@@ -84,11 +98,21 @@ pub async fn probe(address: &Address) -> Result<Vec<Node>, InvalidUrl> {
 }
 
 async fn probe_node(client: &Client, in_cluster: bool) -> Node {
-    let seen = match timeout(PROBE_TIMEOUT, inspect(client, in_cluster)).await {
-        Ok(seen) => seen.map_err(|error| Unreachable(words::of(&error))),
-        Err(_) => Err(Unreachable("no response in time".to_owned())),
+    let (seen, refusal) = match timeout(PROBE_TIMEOUT, inspect(client, in_cluster)).await {
+        Ok(Ok(seen)) => (Ok(seen), None),
+        Ok(Err(error)) => (Err(Unreachable(words::of(&error))), refusal(&error)),
+        Err(_) => (Err(Unreachable("no response in time".to_owned())), None),
     };
-    Node { name: client.get_connection_info().addr().to_string(), seen, sentinel: false }
+    Node { name: client.get_connection_info().addr().to_string(), seen, refusal, sentinel: false }
+}
+
+/// Returns the refusal that an error stands for; `None` if the server did not respond.
+fn refusal(error: &RedisError) -> Option<Refusal> {
+    match error.kind() {
+        ErrorKind::AuthenticationFailed => Some(Refusal::Credentials),
+        ErrorKind::Server(_) | ErrorKind::Extension => Some(Refusal::Other),
+        _ => None,
+    }
 }
 
 /// Reads the state of the primary. The Sentinels that did not name it follow.
@@ -97,11 +121,12 @@ async fn probe_sentinels(sentinels: &Sentinels) -> Vec<Node> {
         Ok(client) => probe_node(&client, false).await,
         Err(error) => {
             let seen = Err(Unreachable(words::of(&error)));
-            Node { name: format!("the primary {}", sentinels.name()), seen, sentinel: false }
+            let refusal = refusal(&error);
+            Node { name: format!("the primary {}", sentinels.name()), seen, refusal, sentinel: false }
         }
     };
     let silent = sentinels.examine().await.into_iter().filter_map(|(name, error)| {
-        error.map(|error| Node { name, seen: Err(Unreachable(error)), sentinel: true })
+        error.map(|error| Node { name, seen: Err(Unreachable(error)), refusal: None, sentinel: true })
     });
     [primary].into_iter().chain(silent).collect()
 }
@@ -138,6 +163,9 @@ async fn inspect(client: &Client, in_cluster: bool) -> Result<Probe, RedisError>
         if let Err(error) = measure(&mut raw, &mut probe).await {
             probe.refused = Some(words::of(&error));
         }
+    }
+    if probe.refused.is_none() {
+        probe.unheard = try_channels(client, PROBE_TIMEOUT).await.err().map(|error| words::of(&error));
     }
     Ok(probe)
 }

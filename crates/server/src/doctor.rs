@@ -16,7 +16,7 @@ use latchkey_transport::tls::{ClientAuthFiles, CrlStatus};
 
 use crate::clock::{SystemClock, unix_seconds};
 use crate::open_files::TooFewFiles;
-use crate::{config, host_checks, open_files, profile_files};
+use crate::{config, host_checks, open_files, profile_files, unused_input};
 
 /// Subject of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,6 +165,7 @@ fn check_profiles(settings: &Settings) -> Vec<Finding> {
 fn check_settings(settings: &Settings) -> Vec<Finding> {
     let mut found = check_ports(settings);
     found.extend(check_profiles(settings));
+    found.extend(unused_input::find(settings).iter().map(|(what, remedy)| warning(what, remedy)));
     let shared = settings.database.url.embedded().is_none();
     if shared && settings.redis.is_none() && !settings.database.single_replica {
         found.push(warning(

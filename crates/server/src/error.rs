@@ -1,5 +1,7 @@
 //! Errors that end the process or prevent its start.
 
+use std::io::ErrorKind;
+
 use latchkey_config::{ConfigErrors, KeyFileError, ListenAddress};
 use latchkey_transport::WorkerExited;
 
@@ -26,10 +28,14 @@ pub enum ServeError {
     #[error(transparent)]
     Embedded(#[from] EmbeddedDatabaseError),
     /// The file of audit log anchors cannot be opened.
-    #[error("audit_anchor: the file can't be opened for appending: {0}")]
+    #[error(
+        "audit_anchor: the file can't be opened for appending ({0}): correct the path, or its permissions"
+    )]
     AuditAnchor(std::io::Error),
     /// The file of the decision log cannot be opened.
-    #[error("decision_log: the file can't be opened for appending: {0}")]
+    #[error(
+        "decision_log: the file can't be opened for appending ({0}): correct the path, or its permissions"
+    )]
     DecisionLog(std::io::Error),
     /// The Redis URL is invalid.
     #[error("redis_url: {0}")]
@@ -80,6 +86,20 @@ fn bind_remedy(address: &ListenAddress) -> &'static str {
     }
 }
 
+/// Returns whether a file can't be opened because the path in the setting is wrong, as for the other settings that name
+/// files. A disk that is full or read-only is no mistake in the setting.
+fn is_wrong_path(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::NotFound
+            | ErrorKind::PermissionDenied
+            | ErrorKind::IsADirectory
+            | ErrorKind::NotADirectory
+            | ErrorKind::InvalidFilename
+            | ErrorKind::InvalidInput
+    )
+}
+
 impl ServeError {
     /// Returns true if a restart with the same settings would fail in the same way, so that a supervisor need not
     /// restart the process.
@@ -93,18 +113,38 @@ impl ServeError {
             | Self::Redis(_)
             | Self::Otlp(_)
             | Self::Startup(_) => true,
+            Self::AuditAnchor(error) | Self::DecisionLog(error) => is_wrong_path(error.kind()),
             // An address or a file can be in use by a process that is about to end, and a disk can be full or not mounted
             // yet.
             Self::Bind { .. }
             | Self::Embedded(_)
-            | Self::AuditAnchor(_)
-            | Self::DecisionLog(_)
             | Self::ThreadSpawn(_)
             | Self::Randomness(_)
             | Self::Reflection(_)
             | Self::Worker(_)
             | Self::SecondSignal
             | Self::TaskExited(_) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Error;
+
+    use super::*;
+
+    #[test]
+    fn a_wrong_path_is_an_invalid_setting_and_a_full_disk_is_none() {
+        for (kind, permanent) in [
+            (ErrorKind::NotFound, true),
+            (ErrorKind::PermissionDenied, true),
+            (ErrorKind::IsADirectory, true),
+            (ErrorKind::StorageFull, false),
+            (ErrorKind::ReadOnlyFilesystem, false),
+        ] {
+            assert_eq!(ServeError::DecisionLog(Error::from(kind)).is_permanent(), permanent, "{kind}");
+            assert_eq!(ServeError::AuditAnchor(Error::from(kind)).is_permanent(), permanent, "{kind}");
         }
     }
 }

@@ -4,8 +4,9 @@
 
 mod certificates;
 mod clock;
-mod database_certificates;
+mod connection_certificates;
 mod disk;
+mod lookups;
 mod monitor;
 mod secret_files;
 mod signing_keys;
@@ -28,12 +29,19 @@ pub(crate) enum HostCheck {
     DatabaseClock,
     Disk,
     SigningKeys,
+    Lookups,
 }
 
 impl HostCheck {
     /// All checks.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::SecretFiles, Self::Certificates, Self::DatabaseClock, Self::Disk, Self::SigningKeys];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::SecretFiles,
+        Self::Certificates,
+        Self::DatabaseClock,
+        Self::Disk,
+        Self::SigningKeys,
+        Self::Lookups,
+    ];
 
     /// Returns the value of the metric's label.
     pub(crate) fn name(self) -> &'static str {
@@ -43,6 +51,7 @@ impl HostCheck {
             Self::DatabaseClock => "database_clock",
             Self::Disk => "disk",
             Self::SigningKeys => "signing_keys",
+            Self::Lookups => "lookups",
         }
     }
 }
@@ -64,8 +73,8 @@ impl HostFinding {
 
 /// Returns the findings about files and certificates that the settings name, and about the disk of an embedded database.
 pub(crate) fn examine_settings(settings: &Settings, now: Timestamp) -> Vec<Finding> {
-    let database = database_certificates::files(&settings.database.url);
-    let mut found = examine_files(&settings.secret_files, settings.tls.as_ref(), &database, now);
+    let connections = connection_certificates::files(settings);
+    let mut found = examine_files(&settings.secret_files, settings.tls.as_ref(), &connections, now);
     found.extend(settings.database.url.embedded().and_then(disk::examine));
     found.into_iter().map(|found| found.finding).collect()
 }
@@ -73,12 +82,12 @@ pub(crate) fn examine_settings(settings: &Settings, now: Timestamp) -> Vec<Findi
 fn examine_files(
     secrets: &[SecretFile],
     tls: Option<&TlsSettings>,
-    database: &[SettingFile],
+    connections: &[SettingFile],
     now: Timestamp,
 ) -> Vec<HostFinding> {
     let mut found: Vec<_> = secrets.iter().filter_map(secret_files::examine).collect();
     found.extend(tls.into_iter().flat_map(|tls| certificates::examine(tls, now)));
-    found.extend(database_certificates::examine(database, now));
+    found.extend(connection_certificates::examine(connections, now));
     found
 }
 

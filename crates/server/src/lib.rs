@@ -15,6 +15,7 @@ mod check_callers;
 mod clock;
 mod compression;
 mod config;
+mod endless_streams;
 mod error;
 mod follower;
 mod grpc_routes;
@@ -37,6 +38,7 @@ mod serve;
 mod served_apis;
 mod startup;
 mod supervisor;
+mod unused_input;
 mod usage;
 mod wiring;
 

@@ -1,12 +1,16 @@
 //! Profile files of the operator. They are read and compiled before the database is opened: an error is reported with
 //! its line, and the process does not start.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use latchkey_core::operator;
 use latchkey_profile::{Errors, Profile, profile_conflicts};
+
+/// Most kinds of other files that are named for a folder.
+const MOST_KINDS: usize = 5;
 
 /// Valid profile document.
 pub(crate) struct Document {
@@ -54,14 +58,50 @@ fn expand(path: &Path) -> Vec<ListedPath> {
     if !path.is_dir() {
         return vec![Ok(path.to_owned())];
     }
-    let files = path.read_dir().and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
-    let mut files: Vec<PathBuf> = match files {
+    let mut files = match entries(path) {
         Ok(files) => files,
         Err(error) => return vec![Err((path.to_owned(), error))],
     };
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
+    files.retain(|file| is_document(file));
     files.sort();
     files.into_iter().map(Ok).collect()
+}
+
+fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    folder.read_dir().and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
+}
+
+fn is_document(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension == "toml")
+}
+
+/// Returns a line about each folder that has no document, with the number of its other files by their extensions. A folder
+/// that can't be read is an error of [`read`].
+pub(crate) fn folders_without_documents(paths: &[PathBuf]) -> Vec<String> {
+    paths.iter().filter(|path| path.is_dir()).filter_map(|folder| without_documents(folder)).collect()
+}
+
+fn without_documents(folder: &Path) -> Option<String> {
+    let files = entries(folder).ok()?;
+    if files.iter().any(|file| is_document(file)) {
+        return None;
+    }
+    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+    for file in &files {
+        let kind = match file.extension() {
+            _ if file.is_dir() => "folders".to_owned(),
+            Some(extension) => format!("*.{}", extension.display()),
+            None => "without an extension".to_owned(),
+        };
+        *kinds.entry(kind).or_default() += 1;
+    }
+    let counted: Vec<String> =
+        kinds.iter().take(MOST_KINDS).map(|(kind, count)| format!("{kind}: {count}")).collect();
+    let others = if counted.is_empty() { "it is empty".to_owned() } else { counted.join(", ") };
+    let name = folder.display().to_string();
+    Some(format!(
+        "profiles: the folder {name:?} has no .toml file ({others}), so that no profile of it is applied"
+    ))
 }
 
 /// Checks that no other document claims what this one claims: a host with the same kind of keys, or an issuer.
@@ -117,5 +157,19 @@ mod tests {
         let error = read(&[folder.path().to_owned()]).err().unwrap().to_string();
         assert!(error.contains("a.toml: line 1") && error.contains("d.toml"), "{error}");
         assert!(error.contains("c.toml: another document is named \"demo\""), "{error}");
+    }
+
+    #[test]
+    fn a_folder_without_a_document_is_named_with_what_is_in_it() {
+        let none = folder(&[("a.yaml", ""), ("b.yaml", ""), ("demo.TOML", ""), ("README", "")]);
+        std::fs::create_dir(none.path().join("more")).unwrap();
+        let (empty, documents) = (folder(&[]), folder(&[("demo.toml", DEMO)]));
+        let paths = [&none, &empty, &documents].map(|folder| folder.path().to_owned());
+        let lines = folders_without_documents(&paths);
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        let counts = "(*.TOML: 1, *.yaml: 2, folders: 1, without an extension: 1)";
+        assert!(lines[0].contains(counts) && lines[1].contains("(it is empty)"), "{lines:?}");
+        assert!(lines[0].contains(&none.path().display().to_string()), "{lines:?}");
+        assert!(read(&paths).is_ok_and(|documents| documents.len() == 1));
     }
 }

@@ -25,7 +25,7 @@ use crate::router::PortRouter;
 use crate::startup::{Startup, StartupConflict};
 use crate::supervisor::Supervisor;
 use crate::usage::UsageFlusher;
-use crate::{http_server, metric_sources, open_files, wiring};
+use crate::{http_server, metric_sources, open_files, unused_input, wiring};
 
 /// Serves until `shutdown` resolves, then finishes the calls in flight.
 pub async fn serve(settings: Settings, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
@@ -55,6 +55,7 @@ impl Server {
     /// Checks everything that can be checked without the database, and binds the ports.
     pub async fn bind(settings: Settings) -> Result<Self, ServeError> {
         open_files::raise_limit(&settings);
+        unused_input::warn(&settings);
         let (listen, drain, tls) = (settings.listen.clone(), settings.drain, settings.tls.clone());
         let parts = wiring::connect(settings).await?;
         let bound_ports = bind_grpc_ports(&parts.router, &listen, tls.as_ref())?;

@@ -130,7 +130,7 @@ metrics! {
     CRL_EXPIRY = "latchkey_crl_expiry_timestamp_seconds", "latchkey.crl.expiry", MetricKind::Gauge, "s", [],
         "Expiry of the revocation list that expires first, in seconds since 1970; after it, clients of that list's CA are rejected";
     HOST_FINDINGS = "latchkey_findings", "latchkey.findings", MetricKind::Gauge, "{finding}", [("check", "latchkey.check")],
-        "Present findings of the checks that the process makes at its start and every minute, by check (secret_files, certificates, database_clock, disk, signing_keys); the log describes each";
+        "Present findings of the checks that the process makes at its start and every minute, by check (secret_files, certificates, database_clock, disk, signing_keys, lookups); the log describes each";
     DATABASE_CLOCK = "latchkey_database_clock_offset_seconds", "latchkey.database.clock_offset", MetricKind::Gauge, "s", [],
         "Clock of the database minus the clock of this replica; only with PostgreSQL, absent before the first answer";
     DISK_FREE = "latchkey_disk_free_bytes", "latchkey.disk.free", MetricKind::Gauge, "By", [],

@@ -33,7 +33,7 @@ pub(super) fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
             continue;
         }
         let inside =
-            inside(path).map_err(|e| CliError::Local(format!("{} can't be read: {e}", path.display())))?;
+            inside(path).map_err(|e| CliError::Usage(format!("{} can't be read: {e}", path.display())))?;
         if inside.is_empty() {
             return Err(CliError::Usage(format!("{} holds no .toml file", path.display())));
         }

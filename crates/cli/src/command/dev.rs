@@ -48,12 +48,12 @@ pub(super) async fn run(args: DevArgs) -> Result<(), CliError> {
     };
     let result = tokio::select! {
         ended = &mut serving => return serve_result(ended),
-        () = signals::shutdown() => Ok(()),
+        () = signals::shutdown_or_hangup() => Ok(()),
         shown = shown => match shown {
             Ok(envoy) => tokio::select! {
                 ended = &mut serving => return serve_result(ended),
                 failure = Envoy::ended(envoy) => Err(failure),
-                () = signals::shutdown() => Ok(()),
+                () = signals::shutdown_or_hangup() => Ok(()),
             },
             Err(failure) => Err(failure),
         },

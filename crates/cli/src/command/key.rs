@@ -11,7 +11,9 @@ use super::tenant::mask;
 use crate::args::{ClearField, CreateKeyArgs, Globals, KeyCommand, RotateKeyArgs, UpdateKeyArgs};
 use crate::call::{AuthenticatedChannel, Server};
 use crate::exit::CliError;
-use crate::output::{Format, print, replaces, sanitize, show, show_once, still_in_use};
+use crate::output::{
+    Format, print, refuse_discarded_output, replaces, sanitize, show, show_once, still_in_use,
+};
 
 pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), CliError> {
     let format = globals.output;
@@ -21,11 +23,7 @@ pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Cl
         KeyCommand::List(args) => return list::keys(globals, *args).await,
         other => other,
     };
-    match &command {
-        KeyCommand::Update(args) => refuse_contradiction(args)?,
-        KeyCommand::Rotate(args) => confirm_rotation(args)?,
-        _ => {}
-    }
+    prepare(&command)?;
     let mut keys = Server::of(globals).await?.keys();
     match command {
         KeyCommand::Create(args) => {
@@ -70,6 +68,19 @@ pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Cl
         }
         KeyCommand::Import(args) => key_import::run(globals, args).await,
         KeyCommand::List(args) => list::keys(globals, *args).await,
+    }
+}
+
+/// Checks what can be checked without the server, and asks before a rotation without an overlap.
+fn prepare(command: &KeyCommand) -> Result<(), CliError> {
+    match command {
+        KeyCommand::Create(_) => refuse_discarded_output(),
+        KeyCommand::Update(args) => refuse_contradiction(args),
+        KeyCommand::Rotate(args) => {
+            refuse_discarded_output()?;
+            confirm_rotation(args)
+        }
+        _ => Ok(()),
     }
 }
 

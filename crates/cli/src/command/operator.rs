@@ -12,7 +12,7 @@ use super::list::{key_state, print_next_page};
 use crate::args::{CreateOperatorArgs, Globals, OperatorCommand};
 use crate::call::Server;
 use crate::exit::CliError;
-use crate::output::{Format, note, operator_table, print, show, show_once};
+use crate::output::{Format, note, operator_table, print, refuse_discarded_output, show, show_once};
 
 /// Tenant that operators' keys belong to.
 const OPERATORS: &str = "latchkey";
@@ -69,6 +69,9 @@ async fn create(globals: &Globals, args: CreateOperatorArgs) -> Result<(), CliEr
              --secret-file FILE, or print it with --secret-only or --show-secret"
                 .to_owned(),
         ));
+    }
+    if file.is_none() {
+        refuse_discarded_output()?;
     }
     let server = Server::of(&globals).await?;
     let file = file.map(SecretFile::create).transpose()?;

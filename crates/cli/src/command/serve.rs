@@ -6,6 +6,7 @@ use crate::args::SettingsArgs;
 use crate::exit::CliError;
 
 pub(super) async fn run(args: &SettingsArgs) -> Result<(), CliError> {
+    let ignored = signals::ignore_others();
     let settings = load_settings(&args.sources()).map_err(|e| CliError::Usage(e.to_string()))?;
     let flush = start_log(&settings.log);
     if !settings.core_dumps {
@@ -14,6 +15,7 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), CliError> {
     let ended = tokio::select! {
         ended = serve(settings, signals::shutdown()) => ended,
         () = signals::second_signal() => Err(ServeError::SecondSignal),
+        never = ignored => match never {},
     };
     drop(flush);
     ended.map_err(|error| {

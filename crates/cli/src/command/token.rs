@@ -10,12 +10,13 @@ use super::confirm::confirm;
 use crate::args::{Globals, IssueArgs, JwtCommand, SigningKeyCommand};
 use crate::call::{Server, read_password, read_secret};
 use crate::exit::CliError;
-use crate::output::{Format, sanitize, show, show_once, show_value};
+use crate::output::{Format, refuse_discarded_output, sanitize, show, show_once, show_value};
 
 pub(super) async fn jwt(globals: &Globals, command: JwtCommand) -> Result<(), CliError> {
     let format = globals.output;
     match command {
         JwtCommand::Issue(args) => {
+            refuse_discarded_output()?;
             let ask = issue(globals, args)?;
             let made = Server::of(globals).await?.tokens().issue_jwt(ask).await?.into_inner();
             show_once(Some(format), &made, &made.access_token, || {
@@ -23,6 +24,7 @@ pub(super) async fn jwt(globals: &Globals, command: JwtCommand) -> Result<(), Cl
             })
         }
         JwtCommand::Refresh { token_file, tenant, scopes } => {
+            refuse_discarded_output()?;
             let ask = v1::RefreshJwtRequest { refresh_token: read_secret(&token_file)?.0, tenant, scopes };
             let made = Server::of(globals).await?.tokens().refresh_jwt(ask).await?.into_inner();
             show_once(Some(format), &made, &made.access_token, || {
@@ -68,7 +70,7 @@ fn issue(globals: &Globals, args: IssueArgs) -> Result<v1::IssueJwtRequest, CliE
 
 /// Prints the header and the claims of a JWT, which is not verified.
 fn inspect(format: Format, token: &str) -> Result<(), CliError> {
-    let no_token = || CliError::Local("this is not a JWT, which has three parts in base64url".to_owned());
+    let no_token = || CliError::Usage("this is not a JWT, which has three parts in base64url".to_owned());
     let parts: Vec<&str> = token.split('.').collect();
     let [head, body, _signature] = parts[..] else { return Err(no_token()) };
     let read = |part: &str| {

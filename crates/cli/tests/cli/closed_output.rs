@@ -1,4 +1,5 @@
-//! Output that can't be written: the result of a command stays what it is, and a secret that is lost is reported.
+//! Output that can't be written: the result of a command stays what it is, a secret that is lost is reported, and none is
+//! created for an output that is known to be lost.
 
 use std::fs::{File, OpenOptions};
 use std::io::pipe;
@@ -70,5 +71,33 @@ fn a_denial_and_a_lost_secret_are_not_hidden_by_a_closed_output() {
         let error = text(&rotated.stderr);
         assert!(rotated.status.code() == Some(1) && error.contains("latchkey key rotate key_"), "{error}");
     }
+    served.end();
+}
+
+#[test]
+fn no_secret_is_created_for_an_output_that_is_closed_or_discarded() {
+    let served = Served::start();
+    assert_eq!(served.call(&["apply", "-f", DEMO]).0, 0);
+    assert_eq!(served.call(&["tenant", "create", "acme", "--profile", "demo"]).0, 0);
+    let keys =
+        || served.call(&["key", "list", "--all-tenants", "--output", "json"]).1.matches("\"id\"").count();
+    let before = keys();
+    for words in [
+        &["key", "create", "--tenant", "acme", "--name", "k", "--scope", "things.read"][..],
+        &["key", "create", "--tenant", "acme", "--name", "k", "--scope", "things.read", "--secret-only"],
+        &["operator", "create", "--role", "read", "--name", "wall", "--secret-only"],
+    ] {
+        for redirection in [">&-", ">/dev/null"] {
+            let mut shell = std::process::Command::new("sh");
+            let line = format!("exec \"$0\" \"$@\" {redirection}");
+            shell.env_clear().args(["-c", &line, env!("CARGO_BIN_EXE_latchkey")]).args(words);
+            shell.env("LATCHKEY_SERVER", &served.url).env("LATCHKEY_API_KEY", &served.root);
+            let output = shell.current_dir(served.folder.path()).output().unwrap();
+            let error = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{words:?} {redirection}: {error}");
+            assert!(error.contains("nothing was created"), "{words:?} {redirection}: {error}");
+        }
+    }
+    assert_eq!(keys(), before, "no key was created");
     served.end();
 }

@@ -4,6 +4,7 @@
 
 mod closed_output;
 mod help;
+mod input_files;
 mod json;
 mod operators;
 mod profile_changes;

@@ -156,3 +156,23 @@ async fn a_redis_that_can_never_be_used_says_why() {
     let bucket = bucket_charge(&bench, BucketOwner::Key, SLOW);
     assert!(charge(&bench, &[bucket], 1).await.granted);
 }
+
+/// Counting needs no channels, and wake-ups need the rights of both commands and of the channels.
+#[tokio::test]
+async fn a_user_without_rights_for_wake_ups_is_noticed() {
+    let redis = Redis::start();
+    let url = format!("redis://{USER}:hunter2@127.0.0.1:{}", redis.port());
+    for (take, refused) in [("", false), ("resetchannels", true), ("-subscribe", true), ("-publish", true)] {
+        let words: Vec<&str> = ["ACL", "SETUSER", USER, "reset"]
+            .into_iter()
+            .chain(ACL.split_whitespace())
+            .chain(take.split_whitespace())
+            .collect();
+        assert_eq!(redis.cli(&words), "OK");
+        let nodes = probe(&Address::parse(&url, None).expect("an address")).await.expect("a client");
+        let seen = nodes[0].seen.as_ref().expect("it responds");
+        assert_eq!(seen.refused, None, "{take}");
+        assert_eq!(seen.unheard.is_some(), refused, "{take}: {:?}", seen.unheard);
+        assert!(seen.unheard.iter().all(|error| error.contains("NOPERM")), "{take}: {:?}", seen.unheard);
+    }
+}

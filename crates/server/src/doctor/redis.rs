@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use latchkey_config::Redis;
-use latchkey_redis::{Node, Probe, probe};
+use latchkey_redis::{Node, Probe, Refusal, Unreachable, probe};
 
 use super::{Area, Finding, Severity};
 use crate::config;
@@ -43,13 +43,30 @@ fn node_findings(node: &Node, in_cluster: bool, deadline: Duration) -> Vec<Findi
             format!("the Sentinel {} does not name the primary: {error}", node.name),
             "start it, or correct its address, the primary's name, or its credentials (sentinel_password in redis_url)",
         )],
-        Err(error) => vec![Finding::new(
-            Area::Redis,
-            Severity::Unreachable,
-            format!("{} does not respond: {error}", node.name),
-            "start it, or correct its address, password or network; until then each replica counts limits by itself",
-        )],
+        Err(error) => vec![unusable_finding(&node.name, node.refusal, error)],
     }
+}
+
+/// Reports a server whose state could not be read: an error if it responded, and refused.
+fn unusable_finding(name: &str, refusal: Option<Refusal>, error: &Unreachable) -> Finding {
+    let (severity, verb, remedy) = match refusal {
+        Some(Refusal::Credentials) => (
+            Severity::Error,
+            "refuses the password",
+            "correct the user and the password in redis_url; until then each replica counts limits by itself",
+        ),
+        Some(Refusal::Other) => (
+            Severity::Error,
+            "refuses",
+            "correct this cause (docs/redis.md lists causes); until then each replica counts limits by itself",
+        ),
+        None => (
+            Severity::Unreachable,
+            "does not respond",
+            "start it, or correct its address or network; until then each replica counts limits by itself",
+        ),
+    };
+    Finding::new(Area::Redis, severity, format!("{name} {verb}: {error}"), remedy)
 }
 
 fn probe_findings(probe: &Probe, in_cluster: bool, deadline: Duration) -> Vec<Finding> {
@@ -129,6 +146,16 @@ fn trial_findings(probe: &Probe) -> Vec<Finding> {
             Severity::Warning,
             format!("its eviction policy and role cannot be read: {error}"),
             "permit INFO to the user (ACL: +info), or check maxmemory-policy by hand",
+        );
+    }
+    if let Some(error) = &probe.unheard {
+        report(
+            Severity::Warning,
+            format!(
+                "it wakes no replica: {error}; unless PostgreSQL does (database_pooler and database_dialect have their \
+                 defaults), each sees a change at its next poll"
+            ),
+            "permit the channels to the user (ACL: &latchkey:* +subscribe +publish)",
         );
     }
     if probe.clock_offset.unsigned_abs() > FAR {

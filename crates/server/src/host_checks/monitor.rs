@@ -16,7 +16,8 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::{
-    HostCheck, HostFinding, certificates, clock, database_certificates, disk, examine_files, signing_keys,
+    HostCheck, HostFinding, certificates, clock, connection_certificates, disk, examine_files, lookups,
+    signing_keys,
 };
 use crate::doctor::Severity;
 use crate::readiness::Stage;
@@ -66,8 +67,8 @@ impl HostStatus {
 pub(crate) struct HostMonitor {
     secret_files: Vec<SecretFile>,
     tls: Option<TlsSettings>,
-    /// Files of certificates of the connection to the database.
-    database_files: Vec<SettingFile>,
+    /// Files of certificates of the connections that the process opens.
+    connection_files: Vec<SettingFile>,
     embedded: Option<PathBuf>,
     store: Arc<Store>,
     catalog: Arc<Catalog>,
@@ -86,7 +87,7 @@ impl HostMonitor {
         Self {
             secret_files: settings.secret_files.clone(),
             tls: settings.tls.clone(),
-            database_files: database_certificates::files(&settings.database.url),
+            connection_files: connection_certificates::files(settings),
             embedded: settings.database.url.embedded().map(PathBuf::from),
             store,
             catalog,
@@ -112,16 +113,20 @@ impl HostMonitor {
     /// Makes all checks once and returns the present findings. A check whose result is not known keeps its findings.
     async fn round(&self, known: Vec<HostFinding>, database: bool) -> Vec<HostFinding> {
         let now = self.clock.now().wall;
-        let mut found = examine_files(&self.secret_files, self.tls.as_ref(), &self.database_files, now);
+        let mut found = examine_files(&self.secret_files, self.tls.as_ref(), &self.connection_files, now);
         found.extend(self.embedded.as_deref().and_then(disk::examine));
         let mut keep = |check: HostCheck, results: Option<Vec<HostFinding>>| match results {
             Some(results) => found.extend(results),
             None => found.extend(known.iter().filter(|other| other.check == check).cloned()),
         };
-        let (offset, signing_keys) =
-            if database { (self.check_clock().await, self.check_signing_keys().await) } else { (None, None) };
+        let (offset, signing_keys, lookups) = if database {
+            (self.check_clock().await, self.check_signing_keys().await, lookups::examine(&self.store).await)
+        } else {
+            (None, None, None)
+        };
         keep(HostCheck::DatabaseClock, offset);
         keep(HostCheck::SigningKeys, signing_keys);
+        keep(HostCheck::Lookups, lookups);
         let expiry = self.tls.as_ref().and_then(certificates::client_ca_expiry);
         self.status.client_ca_expiry.store(expiry.unwrap_or(UNKNOWN), Ordering::Relaxed);
         for (check, count) in HostCheck::ALL.iter().zip(&self.status.counts) {
@@ -177,6 +182,7 @@ fn log(before: &[HostFinding], now: &[HostFinding]) {
 
 /// Returns the message with its subject, which `latchkey doctor` shows in a column of its own.
 fn text(found: &HostFinding) -> String {
-    let subject = if found.check == HostCheck::DatabaseClock { "the database: " } else { "" };
+    let is_about_it = matches!(found.check, HostCheck::DatabaseClock | HostCheck::Lookups);
+    let subject = if is_about_it { "the database: " } else { "" };
     format!("{subject}{}", found.finding.message)
 }

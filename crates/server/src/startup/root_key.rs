@@ -2,7 +2,7 @@
 //! for an empty database. It is written to a file that only its owner can read, or printed once, alone on its line, to
 //! standard error. Concurrent starts create one key: the database decides which process was first.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
 use latchkey_config::RootKey;
@@ -69,6 +69,14 @@ impl Startup {
             tracing::info!(
                 "created the operators' first key; it is printed only once, to standard error, in a line of its own"
             );
+            if !std::io::stderr().is_terminal() {
+                tracing::warn!(
+                    remedy =
+                        "replace the key if others can read that, and name a file in root_key_file next time",
+                    "the operators' first key goes to standard error, which is not a terminal: it stays where that is \
+                     written, such as in a log"
+                );
+            }
             // One write, so that no other output gets into the line. If standard error is not read, the key is lost;
             // another one can be set by LATCHKEY_ROOT_KEY.
             let line = format!("{}\n", value.reveal());

@@ -16,9 +16,9 @@ use crate::error::ServeError;
 use crate::follower::Follower;
 use crate::host_checks::HostMonitor;
 use crate::http_server::MetricsRenderer;
+use crate::metric_sources;
 use crate::random::Randomness;
 use crate::readiness::Readiness;
-use crate::{metric_sources, signals};
 
 /// Observers and exporters of the process.
 pub(super) struct TelemetryParts {
@@ -66,7 +66,6 @@ fn decisions(log: &DecisionLogSettings) -> Result<Option<Arc<DecisionLogger>>, S
             DecisionLogger::to_file(path, rates, clock).map_err(ServeError::DecisionLog)?
         }
     };
-    signals::ignore_sighup();
     Ok(Some(Arc::new(decisions)))
 }
 

@@ -1,7 +1,9 @@
-//! Certificates of the connection to PostgreSQL, which the database's URL names: the own one (`sslcert`), and the CAs of the
-//! database's (`sslrootcert`).
+//! Certificates of the connections that the process opens: the own one for PostgreSQL, which the database's URL names
+//! (`sslcert`), and the CAs of the database (`sslrootcert`), of Redis and of the collectors of OTLP.
 
-use latchkey_config::DatabaseUrl;
+use std::path::Path;
+
+use latchkey_config::{DatabaseUrl, Settings};
 use latchkey_core::route::decode_segment;
 use latchkey_core::time::Timestamp;
 use latchkey_transport::tls::{
@@ -15,9 +17,24 @@ use crate::doctor::{Area, Severity};
 const OWN: &str = "database_url (sslcert)";
 /// Setting and parameter of the CAs.
 const ROOT: &str = "database_url (sslrootcert)";
+/// Setting of the CAs of Redis.
+const REDIS: &str = "redis_ca";
+/// Setting of the CAs of collectors.
+const OTLP: &str = "otel_exporter_otlp_certificate";
+
+/// Returns the files of certificates that the settings name.
+pub(super) fn files(settings: &Settings) -> Vec<SettingFile> {
+    let redis = settings.redis.as_ref().and_then(|redis| redis.ca_file.as_deref());
+    let otlp = settings.otlp.as_ref().and_then(|otlp| otlp.ca_file.as_deref());
+    [of_database(&settings.database.url), of_setting(REDIS, redis), of_setting(OTLP, otlp)].concat()
+}
+
+fn of_setting(setting: &'static str, path: Option<&Path>) -> Vec<SettingFile> {
+    path.map(|path| SettingFile { setting, path: path.to_owned() }).into_iter().collect()
+}
 
 /// Returns the files of certificates that a URL names.
-pub(super) fn files(url: &DatabaseUrl) -> Vec<SettingFile> {
+fn of_database(url: &DatabaseUrl) -> Vec<SettingFile> {
     if url.embedded().is_some() {
         return Vec::new();
     }
@@ -78,7 +95,12 @@ fn describe(certificate: &CertificateValidity, now: i64) -> Option<HostFinding> 
             (Severity::Warning, format!("expires at {} (in {})", at(*not_after), span(left)), "")
         }
     };
-    let name = if is_own { "certificate" } else { "CA of the database" };
+    let name = match *setting {
+        OWN => "certificate",
+        REDIS => "CA of Redis",
+        OTLP => "CA of collectors",
+        _ => "CA of the database",
+    };
     let what = format!("{setting} ({}): the {name} {subject} {state}{effect}", path.display());
     let remedy =
         "replace the file by one with a longer validity, and restart the replicas one after the other";
@@ -88,7 +110,7 @@ fn describe(certificate: &CertificateValidity, now: i64) -> Option<HostFinding> 
 
 #[cfg(test)]
 mod tests {
-    use latchkey_testing::Ca;
+    use latchkey_testing::{Ca, Pair};
 
     use super::*;
 
@@ -107,7 +129,7 @@ mod tests {
         let root = write("ca.pem", ca.pem());
         let old = write("own cert.pem", &ca.expired(&["latchkey"]).cert).replace(' ', "%20");
         let url = format!("postgres://u@db/x?sslmode=verify-full&sslcert={old}&sslkey=/k&sslrootcert={root}");
-        let files = files(&DatabaseUrl::parse(&url).unwrap());
+        let files = of_database(&DatabaseUrl::parse(&url).unwrap());
         assert_eq!(files.iter().map(|file| file.setting).collect::<Vec<_>>(), [OWN, ROOT]);
         let found = examine(&files, NOW);
         let [expired] = found.as_slice() else { panic!("{found:?}") };
@@ -122,7 +144,25 @@ mod tests {
     #[test]
     fn a_url_without_certificates_names_no_file() {
         for url in ["postgres://u@db/x", "postgres://u@db/x?sslrootcert=system", "sqlite://a.db?mode=rwc"] {
-            assert_eq!(files(&DatabaseUrl::parse(url).unwrap()), []);
+            assert_eq!(of_database(&DatabaseUrl::parse(url).unwrap()), []);
         }
+    }
+
+    #[test]
+    fn the_cas_of_redis_and_of_collectors_are_watched() {
+        let folder = tempfile::tempdir().unwrap();
+        let ca = Ca::new();
+        let Pair { cert, .. } = ca.expired(&["old"]);
+        let path = folder.path().join("cas.pem");
+        std::fs::write(&path, [ca.pem(), cert.as_str()].concat()).unwrap();
+        for (setting, words) in [(REDIS, "the CA of Redis "), (OTLP, "the CA of collectors ")] {
+            let found = examine(&of_setting(setting, Some(&path)), NOW);
+            let [expired] = found.as_slice() else { panic!("{found:?}") };
+            let message = &expired.finding.message;
+            assert!(message.starts_with(&format!("{setting} (")) && message.contains(words), "{message}");
+            assert!(message.ends_with(": certificates of it are rejected"), "{message}");
+            assert_eq!(expired.finding.severity, Severity::Warning);
+        }
+        assert_eq!(of_setting(REDIS, None), []);
     }
 }

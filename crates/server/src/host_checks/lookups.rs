@@ -1,0 +1,53 @@
+//! Look-ups of keys, by the query of a Check. The database can refuse it while the change feed is still read, so that the
+//! lease goes on: a permission on one table was taken away, or a table is damaged.
+
+use latchkey_store::Store;
+
+use super::{HostCheck, HostFinding, finding};
+use crate::doctor::{Area, Severity};
+
+/// Returns the finding about look-ups that are refused; `None` if the database does not answer, which the end of the lease
+/// reports.
+pub(super) async fn examine(store: &Store) -> Option<Vec<HostFinding>> {
+    match store.try_check().await {
+        Ok(()) => Some(Vec::new()),
+        Err(error) if error.is_no_answer() => None,
+        Err(error) => {
+            let cause = store.failure().map_or_else(|| error.to_string(), |failure| failure.cause);
+            Some(vec![describe(&cause)])
+        }
+    }
+}
+
+fn describe(cause: &str) -> HostFinding {
+    let what = format!("it refuses look-ups of keys, so that only cached keys are admitted: {cause}");
+    let remedy = "correct what is named; no restart is needed";
+    HostFinding::new(HostCheck::Lookups, "refused", finding(Area::Database, Severity::Error, what, remedy))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use latchkey_store::{Dialect, Pooler, StoreOptions};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn look_ups_that_are_refused_are_a_finding_until_they_are_answered() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::connect_lazy(StoreOptions {
+            url: format!("sqlite:{}", folder.path().join("latchkey.db").display()),
+            connections: 2,
+            check_deadline: Duration::from_secs(5),
+            deadline: Duration::from_secs(5),
+            pooler: Pooler::Session,
+            dialect: Dialect::Postgres,
+        })
+        .unwrap();
+        let found = examine(&store).await.unwrap();
+        assert!(found[0].finding.message.contains("it refuses look-ups of keys"), "{found:?}");
+        latchkey_migrations::up(store.connection()).await.unwrap();
+        assert_eq!(examine(&store).await, Some(Vec::new()));
+    }
+}
