@@ -78,7 +78,7 @@ pub struct ReplicaCache {
     budget: CapacityBudget,
     applied: AtomicU64,
     changes: AppliedChanges,
-    /// Locked exclusively while a change is applied, and shared while a result without a guard is inserted.
+    /// Locked exclusively while a change is applied, and shared while a key or a result without a guard is inserted.
     changing: RwLock<()>,
     ahead: ReadAhead,
     reads: RecordedReads,

@@ -49,6 +49,9 @@ impl ReplicaCache {
         entry: Option<&Arc<Cached<CachedKey>>>,
         KeyRead { start, revision, changed_at }: KeyRead,
     ) {
+        // So that no change is applied between the note that the entry has it and the insertion of the entry, which is
+        // refused if a late result is there.
+        let _no_change = self.changing.read().unwrap_or_else(PoisonError::into_inner);
         let Some(entry) = entry else {
             self.negative.insert(*hash, Absence::Now);
             if self.is_stale(start, revision) {
@@ -65,7 +68,8 @@ impl ReplicaCache {
         }
     }
 
-    /// Caches a key that was read without a guard, unless the read is older than what the feed has shown since.
+    /// Caches a key that was read without a guard, unless the read is older than what the feed has shown since, or an entry
+    /// is there, which may be newer.
     pub(crate) fn insert_late_key(
         &self,
         hash: &KeyHash,
@@ -75,6 +79,7 @@ impl ReplicaCache {
         let KeyRead { start, revision, changed_at } = read;
         self.insert_late(start, revision, || match entry {
             None => self.negative.insert(*hash, Absence::Now),
+            Some(_) if self.keys.get(hash).is_some() => {}
             Some(entry) => {
                 if changed_at > self.applied_revision() {
                     self.ahead.insert(*hash, changed_at);

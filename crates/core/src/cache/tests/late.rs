@@ -70,3 +70,25 @@ fn a_late_result_with_a_change_stays_cached_when_the_feed_shows_the_change() {
     cache.apply(&key_changed(6));
     assert!(cache.get(&HASH).is_none(), "the entry does not have this change");
 }
+
+#[tokio::test]
+async fn a_late_result_never_outlives_a_change_that_another_look_up_has_read() {
+    let late = || changed_and_read_at(8, 10);
+    let newer = || {
+        let mut result = changed_and_read_at(11, 11);
+        result.entry.as_mut().unwrap().0.name = "newer".to_owned();
+        result
+    };
+    // The other look-up ends before the late one, and after it.
+    let before = ReplicaCache::new(1 << 20);
+    before.set_applied(10);
+    load(&before, newer(), |_| {}).await;
+    load_late(&before, late(), |_| {});
+    before.apply(&key_changed(11));
+    assert_eq!(*before.get(&HASH).unwrap().record.name, *"newer");
+    let after = ReplicaCache::new(1 << 20);
+    after.set_applied(10);
+    load(&after, newer(), |cache| load_late(cache, late(), |_| {})).await;
+    after.apply(&key_changed(11));
+    assert!(after.get(&HASH).is_none(), "the late result does not have this change");
+}
