@@ -14,7 +14,7 @@ pub use self::route_match::{RouteMatch, RouteRefusal};
 use self::tree::{Search, Tree};
 use super::Route;
 use super::canonical::decode_segment;
-use super::path_info::{inner_paths, may_have_path_info};
+use super::path_info::{InnerPath, inner_paths, is_hidden, may_have_path_info};
 use super::pattern::Part;
 use super::readings::{PathReadings, Reading};
 use super::suffix::{may_have_suffix, stems};
@@ -146,13 +146,36 @@ impl Routes {
         if self.distinguishes_path_info || !may_have_path_info(path) || found.refused_for_path() {
             return found;
         }
-        let other = |inner: &String| {
-            let behind = self.find_with_suffix(method, inner);
-            let same = found.same(behind) && same_resources(found, path, inner);
-            !matches!(behind, RouteMatch::Unmatched) && !same
-        };
-        let read_otherwise = !is_literal(found) && inner_paths(path).is_none_or(|all| all.iter().any(other));
+        let other = |inner: &InnerPath| self.leads_inside(method, found, path, inner);
+        let read_otherwise = inner_paths(path).is_none_or(|all| all.iter().any(other));
         if read_otherwise { RouteMatch::Refused(RouteRefusal::PathInfo) } else { found }
+    }
+
+    /// Returns true if a server that takes an inner path for a path chooses another route or resource. A route that has the
+    /// script literally is meant for it.
+    fn leads_inside(&self, method: &str, found: RouteMatch<'_>, path: &str, inner: &InnerPath) -> bool {
+        let part = found.found().and_then(|(_, route)| route.pattern.parts.get(inner.dropped));
+        if matches!(part, Some(Part::Literal(_))) {
+            return false;
+        }
+        let behind = self.find_with_suffix(method, &inner.path);
+        let same = found.same(behind) && same_resources(found, path, &inner.path);
+        if same || matches!(behind, RouteMatch::Unmatched) {
+            return false;
+        }
+        let (RouteMatch::Found(number, route), Some(Part::Any(_))) = (found, part) else { return true };
+        let hides = |behind: &Route| is_hidden(behind, &inner.path, route, path);
+        match behind {
+            RouteMatch::Found(other, behind) => other == number || hides(behind),
+            RouteMatch::Refused(RouteRefusal::Method) if self.case_sensitive => {
+                self.having(&self.tree, &inner.path).any(hides)
+            }
+            RouteMatch::Refused(RouteRefusal::Method) => {
+                let tree = self.folded.as_ref().unwrap_or(&self.tree);
+                self.having(tree, fold(&inner.path).as_str()).any(hides)
+            }
+            RouteMatch::Refused(_) | RouteMatch::Unmatched => true,
+        }
     }
 
     fn find_with_suffix(&self, method: &str, path: &str) -> RouteMatch<'_> {
@@ -220,11 +243,15 @@ impl Routes {
 
     /// Returns true if a route that has the path, for whatever method, does not permit an encoded slash.
     fn refuses_encoded_slash(&self, path: &str) -> bool {
+        self.having(&self.tree, path).any(|route| !route.encoded_slash)
+    }
+
+    /// Returns the routes that have a path, up to the first one for any method.
+    fn having(&self, tree: &Tree, path: &str) -> impl Iterator<Item = &Route> {
         let mut search = Search::new(&self.declared, "");
-        self.tree.search(path, &mut search);
+        tree.search(path, &mut search);
         let Search { best, others, .. } = search;
-        let has_path = others.into_iter().chain([best]).filter_map(|number| self.declared.get(number));
-        has_path.into_iter().any(|route| !route.encoded_slash)
+        others.into_iter().chain([best]).filter_map(move |number| self.declared.get(number))
     }
 
     fn search(&self, tree: &Tree, method: &str, path: &str) -> RouteMatch<'_> {
@@ -261,12 +288,6 @@ fn leads_elsewhere(found: RouteMatch<'_>, path: &str, stem: RouteMatch<'_>) -> b
         (RouteMatch::Refused(_), stem) => !found.same(stem),
         (RouteMatch::Unmatched, _) => true,
     }
-}
-
-/// Returns true if a route was found that has the whole path literally, and so is meant for it.
-fn is_literal(found: RouteMatch<'_>) -> bool {
-    let literal = |part: &Part| matches!(part, Part::Literal(_));
-    found.found().is_some_and(|(_, route)| route.pattern.parts.iter().all(literal))
 }
 
 fn same_resources(found: RouteMatch<'_>, one: &str, two: &str) -> bool {

@@ -68,3 +68,73 @@ fn a_script_hides_no_resource_and_a_route_of_scripts_stays() {
         assert_eq!(found(&scripts, method, path), Ok(Some(number)), "{path}");
     }
 }
+
+#[test]
+fn a_name_that_ends_like_a_script_is_data_unless_it_hides_a_narrower_route() {
+    let refused = Err(RouteRefusal::PathInfo);
+    let routes = routes(&[
+        ("GET", "/v1/users/{id}"),
+        ("GET", "/v1/users/{email}/keys"),
+        ("GET", "/v1/domains/{name}/records"),
+        ("GET", "/v1/files"),
+        ("GET", "/v1/files/{name}"),
+        ("GET,PUT", "/v1/files/{name}/content"),
+        ("", "/v1/orders/{id}"),
+        ("POST", "/v1/refunds"),
+        ("", "/{shop}/v1/orders/{id}"),
+        ("", "/{shop}/v1/refunds"),
+        ("", "/**"),
+    ]);
+    for (method, path, expected) in [
+        ("GET", "/v1/users/anna@example.pl/keys", Ok(Some(1))),
+        ("GET", "/v1/users/anna@example.com/keys", Ok(Some(1))),
+        ("GET", "/v1/users/anna.php/keys", Ok(Some(1))),
+        ("GET", "/v1/domains/allegro.pl/records", Ok(Some(2))),
+        ("GET", "/v1/domains/shop.default.svc/records", Ok(Some(2))),
+        ("GET", "/v1/files/index.py", Ok(Some(4))),
+        ("GET", "/v1/files/run.php", Ok(Some(4))),
+        ("GET", "/v1/files/index.php", refused),
+        ("GET", "/v1/files/run.php/content", Ok(Some(5))),
+        ("PUT", "/v1/files/run.php/content", Ok(Some(5))),
+        ("GET", "/s1/v1/orders/7", Ok(Some(8))),
+        ("GET", "/s1.pl/v1/orders/7", Ok(Some(8))),
+        ("GET", "/index.php/v1/orders/7", refused),
+        ("GET", "/(S(x))/v1/orders/7", refused),
+        ("GET", "/index.php/v1/refunds", refused),
+    ] {
+        assert_eq!(found(&routes, method, path), expected, "{method} {path}");
+    }
+}
+
+#[test]
+fn a_route_that_names_its_script_takes_the_paths_behind_it() {
+    let scripts = [("", "/api.php/orders/{id}"), ("", "/shop/app.php/**"), ("", "/orders/{id}"), ("", "/**")];
+    let routes = routes(&scripts);
+    let refused = Err(RouteRefusal::PathInfo);
+    for (path, expected) in [
+        ("/api.php/orders/7", Ok(Some(0))),
+        ("/shop/app.php/orders/7", Ok(Some(1))),
+        ("/api.php/else", Ok(Some(3))),
+        ("/other.php/orders/7", refused),
+        ("/shop/app.php/index.php/orders/7", refused),
+    ] {
+        assert_eq!(found(&routes, "GET", path), expected, "{path}");
+    }
+}
+
+#[test]
+fn a_script_in_a_folder_is_read_as_what_follows_it_in_the_folder() {
+    let routes = routes(&[("", "/shop/v1/admin"), ("", "/**")]);
+    let refused = Err(RouteRefusal::PathInfo);
+    for (path, expected) in [
+        ("/shop/index.php/v1/admin", refused),
+        ("/shop/app.php/v1/admin", refused),
+        ("/shop/v1/app.php7/admin", refused),
+        ("/shop/v1/admin/index.php", refused),
+        ("/shop/v1/admin/app.php", Ok(Some(1))),
+        ("/shop/app.php/v1/else", Ok(Some(1))),
+        ("/shop/app.php", Ok(Some(1))),
+    ] {
+        assert_eq!(found(&routes, "GET", path), expected, "{path}");
+    }
+}
