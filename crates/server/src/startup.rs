@@ -163,6 +163,7 @@ impl Startup {
                 Err(StartupConflict::Replicas(conflict))
             }
             () = self.follower.report_lease(&self.readiness, || self.cause()) => std::future::pending().await,
+            () = self.follower.watch_outdated() => std::future::pending().await,
             () = self.signing_keys.run() => std::future::pending().await,
             () = pruner.run() => std::future::pending().await,
         }

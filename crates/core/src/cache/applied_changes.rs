@@ -30,7 +30,7 @@ pub struct AppliedChanges {
     entries: Mutex<Entries>,
     /// Largest number of subjects, and of histories.
     capacity: usize,
-    /// Number of records from before such a change that the database returned.
+    /// Number of records from before such a change that the database returned, and that were refused.
     outdated: AtomicU64,
 }
 
@@ -81,21 +81,25 @@ impl AppliedChanges {
         Self { entries: Mutex::default(), capacity, outdated: AtomicU64::new(0) }
     }
 
-    /// Returns a table of these changes alone, in the order of their revisions.
+    /// Returns a table of all of these changes, in the order of their revisions.
     #[must_use]
     pub fn of(changes: &[Change]) -> Self {
-        let table = Self::default();
+        let table = Self { capacity: changes.len(), ..Self::default() };
         for change in changes {
             table.record(change);
         }
         table
     }
 
-    /// Returns the number of records from before a change that was applied here, as the database has returned them since the
-    /// last call.
+    /// Returns the number of refused records, from before a change that was applied here, that are not forgotten.
     #[must_use]
-    pub fn take_outdated(&self) -> u64 {
-        self.outdated.swap(0, Ordering::Relaxed)
+    pub fn refused(&self) -> u64 {
+        self.outdated.load(Ordering::Relaxed)
+    }
+
+    /// Forgets a number of refused records, at most as many as there are.
+    pub fn forget_refused(&self, number: u64) {
+        self.outdated.fetch_sub(number, Ordering::Relaxed);
     }
 
     /// Returns the number of recorded subjects.

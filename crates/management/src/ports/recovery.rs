@@ -13,10 +13,10 @@ pub trait RecoveryStore: Send + Sync {
     /// Takes access away again, if it is not gone already; then the audit entry is written with it. Returns a revision at
     /// which the access is gone.
     async fn reapply(&self, taken: &TakenAway, audit: AuditEntry) -> Result<WriteResult<()>, SystemError>;
-    /// Returns the changes in the feed that objects lack which the database has, in the order of their revisions: at most
-    /// `limit` changes, of objects that lack one which took access away. Objects lack changes only if their table was
-    /// altered, or restored without the others.
-    async fn outdated(&self, limit: u32) -> Result<Vec<Change>, SystemError>;
+    /// Returns the changes in the feed after a revision that objects lack which the database has, in the order of their
+    /// revisions: at most `limit` changes, of objects from which access was taken away. Objects lack changes only if their
+    /// table was altered, or restored without the others.
+    async fn outdated(&self, after: u64, limit: u32) -> Result<Vec<Change>, SystemError>;
     /// Writes an audit entry alone.
     async fn record(&self, audit: AuditEntry) -> Result<(), SystemError>;
 }

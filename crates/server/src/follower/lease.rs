@@ -36,9 +36,6 @@ impl Follower {
             self.counts.polls[usize::from(polled.is_err())].fetch_add(1, Ordering::Relaxed);
             self.keep_damage(polled.as_ref().err());
             let is_due = polled.is_err() && self.counts.logged[0].is_due(self.parts.clock.monotonic());
-            if polled.is_ok() {
-                self.check_outdated().await;
-            }
             let was_failing = self.failing.swap(polled.is_err(), Ordering::SeqCst);
             match polled {
                 Ok(()) if was_failing => tracing::info!("the change feed can be read again"),

@@ -10,17 +10,21 @@ use crate::error::StoreError;
 use crate::pool::PooledConnection;
 use crate::row::{RowContext, number};
 
-/// Returns the changes that objects lack, in the order of their revisions: at most `limit`, of objects that lack one which took
-/// access away.
-pub(crate) async fn changes(connection: &PooledConnection, limit: u32) -> Result<Vec<Change>, StoreError> {
-    let found = rows(connection, "c.effect IS NOT NULL", limit).await?;
-    if found.is_empty() {
+/// Returns the changes after a revision that objects lack, in the order of their revisions: at most `limit`, of objects from
+/// which access was taken away; none at all, from the start of the feed, if no object lacks a change that took access away.
+pub(crate) async fn changes(
+    connection: &PooledConnection,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<Change>, StoreError> {
+    // A later page may have nothing but changes that gave access back.
+    if after == 0 && rows(connection, "c.effect IS NOT NULL", 0, 1).await?.is_empty() {
         return Ok(Vec::new());
     }
     // With the later changes of the same objects, which may have given the access back.
     let subjects =
         "(c.kind, c.subject) IN (SELECT e.kind, e.subject FROM changes AS e WHERE e.effect IS NOT NULL)";
-    let rows = rows(connection, subjects, limit).await?;
+    let rows = rows(connection, subjects, after, limit).await?;
     let read = |row: &Model| {
         let context = RowContext::new("changes", &row.revision);
         feed::change(number::to_u64(context, "revision", row.revision)?, row)
@@ -28,16 +32,22 @@ pub(crate) async fn changes(connection: &PooledConnection, limit: u32) -> Result
     rows.iter().map(read).collect()
 }
 
-/// Returns rows of the feed that objects lack and that have a property.
-async fn rows(connection: &PooledConnection, property: &str, limit: u32) -> Result<Vec<Model>, StoreError> {
-    let sql = sql(connection.get_database_backend(), property, limit);
-    let statement = Statement::from_string(connection.get_database_backend(), sql);
+/// Returns rows of the feed after a revision that objects lack and that have a property.
+async fn rows(
+    connection: &PooledConnection,
+    property: &str,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<Model>, StoreError> {
+    let backend = connection.get_database_backend();
+    let sql = sql(backend, property, number::to_i64(after), limit);
+    let statement = Statement::from_string(backend, sql);
     Ok(Entity::find().from_raw_sql(statement).all(connection).await?)
 }
 
 /// Returns the SQL text. A row of the feed names its object in text. It is converted within a CASE, since a database may
 /// evaluate the parts of a condition in any order.
-fn sql(backend: DbBackend, property: &str, limit: u32) -> String {
+fn sql(backend: DbBackend, property: &str, after: i64, limit: u32) -> String {
     let (hash, id) = match backend {
         DbBackend::Sqlite => ("unhex(c.subject)", "unhex(replace(c.subject, '-', ''))"),
         _ => ("decode(c.subject, 'hex')", "c.subject::uuid"),
@@ -59,7 +69,7 @@ fn sql(backend: DbBackend, property: &str, limit: u32) -> String {
                        WHERE o.profile = c.subject AND c.effect = 'withdrawn:' || o.id AND o.withdrawn_at IS NULL))";
     format!(
         "SELECT c.revision, c.kind, c.subject, c.effect, c.history FROM changes AS c \
-         WHERE {property} AND ({key} OR {tenant} OR {user} OR {family} OR {signing_key}) \
+         WHERE c.revision > {after} AND {property} AND ({key} OR {tenant} OR {user} OR {family} OR {signing_key}) \
          ORDER BY c.revision LIMIT {limit}"
     )
 }

@@ -18,9 +18,9 @@ impl RecoveryStore for Store {
         self.with_deadline(QueryKind::Write, work).await
     }
 
-    async fn outdated(&self, limit: u32) -> Result<Vec<Change>, SystemError> {
+    async fn outdated(&self, after: u64, limit: u32) -> Result<Vec<Change>, SystemError> {
         self.with_deadline(QueryKind::ChangeFeed, async {
-            query::outdated::changes(&self.pool.acquire().await?, limit).await
+            query::outdated::changes(&self.pool.acquire().await?, after, limit).await
         })
         .await
     }

@@ -83,7 +83,7 @@ async fn objects_that_lack_a_change_are_found(database: TestDatabase) {
     switch(&database, &switched).await;
     let rule = Box::new(|tenant: &TenantRecord| Ok(TenantRecord { suspended: true, ..tenant.clone() }));
     store.change_tenant(database.tenant, rule, audit(AuditAction::TenantSuspend)).await.unwrap();
-    assert_eq!(store.outdated(10).await.unwrap(), [], "every object has its changes");
+    assert_eq!(store.outdated(0, 10).await.unwrap(), [], "every object has its changes");
     let set_back = |key: &KeyRecord| {
         format!(
             "UPDATE keys SET state = 'active', revoked_at = NULL, revoke_reason = NULL, revision = {} WHERE id = {}",
@@ -92,16 +92,25 @@ async fn objects_that_lack_a_change_are_found(database: TestDatabase) {
         )
     };
     database.sql(&set_back(&revoked)).await;
-    let found = store.outdated(10).await.unwrap();
+    let found = store.outdated(0, 10).await.unwrap();
     let [change] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!(change.subject, ChangeSubject::Key(revoked.hash));
     assert_eq!(change.effect, Some(ChangeEffect::Revoked));
     // What gave the access back is found as well.
     database.sql(&set_back(&switched)).await;
     database.sql("UPDATE tenants SET suspended = false, revision = 1").await;
-    let found = store.outdated(10).await.unwrap();
-    let effects: Vec<_> = found.into_iter().map(|change| change.effect).collect();
+    let found = store.outdated(0, 10).await.unwrap();
+    let effects: Vec<_> = found.iter().map(|change| change.effect.clone()).collect();
     let (revoked, disabled) = (Some(ChangeEffect::Revoked), Some(ChangeEffect::Disabled));
     assert_eq!(effects, [revoked, disabled, None, Some(ChangeEffect::Suspended)]);
-    assert_eq!(store.outdated(2).await.unwrap().len(), 2);
+    // A page that has only what gave the access back is found too.
+    let mut after = 0;
+    for change in &found {
+        assert_eq!(store.outdated(after, 1).await.unwrap(), std::slice::from_ref(change));
+        after = change.revision;
+    }
+    assert_eq!(store.outdated(after, 1).await.unwrap(), []);
+    database.sql("UPDATE tenants SET suspended = true, revision = 100").await;
+    let [_, disabled, enabled, _] = found.as_slice() else { unreachable!("four were compared") };
+    assert_eq!(store.outdated(disabled.revision, 10).await.unwrap(), std::slice::from_ref(enabled));
 }

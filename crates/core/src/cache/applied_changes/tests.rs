@@ -68,7 +68,9 @@ fn a_record_from_before_a_change_is_refused_if_the_database_claims_to_have_the_c
     assert!(changes.check(&KEY, 4, 5).is_err() && changes.check(&KEY, 4, 9).is_err());
     assert!(changes.check(&KEY, 4, 4).is_ok(), "it was read before the change");
     assert!(changes.check(&KEY, 5, 5).is_ok() && changes.check(&KEY, 8, 9).is_ok());
-    assert_eq!((changes.take_outdated(), changes.take_outdated()), (2, 0));
+    assert_eq!(changes.refused(), 2);
+    changes.forget_refused(1);
+    assert_eq!(changes.refused(), 1);
     let error = changes.check(&KEY, 4, 5).unwrap_err();
     assert!(!error.is_no_answer() && error.to_string().contains("older state"), "{error}");
 }
@@ -117,6 +119,19 @@ fn the_oldest_changes_are_forgotten_first() {
     assert_eq!(taken(&changes, 0).len(), MAX_CAPACITY);
     assert!(!changes.changed_after(&subject(10), 0) && changes.changed_after(&subject(11), 0));
     assert_eq!((changes.history(10), changes.history(11)), (None, Some([11; 32])));
+}
+
+#[test]
+fn a_table_of_some_changes_forgets_none() {
+    let number = MAX_CAPACITY as u64 + 10;
+    let all: Vec<_> = (1..=number)
+        .map(|revision| {
+            let mut hash = [0; 32];
+            hash[..8].copy_from_slice(&revision.to_be_bytes());
+            change(revision, ChangeSubject::Key(KeyHash(hash)), Some(ChangeEffect::Revoked))
+        })
+        .collect();
+    assert_eq!(taken(&AppliedChanges::of(&all), 0).len(), all.len());
 }
 
 #[test]

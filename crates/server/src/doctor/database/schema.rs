@@ -58,7 +58,7 @@ mod tests {
 
     fn schema(state: StepState) -> SchemaStatus {
         let steps = vec![Step { name: "m0001_tenants".to_owned(), state }];
-        SchemaStatus { steps, conflict: None, notice: None, schema: None }
+        SchemaStatus { steps, conflict: None, notice: None, search_path: None }
     }
 
     #[test]

@@ -13,7 +13,7 @@ const LIMIT: u32 = 1_000;
 pub(super) async fn examine(store: &Store) -> Vec<Finding> {
     let mut found = store.extent().await.map(of_feed).unwrap_or_default();
     // The other checks report a database that does not answer.
-    let outdated = store.outdated(LIMIT).await.unwrap_or_default();
+    let outdated = store.outdated(0, LIMIT).await.unwrap_or_default();
     if !outdated.is_empty() {
         let what = format!(
             "the change feed has {} changes that keys, tenants, users or tokens lack: a table was altered, or restored alone, \

@@ -144,7 +144,7 @@ impl RecoveryStore for Link {
         self.revoke(hash).await
     }
 
-    async fn outdated(&self, _: u32) -> Result<Vec<Change>, SystemError> {
+    async fn outdated(&self, _: u64, _: u32) -> Result<Vec<Change>, SystemError> {
         self.read(|_| Vec::new()).await
     }
 

@@ -1,7 +1,8 @@
 //! Tests of tables that a person has altered, or restored without the others.
 
 use latchkey_core::id::KeyId;
-use latchkey_core::record::KeyLifecycle;
+use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRecord};
+use latchkey_management::ports::KeyUpdateFn;
 
 use super::history::written_again;
 use super::revocation::{ReplicaPair, TestReplica};
@@ -61,19 +62,24 @@ async fn a_second_row_in_the_head_is_not_used() {
     assert_eq!(new.follower.parts.cache.applied_revision(), newest);
 }
 
-/// Revokes the key, and puts its row back as it was before.
-async fn put_the_key_back(pair: &ReplicaPair, id: KeyId) {
+/// Puts the row of the key back as it was at a revision.
+fn put_back(pair: &ReplicaPair, revision: u64) {
+    let text = format!(
+        "UPDATE keys SET state = 'active', revoked_at = NULL, revoke_reason = NULL, revision = {revision}"
+    );
+    sql(&pair.folder, &text);
+}
+
+/// Revokes the key, and puts its row back as it was before. Returns its revision.
+async fn put_the_key_back(pair: &ReplicaPair, id: KeyId) -> u64 {
     let before = pair.store.key(id).await.unwrap().unwrap().revision;
     pair.write_revocation(id).await;
     for replica in &pair.replicas {
         replica.follower.poll(true).await.unwrap();
     }
-    let text = format!(
-        "UPDATE keys SET state = 'active', revoked_at = NULL, revoke_reason = NULL, revision = {before} \
-         WHERE state = 'revoked'"
-    );
-    sql(&pair.folder, &text);
+    put_back(pair, before);
     assert_eq!(pair.store.key(id).await.unwrap().unwrap().lifecycle, KeyLifecycle::Active);
+    before
 }
 
 async fn is_revoked_again(pair: &ReplicaPair, id: KeyId) -> bool {
@@ -105,4 +111,79 @@ async fn a_replica_that_knows_better_revokes_again_after_the_first_look_up() {
     assert!(is_revoked_again(&pair, id).await);
     one.follower.poll(true).await.unwrap();
     assert!(!one.admits(&key).await);
+}
+
+#[tokio::test]
+async fn a_repair_that_failed_is_tried_again_after_a_minute() {
+    let (pair, id, key) = ReplicaPair::with([LEASE; 2]).await;
+    let [one, _] = &pair.replicas;
+    put_the_key_back(&pair, id).await;
+    assert!(!one.admits(&key).await);
+    sql(&pair.folder, "UPDATE changes SET effect = 'un' || effect WHERE effect IS NOT NULL");
+    one.follower.check_outdated().await;
+    sql(&pair.folder, "UPDATE changes SET effect = substr(effect, 3) WHERE effect IS NOT NULL");
+    one.follower.check_outdated().await;
+    assert!(!is_revoked_again(&pair, id).await, "a minute has not passed");
+    pair.clock.advance(Duration::from_secs(60));
+    one.follower.check_outdated().await;
+    assert!(is_revoked_again(&pair, id).await);
+}
+
+#[tokio::test]
+async fn a_look_up_that_is_refused_within_a_minute_of_a_repair_leads_to_another() {
+    let (pair, id, key) = ReplicaPair::with([LEASE; 2]).await;
+    let [one, _] = &pair.replicas;
+    let before = put_the_key_back(&pair, id).await;
+    assert!(!one.admits(&key).await);
+    one.follower.check_outdated().await;
+    one.follower.poll(true).await.unwrap();
+    put_back(&pair, before);
+    assert!(!one.admits(&key).await);
+    one.follower.check_outdated().await;
+    assert_eq!(written_again(&pair.store).await, ["key.revoke_again"]);
+    pair.clock.advance(Duration::from_secs(60));
+    one.follower.check_outdated().await;
+    assert_eq!(written_again(&pair.store).await, ["key.revoke_again"; 2]);
+}
+
+#[tokio::test]
+async fn refused_look_ups_are_noticed_beside_the_polls() {
+    let (pair, id, key) = ReplicaPair::with([LEASE; 2]).await;
+    let [one, _] = &pair.replicas;
+    put_the_key_back(&pair, id).await;
+    assert!(!one.admits(&key).await);
+    let repaired = async {
+        while !is_revoked_again(&pair, id).await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        () = one.follower.watch_outdated() => panic!("it runs until it is dropped"),
+        repaired = tokio::time::timeout(Duration::from_secs(20), repaired) => repaired.unwrap(),
+    }
+}
+
+/// Disables the key and enables it again, and suspends its tenant; then puts both rows back as they were before.
+async fn put_both_back(pair: &ReplicaPair, id: KeyId) {
+    let before = pair.store.key(id).await.unwrap().unwrap();
+    for lifecycle in [KeyLifecycle::Disabled, KeyLifecycle::Active] {
+        let rule: KeyUpdateFn<'_> =
+            Box::new(|key| Ok(KeyRecord { lifecycle: lifecycle.clone(), ..key.clone() }));
+        pair.store.change_key(id, rule, audit_entry(AuditAction::KeyUpdate)).await.unwrap();
+    }
+    let rule = Box::new(|tenant: &TenantRecord| Ok(TenantRecord { suspended: true, ..tenant.clone() }));
+    let audit = audit_entry(AuditAction::TenantSuspend);
+    pair.store.change_tenant(before.tenant, rule, audit).await.unwrap();
+    put_back(pair, before.revision);
+    sql(&pair.folder, "UPDATE tenants SET suspended = false, revision = 1");
+}
+
+#[tokio::test]
+async fn access_that_a_later_page_gives_back_is_not_taken_away_and_the_rest_is() {
+    let (pair, id, _) = ReplicaPair::with([LEASE; 2]).await;
+    put_both_back(&pair, id).await;
+    let [one, _] = &pair.replicas;
+    one.follower.reapply_in_pages(1).await.unwrap();
+    assert_eq!(written_again(&pair.store).await, ["tenant.suspend_again"]);
+    assert_eq!(pair.store.key(id).await.unwrap().unwrap().lifecycle, KeyLifecycle::Active);
 }
