@@ -98,8 +98,9 @@ pub struct SchemaStatus {
     pub conflict: Option<String>,
     /// Other schemas of the same database that have Latchkey's tables, if an operator should know of them.
     pub notice: Option<String>,
-    /// Schema of the tables in PostgreSQL, quoted where necessary; `None` in SQLite.
-    pub schema: Option<String>,
+    /// Search path that keeps a connection in the schema of the tables: this schema, and then the role's own path. Quoted as in
+    /// the setting; `None` in SQLite.
+    pub search_path: Option<String>,
 }
 
 impl SchemaStatus {
@@ -125,8 +126,9 @@ pub struct Migrated {
     pub newer: Vec<String>,
     /// Other schemas of the same database that had Latchkey's tables before, if an operator should know of them.
     pub notice: Option<String>,
-    /// Schema of the tables in PostgreSQL, quoted where necessary; `None` in SQLite.
-    pub schema: Option<String>,
+    /// Search path that keeps a connection in the schema of the tables: this schema, and then the role's own path. Quoted as in
+    /// the setting; `None` in SQLite.
+    pub search_path: Option<String>,
 }
 
 /// Applies all pending migrations, or none. Safe to call from any number of processes at once. If migrations are applied
@@ -149,7 +151,7 @@ pub async fn up(db: &DatabaseConnection) -> Result<Migrated, DbErr> {
         return Err(DbErr::Custom(damage));
     }
     lock::end(alone).await?;
-    Ok(Migrated { newer: comparison.newer, notice: place.notice(), schema: place.name() })
+    Ok(Migrated { newer: comparison.newer, notice: place.notice(), search_path: place.pinned_path() })
 }
 
 /// Reason why migrations were not reverted.
@@ -195,6 +197,6 @@ pub async fn status(db: &DatabaseConnection) -> Result<SchemaStatus, DbErr> {
     let known = Migrator::migrations().into_iter().map(|step| step.name().to_owned());
     let known = known.map(|name| Step { state: state(&name), name });
     let newer = comparison.newer.iter().map(|name| Step { name: name.clone(), state: StepState::Newer });
-    let (notice, schema) = (place.notice(), place.name());
-    Ok(SchemaStatus { steps: known.chain(newer).collect(), conflict, notice, schema })
+    let (notice, search_path) = (place.notice(), place.pinned_path());
+    Ok(SchemaStatus { steps: known.chain(newer).collect(), conflict, notice, search_path })
 }

@@ -41,9 +41,19 @@ impl Place {
         }
     }
 
-    /// Returns the name of the schema, quoted where necessary; `None` in SQLite.
-    pub(crate) fn name(&self) -> Option<String> {
-        Some(self.schema.clone()).filter(|name| !name.is_empty())
+    /// Returns the search path that keeps a connection in the schema: its name, and then the role's own path, in which triggers
+    /// find what they name; `None` in SQLite.
+    pub(crate) fn pinned_path(&self) -> Option<String> {
+        let Self { schema, search_path, .. } = self;
+        if schema.is_empty() {
+            return None;
+        }
+        // Also where a pooler gives the session of an earlier process, so that the path does not become longer each time.
+        let is_first = search_path
+            .strip_prefix(schema.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(','));
+        let parts = [schema.as_str(), search_path.as_str()];
+        Some(if is_first { search_path.clone() } else { parts.join(", ") })
     }
 
     /// Returns why no tables must be created in this schema; `None` if they may, or if they are there.
@@ -133,6 +143,26 @@ mod tests {
         );
         assert_eq!(place(true, Some("public"), None).conflict(), None);
         assert!(place(true, Some("public"), None).notice().unwrap().contains("lk is used"));
+    }
+
+    #[test]
+    fn the_path_that_is_kept_begins_with_the_schema_and_has_the_rest() {
+        let kept = |schema: &str, search_path: &str| {
+            let (schema, search_path) = (schema.to_owned(), search_path.to_owned());
+            Place { schema, search_path, ..Place::default() }.pinned_path()
+        };
+        for (schema, search_path, path) in [
+            ("public", "\"$user\", public", "public, \"$user\", public"),
+            ("lk", "lk, public", "lk, public"),
+            ("lk", "lk", "lk"),
+            ("lk", "lk_old, lk", "lk, lk_old, lk"),
+            ("\"my, Lk\"", "nosuch, \"my, Lk\"", "\"my, Lk\", nosuch, \"my, Lk\""),
+        ] {
+            let pinned = kept(schema, search_path).unwrap();
+            assert_eq!(pinned, path);
+            assert_eq!(kept(schema, &pinned), Some(pinned.clone()), "no longer at the next start");
+        }
+        assert_eq!(kept("", ""), None);
     }
 
     #[test]

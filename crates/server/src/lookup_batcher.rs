@@ -33,7 +33,7 @@ pub(crate) struct BatchingKeyStore {
     users: Batcher<UserId, LookupResult<UserRecord>>,
     families: Batcher<FamilyKey, FamilyLookup>,
     refresh_tokens: Batcher<KeyHash, RefreshTokenLookup>,
-    /// Gets the look-ups that had no answer in time.
+    /// Gets the look-ups that had no answer: not in time, or no connection.
     on_late: Option<LateHandler>,
 }
 
@@ -68,13 +68,13 @@ impl BatchingKeyStore {
         }
     }
 
-    /// Calls `handler` with the subject of each look-up that had no answer in time.
+    /// Calls `handler` with the subject of each look-up that had no answer: not in time, or no connection.
     pub(crate) fn on_late(mut self, handler: impl Fn(LookupSubject) + Send + Sync + 'static) -> Self {
         self.on_late = Some(Box::new(handler));
         self
     }
 
-    /// Returns the result of a look-up, and calls the handler if it had no answer in time.
+    /// Returns the result of a look-up, and calls the handler if it had no answer: not in time, or no connection.
     fn report_late<T>(
         &self,
         result: Result<T, SystemError>,

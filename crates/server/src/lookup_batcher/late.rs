@@ -1,5 +1,6 @@
-//! Look-ups that took longer than a Check waits. Each is repeated in the background with the deadline of management
-//! calls, and its result is cached, so that a database that is far away or slow fails the first Checks of a key alone.
+//! Look-ups that had no answer while a Check waited: they took too long, or the database could not be reached. Each is
+//! repeated in the background with the deadline of management calls, and its result is cached, so that a database that is
+//! far away or slow fails the first Checks of a key alone.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +12,7 @@ use tokio::runtime::Handle;
 /// Maximum number of look-ups at a time; further ones are left to the next Check.
 const MAX_PENDING: usize = 256;
 
-/// Handler of a look-up that took too long.
+/// Handler of a look-up that had no answer.
 pub(super) type LateHandler = Box<dyn Fn(LookupSubject) + Send + Sync>;
 
 /// Repeats late look-ups by a gate whose store has the longer deadline.

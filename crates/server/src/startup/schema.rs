@@ -13,22 +13,22 @@ impl Startup {
     pub(super) async fn ensure_schema(&self) -> Result<(), StartupError> {
         // Where the server, the role or a pooler gives few connections, migrations need one of them.
         self.store.close_idle().await;
-        let schema = if self.migrate { self.migrate_schema().await? } else { self.read_schema().await? };
-        if let Some(schema) = schema {
-            self.store.pin_schema(&schema);
+        let path = if self.migrate { self.migrate_schema().await? } else { self.read_schema().await? };
+        if let Some(path) = path {
+            self.store.pin_search_path(&path);
         }
         // Opened without the deadline of the calls that follow, which report a failure.
         let _ = self.store.reach().await;
         Ok(())
     }
 
-    /// Applies the missing migrations. Returns the name of the schema.
+    /// Applies the missing migrations. Returns the search path that keeps connections in the schema.
     async fn migrate_schema(&self) -> Result<Option<String>, StartupError> {
         match latchkey_migrations::up(self.store.connection()).await {
             Ok(migrated) => {
                 warn_of(migrated.notice.as_deref());
                 warn_of_newer(migrated.newer.last().map(String::as_str));
-                Ok(migrated.schema)
+                Ok(migrated.search_path)
             }
             Err(error) => Err(StartupError::Retryable(
                 "the database's schema could not be migrated",
@@ -37,7 +37,7 @@ impl Startup {
         }
     }
 
-    /// Checks that no migration is missing. Returns the name of the schema.
+    /// Checks that no migration is missing. Returns the search path that keeps connections in the schema.
     async fn read_schema(&self) -> Result<Option<String>, StartupError> {
         let schema = match latchkey_migrations::status(self.store.connection()).await {
             Ok(schema) => schema,
@@ -57,7 +57,7 @@ impl Startup {
         }
         warn_of(schema.notice.as_deref());
         warn_of_newer(schema.names(StepState::Newer).last());
-        Ok(schema.schema)
+        Ok(schema.search_path)
     }
 }
 

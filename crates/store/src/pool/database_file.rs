@@ -22,6 +22,13 @@ pub enum DatabaseFileError {
     /// File that cannot be opened, created, locked or examined.
     #[error("the database file {path} can't be used: {1}", path = .0.display())]
     Io(PathBuf, io::Error),
+    /// Database whose file with the mark of the newest commit can't be opened.
+    #[error(
+        "the file {path}-mark can't be opened: {1}; chown it to the owner of {path}, or remove it, after which a start \
+         does not notice if the newest commits are missing",
+        path = .0.display()
+    )]
+    Mark(PathBuf, io::Error),
     /// File that does not exist and must not be created.
     #[error(
         "there is no file {path}, and the mode in database_url creates none: correct the path, or write ?mode=rwc for a new \

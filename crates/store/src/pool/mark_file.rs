@@ -7,7 +7,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use super::database_file::{DatabaseFileError, OWNER_ONLY, beside};
@@ -47,23 +47,11 @@ pub enum MismatchedFiles {
 
 /// Checks that a database's file, its log and the mark of its newest commit belong together. Returns the file of the mark.
 pub(super) fn open(path: &Path, file: &File) -> Result<MarkFile, DatabaseFileError> {
-    // SQLite, too, puts its files beside the one that a link leads to.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let io_error = |path: &Path, error| DatabaseFileError::Io(path.to_owned(), error);
-    let mark_path = beside(&path, "-mark");
-    let (mark, known) = MarkFile::open(mark_path.clone()).map_err(|error| io_error(&mark_path, error))?;
-    let header = FileHeader::read(file).map_err(|error| io_error(&path, error))?;
-    if let Some(FileHeader { mark: stored, .. }) = header {
-        let log = beside(&path, "-wal");
-        let logged = write_ahead_log::read_marks(&log).map_err(|error| io_error(&log, error))?;
-        check(&path, stored, &logged, known)?;
-        if known.is_none() && stored.database != 0 && stored.commit != 0 {
-            tracing::info!(
-                path = %path.display(),
-                "the database is a copy: keys that were revoked after it was made are accepted until they are revoked again"
-            );
-        }
-    }
+    let path = real_path(path);
+    let metadata = file.metadata().map_err(|error| DatabaseFileError::Io(path.clone(), error))?;
+    let opened = MarkFile::open(beside(&path, "-mark"), (metadata.uid(), metadata.gid()));
+    let (mark, known) = opened.map_err(|error| DatabaseFileError::Mark(path.clone(), error))?;
+    check_files(&path, file, known)?;
     Ok(mark)
 }
 
@@ -71,11 +59,47 @@ pub(super) fn open(path: &Path, file: &File) -> Result<MarkFile, DatabaseFileErr
 /// uses them. Must not run in that process, nor after this one has opened the database.
 pub(super) fn examine(path: &Path) -> Result<(), DatabaseFileError> {
     let Ok(file) = File::open(path) else { return Ok(()) };
-    match open(path, &file) {
+    let path = real_path(path);
+    let mark = open_existing(&beside(&path, "-mark"), OpenOptions::new().read(true));
+    let checked = mark
+        .map_err(|error| DatabaseFileError::Mark(path.clone(), error))
+        .and_then(|mark| check_files(&path, &file, mark.as_ref().and_then(read)));
+    match checked {
         // A process that writes changes the files while they are read.
         Err(_) if matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)) => Ok(()),
-        checked => checked.map(drop),
+        checked => checked,
     }
+}
+
+/// Returns the path that links lead to: SQLite, too, puts its files beside the one at their end.
+fn real_path(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Opens a file; `None` if it does not exist.
+fn open_existing(path: &Path, options: &OpenOptions) -> io::Result<Option<File>> {
+    match options.open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads the marks in the file of a database and in its log, and checks them. `known` is that of the newest commit.
+fn check_files(path: &Path, file: &File, known: Option<CommitMark>) -> Result<(), DatabaseFileError> {
+    let io_error = |path: &Path, error| DatabaseFileError::Io(path.to_owned(), error);
+    let header = FileHeader::read(file).map_err(|error| io_error(path, error))?;
+    let Some(FileHeader { mark: stored, .. }) = header else { return Ok(()) };
+    let log = beside(path, "-wal");
+    let logged = write_ahead_log::read_marks(&log).map_err(|error| io_error(&log, error))?;
+    check(path, stored, &logged, known)?;
+    if known.is_none() && stored.database != 0 && stored.commit != 0 {
+        tracing::info!(
+            path = %path.display(),
+            "the database is a copy: keys that were revoked after it was made are accepted until they are revoked again"
+        );
+    }
+    Ok(())
 }
 
 /// Checks that the file of a database and its log belong together, and that they have the newest commit that is known.
@@ -107,11 +131,16 @@ fn check(
     }
 }
 
+/// Identifiers of the user and the group that a file belongs to.
+type Owner = (u32, u32);
+
 /// File with the mark of a database's newest commit.
 #[derive(Debug)]
 pub(super) struct MarkFile {
     path: PathBuf,
     file: Option<File>,
+    /// Owner of the database's file.
+    owner: Owner,
     /// Number that the marks of the database have.
     database: i32,
     /// True after a failure was logged.
@@ -119,15 +148,11 @@ pub(super) struct MarkFile {
 }
 
 impl MarkFile {
-    /// Opens the file, if it exists. Returns it with the mark that it holds.
-    pub(super) fn open(path: PathBuf) -> io::Result<(Self, Option<CommitMark>)> {
-        let file = match OpenOptions::new().read(true).write(true).open(&path) {
-            Ok(file) => Some(file),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error),
-        };
+    /// Opens the file, if it exists. Returns it with the mark that it holds. `owner` is that of the database's file.
+    fn open(path: PathBuf, owner: Owner) -> io::Result<(Self, Option<CommitMark>)> {
+        let file = open_existing(&path, OpenOptions::new().read(true).write(true))?;
         let mark = file.as_ref().and_then(read);
-        Ok((Self { path, file, database: 0, failing: false }, mark))
+        Ok((Self { path, file, owner, database: 0, failing: false }, mark))
     }
 
     /// Sets the number that the marks of the database have.
@@ -153,12 +178,30 @@ impl MarkFile {
 
     fn try_write(&mut self, commit: i32) -> io::Result<()> {
         if self.file.is_none() {
-            let mut options = OpenOptions::new();
-            let options = options.write(true).create(true).truncate(false).mode(OWNER_ONLY);
-            self.file = Some(options.open(&self.path)?);
+            self.file = Some(self.create()?);
         }
         let line = format!("database {:08x} commit {commit:08x}\n", self.database);
         self.file.as_ref().map_or(Ok(()), |file| file.write_all_at(line.as_bytes(), 0))
+    }
+
+    /// Creates the file. Root gives it to the owner of the database's file, as SQLite does with its own files, so that a
+    /// process of that user can open it.
+    fn create(&self) -> io::Result<File> {
+        // By no symbolic link, which could make root give away another file.
+        let created = OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(&self.path);
+        let file = match created {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return OpenOptions::new().write(true).open(&self.path);
+            }
+            created => created?,
+        };
+        let metadata = file.metadata()?;
+        let (user, group) = self.owner;
+        if metadata.uid() == 0 && (metadata.uid(), metadata.gid()) != self.owner {
+            // A root that may not do it leaves a file whose error at the next start says what to do.
+            let _ = fchown(&file, Some(user), Some(group));
+        }
+        Ok(file)
     }
 
     /// Synchronizes the file with the disk.
@@ -183,72 +226,4 @@ fn read(file: &File) -> Option<CommitMark> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn mark(database: i32, commit: i32) -> CommitMark {
-        CommitMark { database, commit }
-    }
-
-    #[test]
-    fn a_mark_comes_back_as_it_was_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("keys.db-mark");
-        let (mut file, none) = MarkFile::open(path.clone()).unwrap();
-        assert_eq!(none, None);
-        for written in [mark(7, 1), mark(-7, i32::MAX), mark(i32::MIN, -1)] {
-            file.set_database(written.database);
-            file.write(written.commit);
-            assert_eq!(MarkFile::open(path.clone()).unwrap().1, Some(written));
-            assert_eq!(fs::metadata(&path).unwrap().len(), LINE_BYTES as u64);
-        }
-        fs::write(&path, [b'x'; LINE_BYTES]).unwrap();
-        assert_eq!(MarkFile::open(path).unwrap().1, None, "another content");
-    }
-
-    #[test]
-    fn only_files_that_belong_together_and_have_every_known_commit_are_opened() {
-        let path = Path::new("keys.db");
-        let log = |commits: &[i32]| commits.iter().map(|commit| mark(7, *commit)).collect::<Vec<_>>();
-        let known = |commit| Some(mark(7, commit));
-        for (stored, logged, known) in [
-            (mark(0, 0), vec![], None),
-            (mark(7, 5), vec![], None),
-            (mark(7, 5), vec![], known(5)),
-            // After a power failure, the file beside it is older.
-            (mark(7, 9), vec![], known(5)),
-            (mark(7, 5), log(&[6, 7, 8, 9]), known(9)),
-            // Some or all of the log was written into the file.
-            (mark(7, 7), log(&[6, 7, 8, 9]), known(9)),
-            (mark(7, 9), log(&[6, 7, 8, 9]), known(9)),
-            // A migration changes the schema without a number of its own.
-            (mark(7, 6), log(&[6, 7]), known(7)),
-            // An earlier state was restored by SQL.
-            (mark(7, 5), log(&[6, 7, 3, 4]), known(4)),
-            (mark(7, 4), log(&[6, 7, 3, 4]), known(4)),
-            // The number of the database was drawn after the log had begun.
-            (mark(0, 0), vec![mark(0, 0), mark(7, 0), mark(7, 1)], known(1)),
-            (mark(7, i32::MAX), log(&[i32::MIN, i32::MIN + 1]), known(i32::MIN + 1)),
-        ] {
-            assert_eq!(check(path, stored, &logged, known), Ok(()), "{stored:?} {logged:?} {known:?}");
-        }
-        let log_error = || MismatchedFiles::Log(path.to_owned());
-        for (stored, logged, known, error) in [
-            (mark(7, 5), vec![], known(8), MismatchedFiles::Commits(path.to_owned(), 3)),
-            (mark(7, 5), log(&[5, 6]), known(8), MismatchedFiles::Commits(path.to_owned(), 2)),
-            (mark(8, 9), vec![], known(8), MismatchedFiles::Database(path.to_owned())),
-            (mark(0, 0), vec![], known(8), MismatchedFiles::Database(path.to_owned())),
-            (mark(7, 4), log(&[6, 7, 8, 9]), known(9), log_error()),
-            (mark(7, 10), log(&[6, 7, 8, 9]), known(9), log_error()),
-            (mark(8, 7), log(&[6, 7, 8, 9]), None, log_error()),
-            (mark(0, 0), log(&[6, 7, 8, 9]), None, log_error()),
-        ] {
-            let text = error.to_string();
-            assert!(
-                text.contains("remove keys.db-") && !text.contains('\n') && !text.contains("  "),
-                "{text}"
-            );
-            assert_eq!(check(path, stored, &logged, known), Err(error), "{stored:?} {logged:?} {known:?}");
-        }
-    }
-}
+mod tests;

@@ -68,17 +68,16 @@ enum Proof {
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
 impl PgSession {
-    /// Prepares a connection that was opened right now. `schema` is the one that the tables are in, once it is known.
+    /// Prepares a connection that was opened right now. `path` is the search path, once it is known.
     pub(super) async fn prepare(
         mut raw: PgConnection,
         ServerOptions { pooler, dialect }: ServerOptions,
         deadline: Duration,
-        schema: Option<&str>,
+        path: Option<&str>,
     ) -> Result<Self, OpenError> {
         let prepared = match pooler {
             Pooler::Session => {
-                let prepared =
-                    session::prepare(&mut raw, deadline, dialect, schema).await.map(Proof::Session);
+                let prepared = session::prepare(&mut raw, deadline, dialect, path).await.map(Proof::Session);
                 if prepared.is_ok() {
                     // A first Check then takes one round trip instead of two. Before the first migration, the tables
                     // are not there, which is reported elsewhere.
@@ -89,7 +88,7 @@ impl PgSession {
                 prepared
             }
             Pooler::Transaction => {
-                let settings = session::for_transaction(deadline, schema);
+                let settings = session::for_transaction(deadline, path);
                 let sql = format!("{BEGIN}; {settings}{probe}", probe = notices::probe(dialect));
                 let (state, arrived) = notices::with_notices(begin(&mut raw, &sql, dialect)).await;
                 match state {

@@ -24,27 +24,28 @@ pub(crate) struct PostgresTarget {
     /// Longest time that a caller waits.
     deadline: Duration,
     server: ServerOptions,
-    /// Schema of the tables, quoted where necessary, once it is known.
-    schema: Mutex<Option<String>>,
+    /// Search path whose first schema has the tables, once it is known.
+    search_path: Mutex<Option<String>>,
 }
 
 impl PostgresTarget {
     pub(super) fn parse(url: &str, deadline: Duration, server: ServerOptions) -> Result<Self, InvalidUrl> {
-        let (hosts, current, schema) = (postgres_url::parse(url)?, AtomicUsize::new(0), Mutex::default());
-        Ok(Self { hosts, current, deadline, server, schema })
+        let (hosts, current, search_path) =
+            (postgres_url::parse(url)?, AtomicUsize::new(0), Mutex::default());
+        Ok(Self { hosts, current, deadline, server, search_path })
     }
 
-    /// Keeps the connections that are opened from now on in a schema, whose name is quoted where necessary. Returns false if
-    /// the earlier ones are in it.
-    pub(crate) fn pin_schema(&self, schema: &str) -> bool {
-        let mut pinned = self.schema();
-        let is_new = pinned.as_deref() != Some(schema);
-        *pinned = Some(schema.to_owned());
+    /// Gives the connections that are opened from now on a search path, quoted as in the setting. Returns false if the earlier
+    /// ones have it.
+    pub(crate) fn pin_search_path(&self, path: &str) -> bool {
+        let mut pinned = self.search_path();
+        let is_new = pinned.as_deref() != Some(path);
+        *pinned = Some(path.to_owned());
         is_new
     }
 
-    fn schema(&self) -> MutexGuard<'_, Option<String>> {
-        self.schema.lock().unwrap_or_else(PoisonError::into_inner)
+    fn search_path(&self) -> MutexGuard<'_, Option<String>> {
+        self.search_path.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns whether a connection can listen for notifications, which needs a session of its own.
@@ -101,8 +102,8 @@ impl PostgresTarget {
 
     async fn open_at(&self, host: &Host) -> Result<PgSession, OpenError> {
         let raw = host.options.connect().await.map_err(|error| explain(host, error))?;
-        let schema = self.schema().clone();
-        PgSession::prepare(raw, self.server, self.deadline, schema.as_deref()).await
+        let path = self.search_path().clone();
+        PgSession::prepare(raw, self.server, self.deadline, path.as_deref()).await
     }
 
     /// Returns sea-orm's own kind of connection to each host, for migrations.

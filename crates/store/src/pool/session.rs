@@ -21,16 +21,16 @@ const LONGEST_MS: u128 = 0x7fff_ffff;
 /// statement or a wait for a lock when its caller has given up, and a process that is stopped in the middle of
 /// a transaction does not hold its locks any longer than that.
 ///
-/// Returns the process identifier of the session. Fails if the session does not have a setting afterwards, if the server is
-/// a standby, or if its notices do not arrive.
+/// `path` is the search path, once it is known. Returns the process identifier of the session. Fails if the session does
+/// not have a setting afterwards, if the server is a standby, or if its notices do not arrive.
 pub(super) async fn prepare(
     connection: &mut PgConnection,
     deadline: Duration,
     dialect: Dialect,
-    schema: Option<&str>,
+    path: Option<&str>,
 ) -> Result<String, OpenError> {
     let wanted = wanted(deadline.as_millis().clamp(1, LONGEST_MS));
-    let between = format!("{}{}", search_path(schema, "SESSION"), notices::probe(dialect));
+    let between = format!("{}{}", search_path(path, false), notices::probe(dialect));
     let applied = apply(connection, &wanted, dialect, &between);
     let (state, arrived) = notices::with_notices(applied).await;
     let state = state?;
@@ -40,14 +40,19 @@ pub(super) async fn prepare(
     Ok(state.pid)
 }
 
-/// Returns the SQL that sets the settings for one transaction.
-pub(super) fn for_transaction(deadline: Duration, schema: Option<&str>) -> String {
-    set(&wanted(deadline.as_millis().clamp(1, LONGEST_MS)), true) + &search_path(schema, "LOCAL")
+/// Returns the SQL that sets the settings for one transaction. `path` is the search path, once it is known.
+pub(super) fn for_transaction(deadline: Duration, path: Option<&str>) -> String {
+    set(&wanted(deadline.as_millis().clamp(1, LONGEST_MS)), true) + &search_path(path, true)
 }
 
-/// Returns the end of a SQL text that keeps a session or a transaction in a schema, whose name is quoted.
-fn search_path(schema: Option<&str>, scope: &str) -> String {
-    schema.map(|schema| format!("; SET {scope} search_path = {schema}")).unwrap_or_default()
+/// Returns the end of a SQL text that sets the search path of a session or of a transaction. Names in it are quoted as in the
+/// setting itself, which permits more than the statement `SET`.
+fn search_path(path: Option<&str>, local: bool) -> String {
+    let set = |path: &str| {
+        let text = path.replace('\\', r"\\").replace('\'', "''");
+        format!("; SELECT set_config('search_path', E'{text}', {local})")
+    };
+    path.map(set).unwrap_or_default()
 }
 
 /// Checks the settings that a session can't change.
@@ -232,6 +237,13 @@ mod tests {
     fn the_statement_timeout_is_set_before_all_else() {
         assert!(sql(&wanted(900), PG, "").starts_with("SET SESSION statement_timeout = 843; "));
         assert!(sql(&wanted(0), PG, "").starts_with("SET SESSION statement_timeout = 0; "));
+    }
+
+    #[test]
+    fn a_search_path_is_quoted_as_a_text() {
+        assert_eq!(search_path(None, true), "");
+        let sql = search_path(Some(r#""a'b\c", "$user", public"#), true);
+        assert_eq!(sql, r#"; SELECT set_config('search_path', E'"a''b\\c", "$user", public', true)"#);
     }
 
     #[test]

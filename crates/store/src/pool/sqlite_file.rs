@@ -104,7 +104,7 @@ async fn database_number(raw: &mut RawConnection) -> Result<i32, SqlxError> {
     }
     let random = RandomState::new().hash_one(0);
     let drawn = i32::try_from(random >> 33).unwrap_or_default().max(1);
-    // At once into the file itself, so that a copy of another database is told from this one.
+    // At once into the file itself, so that a copy of another database is distinguished from this one.
     let save = format!("PRAGMA application_id = {drawn}; PRAGMA wal_checkpoint(PASSIVE)");
     raw.run(SqlCommand::Plain(save)).await?;
     Ok(drawn)

@@ -42,7 +42,7 @@ fn marks(mut log: impl Read) -> io::Result<Vec<CommitMark>> {
     while fill(&mut log, &mut frame)? && fill(&mut log, &mut page)? {
         sum.add(&frame[..8]);
         sum.add(&page);
-        // The salt changes whenever the log begins anew; what follows is of before.
+        // The salt changes whenever the log is restarted; what follows is from before.
         if frame[8..16] != header[16..24] || !sum.is(&frame, 4) {
             break;
         }

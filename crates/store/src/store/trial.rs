@@ -36,10 +36,10 @@ pub enum Integrity {
 }
 
 impl Store {
-    /// Keeps all connections to PostgreSQL in the schema whose name is given, quoted where necessary: one that is created
-    /// later and comes earlier in the role's `search_path` has none of the tables, or others. Does nothing on SQLite.
-    pub fn pin_schema(&self, schema: &str) {
-        if self.postgres.as_ref().is_some_and(|target| target.pin_schema(schema)) {
+    /// Gives all connections to PostgreSQL a search path, quoted as in the setting, whose first schema has the tables: a schema
+    /// that is created later and comes earlier in the role's own path has none of them, or others. Does nothing on SQLite.
+    pub fn pin_search_path(&self, path: &str) {
+        if self.postgres.as_ref().is_some_and(|target| target.pin_search_path(path)) {
             self.pool.replace_all();
         }
     }

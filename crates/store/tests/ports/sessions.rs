@@ -35,6 +35,16 @@ const RECORD: &str = "
     END $$;
     CREATE TRIGGER note_settings AFTER INSERT ON keys EXECUTE FUNCTION note_settings()";
 
+/// Stores the search path of each session that inserts a key, in a table of another schema than that of the keys.
+const RECORD_PATH: &str = r#"
+    CREATE SCHEMA "Tool's, box";
+    CREATE TABLE "Tool's, box".seen_paths (path text);
+    CREATE FUNCTION note_path() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        INSERT INTO seen_paths VALUES (current_setting('search_path'));
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER note_path AFTER INSERT ON keys EXECUTE FUNCTION note_path()"#;
+
 /// Makes later sessions of a database begin with these settings.
 fn set(server: &Postgres, url: &str, settings: &[&str]) {
     let name = url.rsplit('/').next().unwrap();
@@ -70,6 +80,36 @@ async fn sessions_set_what_their_role_sets_otherwise() {
         "transaction_isolation=read committed".to_owned(),
     ];
     assert_eq!(settings_of_a_write(&HOSTILE).await.lines().collect::<Vec<_>>(), wanted);
+}
+
+/// Creates keys in a database whose trigger needs a later schema of the path than that of the tables.
+async fn triggers_find_the_rest_of_the_path(pooler: Pooler) {
+    let server = Postgres::shared();
+    let database = TestDatabase::postgres().await;
+    server.sql(&database.url, RECORD_PATH);
+    set(server, &database.url, &[r#"search_path = "$user", public, "Tool's, box""#]);
+    let options = StoreOptions { pooler, ..options(&database.url, TEST_TIMEOUT) };
+    let store = Store::connect_lazy(options).unwrap();
+    let path = latchkey_migrations::status(store.connection()).await.unwrap().search_path.unwrap();
+    assert_eq!(path, r#"public, "$user", public, "Tool's, box""#);
+    store.pin_search_path(&path);
+    for number in 1..=3 {
+        let made = store.create_keys(vec![new(key(&database, number))], audit(AuditAction::KeyCreate)).await;
+        assert!(made.is_ok(), "{made:?}: {:?}", store.failure());
+    }
+    let seen = server.sql(&database.url, r#"SELECT path FROM "Tool's, box".seen_paths"#);
+    assert_eq!(seen.lines().collect::<Vec<_>>(), [path.as_str(); 3]);
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn triggers_find_what_is_in_a_later_schema_of_the_path() {
+    triggers_find_the_rest_of_the_path(Pooler::Session).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn triggers_find_what_is_in_a_later_schema_where_each_statement_is_a_transaction() {
+    triggers_find_the_rest_of_the_path(Pooler::Transaction).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
