@@ -92,8 +92,14 @@ async def guards():
         assert await status(guard, path=path, headers=[header]) == (403, '{"error": "ROUTE_NOT_ALLOWED"}')
     assert await status(guard, path="/things/caf\u00e9", headers=[header], raw=False) == (200, "acme")
     # A router that mounts the guarded application removes its prefix from `path` alone.
-    for prefix, path, expected in (("/admin", "/things", 403), ("/things", "/a", 200), ("/things", "/things/a", 200), ("/", "/things", 200)):
+    for prefix, path, expected in (("/admin", "/things", 403), ("/things", "/a", 200), ("/things/", "/a", 200), ("/", "/things", 200)):
         assert (await status(guard, path=path, headers=[header], raw=False, more={"root_path": prefix}))[0] == expected, (prefix, path)
+    # The whole path, or one that has the prefix twice: nothing tells them apart without `raw_path`.
+    for prefix, path in (("/things", "/things/a"), ("/things", "/things"), ("/things/", "/things/a")):
+        given_prefix = {"root_path": prefix}
+        refused = await status(guard, path=path, headers=[header], raw=False, more=given_prefix)
+        assert refused == (403, '{"error": "ROUTE_NOT_ALLOWED"}'), (prefix, path)
+        assert await status(guard, path=path, headers=[header], more=given_prefix) == (200, "acme"), (prefix, path)
     full = {"root_path": "/admin", "raw_path": b"/admin/things"}
     assert (await status(guard, path="/things", headers=[header], raw=False, more=full))[0] == 403
     assert await status(guard, kind="websocket") == "websocket.close"

@@ -1,6 +1,6 @@
 //! Dependencies between the crates.
 
-use cargo_metadata::{DependencyKind, Package};
+use cargo_metadata::{Dependency, DependencyKind, Package};
 
 use super::METADATA;
 
@@ -132,6 +132,17 @@ fn every_version_is_declared_once() {
             assert!(inherited, "{}: {line}", package.name);
         }
     }
+}
+
+#[test]
+fn the_client_library_asks_axum_for_one_type_alone() {
+    let packages = METADATA.workspace_packages();
+    let client =
+        packages.iter().find(|package| package.name.as_str() == "latchkey-client").expect("the client");
+    let axum = |one: &&Dependency| one.kind == DependencyKind::Normal && one.name == "axum";
+    let axum = client.dependencies.iter().find(axum).expect("the client uses axum");
+    // A service with an older or newer axum, or with none, gets no more of this one than `OriginalUri`.
+    assert!(!axum.uses_default_features && axum.features == ["original-uri"], "{:?}", axum.features);
 }
 
 #[test]

@@ -157,6 +157,29 @@ fn envoy_takes_its_configuration() {
     }
 }
 
+/// Returns the errors that Envoy makes itself and the headers of a Check in a configuration of Envoy.
+fn generated(config: &str) -> [Value; 2] {
+    let config: Value = serde_saphyr::from_str(config).expect("YAML");
+    let listener = &config["static_resources"]["listeners"][0];
+    let manager = &listener["filter_chains"][0]["filters"][0]["typed_config"];
+    let judged = &manager["http_filters"][0]["typed_config"];
+    [&manager["local_reply_config"], &judged["allowed_headers"]].map(Value::clone)
+}
+
+#[test]
+fn envoys_errors_and_the_headers_of_a_check_are_those_that_the_program_prints() {
+    let folder = Folder::new("compose-printed");
+    let mut command = Command::new(program());
+    command.env_clear().env("HOME", folder.path()).current_dir(root());
+    let output = command.args(["envoy-config", "profiles/demo.toml"]).output().expect("the program starts");
+    assert!(output.status.success(), "{}", text(&output));
+    let printed = generated(&String::from_utf8_lossy(&output.stdout));
+    assert!(printed.iter().all(Value::is_object), "{printed:?}");
+    for file in ["docker/envoy.yaml", "deploy/compose/envoy.yaml"] {
+        assert_eq!(generated(&read(file)), printed, "{file}: see latchkey envoy-config profiles/demo.toml");
+    }
+}
+
 #[test]
 fn doctor_has_one_warning_about_envoys_configuration() {
     let folder = Folder::new("compose-doctor");

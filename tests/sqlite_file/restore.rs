@@ -18,7 +18,7 @@ fn remove(latchkey: &Latchkey, suffixes: &[&str]) {
     }
 }
 
-/// Starts a server again after an orderly stop, so that its log begins anew.
+/// Starts a server again after an orderly stop, so that its log is restarted.
 fn restart_orderly(latchkey: &Latchkey) -> Caller {
     latchkey.signal(Signal::TERM);
     assert!(latchkey.wait().success());

@@ -115,16 +115,19 @@ class Guard:
 
 
 def _path(scope: Scope) -> str | None:
-    """Returns the path as the client sent it; None for one that no route can have, such as that of CONNECT, and for bytes that no URL
-    has: servers and applications read them in different ways."""
+    """Returns the path as the client sent it; None for one that no route can have, such as that of CONNECT, for bytes that no URL
+    has, since servers and applications read them in different ways, and where the path is not known for certain."""
     raw = scope.get("raw_path")
     if raw:
         path = bytes(raw).split(b"?")[0].decode("latin-1")
     else:
         # The path is decoded already, so that a percent sign in it is not the beginning of a code. A router may have removed the
-        # prefix below which it mounts the application.
+        # prefix below which it mounts the application. A path that begins with the prefix is denied: it may be the whole one, or
+        # the rest of one that has the prefix twice.
         path, prefix = scope.get("path", ""), scope.get("root_path", "").rstrip("/")
-        if path.startswith("/") and path != prefix and not path.startswith(f"{prefix}/"):
+        if prefix and (path == prefix or path.startswith(f"{prefix}/")):
+            return None
+        if path.startswith("/"):
             path = prefix + path
         path = quote(path, safe="/:@!$&'()*+,;=~-._")
     return path if path.startswith("/") and path.isascii() else None

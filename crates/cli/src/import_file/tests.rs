@@ -231,7 +231,7 @@ fn exports_of_amazon_api_gateway_are_read() {
 }
 
 #[test]
-fn what_is_cut_or_renamed_is_told_of_each_key() {
+fn a_value_that_is_cut_or_renamed_has_a_warning() {
     let (name, value) = ("n".repeat(129), "v".repeat(513));
     let tags = format!(r#"{{"cost centre": "7", "cost+centre": "8", "note": "{value}", "team": "a"}}"#);
     let export = format!(
@@ -239,18 +239,19 @@ fn what_is_cut_or_renamed_is_told_of_each_key() {
     );
     let found = parse(&export, ImportSource::Aws);
     let [one, two] = found.keys.as_slice() else { panic!("{} keys", found.keys.len()) };
-    let told: Vec<(&str, &str)> =
+    let listed: Vec<(&str, &str)> =
         one.changes.iter().map(|change| (change.field.as_str(), change.description.as_str())).collect();
-    let says = |field: &str, words: &str| told.iter().any(|(at, what)| *at == field && what.contains(words));
-    assert!(says("key.name", "is cut from 129 to 128 characters"), "{told:?}");
-    assert!(says("key.metadata.note", "is cut from 513 to 512 characters"), "{told:?}");
-    assert!(says("key.metadata.cost_centre", "is the tag \"cost centre\""), "{told:?}");
-    assert!(says("key.metadata.cost_centre", "several values"), "{told:?}");
-    assert!(told.iter().all(|(at, _)| *at != "key.metadata.team") && two.changes.is_empty(), "{told:?}");
+    let says =
+        |field: &str, words: &str| listed.iter().any(|(at, what)| *at == field && what.contains(words));
+    assert!(says("key.name", "is cut from 129 to 128 characters"), "{listed:?}");
+    assert!(says("key.metadata.note", "is cut from 513 to 512 characters"), "{listed:?}");
+    assert!(says("key.metadata.cost_centre", "is the tag \"cost centre\""), "{listed:?}");
+    assert!(says("key.metadata.cost_centre", "several values"), "{listed:?}");
+    assert!(listed.iter().all(|(at, _)| *at != "key.metadata.team") && two.changes.is_empty(), "{listed:?}");
     assert_eq!((inner(one).name.len(), inner(one).metadata["note"].len()), (128, 512));
     let warnings = changes(&found.keys);
     let of_name = warnings.iter().find(|warning| warning.field == "keys[0].key.name").expect("a warning");
-    assert_eq!((of_name.index, warnings.len()), (0, told.len()));
+    assert_eq!((of_name.index, warnings.len()), (0, listed.len()));
 }
 
 #[test]

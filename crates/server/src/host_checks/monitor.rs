@@ -182,7 +182,7 @@ fn log(before: &[HostFinding], now: &[HostFinding]) {
 
 /// Returns the message with its subject, which `latchkey doctor` shows in a column of its own.
 fn text(found: &HostFinding) -> String {
-    let is_about_it = matches!(found.check, HostCheck::DatabaseClock | HostCheck::Lookups);
-    let subject = if is_about_it { "the database: " } else { "" };
+    let concerns_database = matches!(found.check, HostCheck::DatabaseClock | HostCheck::Lookups);
+    let subject = if concerns_database { "the database: " } else { "" };
     format!("{subject}{}", found.finding.message)
 }
