@@ -3,13 +3,13 @@
 //! field.
 
 mod access;
+mod affected;
 mod checks;
 mod credentials;
 mod document;
 mod hosts;
 mod kinds;
 mod limits;
-mod reach;
 mod requirements;
 mod routes;
 mod scopes;

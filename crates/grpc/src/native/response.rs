@@ -21,7 +21,7 @@ pub(super) fn from_decision(
 ) -> v1::CheckResponse {
     let (decision, reason, message) = match decision {
         Decision::Allow(_) => (v1::Decision::Allow, v1::Reason::Ok, "The call is allowed.".to_owned()),
-        // The caller misspelt a name, which the gate alone can tell.
+        // The caller misspelt a name, which only the gate detects.
         Decision::Deny(denial) if context.malformed => {
             (v1::Decision::Deny, v1::Reason::MalformedRequest, denial.message.into_owned())
         }

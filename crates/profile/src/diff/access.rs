@@ -5,8 +5,8 @@ use latchkey_core::policy::UnmatchedRoute;
 use latchkey_core::profile_change::{Affected, AffectedKeys, ChangeEffect, ProfileChange};
 use latchkey_core::route::Routes;
 
+use super::affected::{AffectedSet, SENT, measured};
 use super::document::texts;
-use super::reach::{Reach, SENT, measured};
 use super::{Versions, list};
 use crate::parsed_request::Conflict;
 use crate::source::Source;
@@ -30,7 +30,7 @@ struct Switch {
     /// Effect of the change that closes the rule.
     closed: &'static str,
     /// True if the rule is about the calls of every key and user, and not only about calls of a certain content.
-    everyone: bool,
+    affects_all: bool,
 }
 
 fn switches(versions: &Versions<'_>) -> Vec<ProfileChange> {
@@ -43,7 +43,7 @@ fn switches(versions: &Versions<'_>) -> Vec<ProfileChange> {
             values: ("on", "shadow"),
             opened: "nothing is enforced any more (shadow): every call passes, even with a revoked key or without one",
             closed: "the profile is enforced: calls that passed in shadow alone are denied",
-            everyone: true,
+            affects_all: true,
         },
         Switch {
             field: "unmatched_routes",
@@ -54,7 +54,7 @@ fn switches(versions: &Versions<'_>) -> Vec<ProfileChange> {
             values: ("deny", "authenticate"),
             opened: "calls that match no route pass with any valid credential, whatever its scopes are",
             closed: "calls that match no route are denied",
-            everyone: true,
+            affects_all: true,
         },
         Switch {
             field: "tenant.required",
@@ -62,7 +62,7 @@ fn switches(versions: &Versions<'_>) -> Vec<ProfileChange> {
             values: ("true", "false"),
             opened: "calls need not name their tenant",
             closed: "calls that do not name their tenant are denied",
-            everyone: false,
+            affects_all: false,
         },
         Switch {
             field: "credential.conflict",
@@ -70,7 +70,7 @@ fn switches(versions: &Versions<'_>) -> Vec<ProfileChange> {
             values: ("deny", "first"),
             opened: "calls with several different credentials pass with the first one",
             closed: "calls with several different credentials are denied",
-            everyone: false,
+            affects_all: false,
         },
         Switch {
             field: "credential.forward",
@@ -78,7 +78,7 @@ fn switches(versions: &Versions<'_>) -> Vec<ProfileChange> {
             values: ("false", "true"),
             opened: "the credential is forwarded to the upstream",
             closed: "the credential is not forwarded to the upstream",
-            everyone: true,
+            affects_all: true,
         },
     ];
     all.iter().chain(&path_switches(&old.routes, &new.routes)).filter_map(switch).collect()
@@ -93,7 +93,7 @@ fn path_switches(old: &Routes, new: &Routes) -> [Switch; 4] {
             values: ("unambiguous", "case_sensitive"),
             opened: "paths that match a route only in another letter case are not denied for it any more",
             closed: "paths that match a route only in another letter case are denied",
-            everyone: false,
+            affects_all: false,
         },
         Switch {
             field: "trailing_slash",
@@ -101,7 +101,7 @@ fn path_switches(old: &Routes, new: &Routes) -> [Switch; 4] {
             values: ("unambiguous", "ignore"),
             opened: "paths that end with a slash are the paths without it, also where another route would take them",
             closed: "paths that end with a slash are denied where another route would take them",
-            everyone: false,
+            affects_all: false,
         },
         Switch {
             field: "format_suffix",
@@ -109,7 +109,7 @@ fn path_switches(old: &Routes, new: &Routes) -> [Switch; 4] {
             values: ("unambiguous", "distinct"),
             opened: "paths that match a narrower route but for a suffix such as `.json` are not denied for it any more",
             closed: "paths that match a narrower route but for a suffix such as `.json` are denied",
-            everyone: false,
+            affects_all: false,
         },
         Switch {
             field: "path_info",
@@ -117,13 +117,13 @@ fn path_switches(old: &Routes, new: &Routes) -> [Switch; 4] {
             values: ("unambiguous", "distinct"),
             opened: "paths that match a narrower route behind a script such as `/index.php` are not denied for it any more",
             closed: "paths that match a narrower route behind a script such as `/index.php` are denied",
-            everyone: false,
+            affects_all: false,
         },
     ]
 }
 
 fn switch(switch: &Switch) -> Option<ProfileChange> {
-    let Switch { field, open, values, opened, closed, everyone } = switch;
+    let Switch { field, open, values, opened, closed, affects_all } = switch;
     let change = match open {
         (false, true) => {
             ProfileChange::new(ChangeEffect::GrantsMore, *field, *opened).values(values.0, values.1)
@@ -133,7 +133,7 @@ fn switch(switch: &Switch) -> Option<ProfileChange> {
         }
         (false, false) | (true, true) => return None,
     };
-    Some(measured(change, if *everyone { Reach::all() } else { Reach::Uncounted(SENT) }))
+    Some(measured(change, if *affects_all { AffectedSet::all() } else { AffectedSet::Uncounted(SENT) }))
 }
 
 /// Finds sources of the credential that are read no more, from now on, or in another order.

@@ -27,18 +27,18 @@ const AT_MOST: &str = "at most the keys and users that are counted are affected"
 
 /// Keys and users whose calls a change affects.
 #[derive(Clone, Debug)]
-pub(super) enum Reach {
+pub(super) enum AffectedSet {
     /// Keys and users that the store counts.
-    Counted(Counted),
+    Counted(Condition),
     /// None that the store counts, for this reason.
     Uncounted(&'static str),
 }
 
 /// Condition of keys and users that the store counts.
 #[derive(Clone, Debug)]
-pub(super) struct Counted {
+pub(super) struct Condition {
     /// Keys; `None` for no key.
-    keys: Option<KeysWith>,
+    keys: Option<KeyCondition>,
     /// Roles of the users; `None` for every user.
     roles: Option<BTreeSet<Box<str>>>,
     /// True if keys or users that are counted may keep all that they have.
@@ -47,18 +47,18 @@ pub(super) struct Counted {
 
 /// Condition of keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct KeysWith {
+struct KeyCondition {
     /// Scopes of which a key has at least one; empty for all keys.
     scopes: BTreeSet<Box<str>>,
     /// Kinds of the keys; empty for all keys.
     kinds: BTreeSet<Box<str>>,
 }
 
-impl Reach {
+impl AffectedSet {
     /// Returns every key and user of the profile.
     pub(super) fn all() -> Self {
-        let keys = KeysWith { scopes: BTreeSet::new(), kinds: BTreeSet::new() };
-        Self::Counted(Counted { keys: Some(keys), roles: None, at_most: false })
+        let keys = KeyCondition { scopes: BTreeSet::new(), kinds: BTreeSet::new() };
+        Self::Counted(Condition { keys: Some(keys), roles: None, at_most: false })
     }
 
     /// Returns the keys and users that satisfy a route's requirements, by a version of the profile.
@@ -66,8 +66,9 @@ impl Reach {
         if route.public || route.enforce.is_shadow() {
             return Self::Uncounted(ANONYMOUS);
         }
-        let keys = KeysWith { scopes: scopes(policy, route), kinds: route.kinds.iter().cloned().collect() };
-        Self::Counted(Counted {
+        let keys =
+            KeyCondition { scopes: scopes(policy, route), kinds: route.kinds.iter().cloned().collect() };
+        Self::Counted(Condition {
             keys: Some(keys),
             roles: users(policy, route, route.kinds.is_empty()),
             at_most: is_wider(route),
@@ -77,35 +78,35 @@ impl Reach {
     /// Returns the keys of these kinds, and the users if they belong to it, that have the scopes of a route.
     pub(super) fn of_kinds(policy: &Policy, route: &Route, kinds: Vec<Box<str>>, with_users: bool) -> Self {
         let kinds: BTreeSet<Box<str>> = kinds.into_iter().collect();
-        let keys = (!kinds.is_empty()).then(|| KeysWith { scopes: scopes(policy, route), kinds });
-        Self::Counted(Counted { keys, roles: users(policy, route, with_users), at_most: is_wider(route) })
+        let keys = (!kinds.is_empty()).then(|| KeyCondition { scopes: scopes(policy, route), kinds });
+        Self::Counted(Condition { keys, roles: users(policy, route, with_users), at_most: is_wider(route) })
     }
 
     /// Returns the keys and users that have one of these scopes, and may have what else a route requires.
     pub(super) fn having(policy: &Policy, route: &Route, scopes: &ScopeSet) -> Self {
         let names = scopes.iter().flat_map(|scope| names(policy, scope)).collect();
-        let keys = KeysWith { scopes: names, kinds: route.kinds.iter().cloned().collect() };
+        let keys = KeyCondition { scopes: names, kinds: route.kinds.iter().cloned().collect() };
         let roles = roles(policy, |granted| route.kinds.is_empty() && granted.intersects(scopes));
-        Self::Counted(Counted { keys: Some(keys), roles: Some(roles), at_most: true })
+        Self::Counted(Condition { keys: Some(keys), roles: Some(roles), at_most: true })
     }
 
     /// Returns the same keys and users, of which some may keep all that they have.
     pub(super) fn at_most(self) -> Self {
         match self {
-            Self::Counted(counted) => Self::Counted(Counted { at_most: true, ..counted }),
+            Self::Counted(counted) => Self::Counted(Condition { at_most: true, ..counted }),
             Self::Uncounted(reason) => Self::Uncounted(reason),
         }
     }
 }
 
-impl Counted {
+impl Condition {
     /// Returns the condition that covers both.
     fn or(self, other: Self) -> Self {
         let both = self.keys.as_ref().zip(other.keys.as_ref());
         let differs = both.is_some_and(|(one, two)| one.scopes != two.scopes && one.kinds != two.kinds);
         let at_most = self.at_most || other.at_most || differs;
         let keys = match (self.keys, other.keys) {
-            (Some(one), Some(other)) => Some(KeysWith {
+            (Some(one), Some(other)) => Some(KeyCondition {
                 scopes: either(one.scopes, other.scopes),
                 kinds: either(one.kinds, other.kinds),
             }),
@@ -117,7 +118,7 @@ impl Counted {
 
     fn affected(self) -> Vec<Affected> {
         let list = |names: BTreeSet<Box<str>>| names.into_iter().collect::<Vec<_>>();
-        let keys = self.keys.map(|KeysWith { scopes, kinds }| {
+        let keys = self.keys.map(|KeyCondition { scopes, kinds }| {
             let (scopes, kinds) = (list(scopes), list(kinds));
             Affected::Keys(AffectedKeys { scopes, kinds, ..AffectedKeys::default() })
         });
@@ -171,23 +172,23 @@ fn roles(policy: &Policy, has: impl Fn(&ScopeSet) -> bool) -> BTreeSet<Box<str>>
 }
 
 /// Returns what the store counts, and the words about the rest.
-pub(super) fn counts(reaches: Vec<Reach>) -> (Vec<Affected>, String) {
-    let (mut all, mut reasons): (Option<Counted>, BTreeSet<&'static str>) = (None, BTreeSet::new());
+pub(super) fn counts(reaches: Vec<AffectedSet>) -> (Vec<Affected>, String) {
+    let (mut all, mut reasons): (Option<Condition>, BTreeSet<&'static str>) = (None, BTreeSet::new());
     for reach in reaches {
         match reach {
-            Reach::Counted(counted) => {
+            AffectedSet::Counted(counted) => {
                 all = Some(match all {
                     Some(before) => before.or(counted),
                     None => counted,
                 });
             }
-            Reach::Uncounted(reason) => {
+            AffectedSet::Uncounted(reason) => {
                 reasons.insert(reason);
             }
         }
     }
     let at_most = all.as_ref().is_some_and(|counted| counted.at_most);
-    let affected = all.map(Counted::affected).unwrap_or_default();
+    let affected = all.map(Condition::affected).unwrap_or_default();
     let mut words = if at_most { format!("; {AT_MOST}") } else { String::new() };
     for reason in reasons {
         words.push_str(&not_counted(reason));
@@ -201,7 +202,7 @@ pub(super) fn not_counted(reason: &str) -> String {
 }
 
 /// Adds to a change what the store counts of it, and the words about the rest.
-pub(super) fn measured(mut change: ProfileChange, reach: Reach) -> ProfileChange {
+pub(super) fn measured(mut change: ProfileChange, reach: AffectedSet) -> ProfileChange {
     let (affected, words) = counts(vec![reach]);
     change.description.push_str(&words);
     change.affecting(affected)

@@ -4,7 +4,7 @@ use latchkey_core::policy::Policy;
 use latchkey_core::route::Route;
 use latchkey_core::scope::{ScopeId, ScopeSet};
 
-use super::reach::{BOUND, LACKING, Reach};
+use super::affected::{AffectedSet, BOUND, LACKING};
 use super::requirements::{Difference, grants, loses};
 use super::{Versions, list};
 
@@ -14,7 +14,7 @@ pub(super) fn differences(versions: &Versions<'_>, old: &Route, new: &Route) -> 
     let gone = gone(versions, &old.scopes, &new.scopes);
     if !gone.is_empty() {
         let names = list(versions.old.policy.scopes.names(&gone));
-        all.push(grants(format!("need {names} no more"), Reach::Uncounted(LACKING)));
+        all.push(grants(format!("need {names} no more"), AffectedSet::Uncounted(LACKING)));
     }
     let more = new.scopes.difference(&versions.renamed_set(&old.scopes));
     if !more.is_empty() {
@@ -33,11 +33,11 @@ fn gone(versions: &Versions<'_>, old: &ScopeSet, new: &ScopeSet) -> ScopeSet {
 }
 
 /// Returns the keys and users that a route was open to, of which those that lack a further scope lose its calls.
-fn former(versions: &Versions<'_>, old: &Route) -> Reach {
+fn former(versions: &Versions<'_>, old: &Route) -> AffectedSet {
     if old.scopes.is_empty() && old.any_scopes.is_empty() {
-        return Reach::Uncounted(LACKING);
+        return AffectedSet::Uncounted(LACKING);
     }
-    Reach::of(&versions.old.policy, old).at_most()
+    AffectedSet::of(&versions.old.policy, old).at_most()
 }
 
 fn any_scopes(versions: &Versions<'_>, old: &Route, new: &Route) -> Vec<Difference> {
@@ -51,18 +51,18 @@ fn any_scopes(versions: &Versions<'_>, old: &Route, new: &Route) -> Vec<Differen
         }
         (false, true) => {
             let gone = list(before.scopes.names(&old.any_scopes));
-            all.push(grants(format!("need none of {gone} any more"), Reach::Uncounted(LACKING)));
+            all.push(grants(format!("need none of {gone} any more"), AffectedSet::Uncounted(LACKING)));
         }
         (false, false) => {
             let more = new.any_scopes.difference(&versions.renamed_set(&old.any_scopes));
             if !more.is_empty() {
                 let text = format!("also pass with {}", versions.new_names(&more));
-                all.push(grants(text, Reach::having(after, new, &more)));
+                all.push(grants(text, AffectedSet::having(after, new, &more)));
             }
             let fewer = gone(versions, &old.any_scopes, &new.any_scopes);
             if !fewer.is_empty() {
                 let text = format!("do not pass with {} any more", list(before.scopes.names(&fewer)));
-                all.push(loses(text, Reach::having(before, old, &fewer)));
+                all.push(loses(text, AffectedSet::having(before, old, &fewer)));
             }
         }
     }
@@ -79,11 +79,11 @@ fn kinds(versions: &Versions<'_>, old: &Route, new: &Route) -> Vec<Difference> {
         (true, true) => Vec::new(),
         (true, false) => {
             let text = format!("pass with keys of {} alone", list(&new.kinds));
-            vec![loses(text, Reach::of_kinds(before, old, others(before, new), true))]
+            vec![loses(text, AffectedSet::of_kinds(before, old, others(before, new), true))]
         }
         (false, true) => {
             let text = "pass with keys of every kind, and with users";
-            vec![grants(text, Reach::of_kinds(after, new, others(after, old), true))]
+            vec![grants(text, AffectedSet::of_kinds(after, new, others(after, old), true))]
         }
         (false, false) => {
             let missing = |of: &Route, from: &Route| -> Vec<Box<str>> {
@@ -93,11 +93,11 @@ fn kinds(versions: &Versions<'_>, old: &Route, new: &Route) -> Vec<Difference> {
             let mut all = Vec::new();
             if !more.is_empty() {
                 let text = format!("also pass with keys of {}", list(&more));
-                all.push(grants(text, Reach::of_kinds(after, new, more, false)));
+                all.push(grants(text, AffectedSet::of_kinds(after, new, more, false)));
             }
             if !gone.is_empty() {
                 let text = format!("do not pass with keys of {} any more", list(&gone));
-                all.push(loses(text, Reach::of_kinds(before, old, gone, false)));
+                all.push(loses(text, AffectedSet::of_kinds(before, old, gone, false)));
             }
             all
         }
@@ -114,12 +114,12 @@ fn resources(old: &Route, new: &Route) -> Vec<Difference> {
     if !gone.is_empty() {
         let text =
             format!("name no {} in their path: keys that are bound to one are not confined", list(gone));
-        all.push(grants(text, Reach::Uncounted(BOUND)));
+        all.push(grants(text, AffectedSet::Uncounted(BOUND)));
     }
     if !more.is_empty() {
         let text =
             format!("name {} in their path: keys that are bound to another one are denied", list(more));
-        all.push(loses(text, Reach::Uncounted(BOUND)));
+        all.push(loses(text, AffectedSet::Uncounted(BOUND)));
     }
     all
 }

@@ -5,8 +5,8 @@ use latchkey_core::policy::{Policy, UnmatchedRoute};
 use latchkey_core::profile_change::ChangeEffect;
 use latchkey_core::route::Route;
 
+use super::affected::{ANONYMOUS, AffectedSet, LACKING, SENT};
 use super::limits::compare;
-use super::reach::{ANONYMOUS, LACKING, Reach, SENT};
 use super::{Versions, credentials, list};
 
 /// Decision about the calls of a method and a path, before credentials and scopes are examined.
@@ -57,16 +57,16 @@ fn takes(route: &Route, method: Option<&str>) -> bool {
 pub(super) struct Difference {
     pub(super) effect: ChangeEffect,
     pub(super) text: String,
-    pub(super) reach: Reach,
+    pub(super) reach: AffectedSet,
 }
 
 /// Returns a change by which more calls pass.
-pub(super) fn grants(text: impl Into<String>, reach: Reach) -> Difference {
+pub(super) fn grants(text: impl Into<String>, reach: AffectedSet) -> Difference {
     Difference { effect: ChangeEffect::GrantsMore, text: text.into(), reach }
 }
 
 /// Returns a change by which fewer calls pass.
-pub(super) fn loses(text: impl Into<String>, reach: Reach) -> Difference {
+pub(super) fn loses(text: impl Into<String>, reach: AffectedSet) -> Difference {
     Difference { effect: ChangeEffect::LosesAccess, text: text.into(), reach }
 }
 
@@ -78,15 +78,15 @@ pub(super) fn differences(
 ) -> Vec<Difference> {
     use Requirement::{AnyCredential, Denied, Route};
     let (before, after) = (&versions.old.policy, &versions.new.policy);
-    let of_none = || Reach::Uncounted(ANONYMOUS);
+    let of_none = || AffectedSet::Uncounted(ANONYMOUS);
     let gone = |reach| vec![loses("are denied: no route matches them any more", reach)];
     match (old, new) {
         (Denied, Denied) | (AnyCredential, AnyCredential) => Vec::new(),
         (Denied, AnyCredential) => {
-            vec![grants("pass with any valid credential; they were denied", Reach::all())]
+            vec![grants("pass with any valid credential; they were denied", AffectedSet::all())]
         }
-        (AnyCredential, Denied) => gone(Reach::all()),
-        (Route(old), Denied) => gone(Reach::of(before, old)),
+        (AnyCredential, Denied) => gone(AffectedSet::all()),
+        (Route(old), Denied) => gone(AffectedSet::of(before, old)),
         (Denied | AnyCredential, Route(new)) if new.public => {
             vec![grants("pass without a credential (a public route)", of_none())]
         }
@@ -99,24 +99,24 @@ pub(super) fn differences(
         }
         (Denied, Route(new)) => {
             let text = format!("pass with {}; they were denied", needs(after, new));
-            vec![grants(text, Reach::of(after, new))]
+            vec![grants(text, AffectedSet::of(after, new))]
         }
         (Route(old), AnyCredential) if old.public => {
             vec![loses("need a credential; they were public", of_none())]
         }
         (Route(old), AnyCredential) => {
             let text = format!("pass with any valid credential in place of {}", needs(before, old));
-            let mut found = vec![grants(text, Reach::Uncounted(LACKING))];
+            let mut found = vec![grants(text, AffectedSet::Uncounted(LACKING))];
             if old.encoded_slash {
-                found.push(loses(SLASHES_DENIED, Reach::Uncounted(SENT)));
+                found.push(loses(SLASHES_DENIED, AffectedSet::Uncounted(SENT)));
             }
             found
         }
         (AnyCredential, Route(new)) => {
             let text = format!("need {} in place of any valid credential", needs(after, new));
-            let mut found = vec![loses(text, Reach::Uncounted(LACKING))];
+            let mut found = vec![loses(text, AffectedSet::Uncounted(LACKING))];
             if new.encoded_slash {
-                found.push(grants(SLASHES_TAKEN, Reach::Uncounted(SENT)));
+                found.push(grants(SLASHES_TAKEN, AffectedSet::Uncounted(SENT)));
             }
             found
         }
@@ -145,7 +145,7 @@ fn needs(policy: &Policy, route: &Route) -> String {
 }
 
 fn of_routes(versions: &Versions<'_>, old: &Route, new: &Route) -> Vec<Difference> {
-    let of_none = || Reach::Uncounted(ANONYMOUS);
+    let of_none = || AffectedSet::Uncounted(ANONYMOUS);
     let mut all = match (old.public, new.public) {
         (false, true) => vec![grants("pass without a credential (a public route)", of_none())],
         (true, false) => {
@@ -161,15 +161,15 @@ fn of_routes(versions: &Versions<'_>, old: &Route, new: &Route) -> Vec<Differenc
         (false, false) | (true, true) => {}
     }
     if new.encoded_slash && !old.encoded_slash {
-        all.push(grants(SLASHES_TAKEN, Reach::Uncounted(SENT)));
+        all.push(grants(SLASHES_TAKEN, AffectedSet::Uncounted(SENT)));
     } else if old.encoded_slash && !new.encoded_slash {
-        all.push(loses(SLASHES_DENIED, Reach::Uncounted(SENT)));
+        all.push(loses(SLASHES_DENIED, AffectedSet::Uncounted(SENT)));
     }
     let of_class = rate_class(versions, old.class, new.class);
     all.extend(of_class.map(|(effect, text)| Difference {
         effect,
         text,
-        reach: Reach::of(&versions.new.policy, new),
+        reach: AffectedSet::of(&versions.new.policy, new),
     }));
     all
 }

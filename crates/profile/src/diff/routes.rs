@@ -8,7 +8,7 @@ use latchkey_core::profile_change::{Affected, ChangeEffect, ProfileChange};
 use latchkey_core::route::{Pattern, Route};
 
 use super::Versions;
-use super::reach::{MANY, Reach, counts, not_counted};
+use super::affected::{AffectedSet, MANY, counts, not_counted};
 use super::requirements::{Requirement, differences};
 
 /// Largest number of routes that a change lists.
@@ -17,7 +17,7 @@ const MAX_LISTED: usize = 100;
 const MAX_COUNTED: usize = 10;
 
 /// Calls that change in the same way, and whom this affects.
-type Group<'a> = (Vec<Calls<'a>>, Vec<Reach>);
+type Group<'a> = (Vec<Calls<'a>>, Vec<AffectedSet>);
 
 /// Calls that are compared: those of a method whose paths match a pattern.
 struct Calls<'a> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use latchkey_core::profile_change::{Affected, AffectedKeys, ChangeEffect, ProfileChange};
 use latchkey_core::scope::{ScopeEntry, ScopeSet};
 
-use super::reach::{LACKING, Reach, measured};
+use super::affected::{AffectedSet, LACKING, measured};
 use super::{Versions, list, plural};
 
 /// Largest number of removed scopes that are counted one by one; more are counted together.
@@ -122,7 +122,7 @@ fn enforcement(versions: &Versions<'_>) -> Vec<ProfileChange> {
         };
         let field = format!("scopes[{}].enforce", old.name);
         let change = ProfileChange::new(effect, field, format!("the scope `{}` {text}", old.name));
-        changes.push(measured(change, Reach::Uncounted(LACKING)));
+        changes.push(measured(change, AffectedSet::Uncounted(LACKING)));
     }
     changes
 }

@@ -3,12 +3,12 @@
 use latchkey_core::profile_change::{Affected, AffectedKeys, ChangeEffect, ProfileChange};
 use latchkey_core::token::TokenRules;
 
-use super::reach::{Reach, TOKENS, measured};
+use super::affected::{AffectedSet, TOKENS, measured};
 use super::{Versions, list};
 
 /// Returns every user, who gets JWTs by a login, as affected by a change. Keys may have been exchanged for JWTs too.
 fn of_tokens(change: ProfileChange) -> ProfileChange {
-    measured(change, Reach::Uncounted(TOKENS)).affecting([every_user()])
+    measured(change, AffectedSet::Uncounted(TOKENS)).affecting([every_user()])
 }
 
 fn every_user() -> Affected {
@@ -28,7 +28,10 @@ pub(super) fn changes(versions: &Versions<'_>) -> Vec<ProfileChange> {
         }
         (false, true) => {
             let text = "JWTs are accepted: users can log in, and keys can be exchanged for tokens";
-            changes.push(measured(ProfileChange::new(ChangeEffect::GrantsMore, "jwt", text), Reach::all()));
+            changes.push(measured(
+                ProfileChange::new(ChangeEffect::GrantsMore, "jwt", text),
+                AffectedSet::all(),
+            ));
         }
         (false, false) | (true, true) => {}
     }
