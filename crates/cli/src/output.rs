@@ -16,7 +16,7 @@ mod usage;
 mod usage_report;
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 
@@ -80,22 +80,25 @@ pub(crate) fn show_once<M: NamedMessage + TextOutput>(
         .map_err(|error| CliError::Local(format!("standard output can't be written: {error}; {}", remedy())))
 }
 
-/// Checks that the value of [`show_once`] will not be lost, before the server creates it: standard output must not be closed
-/// or `/dev/null`, which Rust's runtime opens in place of a closed one.
-pub(crate) fn refuse_discarded_output() -> Result<(), CliError> {
-    if is_discarded(io::stdout().as_fd()).unwrap_or(false) {
+/// Checks that the value of [`show_once`] will not be lost, before the server creates it: standard output must not be closed.
+pub(crate) fn refuse_closed_output() -> Result<(), CliError> {
+    if is_closed(io::stdout().as_fd()).unwrap_or(false) {
         return Err(CliError::Usage(
-            "standard output is closed or /dev/null, and the value is shown only once: write the output to a file or a pipe; \
-             nothing was created"
+            "standard output is closed, and the value is shown only once: write the output to a file or a pipe; nothing was \
+             created"
                 .to_owned(),
         ));
     }
     Ok(())
 }
 
-fn is_discarded(output: BorrowedFd<'_>) -> io::Result<bool> {
-    let output = File::from(output.try_clone_to_owned()?).metadata()?;
-    Ok(output.file_type().is_char_device() && output.rdev() == fs::metadata("/dev/null")?.rdev())
+/// Returns whether an output was closed when the program started. Rust's runtime opens `/dev/null` for reading and writing in
+/// its place, while a shell opens it for writing alone.
+fn is_closed(output: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut output = File::from(output.try_clone_to_owned()?);
+    let device = output.metadata()?;
+    let is_null = device.file_type().is_char_device() && device.rdev() == fs::metadata("/dev/null")?.rdev();
+    Ok(is_null && output.read(&mut [0]).is_ok())
 }
 
 /// Prints a message as one line of JSON. Fails if the reader has ended.
@@ -131,11 +134,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_null_device_discards_the_output() {
-        let open = |path: &str| fs::OpenOptions::new().write(true).open(path).unwrap();
-        assert!(is_discarded(open("/dev/null").as_fd()).unwrap());
-        assert!(!is_discarded(open("/dev/full").as_fd()).unwrap());
-        assert!(!is_discarded(tempfile::tempfile().unwrap().as_fd()).unwrap());
-        assert!(!is_discarded(io::pipe().unwrap().1.as_fd()).unwrap());
+    fn only_an_output_that_the_runtime_opened_is_closed() {
+        let open = |path: &str, read| fs::OpenOptions::new().read(read).write(true).open(path).unwrap();
+        assert!(is_closed(open("/dev/null", true).as_fd()).unwrap());
+        assert!(!is_closed(open("/dev/null", false).as_fd()).unwrap());
+        assert!(!is_closed(open("/dev/full", true).as_fd()).unwrap());
+        assert!(!is_closed(tempfile::tempfile().unwrap().as_fd()).unwrap());
+        assert!(!is_closed(io::pipe().unwrap().1.as_fd()).unwrap());
     }
 }

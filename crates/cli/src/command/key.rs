@@ -11,9 +11,7 @@ use super::tenant::mask;
 use crate::args::{ClearField, CreateKeyArgs, Globals, KeyCommand, RotateKeyArgs, UpdateKeyArgs};
 use crate::call::{AuthenticatedChannel, Server};
 use crate::exit::CliError;
-use crate::output::{
-    Format, print, refuse_discarded_output, replaces, sanitize, show, show_once, still_in_use,
-};
+use crate::output::{Format, print, refuse_closed_output, replaces, sanitize, show, show_once, still_in_use};
 
 pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), CliError> {
     let format = globals.output;
@@ -74,10 +72,10 @@ pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Cl
 /// Checks what can be checked without the server, and asks before a rotation without an overlap.
 fn prepare(command: &KeyCommand) -> Result<(), CliError> {
     match command {
-        KeyCommand::Create(_) => refuse_discarded_output(),
+        KeyCommand::Create(_) => refuse_closed_output(),
         KeyCommand::Update(args) => refuse_contradiction(args),
         KeyCommand::Rotate(args) => {
-            refuse_discarded_output()?;
+            refuse_closed_output()?;
             confirm_rotation(args)
         }
         _ => Ok(()),

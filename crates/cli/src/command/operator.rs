@@ -12,7 +12,7 @@ use super::list::{key_state, print_next_page};
 use crate::args::{CreateOperatorArgs, Globals, OperatorCommand};
 use crate::call::Server;
 use crate::exit::CliError;
-use crate::output::{Format, note, operator_table, print, refuse_discarded_output, show, show_once};
+use crate::output::{Format, note, operator_table, print, refuse_closed_output, show, show_once};
 
 /// Tenant that operators' keys belong to.
 const OPERATORS: &str = "latchkey";
@@ -71,7 +71,7 @@ async fn create(globals: &Globals, args: CreateOperatorArgs) -> Result<(), CliEr
         ));
     }
     if file.is_none() {
-        refuse_discarded_output()?;
+        refuse_closed_output()?;
     }
     let server = Server::of(&globals).await?;
     let file = file.map(SecretFile::create).transpose()?;

@@ -10,13 +10,13 @@ use super::confirm::confirm;
 use crate::args::{Globals, IssueArgs, JwtCommand, SigningKeyCommand};
 use crate::call::{Server, read_password, read_secret};
 use crate::exit::CliError;
-use crate::output::{Format, refuse_discarded_output, sanitize, show, show_once, show_value};
+use crate::output::{Format, refuse_closed_output, sanitize, show, show_once, show_value};
 
 pub(super) async fn jwt(globals: &Globals, command: JwtCommand) -> Result<(), CliError> {
     let format = globals.output;
     match command {
         JwtCommand::Issue(args) => {
-            refuse_discarded_output()?;
+            refuse_closed_output()?;
             let ask = issue(globals, args)?;
             let made = Server::of(globals).await?.tokens().issue_jwt(ask).await?.into_inner();
             show_once(Some(format), &made, &made.access_token, || {
@@ -24,7 +24,7 @@ pub(super) async fn jwt(globals: &Globals, command: JwtCommand) -> Result<(), Cl
             })
         }
         JwtCommand::Refresh { token_file, tenant, scopes } => {
-            refuse_discarded_output()?;
+            refuse_closed_output()?;
             let ask = v1::RefreshJwtRequest { refresh_token: read_secret(&token_file)?.0, tenant, scopes };
             let made = Server::of(globals).await?.tokens().refresh_jwt(ask).await?.into_inner();
             show_once(Some(format), &made, &made.access_token, || {

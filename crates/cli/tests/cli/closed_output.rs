@@ -75,7 +75,7 @@ fn a_denial_and_a_lost_secret_are_not_hidden_by_a_closed_output() {
 }
 
 #[test]
-fn no_secret_is_created_for_an_output_that_is_closed_or_discarded() {
+fn no_secret_is_created_for_an_output_that_is_closed() {
     let served = Served::start();
     assert_eq!(served.call(&["apply", "-f", DEMO]).0, 0);
     assert_eq!(served.call(&["tenant", "create", "acme", "--profile", "demo"]).0, 0);
@@ -87,16 +87,13 @@ fn no_secret_is_created_for_an_output_that_is_closed_or_discarded() {
         &["key", "create", "--tenant", "acme", "--name", "k", "--scope", "things.read", "--secret-only"],
         &["operator", "create", "--role", "read", "--name", "wall", "--secret-only"],
     ] {
-        for redirection in [">&-", ">/dev/null"] {
-            let mut shell = std::process::Command::new("sh");
-            let line = format!("exec \"$0\" \"$@\" {redirection}");
-            shell.env_clear().args(["-c", &line, env!("CARGO_BIN_EXE_latchkey")]).args(words);
-            shell.env("LATCHKEY_SERVER", &served.url).env("LATCHKEY_API_KEY", &served.root);
-            let output = shell.current_dir(served.folder.path()).output().unwrap();
-            let error = text(&output.stderr);
-            assert_eq!(output.status.code(), Some(2), "{words:?} {redirection}: {error}");
-            assert!(error.contains("nothing was created"), "{words:?} {redirection}: {error}");
-        }
+        let mut shell = std::process::Command::new("sh");
+        shell.env_clear().args(["-c", r#"exec "$0" "$@" >&-"#, env!("CARGO_BIN_EXE_latchkey")]).args(words);
+        shell.env("LATCHKEY_SERVER", &served.url).env("LATCHKEY_API_KEY", &served.root);
+        let output = shell.current_dir(served.folder.path()).output().unwrap();
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {error}");
+        assert!(error.contains("nothing was created"), "{words:?}: {error}");
     }
     assert_eq!(keys(), before, "no key was created");
     served.end();
