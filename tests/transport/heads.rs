@@ -4,7 +4,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use latchkey_testing::{Answer, Request, Setup, eventually};
+use latchkey_testing::{Answer, Request, Setup, eventually, replace_once};
 use serde_json::Value;
 
 use crate::envoy::{Front, document, key};
@@ -48,10 +48,12 @@ fn a_hundred_headers_pass_and_more_are_the_products_431() {
 
 #[test]
 fn a_long_query_reaches_an_endpoint_of_the_product() {
-    let latchkey = Setup::default().profile("demo", &document()).start();
+    let rpc = "rpc = \"ListKeys\"\n";
+    let document = replace_once(&document(), rpc, &format!("{rpc}other_parameters = \"ignore\"\n"));
+    let latchkey = Setup::default().profile("demo", &document).start();
     let (server, http) = (format!("127.0.0.1:{}", latchkey.grpc()), format!("127.0.0.1:{}", latchkey.http()));
     let key = key(&latchkey, &server);
-    let front = Front::of(&document(), None, &["--latchkey", &server, "--latchkey-http", &http]);
+    let front = Front::of(&document, None, &["--latchkey", &server, "--latchkey-http", &http]);
     let path = format!("/things/keys/a?x={}", "a".repeat(50 * 1024));
     let listed = eventually("Envoy reaches Latchkey", || {
         let answer = front.get(&path, &key);

@@ -71,7 +71,7 @@ async fn what_is_missing_or_harmful_on_postgres_is_named_with_what_to_do() {
                    CREATE TRIGGER x BEFORE UPDATE ON grants FOR EACH ROW EXECUTE FUNCTION nothing()";
     for (sql, words) in [
         ("DROP TABLE key_usage", "the table key_usage is missing"),
-        ("ALTER TABLE keys DROP COLUMN last_used_at", "the column keys.last_used_at integer is missing"),
+        ("ALTER TABLE keys DROP COLUMN last_used_at", "the column keys.last_used_at bigint is missing"),
         (
             "ALTER TABLE head ALTER revision TYPE numeric",
             "the column head.revision bigint has the type numeric",

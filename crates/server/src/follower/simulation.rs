@@ -26,7 +26,7 @@ const SCHEDULES: u64 = 20_000;
 /// Number of times that one seed is run.
 const REPETITIONS: u32 = 50;
 /// Number of schedules within which a broken variant must be found out.
-const SCHEDULES_OF_A_VARIANT: u64 = 4_000;
+const SCHEDULES_OF_A_VARIANT: u64 = 20_000;
 
 /// Variant of the program, or of the simulated faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

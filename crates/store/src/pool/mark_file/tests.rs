@@ -74,7 +74,7 @@ fn only_files_that_belong_together_and_have_every_known_commit_are_opened() {
 fn the_mark_belongs_to_the_owner_of_the_database() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys.db");
-    let file = File::create(&path).unwrap();
+    let file = File::create_new(&path).and_then(|_| File::open(&path)).unwrap();
     // Only root may do this. The mark of any other user is that user's own, as the database is.
     let _ = chown(&path, Some(OTHER_USER), Some(OTHER_USER));
     let mark = beside(&path, "-mark");
@@ -89,7 +89,7 @@ fn the_mark_belongs_to_the_owner_of_the_database() {
 fn a_link_in_the_place_of_the_mark_creates_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys.db");
-    let file = File::create(&path).unwrap();
+    let file = File::create_new(&path).and_then(|_| File::open(&path)).unwrap();
     let target = folder.path().join("target");
     symlink(&target, beside(&path, "-mark")).unwrap();
     open(&path, &file).unwrap().write(1);
@@ -100,7 +100,7 @@ fn a_link_in_the_place_of_the_mark_creates_no_file() {
 fn a_mark_that_cannot_be_written_can_be_examined_and_is_refused_with_a_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys.db");
-    let file = File::create(&path).unwrap();
+    let file = File::create_new(&path).and_then(|_| File::open(&path)).unwrap();
     // Not even root can open a folder for writing, and each user can open it for reading.
     fs::create_dir(beside(&path, "-mark")).unwrap();
     assert_eq!(examine(&path).map_err(|error| error.to_string()), Ok(()));
