@@ -84,16 +84,16 @@ pub(crate) fn show_once<M: NamedMessage + TextOutput>(
 pub(crate) fn refuse_closed_output() -> Result<(), CliError> {
     if is_closed(io::stdout().as_fd()).unwrap_or(false) {
         return Err(CliError::Usage(
-            "standard output is closed, and the value is shown only once: write the output to a file or a pipe; nothing was \
-             created"
+            "standard output is closed, or is /dev/null opened for reading and writing, and the value is shown only once: \
+             write the output to a file or a pipe; nothing was created"
                 .to_owned(),
         ));
     }
     Ok(())
 }
 
-/// Returns whether an output was closed when the program started. Rust's runtime opens `/dev/null` for reading and writing in
-/// its place, while a shell opens it for writing alone.
+/// Returns whether an output may have been closed when the program started. Rust's runtime opens `/dev/null` for reading and
+/// writing in its place, as some programs do for an output that they discard, while a shell opens it for writing alone.
 fn is_closed(output: BorrowedFd<'_>) -> io::Result<bool> {
     let mut output = File::from(output.try_clone_to_owned()?);
     let device = output.metadata()?;

@@ -78,7 +78,8 @@ pub struct ReplicaCache {
     budget: CapacityBudget,
     applied: AtomicU64,
     changes: AppliedChanges,
-    /// Locked exclusively while a change is applied, and shared while a key or a result without a guard is inserted.
+    /// Locked exclusively while a change is applied or a key without a guard is inserted, and shared while another key or
+    /// result is.
     changing: RwLock<()>,
     ahead: ReadAhead,
     reads: RecordedReads,

@@ -77,16 +77,18 @@ impl ReplicaCache {
         read: KeyRead,
     ) {
         let KeyRead { start, revision, changed_at } = read;
-        self.insert_late(start, revision, || match entry {
-            None => self.negative.insert(*hash, Absence::Now),
-            Some(_) if self.keys.get(hash).is_some() => {}
-            Some(entry) => {
-                if changed_at > self.applied_revision() {
-                    self.ahead.insert(*hash, changed_at);
-                }
-                self.keys.put(*hash, Arc::clone(entry));
-            }
-        });
+        // Exclusive, so that no other entry is inserted between the question whether there is one and the insertion.
+        let _exclusive = self.changing.write().unwrap_or_else(PoisonError::into_inner);
+        if self.is_stale(start, revision) || self.keys.get(hash).is_some() {
+            return;
+        }
+        let Some(entry) = entry else { return self.negative.insert(*hash, Absence::Now) };
+        // A note that is left of an evicted entry is not true of this one.
+        self.ahead.forget(hash);
+        if changed_at > self.applied_revision() {
+            self.ahead.insert(*hash, changed_at);
+        }
+        self.keys.put(*hash, Arc::clone(entry));
     }
 
     /// Inserts what was read without a guard by `insert`, unless the read is older than what the feed has shown since.

@@ -168,6 +168,11 @@ impl ReadAhead {
         }
     }
 
+    /// Forgets what is known of the entry of a key.
+    pub(super) fn forget(&self, hash: &KeyHash) {
+        self.keys().remove(hash);
+    }
+
     /// Returns whether the entry of a key has this change, and forgets the key. A change that takes something away is not
     /// compared: it removes the entry.
     pub(super) fn take(&self, hash: &KeyHash, change: &Change) -> bool {

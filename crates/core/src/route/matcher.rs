@@ -164,7 +164,7 @@ impl Routes {
             return false;
         }
         let (RouteMatch::Found(number, route), Some(Part::Any(_))) = (found, part) else { return true };
-        let hides = |behind: &Route| is_hidden(behind, &inner.path, route, path);
+        let hides = |behind: &Route| is_hidden(behind, route, path);
         match behind {
             RouteMatch::Found(other, behind) => other == number || hides(behind),
             RouteMatch::Refused(RouteRefusal::Method) if self.case_sensitive => {

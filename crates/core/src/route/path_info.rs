@@ -12,10 +12,10 @@ use super::{Route, segments};
 
 /// Extensions of files that servers run for the paths behind them, in lower case. Those that are also domains of countries
 /// (`.pl`, `.py`) or common in names of data (`.svc`) would deny calls for email addresses, hosts and files.
-const SCRIPTS: [&str; 7] = ["ashx", "aspx", "cfm", "phar", "php", "phtml", "wsgi"];
+const SCRIPTS: [&str; 9] = ["ashx", "aspx", "cfm", "cgi", "fcgi", "phar", "php", "phtml", "wsgi"];
 
-/// Extensions of scripts below a folder of CGI.
-const CGI_SCRIPTS: [&str; 4] = ["cgi", "fcgi", "pl", "py"];
+/// Further extensions of scripts below a folder of CGI.
+const CGI_SCRIPTS: [&str; 2] = ["pl", "py"];
 
 /// Folder whose files servers run by CGI.
 const CGI_FOLDER: &str = "cgi-bin";
@@ -75,15 +75,12 @@ pub(super) fn inner_paths(path: &str) -> Option<SmallVec<[InnerPath; 2]>> {
 
 /// Returns true if a route takes an inner path in place of a route that takes the script by `{name}`. The name of a file is
 /// data of a call, and leads to no route that is wider: one that covers the other's pattern, or takes as many segments by
-/// placeholders.
-pub(super) fn is_hidden(behind: &Route, inner: &str, found: &Route, path: &str) -> bool {
-    !behind.pattern.covers(&found.pattern) && placeholders(behind, inner) < placeholders(found, path)
-}
-
-/// Returns the number of segments of a path that its route does not have literally.
-fn placeholders(route: &Route, path: &str) -> usize {
-    let parts = &route.pattern.parts;
-    (0..segments(path).count()).filter(|index| !matches!(parts.get(*index), Some(Part::Literal(_)))).count()
+/// `{name}` as the other one does not have literally.
+pub(super) fn is_hidden(behind: &Route, found: &Route, path: &str) -> bool {
+    let named = behind.pattern.parts.iter().filter(|part| matches!(part, Part::Any(_))).count();
+    let parts = &found.pattern.parts;
+    let is_open = |index: &usize| !matches!(parts.get(*index), Some(Part::Literal(_)));
+    !behind.pattern.covers(&found.pattern) && named < (0..segments(path).count()).filter(is_open).count()
 }
 
 /// Returns a path without segments of sessions.
@@ -135,7 +132,7 @@ mod tests {
             ("/v1.0/index.html/x", &[]),
             ("/v1/(a)/x", &[]),
             ("/v1/php/x", &[]),
-            ("/run.cgi/v1", &[]),
+            ("/run.cgi/v1", &["/v1"]),
             ("/v1/anna@example.pl/x", &[]),
             ("/v1/files/index.py", &[]),
             ("/v1/shop.default.svc/x", &[]),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use latchkey_core::cache::AppliedChanges;
 use latchkey_core::error::SystemError;
 use latchkey_core::ports::Change;
+use latchkey_management::ports::recovery::ReapplyTo;
 use tokio::time::sleep;
 
 use super::Follower;
@@ -33,7 +34,7 @@ impl Follower {
         let outdated = AppliedChanges::of(&changes);
         let mut written_again = 0_u64;
         for taken in outdated.taken_away_after(0) {
-            if self.reapply(&taken).await?.changed {
+            if self.reapply(&taken, ReapplyTo::Outdated).await?.changed {
                 written_again += 1;
                 self.counts.reapplied.fetch_add(1, Ordering::Relaxed);
             }

@@ -11,6 +11,7 @@ use latchkey_core::cache::TakenAway;
 use latchkey_core::error::{ManagementError, SystemError};
 use latchkey_core::ports::{ChangeEffect, ChangeSubject};
 use latchkey_core::record::ProfileRecord;
+use latchkey_management::ports::recovery::ReapplyTo;
 use latchkey_management::ports::{ApplyResult, AuditAction, AuditEntry, NewProfileVersion, WriteResult};
 
 use super::{Follower, PAGE_SIZE};
@@ -63,7 +64,7 @@ impl Follower {
     pub(super) async fn take_away_again(&self, common: u64) -> Result<Reapplied, SystemError> {
         let (mut written_again, mut revisions) = (0, HashMap::new());
         for taken in self.parts.cache.applied_changes().taken_away_after(common) {
-            let written = self.reapply(&taken).await?;
+            let written = self.reapply(&taken, ReapplyTo::All).await?;
             written_again += u64::from(written.changed);
             self.counts.reapplied.fetch_add(u64::from(written.changed), Ordering::Relaxed);
             let revision = revisions.entry(taken.subject).or_default();
@@ -94,10 +95,14 @@ impl Follower {
     }
 
     /// Writes a revocation again, if the database lacks it.
-    pub(super) async fn reapply(&self, taken: &TakenAway) -> Result<WriteResult<()>, SystemError> {
+    pub(super) async fn reapply(
+        &self,
+        taken: &TakenAway,
+        objects: ReapplyTo,
+    ) -> Result<WriteResult<()>, SystemError> {
         let (action, target) = describe(taken);
         let entry = self.entry(action, target).with("lost_revision", taken.revision);
-        let written = self.parts.recovery.reapply(taken, entry.0).await?;
+        let written = self.parts.recovery.reapply(taken, objects, entry.0).await?;
         if written.changed {
             tracing::warn!(action = action.text(), lost_revision = taken.revision, "reapplied a revocation");
         }

@@ -5,7 +5,7 @@ use latchkey_core::cache::TakenAway;
 use latchkey_core::error::SystemError;
 use latchkey_core::ports::Change;
 use latchkey_core::ports::timing::QueryKind;
-use latchkey_management::ports::recovery::RecoveryStore;
+use latchkey_management::ports::recovery::{ReapplyTo, RecoveryStore};
 use latchkey_management::ports::{AuditEntry, WriteResult};
 
 use super::Store;
@@ -13,8 +13,13 @@ use crate::{journal, query, write};
 
 #[async_trait]
 impl RecoveryStore for Store {
-    async fn reapply(&self, taken: &TakenAway, audit: AuditEntry) -> Result<WriteResult<()>, SystemError> {
-        let work = Box::pin(async { write::reapply::reapply(&self.pool, taken, &audit).await });
+    async fn reapply(
+        &self,
+        taken: &TakenAway,
+        objects: ReapplyTo,
+        audit: AuditEntry,
+    ) -> Result<WriteResult<()>, SystemError> {
+        let work = Box::pin(async { write::reapply::reapply(&self.pool, taken, objects, &audit).await });
         self.with_deadline(QueryKind::Write, work).await
     }
 

@@ -12,6 +12,7 @@ use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRecord};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::token::SigningKeyRecord;
 use latchkey_core::user::UserRecord;
+use latchkey_management::ports::recovery::ReapplyTo;
 use latchkey_management::ports::{AuditEntry, WriteResult};
 use sea_orm::QuerySelect;
 use sea_orm::entity::prelude::*;
@@ -29,13 +30,16 @@ const REASON: &str = "revoked again: the database had lost the revocation";
 pub(crate) async fn reapply(
     pool: &Arc<Pool>,
     taken: &TakenAway,
+    objects: ReapplyTo,
     audit: &AuditEntry,
 ) -> Result<WriteResult<()>, StoreError> {
     let connection = pool.begin().await?;
+    // Access that was given back since stays.
+    let stays = |revision: u64| objects == ReapplyTo::Outdated && revision >= taken.revision;
     let done = match (&taken.subject, &taken.effect) {
-        (ChangeSubject::Key(hash), effect) => end_key(connection, hash, effect, audit).await,
-        (ChangeSubject::Tenant(id), _) => suspend(connection, *id, audit).await,
-        (ChangeSubject::User(id), _) => disable_user(connection, *id, audit).await,
+        (ChangeSubject::Key(hash), effect) => end_key(connection, hash, effect, &stays, audit).await,
+        (ChangeSubject::Tenant(id), _) => suspend(connection, *id, &stays, audit).await,
+        (ChangeSubject::User(id), _) => disable_user(connection, *id, &stays, audit).await,
         (ChangeSubject::Family(id), _) => end_family(connection, *id, audit).await,
         (ChangeSubject::SigningKeys(profile), ChangeEffect::Withdrawn(id)) => {
             withdraw(connection, profile, id, audit).await
@@ -62,6 +66,7 @@ async fn end_key(
     connection: PooledConnection,
     hash: &KeyHash,
     effect: &ChangeEffect,
+    stays: &(dyn Fn(u64) -> bool + Sync),
     audit: &AuditEntry,
 ) -> Result<WriteResult<()>, StoreError> {
     let query = key::Entity::find().select_only().column(key::Column::Id);
@@ -72,6 +77,7 @@ async fn end_key(
     let rule = |key: &KeyRecord| {
         let lifecycle = match &key.lifecycle {
             KeyLifecycle::Revoked { .. } => key.lifecycle.clone(),
+            _ if !revoked && stays(key.revision) => key.lifecycle.clone(),
             _ if revoked => KeyLifecycle::Revoked { at: audit.time, reason: REASON.to_owned() },
             _ => KeyLifecycle::Disabled,
         };
@@ -84,9 +90,13 @@ async fn end_key(
 async fn suspend(
     connection: PooledConnection,
     id: TenantId,
+    stays: &(dyn Fn(u64) -> bool + Sync),
     audit: &AuditEntry,
 ) -> Result<WriteResult<()>, StoreError> {
-    let rule = |tenant: &TenantRecord| Ok(TenantRecord { suspended: true, ..tenant.clone() });
+    let rule = |tenant: &TenantRecord| {
+        let suspended = tenant.suspended || !stays(tenant.revision);
+        Ok(TenantRecord { suspended, ..tenant.clone() })
+    };
     Ok(without_value(&tenant::change(connection, id, Box::new(rule), audit).await?))
 }
 
@@ -94,9 +104,13 @@ async fn suspend(
 async fn disable_user(
     connection: PooledConnection,
     id: UserId,
+    stays: &(dyn Fn(u64) -> bool + Sync),
     audit: &AuditEntry,
 ) -> Result<WriteResult<()>, StoreError> {
     let rule = |user: &UserRecord| {
+        if stays(user.revision) {
+            return Ok(user.clone());
+        }
         let generation = user.generation + u64::from(!user.disabled);
         Ok(UserRecord { disabled: true, generation, ..user.clone() })
     };

@@ -1,8 +1,9 @@
 //! Tables that a person has altered, or restored without the others.
 
+use latchkey_core::cache::TakenAway;
 use latchkey_core::ports::{ChangeEffect, ChangeFeed as _, ChangeSubject};
 use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRecord};
-use latchkey_management::ports::recovery::RecoveryStore as _;
+use latchkey_management::ports::recovery::{ReapplyTo, RecoveryStore as _};
 use latchkey_management::ports::{AuditAction, KeyUpdateFn, ManagementStore as _};
 
 use crate::database::{NOW, TestDatabase, audit, key};
@@ -12,6 +13,7 @@ on_both![
     rows_behind_the_head_are_not_read,
     other_rows_of_the_head_are_not_used,
     objects_that_lack_a_change_are_found,
+    access_that_was_given_back_since_is_not_taken_away_again,
 ];
 
 async fn the_feed_is_compared_with_the_head(database: TestDatabase) {
@@ -68,6 +70,23 @@ async fn switch(database: &TestDatabase, key: &KeyRecord) {
         let rule: KeyUpdateFn<'_> =
             Box::new(|key| Ok(KeyRecord { lifecycle: lifecycle.clone(), ..key.clone() }));
         database.store.change_key(key.id, rule, audit(AuditAction::KeyUpdate)).await.unwrap();
+    }
+}
+
+async fn access_that_was_given_back_since_is_not_taken_away_again(database: TestDatabase) {
+    let made = database.make(key(&database, 1)).await;
+    let taken = TakenAway {
+        revision: made.revision + 1,
+        subject: ChangeSubject::Key(made.hash),
+        effect: ChangeEffect::Disabled,
+    };
+    switch(&database, &made).await;
+    let store = &database.store;
+    for (objects, expected) in
+        [(ReapplyTo::Outdated, KeyLifecycle::Active), (ReapplyTo::All, KeyLifecycle::Disabled)]
+    {
+        store.reapply(&taken, objects, audit(AuditAction::KeyUpdate)).await.unwrap();
+        assert_eq!(store.key(made.id).await.unwrap().unwrap().lifecycle, expected, "{objects:?}");
     }
 }
 

@@ -86,6 +86,14 @@ async fn a_late_result_never_outlives_a_change_that_another_look_up_has_read() {
     load_late(&before, late(), |_| {});
     before.apply(&key_changed(11));
     assert_eq!(*before.get(&HASH).unwrap().record.name, *"newer");
+    // The newer entry is evicted before the late result arrives.
+    let evicted = ReplicaCache::new(1 << 20);
+    evicted.set_applied(10);
+    load(&evicted, newer(), |_| {}).await;
+    evicted.remove_key(&HASH);
+    load_late(&evicted, late(), |_| {});
+    evicted.apply(&key_changed(11));
+    assert!(evicted.get(&HASH).is_none(), "the late result does not have this change");
     let after = ReplicaCache::new(1 << 20);
     after.set_applied(10);
     load(&after, newer(), |cache| load_late(cache, late(), |_| {})).await;

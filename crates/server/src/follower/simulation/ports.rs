@@ -8,7 +8,7 @@ use latchkey_core::ports::{
     LookupResult, ReadAt, Replica, Replicas,
 };
 use latchkey_core::secret::KeyHash;
-use latchkey_management::ports::recovery::RecoveryStore;
+use latchkey_management::ports::recovery::{ReapplyTo, RecoveryStore};
 use latchkey_management::ports::{AuditEntry, WriteResult};
 
 use super::Variant;
@@ -139,7 +139,12 @@ impl KeyStore for Link {
 
 #[async_trait]
 impl RecoveryStore for Link {
-    async fn reapply(&self, taken: &TakenAway, _: AuditEntry) -> Result<WriteResult<()>, SystemError> {
+    async fn reapply(
+        &self,
+        taken: &TakenAway,
+        _: ReapplyTo,
+        _: AuditEntry,
+    ) -> Result<WriteResult<()>, SystemError> {
         let ChangeSubject::Key(hash) = taken.subject else { unreachable!("keys alone are changed") };
         self.revoke(hash).await
     }

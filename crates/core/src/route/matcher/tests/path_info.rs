@@ -107,6 +107,22 @@ fn a_name_that_ends_like_a_script_is_data_unless_it_hides_a_narrower_route() {
 }
 
 #[test]
+fn a_route_for_everything_below_a_folder_is_no_wider_than_one_with_a_name_in_its_place() {
+    let routes =
+        routes(&[("", "/{tenant}/admin/settings"), ("", "/{tenant}/admin/users/{id}"), ("", "/admin/**")]);
+    let refused = Err(RouteRefusal::PathInfo);
+    for (path, expected) in [
+        ("/acme/admin/settings", Ok(Some(0))),
+        ("/acme.pl/admin/settings", Ok(Some(0))),
+        ("/index.php/admin/settings", refused),
+        ("/app.cgi/admin/users/7", refused),
+        ("/admin/settings", Ok(Some(2))),
+    ] {
+        assert_eq!(found(&routes, "GET", path), expected, "{path}");
+    }
+}
+
+#[test]
 fn a_route_that_names_its_script_takes_the_paths_behind_it() {
     let scripts = [("", "/api.php/orders/{id}"), ("", "/shop/app.php/**"), ("", "/orders/{id}"), ("", "/**")];
     let routes = routes(&scripts);
