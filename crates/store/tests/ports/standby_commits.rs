@@ -10,7 +10,7 @@ use latchkey_core::record::KeyLifecycle;
 use latchkey_management::ports::bulk::{BulkChange, BulkStore};
 use latchkey_management::ports::{AuditAction, ManagementStore};
 use latchkey_store::{Pooler, Store, StoreOptions};
-use latchkey_testing::Postgres;
+use latchkey_testing::{Postgres, eventually};
 
 use crate::database::{TEST_TIMEOUT, TestDatabase, audit, key, options};
 use crate::replicas::{announced, replica};
@@ -18,9 +18,28 @@ use crate::replicas::{announced, replica};
 /// SQL that cancels every wait for a standby.
 const CANCEL: &str = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
 
+/// Makes commits wait for a standby that does not exist. A session shows the setting before commits obey it, which another
+/// process of the server has to notice first.
+fn require_a_standby(server: &Postgres) {
+    server.set("synchronous_standby_names", "absent");
+    let url = server.url("postgres");
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    eventually("commits wait for the standby", || {
+        std::thread::scope(|scope| {
+            let commit = scope.spawn(|| server.sql(&url, "CREATE TABLE trial (); DROP TABLE trial"));
+            let mut waited = false;
+            while !commit.is_finished() {
+                waited |= server.sql(&url, waiting) != "0";
+                server.sql(&url, CANCEL);
+            }
+            waited.then_some(())
+        })
+    });
+}
+
 /// Waits for a call whose commits wait for a standby, and cancels these waits.
 async fn without_the_standby<F: Future>(server: &Postgres, call: F) -> F::Output {
-    server.set("synchronous_standby_names", "absent");
+    tokio::task::block_in_place(|| require_a_standby(server));
     let mut call = pin!(call);
     let output = loop {
         tokio::select! {
