@@ -22,7 +22,7 @@ def first_key(server, profile="paykore"):
 def schema():
     """Returns a fingerprint that changes whenever the schema may have changed."""
     folder = os.path.join(ROOT, "migrations/src")
-    texts = [open(os.path.join(folder, name), "rb").read() for name in sorted(os.listdir(folder))]
+    texts = [open(entry.path, "rb").read() for entry in sorted(os.scandir(folder), key=lambda entry: entry.name) if entry.is_file()]
     return hashlib.sha256(b"".join(texts)).hexdigest()[:12]
 
 
