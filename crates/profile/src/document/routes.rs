@@ -20,56 +20,13 @@ pub(super) struct Declarations<'k> {
     pub(super) classes: &'k RateClasses,
 }
 
-/// Reads true if paths that differ in the case of letters are different paths.
-fn case_sensitive(root: &mut Section<'_>) -> bool {
-    let Some(text) = root.text("paths") else { return false };
-    match text.value {
-        "unambiguous" => false,
-        "case_sensitive" => true,
-        other => {
-            text.report(format!("\"{other}\" is neither \"unambiguous\" nor \"case_sensitive\""));
-            false
-        }
+/// Reads true if a field about the readings of paths has this value, and not its default, "unambiguous".
+fn has_value(root: &mut Section<'_>, field: &'static str, other: &str) -> bool {
+    let Some(text) = root.text(field) else { return false };
+    if text.value != other && text.value != "unambiguous" {
+        text.report(format!("\"{}\" is neither \"unambiguous\" nor \"{other}\"", text.value));
     }
-}
-
-/// Reads true if a path that ends with a slash is the path without it.
-fn ignores_last_slash(root: &mut Section<'_>) -> bool {
-    let Some(text) = root.text("trailing_slash") else { return false };
-    match text.value {
-        "unambiguous" => false,
-        "ignore" => true,
-        other => {
-            text.report(format!("\"{other}\" is neither \"unambiguous\" nor \"ignore\""));
-            false
-        }
-    }
-}
-
-/// Reads true if paths that differ in a suffix of the last segment are different paths.
-fn distinguishes_suffix(root: &mut Section<'_>) -> bool {
-    let Some(text) = root.text("format_suffix") else { return false };
-    match text.value {
-        "unambiguous" => false,
-        "distinct" => true,
-        other => {
-            text.report(format!("\"{other}\" is neither \"unambiguous\" nor \"distinct\""));
-            false
-        }
-    }
-}
-
-/// Reads true if a path behind a script is another path than what follows the script.
-fn distinguishes_path_info(root: &mut Section<'_>) -> bool {
-    let Some(text) = root.text("path_info") else { return false };
-    match text.value {
-        "unambiguous" => false,
-        "distinct" => true,
-        other => {
-            text.report(format!("\"{other}\" is neither \"unambiguous\" nor \"distinct\""));
-            false
-        }
-    }
+    text.value == other
 }
 
 /// Reads the routes in the order of their declaration, and how paths are matched with them.
@@ -80,12 +37,11 @@ pub(super) fn read(root: &mut Section<'_>, declared: &Declarations<'_>) -> Route
         section.close();
         routes.extend(route);
     }
-    let case_sensitive = case_sensitive(root);
     Routes::new(routes)
-        .case_sensitive(case_sensitive)
-        .ignore_last_slash(ignores_last_slash(root))
-        .distinguish_suffix(distinguishes_suffix(root))
-        .distinguish_path_info(distinguishes_path_info(root))
+        .case_sensitive(has_value(root, "paths", "case_sensitive"))
+        .ignore_last_slash(has_value(root, "trailing_slash", "ignore"))
+        .distinguish_suffix(has_value(root, "format_suffix", "distinct"))
+        .distinguish_path_info(has_value(root, "path_info", "distinct"))
 }
 
 fn route(section: &mut Section<'_>, declared: &Declarations<'_>) -> Option<Route> {
