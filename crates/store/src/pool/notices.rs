@@ -102,7 +102,7 @@ pub(super) async fn run_alone(
 /// Polls once, and adds the notices that arrive.
 fn poll_once<T>(notices: &mut Notices, poll: impl FnOnce() -> T) -> T {
     CURRENT.set(Notices::default());
-    let polled = dispatcher::with_default(&SUBSCRIBER, poll);
+    let polled = dispatcher::with_default(&SUBSCRIBERS[0], poll);
     let arrived = CURRENT.take();
     notices.any |= arrived.any;
     notices.warning |= arrived.warning;
@@ -114,8 +114,13 @@ thread_local! {
     static CURRENT: Cell<Notices> = const { Cell::new(Notices { any: false, warning: false }) };
 }
 
-/// One for the whole process, since each subscriber that is added or removed costs time.
-static SUBSCRIBER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoticeSubscriber));
+/// The subscriber of calls, and one that no call uses. They serve the whole process, since each subscriber that is added or
+/// removed costs time.
+///
+/// While a process has one subscriber, tracing-core 0.1 asks the thread's own about a new place of events: a notice that
+/// arrives outside of [`with_notices`] would then disable its place in sqlx permanently. Of two subscribers, both are asked.
+static SUBSCRIBERS: LazyLock<[Dispatch; 2]> =
+    LazyLock::new(|| [Dispatch::new(NoticeSubscriber), Dispatch::new(NoticeSubscriber)]);
 
 /// Subscriber that records notices and nothing else.
 struct NoticeSubscriber;
@@ -185,6 +190,14 @@ mod tests {
         assert_eq!(notices_of(Level::DEBUG).await, Notices::default());
         tracing::warn!(target: "sqlx::postgres::notice", "outside of a call");
         assert_eq!(notices_of(Level::DEBUG).await, Notices::default());
+    }
+
+    #[tokio::test]
+    async fn a_notice_outside_of_calls_disables_none_within() {
+        let notice = || tracing::warn!(target: "sqlx::postgres::notice", "the same place");
+        with_notices(async {}).await;
+        notice();
+        assert!(with_notices(async { notice() }).await.1.warning);
     }
 
     #[test]
