@@ -78,9 +78,9 @@ type WhoAmIResponse struct {
 	Scopes []string `protobuf:"bytes,8,rep,name=scopes,proto3" json:"scopes,omitempty"`
 	// The environment that the caller is confined to; empty: none.
 	Environment string `protobuf:"bytes,9,opt,name=environment,proto3" json:"environment,omitempty"`
-	// What the caller is confined to; none: the whole tenant.
+	// Resources that the caller is confined to; none: the whole tenant.
 	Bindings map[string]string `protobuf:"bytes,10,rep,name=bindings,proto3" json:"bindings,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// When the credential expires; unset: never.
+	// Expiry of the credential; unset: never.
 	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
 	// Networks that the caller may call from; none: any.
 	AllowedNetworks []string `protobuf:"bytes,12,rep,name=allowed_networks,json=allowedNetworks,proto3" json:"allowed_networks,omitempty"`

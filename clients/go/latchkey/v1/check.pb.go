@@ -77,38 +77,38 @@ type Reason int32
 
 const (
 	Reason_REASON_UNSPECIFIED Reason = 0
-	// Nothing speaks against it.
+	// The call is allowed.
 	Reason_REASON_OK Reason = 1
-	// None was sent, and the route is not public.
+	// No credential was sent, and the route is not public.
 	Reason_REASON_MISSING_CREDENTIAL Reason = 2
 	// Two different credentials were sent, so it is unclear which one is meant.
 	Reason_REASON_AMBIGUOUS_CREDENTIAL Reason = 3
-	// Malformed, unknown, or of a kind that the profile does not take.
+	// The credential is malformed, unknown, or of a kind that the profile does not accept.
 	Reason_REASON_INVALID_CREDENTIAL Reason = 4
-	// The key, the token's family, or what stands behind the token has been revoked.
+	// The key or the token family was revoked, or the key or user that a token was issued for.
 	Reason_REASON_REVOKED Reason = 5
-	// Its time is over.
+	// The credential has expired.
 	Reason_REASON_EXPIRED Reason = 6
-	// The profile wants the request to name its tenant, and it doesn't.
+	// The profile requires that the request names its tenant, and it does not.
 	Reason_REASON_TENANT_REQUIRED Reason = 7
 	// The request names another tenant than the credential's.
 	Reason_REASON_TENANT_MISMATCH Reason = 8
-	// No credential of the tenant is good for now.
+	// The tenant is suspended: all of its credentials are denied.
 	Reason_REASON_TENANT_SUSPENDED Reason = 9
-	// A test key where live ones are wanted, or the other way round.
+	// The credential is of another environment than the request, such as a test key for a live host.
 	Reason_REASON_ENVIRONMENT_MISMATCH Reason = 10
 	// A scope is missing that the route, or the caller of Check, requires.
 	Reason_REASON_INSUFFICIENT_SCOPE Reason = 11
-	// The key is confined to another resource (another merchant, say).
+	// The key is confined to another resource, such as another merchant.
 	Reason_REASON_RESOURCE_MISMATCH Reason = 12
 	// The key may not be used from that address.
 	Reason_REASON_NETWORK_NOT_ALLOWED Reason = 13
 	// No route takes the path with this method, or the one that does is not for keys of this kind; or the path can be
 	// read in two ways.
 	Reason_REASON_ROUTE_NOT_ALLOWED Reason = 14
-	// A bucket has no room; `rate_limits` says which, and for how long.
+	// A bucket is empty; `rate_limits` says which one, and until when.
 	Reason_REASON_RATE_LIMITED Reason = 15
-	// The key or user is switched off for now.
+	// The key or user is disabled.
 	Reason_REASON_DISABLED Reason = 16
 	// A field is too long or can't be read, or fields contradict each other; `message` names them.
 	Reason_REASON_MALFORMED_REQUEST Reason = 17
@@ -193,11 +193,12 @@ type CheckRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The API key or JWT, without a scheme word such as "Bearer".
 	Credential string `protobuf:"bytes,1,opt,name=credential,proto3" json:"credential,omitempty"`
-	// The profile to judge by; empty: the credential's tenant's profile.
+	// Profile that decides; empty: the profile of the credential's tenant.
 	Profile string `protobuf:"bytes,2,opt,name=profile,proto3" json:"profile,omitempty"`
 	// The tenant that the caller claims, by id or slug. Must own the credential, which a public route needs then.
 	Tenant string `protobuf:"bytes,3,opt,name=tenant,proto3" json:"tenant,omitempty"`
-	// The environment of the resource being called ("live", "test"), where the caller knows it.
+	// The environment of the resource being called ("live", "test"), where the caller knows it. One that the profile does
+	// not have is denied with ENVIRONMENT_MISMATCH, on a public route too; `message` names those that there are.
 	Environment string `protobuf:"bytes,4,opt,name=environment,proto3" json:"environment,omitempty"`
 	// The HTTP method ("GET"), matched with the path against the profile's routes.
 	Method string `protobuf:"bytes,5,opt,name=method,proto3" json:"method,omitempty"`
@@ -208,15 +209,17 @@ type CheckRequest struct {
 	// Scopes required on top of what the route requires. A public route that is asked for scopes needs a credential.
 	Scopes []string `protobuf:"bytes,7,rep,name=scopes,proto3" json:"scopes,omitempty"`
 	// The resource being touched ("merchant" -> "m_1"), matched against the key's bindings. A public route needs a
-	// credential then.
+	// credential then. A misspelling of a name that the profile reads ("Merchant"), and another form of one that the key
+	// is bound in ("merchant_id"), are denied with MALFORMED_REQUEST; `message` names the right one. Other names are
+	// compared with nothing.
 	Resource map[string]string `protobuf:"bytes,8,rep,name=resource,proto3" json:"resource,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// The rate-limit class, where no route decides it.
 	RateClass string `protobuf:"bytes,9,opt,name=rate_class,json=rateClass,proto3" json:"rate_class,omitempty"`
-	// Tokens to take from each bucket that applies. Unset: 1. Zero: look, take nothing.
+	// Tokens to take from each bucket that applies. Unset: 1. Zero: the buckets are read and nothing is taken.
 	Cost *uint32 `protobuf:"varint,10,opt,name=cost,proto3,oneof" json:"cost,omitempty"`
 	// The end client's address, for keys that are bound to networks.
 	SourceIp string `protobuf:"bytes,11,opt,name=source_ip,json=sourceIp,proto3" json:"source_ip,omitempty"`
-	// Carried into logs, audit and denials. Empty: one is made.
+	// Identifier in logs, audit events and denials. Empty: Latchkey generates one.
 	RequestId string `protobuf:"bytes,12,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Decide in full, but take no tokens and count no use.
 	DryRun bool `protobuf:"varint,13,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
@@ -368,22 +371,22 @@ type CheckResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Allow a call on ALLOW alone.
 	Decision Decision `protobuf:"varint,1,opt,name=decision,proto3,enum=latchkey.v1.Decision" json:"decision,omitempty"`
-	// OK, or why not. More may be added: one that you don't know is a denial.
+	// OK, or the reason of the denial. Reasons may be added: treat an unknown one as a denial.
 	Reason Reason `protobuf:"varint,2,opt,name=reason,proto3,enum=latchkey.v1.Reason" json:"reason,omitempty"`
-	// For people; never contains the credential.
+	// Text for people; never contains the credential.
 	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
-	// Who is asking. Set wherever the credential was recognised, on a denial too.
+	// Key or user of the credential. Set wherever the credential was recognised, also in a denial.
 	Principal *Principal `protobuf:"bytes,4,opt,name=principal,proto3" json:"principal,omitempty"`
-	// Every bucket that was consulted, the tightest first.
+	// Buckets of the call, the tightest first.
 	RateLimits []*RateLimitStatus `protobuf:"bytes,5,rep,name=rate_limits,json=rateLimits,proto3" json:"rate_limits,omitempty"`
-	// The request's own, or the one that was made.
+	// Identifier of the request: its own, or a generated one.
 	RequestId string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// What was examined, in order, when `explain` was set.
+	// Steps of the decision, in their order; only if `explain` was set.
 	Steps []*Step `protobuf:"bytes,7,rep,name=steps,proto3" json:"steps,omitempty"`
-	// The store revision that the decision was made at.
+	// Revision of the database that the decision is based on.
 	Revision uint64 `protobuf:"varint,8,opt,name=revision,proto3" json:"revision,omitempty"`
-	// Set where something is tried before it is enforced, and would have denied this call. Where the call passes,
-	// `decision` is ALLOW and `reason` OK all the same.
+	// Denial of a rule in shadow mode. If nothing else denies the call, `decision` is ALLOW and `reason` is OK all the
+	// same.
 	Shadow        *Shadow `protobuf:"bytes,9,opt,name=shadow,proto3" json:"shadow,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -486,12 +489,12 @@ func (x *CheckResponse) GetShadow() *Shadow {
 // are in shadow.
 type Shadow struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Why the call would have been denied.
+	// Reason of the denial that was not enforced.
 	Reason Reason `protobuf:"varint,1,opt,name=reason,proto3,enum=latchkey.v1.Reason" json:"reason,omitempty"`
-	// For people; never contains the credential.
+	// Text for people; never contains the credential.
 	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
-	// Who sent a credential that is not in order (revoked, say). No identity is verified, so `principal` is unset
-	// in an answer that lets such a call pass, and nothing may be granted by this.
+	// Key or user of a credential that is not valid any more, such as a revoked one. It identifies no caller and grants
+	// nothing: `principal` is unset in a response that allows such a call.
 	Sender        *Principal `protobuf:"bytes,3,opt,name=sender,proto3" json:"sender,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -595,7 +598,7 @@ func (x *BatchCheckRequest) GetChecks() []*CheckRequest {
 
 type BatchCheckResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// As many as were asked, in their order.
+	// One response for each check, in their order.
 	Results       []*CheckResponse `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -642,7 +645,7 @@ type Principal struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The tenant that the credential belongs to.
 	TenantId string `protobuf:"bytes,1,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
-	// Its name in URLs and logs ("acme").
+	// Name of the tenant in URLs and logs ("acme").
 	TenantSlug string `protobuf:"bytes,2,opt,name=tenant_slug,json=tenantSlug,proto3" json:"tenant_slug,omitempty"`
 	// "key" or "user".
 	SubjectType string `protobuf:"bytes,3,opt,name=subject_type,json=subjectType,proto3" json:"subject_type,omitempty"`
@@ -656,11 +659,11 @@ type Principal struct {
 	Environment string `protobuf:"bytes,7,opt,name=environment,proto3" json:"environment,omitempty"`
 	// Canonical names, aliases resolved, sorted.
 	Scopes []string `protobuf:"bytes,8,rep,name=scopes,proto3" json:"scopes,omitempty"`
-	// What the caller is confined to ("merchant" -> "m_1").
+	// Resources that the key or user is confined to ("merchant" -> "m_1").
 	Bindings map[string]string `protobuf:"bytes,9,rep,name=bindings,proto3" json:"bindings,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// The key's own, as its owner wrote it.
+	// The key's metadata, as its owner wrote it.
 	Metadata map[string]string `protobuf:"bytes,10,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// When the credential ends; unset: never.
+	// Expiry of the credential; unset: never.
 	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
 	// The user's role, empty for a key.
 	Role          string `protobuf:"bytes,12,opt,name=role,proto3" json:"role,omitempty"`
@@ -784,13 +787,13 @@ func (x *Principal) GetRole() string {
 
 type RateLimitStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Whose it is, and of which class ("key/payment_creation", "tenant/default").
+	// Owner and rate class of the bucket ("key/payment_creation", "tenant/default").
 	Bucket string `protobuf:"bytes,1,opt,name=bucket,proto3" json:"bucket,omitempty"`
-	// How much it holds when full.
+	// Capacity of the bucket.
 	Limit uint64 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
-	// What is left, after this call.
+	// Tokens that are left after this call.
 	Remaining uint64 `protobuf:"varint,3,opt,name=remaining,proto3" json:"remaining,omitempty"`
-	// When the bucket is full again.
+	// Time at which the bucket is full again.
 	ResetTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=reset_time,json=resetTime,proto3" json:"reset_time,omitempty"`
 	// Whole seconds until the same request could pass, rounded up; 0 where it passes now, and where no wait helps.
 	RetryAfterSeconds uint32 `protobuf:"varint,5,opt,name=retry_after_seconds,json=retryAfterSeconds,proto3" json:"retry_after_seconds,omitempty"`
@@ -886,9 +889,9 @@ type Step struct {
 	// "credential", "key", "tenant", "environment", "route", "scope", "resource", "network", "rate_limit",
 	// "shadow": the denial before it was not enforced.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Whether the line went on.
+	// True if the step was passed; false for the step that denied the call.
 	Passed bool `protobuf:"varint,2,opt,name=passed,proto3" json:"passed,omitempty"`
-	// What was seen, in words; never the credential.
+	// Finding of the step, as a text; never contains the credential.
 	Detail        string `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

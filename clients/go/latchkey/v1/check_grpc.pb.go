@@ -27,13 +27,14 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Answers, once per request, whether a caller may pass. A denial is an answer, not a gRPC
-// error: the status is OK and `decision` says DENY. That holds for everything that a client can put into its request:
-// fields that are too long or can't be read are denied with MALFORMED_REQUEST. gRPC errors mean that no answer exists.
+// Decides whether requests are allowed. A denial is a response, not a gRPC error: the status is OK and `decision` is
+// DENY. The same holds for all input of a client: a request with fields that are too long or can't be read is denied
+// with MALFORMED_REQUEST. A gRPC error means that there is no decision.
 type CheckServiceClient interface {
 	// Decides whether one request is allowed.
 	Check(ctx context.Context, in *CheckRequest, opts ...grpc.CallOption) (*CheckResponse, error)
-	// Answers in the order asked; at most 1,000 checks and 4 MiB. One malformed check is denied alone.
+	// Decides about several requests, and responds in their order; at most 1,000 checks and 4 MiB. One malformed check is
+	// denied alone.
 	BatchCheck(ctx context.Context, in *BatchCheckRequest, opts ...grpc.CallOption) (*BatchCheckResponse, error)
 }
 
@@ -69,13 +70,14 @@ func (c *checkServiceClient) BatchCheck(ctx context.Context, in *BatchCheckReque
 // All implementations must embed UnimplementedCheckServiceServer
 // for forward compatibility.
 //
-// Answers, once per request, whether a caller may pass. A denial is an answer, not a gRPC
-// error: the status is OK and `decision` says DENY. That holds for everything that a client can put into its request:
-// fields that are too long or can't be read are denied with MALFORMED_REQUEST. gRPC errors mean that no answer exists.
+// Decides whether requests are allowed. A denial is a response, not a gRPC error: the status is OK and `decision` is
+// DENY. The same holds for all input of a client: a request with fields that are too long or can't be read is denied
+// with MALFORMED_REQUEST. A gRPC error means that there is no decision.
 type CheckServiceServer interface {
 	// Decides whether one request is allowed.
 	Check(context.Context, *CheckRequest) (*CheckResponse, error)
-	// Answers in the order asked; at most 1,000 checks and 4 MiB. One malformed check is denied alone.
+	// Decides about several requests, and responds in their order; at most 1,000 checks and 4 MiB. One malformed check is
+	// denied alone.
 	BatchCheck(context.Context, *BatchCheckRequest) (*BatchCheckResponse, error)
 	mustEmbedUnimplementedCheckServiceServer()
 }

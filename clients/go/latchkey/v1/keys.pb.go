@@ -28,13 +28,13 @@ type KeyState int32
 
 const (
 	KeyState_KEY_STATE_UNSPECIFIED KeyState = 0
-	// It is good.
+	// The key is active.
 	KeyState_KEY_STATE_ACTIVE KeyState = 1
-	// Its time is over.
+	// The key has expired.
 	KeyState_KEY_STATE_EXPIRED KeyState = 2
-	// Ended, for good.
+	// The key was revoked, irreversibly.
 	KeyState_KEY_STATE_REVOKED KeyState = 3
-	// Switched off for now.
+	// The key is disabled, and can be enabled again.
 	KeyState_KEY_STATE_DISABLED KeyState = 4
 )
 
@@ -87,21 +87,21 @@ type Key struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "key_…"; never a secret, so good for logs.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Whose it is.
+	// Tenant that the key belongs to.
 	TenantId string `protobuf:"bytes,2,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
-	// What its owner calls it.
+	// Name for people, chosen by the owner.
 	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
 	// One of the profile's key kinds ("secret", "publishable", "erp", "processing").
 	Kind string `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
 	// One of the profile's environments ("live", "test").
 	Environment string `protobuf:"bytes,5,opt,name=environment,proto3" json:"environment,omitempty"`
-	// What the value starts with ("sk_live_").
+	// Beginning of the value ("sk_live_").
 	Prefix string `protobuf:"bytes,6,opt,name=prefix,proto3" json:"prefix,omitempty"`
-	// The value's last four characters, to tell keys apart.
+	// Last four characters of the value, by which people distinguish keys.
 	Hint string `protobuf:"bytes,7,opt,name=hint,proto3" json:"hint,omitempty"`
-	// What it may do: canonical names, aliases resolved.
+	// Scopes of the key: canonical names, aliases resolved.
 	Scopes []string `protobuf:"bytes,8,rep,name=scopes,proto3" json:"scopes,omitempty"`
-	// What the key is confined to ("merchant" -> "m_1", "gateway" -> "g_1"); none: the whole tenant.
+	// Resources that the key is confined to ("merchant" -> "m_1", "gateway" -> "g_1"); none: the whole tenant.
 	Bindings map[string]string `protobuf:"bytes,9,rep,name=bindings,proto3" json:"bindings,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// CIDR blocks that may use it; none: any.
 	AllowedNetworks []string `protobuf:"bytes,10,rep,name=allowed_networks,json=allowedNetworks,proto3" json:"allowed_networks,omitempty"`
@@ -109,20 +109,20 @@ type Key struct {
 	RateLimits map[string]string `protobuf:"bytes,11,rep,name=rate_limits,json=rateLimits,proto3" json:"rate_limits,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Metadata chosen by the owner, returned by Check: at most 64, of at most 512 characters.
 	Metadata map[string]string `protobuf:"bytes,12,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Whether it is good, as of this answer.
+	// State of the key at the time of this response.
 	State KeyState `protobuf:"varint,13,opt,name=state,proto3,enum=latchkey.v1.KeyState" json:"state,omitempty"`
 	// Creation time; for an imported key, the creation time in the system that it was imported from.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	// When it stops; unset: never.
+	// Expiry; unset: never.
 	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
-	// Set of a revoked key.
+	// Time of the revocation; set for a revoked key alone.
 	RevokeTime *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=revoke_time,json=revokeTime,proto3" json:"revoke_time,omitempty"`
 	// Reason that was given with the revocation.
 	RevokeReason string `protobuf:"bytes,17,opt,name=revoke_reason,json=revokeReason,proto3" json:"revoke_reason,omitempty"`
 	// Time of the last allowed call with this key; a denied call does not count. Set by GetKey and ListKeys, and by
 	// calls that change a key: for a rotated key, it shows whether the old value is still in use.
 	LastUseTime *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=last_use_time,json=lastUseTime,proto3" json:"last_use_time,omitempty"`
-	// The subject that created it.
+	// Subject that created the key.
 	CreatedBy string `protobuf:"bytes,19,opt,name=created_by,json=createdBy,proto3" json:"created_by,omitempty"`
 	// The whole value: for retrievable kinds alone; empty otherwise.
 	Value string `protobuf:"bytes,20,opt,name=value,proto3" json:"value,omitempty"`
@@ -130,11 +130,18 @@ type Key struct {
 	RotatedFrom string `protobuf:"bytes,21,opt,name=rotated_from,json=rotatedFrom,proto3" json:"rotated_from,omitempty"`
 	// The key that replaces this one; empty: none.
 	RotatedTo string `protobuf:"bytes,22,opt,name=rotated_to,json=rotatedTo,proto3" json:"rotated_to,omitempty"`
-	// Switched off for now; unlike a revocation, it can be switched on again.
+	// True for a key that is disabled; unlike a revoked one, it can be enabled again.
 	Disabled bool `protobuf:"varint,23,opt,name=disabled,proto3" json:"disabled,omitempty"`
-	// Scopes that it has and that no call which passed has needed yet: what can be taken away. In the answers
-	// that tell last_use_time as well.
-	UnusedScopes  []string `protobuf:"bytes,24,rep,name=unused_scopes,json=unusedScopes,proto3" json:"unused_scopes,omitempty"`
+	// Scopes of the key that no allowed call has needed so far, and that can be taken away. Set in the same responses as
+	// last_use_time.
+	UnusedScopes []string `protobuf:"bytes,24,rep,name=unused_scopes,json=unusedScopes,proto3" json:"unused_scopes,omitempty"`
+	// Reason for which the profile of the tenant denies every call with the key, also while it is active: the profile no
+	// longer has its kind, its environment or its prefix, or is not in force; empty: none. Set in the same responses as
+	// last_use_time.
+	DeniedByProfile string `protobuf:"bytes,25,opt,name=denied_by_profile,json=deniedByProfile,proto3" json:"denied_by_profile,omitempty"`
+	// Scopes of the key that the profile of the tenant no longer has, and that grant nothing. Set in the same responses
+	// as last_use_time.
+	RemovedScopes []string `protobuf:"bytes,26,rep,name=removed_scopes,json=removedScopes,proto3" json:"removed_scopes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -337,6 +344,20 @@ func (x *Key) GetUnusedScopes() []string {
 	return nil
 }
 
+func (x *Key) GetDeniedByProfile() string {
+	if x != nil {
+		return x.DeniedByProfile
+	}
+	return ""
+}
+
+func (x *Key) GetRemovedScopes() []string {
+	if x != nil {
+		return x.RemovedScopes
+	}
+	return nil
+}
+
 type CreateKeyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// By id or slug. Empty: the caller's own tenant; an operator must name one ("latchkey" for an operators' key, whose
@@ -348,10 +369,10 @@ type CreateKeyRequest struct {
 	Kind string `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
 	// Empty: "live".
 	Environment string `protobuf:"bytes,4,opt,name=environment,proto3" json:"environment,omitempty"`
-	// Names or aliases from the profile's catalogue. The caller can grant no more than it has. None: the kind's
-	// `default_scopes`, and none where the profile declares none.
+	// Names or aliases from the profile's catalog. The caller can grant no more than it has. None: the kind's
+	// `default_scopes`, and none if the profile declares none.
 	Scopes []string `protobuf:"bytes,5,rep,name=scopes,proto3" json:"scopes,omitempty"`
-	// What the key is confined to; a kind may require some.
+	// Resources that the key is confined to; a kind may require some.
 	Bindings map[string]string `protobuf:"bytes,6,rep,name=bindings,proto3" json:"bindings,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Types that are valid to be assigned to Expiry:
 	//
@@ -364,7 +385,7 @@ type CreateKeyRequest struct {
 	RateLimits map[string]string `protobuf:"bytes,10,rep,name=rate_limits,json=rateLimits,proto3" json:"rate_limits,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// As in Key.
 	Metadata map[string]string `protobuf:"bytes,11,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// At most 128 characters, of the caller's choice; empty: each call makes a key.
+	// Text that identifies the request when it is repeated, at most 128 characters; empty: each call creates a key.
 	IdempotencyKey string `protobuf:"bytes,12,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
 	// Grants every scope that the caller can grant and the kind can have, besides those in `scopes`; without those that
 	// manage keys (`api_keys.…`) or are an operator's (`latchkey.…`), which must be named.
@@ -510,12 +531,12 @@ type isCreateKeyRequest_Expiry interface {
 }
 
 type CreateKeyRequest_ExpireTime struct {
-	// When it stops, in the year 9999 at the latest. Neither this nor `ttl`: never.
+	// Expiry, in the year 9999 at the latest. Neither this nor `ttl`: never.
 	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=expire_time,json=expireTime,proto3,oneof"`
 }
 
 type CreateKeyRequest_Ttl struct {
-	// How long it is good, from now on; it stops in the year 9999 at the latest.
+	// Lifetime from now on; it ends in the year 9999 at the latest.
 	Ttl *durationpb.Duration `protobuf:"bytes,8,opt,name=ttl,proto3,oneof"`
 }
 
@@ -525,7 +546,7 @@ func (*CreateKeyRequest_Ttl) isCreateKeyRequest_Expiry() {}
 
 type CreateKeyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What was made, with its scopes in the order asked.
+	// The new key, with its scopes in the order of the request.
 	Key *Key `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
 	// The whole key. It is returned here and never again, unless its kind is retrievable.
 	Secret        string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
@@ -971,9 +992,9 @@ func (x *UpdateKeyRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 
 type RotateKeyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The key to replace: one that is good or disabled, and was not rotated before.
+	// Key to replace, which is active or disabled and was not rotated before.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// How long the old key goes on working, at most 90 days; unset or zero: it is revoked at once.
+	// Time for which the old key continues to work, at most 90 days; unset or zero: it is revoked at once.
 	Overlap *durationpb.Duration `protobuf:"bytes,2,opt,name=overlap,proto3" json:"overlap,omitempty"`
 	// Types that are valid to be assigned to Expiry:
 	//
@@ -1058,13 +1079,13 @@ type isRotateKeyRequest_Expiry interface {
 }
 
 type RotateKeyRequest_ExpireTime struct {
-	// When the successor stops, within the bounds of its kind and in the year 9999 at the latest. Neither this nor `ttl`: the
-	// expiry of the old key.
+	// Expiry of the successor, within the bounds of its kind and in the year 9999 at the latest. Neither this nor
+	// `ttl`: the expiry of the old key.
 	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expire_time,json=expireTime,proto3,oneof"`
 }
 
 type RotateKeyRequest_Ttl struct {
-	// How long the successor is good, from now on; it stops in the year 9999 at the latest.
+	// Lifetime of the successor from now on; it ends in the year 9999 at the latest.
 	Ttl *durationpb.Duration `protobuf:"bytes,4,opt,name=ttl,proto3,oneof"`
 }
 
@@ -1078,7 +1099,7 @@ type RotateKeyResponse struct {
 	Key *Key `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
 	// The successor's whole value, returned here and never again unless its kind is retrievable.
 	Secret string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
-	// The old key, with its end.
+	// The old key, with its expiry.
 	Replaced      *Key `protobuf:"bytes,3,opt,name=replaced,proto3" json:"replaced,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1137,9 +1158,9 @@ func (x *RotateKeyResponse) GetReplaced() *Key {
 
 type RevokeKeyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The key to end.
+	// Key to revoke.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// For people, kept with the key and in the audit log; at most 256 characters.
+	// Text for people, kept with the key and in the audit log; at most 256 characters.
 	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1193,7 +1214,7 @@ type RevokeKeyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The key, revoked.
 	Key *Key `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
-	// The store revision of the revocation: every replica that answers is at or past it.
+	// Database revision of the revocation, which every replica has applied.
 	Revision      uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1349,7 +1370,7 @@ type RevokeKeysRequest struct {
 	Ids []string `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
 	// Selects keys in place of `ids`.
 	Filter *KeysFilter `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
-	// For people, kept with the keys and in the audit log; at most 256 characters.
+	// Text for people, kept with the keys and in the audit log; at most 256 characters.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Counts the keys, and revokes none.
 	DryRun        bool `protobuf:"varint,4,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
@@ -1417,11 +1438,11 @@ func (x *RevokeKeysRequest) GetDryRun() bool {
 
 type RevokeKeysResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many keys are named or match.
+	// Number of keys that are named or match.
 	Matched uint64 `protobuf:"varint,1,opt,name=matched,proto3" json:"matched,omitempty"`
-	// How many the call has revoked, or would revoke: those that had not been revoked before.
+	// Number of keys that the call has revoked, or would revoke: those that had not been revoked before.
 	Revoked uint64 `protobuf:"varint,2,opt,name=revoked,proto3" json:"revoked,omitempty"`
-	// The store revision of the last revocation; 0 where none was made.
+	// Database revision of the last revocation; 0 if there was none.
 	Revision      uint64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1543,11 +1564,11 @@ func (x *DisableKeysRequest) GetDryRun() bool {
 
 type DisableKeysResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many keys are named or match.
+	// Number of keys that are named or match.
 	Matched uint64 `protobuf:"varint,1,opt,name=matched,proto3" json:"matched,omitempty"`
-	// How many the call has disabled, or would disable: those that were active.
+	// Number of keys that the call has disabled, or would disable: those that were active.
 	Disabled uint64 `protobuf:"varint,2,opt,name=disabled,proto3" json:"disabled,omitempty"`
-	// The store revision of the last change; 0 where none was made.
+	// Database revision of the last change; 0 if there was none.
 	Revision      uint64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1660,7 +1681,7 @@ func (x *DeleteKeyRequest) GetForce() bool {
 
 type DeleteKeyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The store revision of the deletion: every replica that answers is at or past it.
+	// Database revision of the deletion, which every replica has applied.
 	Revision      uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1779,9 +1800,9 @@ type ImportKeysRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// By id or slug. Empty: the caller's own tenant.
 	Tenant string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
-	// At most 1,000; all are taken or none is.
+	// At most 1,000; all of them are imported, or none.
 	Keys []*ImportedKey `protobuf:"bytes,2,rep,name=keys,proto3" json:"keys,omitempty"`
-	// Checks everything and stores nothing. The answer has the keys as they would be, without ids, and every error.
+	// Checks everything and stores nothing. The response has the keys as they would be, without ids, and every error.
 	ValidateOnly  bool `protobuf:"varint,3,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1846,10 +1867,10 @@ type ImportedKey struct {
 	//	*ImportedKey_Sha256
 	//	*ImportedKey_Hash
 	Secret isImportedKey_Secret `protobuf_oneof:"secret"`
-	// Everything else, as for a new key; without `idempotency_key`. An `expire_time` may be past: the key is then imported
-	// as expired.
+	// All other fields, as for a new key; without `idempotency_key`. An `expire_time` may be past: the key is then
+	// imported as expired.
 	Key *CreateKeyRequest `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`
-	// When it was made elsewhere, not in the future; unset: now.
+	// Creation time in the other system, not in the future; unset: now.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// Imports it as a disabled key.
 	Disabled bool `protobuf:"varint,6,opt,name=disabled,proto3" json:"disabled,omitempty"`
@@ -2180,12 +2201,14 @@ func (x *ImportFinding) GetDescription() string {
 
 type GetKeyUsageRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which key.
+	// The key's id.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The hour of this moment and later ones; unset: all that is kept.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// Hours that begin before this moment; unset: until now.
-	EndTime       *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	EndTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	// Returns the calls of the last minutes too, the present one included: 1 to 60. 0: none.
+	RecentMinutes int32 `protobuf:"varint,4,opt,name=recent_minutes,json=recentMinutes,proto3" json:"recent_minutes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2241,14 +2264,23 @@ func (x *GetKeyUsageRequest) GetEndTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *GetKeyUsageRequest) GetRecentMinutes() int32 {
+	if x != nil {
+		return x.RecentMinutes
+	}
+	return 0
+}
+
 type GetKeyUsageResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// One an hour, UTC, oldest first; hours without use are left out.
+	// One entry for each hour (UTC), oldest first; hours without use are left out.
 	Hours []*UsageHour `protobuf:"bytes,1,rep,name=hours,proto3" json:"hours,omitempty"`
 	// As in Key.
 	LastUseTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=last_use_time,json=lastUseTime,proto3" json:"last_use_time,omitempty"`
 	// As in Key.
-	UnusedScopes  []string `protobuf:"bytes,3,rep,name=unused_scopes,json=unusedScopes,proto3" json:"unused_scopes,omitempty"`
+	UnusedScopes []string `protobuf:"bytes,3,rep,name=unused_scopes,json=unusedScopes,proto3" json:"unused_scopes,omitempty"`
+	// The last `recent_minutes`, UTC, oldest first; minutes without use are left out.
+	Minutes       []*UsageMinute `protobuf:"bytes,4,rep,name=minutes,proto3" json:"minutes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2304,6 +2336,76 @@ func (x *GetKeyUsageResponse) GetUnusedScopes() []string {
 	return nil
 }
 
+func (x *GetKeyUsageResponse) GetMinutes() []*UsageMinute {
+	if x != nil {
+		return x.Minutes
+	}
+	return nil
+}
+
+type UsageMinute struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The minute's beginning.
+	Minute *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=minute,proto3" json:"minute,omitempty"`
+	// Calls that passed, those in shadow too.
+	Allowed uint64 `protobuf:"varint,2,opt,name=allowed,proto3" json:"allowed,omitempty"`
+	// By reason ("RATE_LIMITED" -> 12).
+	Denied        map[string]uint64 `protobuf:"bytes,3,rep,name=denied,proto3" json:"denied,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UsageMinute) Reset() {
+	*x = UsageMinute{}
+	mi := &file_latchkey_v1_keys_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UsageMinute) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UsageMinute) ProtoMessage() {}
+
+func (x *UsageMinute) ProtoReflect() protoreflect.Message {
+	mi := &file_latchkey_v1_keys_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UsageMinute.ProtoReflect.Descriptor instead.
+func (*UsageMinute) Descriptor() ([]byte, []int) {
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *UsageMinute) GetMinute() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Minute
+	}
+	return nil
+}
+
+func (x *UsageMinute) GetAllowed() uint64 {
+	if x != nil {
+		return x.Allowed
+	}
+	return 0
+}
+
+func (x *UsageMinute) GetDenied() map[string]uint64 {
+	if x != nil {
+		return x.Denied
+	}
+	return nil
+}
+
 type UsageHour struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The hour's beginning.
@@ -2318,7 +2420,7 @@ type UsageHour struct {
 
 func (x *UsageHour) Reset() {
 	*x = UsageHour{}
-	mi := &file_latchkey_v1_keys_proto_msgTypes[26]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2330,7 +2432,7 @@ func (x *UsageHour) String() string {
 func (*UsageHour) ProtoMessage() {}
 
 func (x *UsageHour) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_keys_proto_msgTypes[26]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2343,7 +2445,7 @@ func (x *UsageHour) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageHour.ProtoReflect.Descriptor instead.
 func (*UsageHour) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{26}
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *UsageHour) GetHour() *timestamppb.Timestamp {
@@ -2371,7 +2473,7 @@ var File_latchkey_v1_keys_proto protoreflect.FileDescriptor
 
 const file_latchkey_v1_keys_proto_rawDesc = "" +
 	"\n" +
-	"\x16latchkey/v1/keys.proto\x12\vlatchkey.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe0\b\n" +
+	"\x16latchkey/v1/keys.proto\x12\vlatchkey.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb3\t\n" +
 	"\x03Key\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\ttenant_id\x18\x02 \x01(\tR\btenantId\x12\x12\n" +
@@ -2403,7 +2505,9 @@ const file_latchkey_v1_keys_proto_rawDesc = "" +
 	"\n" +
 	"rotated_to\x18\x16 \x01(\tR\trotatedTo\x12\x1a\n" +
 	"\bdisabled\x18\x17 \x01(\bR\bdisabled\x12#\n" +
-	"\runused_scopes\x18\x18 \x03(\tR\funusedScopes\x1a;\n" +
+	"\runused_scopes\x18\x18 \x03(\tR\funusedScopes\x12*\n" +
+	"\x11denied_by_profile\x18\x19 \x01(\tR\x0fdeniedByProfile\x12%\n" +
+	"\x0eremoved_scopes\x18\x1a \x03(\tR\rremovedScopes\x1a;\n" +
 	"\rBindingsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a=\n" +
@@ -2570,16 +2674,25 @@ const file_latchkey_v1_keys_proto_rawDesc = "" +
 	"\rImportFinding\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x05R\x05index\x12\x14\n" +
 	"\x05field\x18\x02 \x01(\tR\x05field\x12 \n" +
-	"\vdescription\x18\x03 \x01(\tR\vdescription\"\x96\x01\n" +
+	"\vdescription\x18\x03 \x01(\tR\vdescription\"\xbd\x01\n" +
 	"\x12GetKeyUsageRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x129\n" +
 	"\n" +
 	"start_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
-	"\bend_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\"\xa8\x01\n" +
+	"\bend_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12%\n" +
+	"\x0erecent_minutes\x18\x04 \x01(\x05R\rrecentMinutes\"\xdc\x01\n" +
 	"\x13GetKeyUsageResponse\x12,\n" +
 	"\x05hours\x18\x01 \x03(\v2\x16.latchkey.v1.UsageHourR\x05hours\x12>\n" +
 	"\rlast_use_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\vlastUseTime\x12#\n" +
-	"\runused_scopes\x18\x03 \x03(\tR\funusedScopes\"\xcc\x01\n" +
+	"\runused_scopes\x18\x03 \x03(\tR\funusedScopes\x122\n" +
+	"\aminutes\x18\x04 \x03(\v2\x18.latchkey.v1.UsageMinuteR\aminutes\"\xd4\x01\n" +
+	"\vUsageMinute\x122\n" +
+	"\x06minute\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x06minute\x12\x18\n" +
+	"\aallowed\x18\x02 \x01(\x04R\aallowed\x12<\n" +
+	"\x06denied\x18\x03 \x03(\v2$.latchkey.v1.UsageMinute.DeniedEntryR\x06denied\x1a9\n" +
+	"\vDeniedEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\xcc\x01\n" +
 	"\tUsageHour\x12.\n" +
 	"\x04hour\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04hour\x12\x18\n" +
 	"\aallowed\x18\x02 \x01(\x04R\aallowed\x12:\n" +
@@ -2624,7 +2737,7 @@ func file_latchkey_v1_keys_proto_rawDescGZIP() []byte {
 }
 
 var file_latchkey_v1_keys_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_latchkey_v1_keys_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_latchkey_v1_keys_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_latchkey_v1_keys_proto_goTypes = []any{
 	(KeyState)(0),                    // 0: latchkey.v1.KeyState
 	(*Key)(nil),                      // 1: latchkey.v1.Key
@@ -2653,102 +2766,107 @@ var file_latchkey_v1_keys_proto_goTypes = []any{
 	(*ImportFinding)(nil),            // 24: latchkey.v1.ImportFinding
 	(*GetKeyUsageRequest)(nil),       // 25: latchkey.v1.GetKeyUsageRequest
 	(*GetKeyUsageResponse)(nil),      // 26: latchkey.v1.GetKeyUsageResponse
-	(*UsageHour)(nil),                // 27: latchkey.v1.UsageHour
-	nil,                              // 28: latchkey.v1.Key.BindingsEntry
-	nil,                              // 29: latchkey.v1.Key.RateLimitsEntry
-	nil,                              // 30: latchkey.v1.Key.MetadataEntry
-	nil,                              // 31: latchkey.v1.CreateKeyRequest.BindingsEntry
-	nil,                              // 32: latchkey.v1.CreateKeyRequest.RateLimitsEntry
-	nil,                              // 33: latchkey.v1.CreateKeyRequest.MetadataEntry
-	nil,                              // 34: latchkey.v1.ListKeysRequest.BindingsEntry
-	nil,                              // 35: latchkey.v1.KeysFilter.BindingsEntry
-	nil,                              // 36: latchkey.v1.GetPublishableKeyRequest.BindingsEntry
-	nil,                              // 37: latchkey.v1.UsageHour.DeniedEntry
-	(*timestamppb.Timestamp)(nil),    // 38: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),      // 39: google.protobuf.Duration
-	(*fieldmaskpb.FieldMask)(nil),    // 40: google.protobuf.FieldMask
+	(*UsageMinute)(nil),              // 27: latchkey.v1.UsageMinute
+	(*UsageHour)(nil),                // 28: latchkey.v1.UsageHour
+	nil,                              // 29: latchkey.v1.Key.BindingsEntry
+	nil,                              // 30: latchkey.v1.Key.RateLimitsEntry
+	nil,                              // 31: latchkey.v1.Key.MetadataEntry
+	nil,                              // 32: latchkey.v1.CreateKeyRequest.BindingsEntry
+	nil,                              // 33: latchkey.v1.CreateKeyRequest.RateLimitsEntry
+	nil,                              // 34: latchkey.v1.CreateKeyRequest.MetadataEntry
+	nil,                              // 35: latchkey.v1.ListKeysRequest.BindingsEntry
+	nil,                              // 36: latchkey.v1.KeysFilter.BindingsEntry
+	nil,                              // 37: latchkey.v1.GetPublishableKeyRequest.BindingsEntry
+	nil,                              // 38: latchkey.v1.UsageMinute.DeniedEntry
+	nil,                              // 39: latchkey.v1.UsageHour.DeniedEntry
+	(*timestamppb.Timestamp)(nil),    // 40: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),      // 41: google.protobuf.Duration
+	(*fieldmaskpb.FieldMask)(nil),    // 42: google.protobuf.FieldMask
 }
 var file_latchkey_v1_keys_proto_depIdxs = []int32{
-	28, // 0: latchkey.v1.Key.bindings:type_name -> latchkey.v1.Key.BindingsEntry
-	29, // 1: latchkey.v1.Key.rate_limits:type_name -> latchkey.v1.Key.RateLimitsEntry
-	30, // 2: latchkey.v1.Key.metadata:type_name -> latchkey.v1.Key.MetadataEntry
+	29, // 0: latchkey.v1.Key.bindings:type_name -> latchkey.v1.Key.BindingsEntry
+	30, // 1: latchkey.v1.Key.rate_limits:type_name -> latchkey.v1.Key.RateLimitsEntry
+	31, // 2: latchkey.v1.Key.metadata:type_name -> latchkey.v1.Key.MetadataEntry
 	0,  // 3: latchkey.v1.Key.state:type_name -> latchkey.v1.KeyState
-	38, // 4: latchkey.v1.Key.create_time:type_name -> google.protobuf.Timestamp
-	38, // 5: latchkey.v1.Key.expire_time:type_name -> google.protobuf.Timestamp
-	38, // 6: latchkey.v1.Key.revoke_time:type_name -> google.protobuf.Timestamp
-	38, // 7: latchkey.v1.Key.last_use_time:type_name -> google.protobuf.Timestamp
-	31, // 8: latchkey.v1.CreateKeyRequest.bindings:type_name -> latchkey.v1.CreateKeyRequest.BindingsEntry
-	38, // 9: latchkey.v1.CreateKeyRequest.expire_time:type_name -> google.protobuf.Timestamp
-	39, // 10: latchkey.v1.CreateKeyRequest.ttl:type_name -> google.protobuf.Duration
-	32, // 11: latchkey.v1.CreateKeyRequest.rate_limits:type_name -> latchkey.v1.CreateKeyRequest.RateLimitsEntry
-	33, // 12: latchkey.v1.CreateKeyRequest.metadata:type_name -> latchkey.v1.CreateKeyRequest.MetadataEntry
+	40, // 4: latchkey.v1.Key.create_time:type_name -> google.protobuf.Timestamp
+	40, // 5: latchkey.v1.Key.expire_time:type_name -> google.protobuf.Timestamp
+	40, // 6: latchkey.v1.Key.revoke_time:type_name -> google.protobuf.Timestamp
+	40, // 7: latchkey.v1.Key.last_use_time:type_name -> google.protobuf.Timestamp
+	32, // 8: latchkey.v1.CreateKeyRequest.bindings:type_name -> latchkey.v1.CreateKeyRequest.BindingsEntry
+	40, // 9: latchkey.v1.CreateKeyRequest.expire_time:type_name -> google.protobuf.Timestamp
+	41, // 10: latchkey.v1.CreateKeyRequest.ttl:type_name -> google.protobuf.Duration
+	33, // 11: latchkey.v1.CreateKeyRequest.rate_limits:type_name -> latchkey.v1.CreateKeyRequest.RateLimitsEntry
+	34, // 12: latchkey.v1.CreateKeyRequest.metadata:type_name -> latchkey.v1.CreateKeyRequest.MetadataEntry
 	1,  // 13: latchkey.v1.CreateKeyResponse.key:type_name -> latchkey.v1.Key
 	0,  // 14: latchkey.v1.ListKeysRequest.state:type_name -> latchkey.v1.KeyState
-	34, // 15: latchkey.v1.ListKeysRequest.bindings:type_name -> latchkey.v1.ListKeysRequest.BindingsEntry
+	35, // 15: latchkey.v1.ListKeysRequest.bindings:type_name -> latchkey.v1.ListKeysRequest.BindingsEntry
 	0,  // 16: latchkey.v1.ListKeysRequest.states:type_name -> latchkey.v1.KeyState
-	38, // 17: latchkey.v1.ListKeysRequest.last_used_after:type_name -> google.protobuf.Timestamp
-	38, // 18: latchkey.v1.ListKeysRequest.last_used_before:type_name -> google.protobuf.Timestamp
-	38, // 19: latchkey.v1.ListKeysRequest.expires_after:type_name -> google.protobuf.Timestamp
-	38, // 20: latchkey.v1.ListKeysRequest.expires_before:type_name -> google.protobuf.Timestamp
-	38, // 21: latchkey.v1.ListKeysRequest.created_after:type_name -> google.protobuf.Timestamp
-	38, // 22: latchkey.v1.ListKeysRequest.created_before:type_name -> google.protobuf.Timestamp
+	40, // 17: latchkey.v1.ListKeysRequest.last_used_after:type_name -> google.protobuf.Timestamp
+	40, // 18: latchkey.v1.ListKeysRequest.last_used_before:type_name -> google.protobuf.Timestamp
+	40, // 19: latchkey.v1.ListKeysRequest.expires_after:type_name -> google.protobuf.Timestamp
+	40, // 20: latchkey.v1.ListKeysRequest.expires_before:type_name -> google.protobuf.Timestamp
+	40, // 21: latchkey.v1.ListKeysRequest.created_after:type_name -> google.protobuf.Timestamp
+	40, // 22: latchkey.v1.ListKeysRequest.created_before:type_name -> google.protobuf.Timestamp
 	1,  // 23: latchkey.v1.ListKeysResponse.keys:type_name -> latchkey.v1.Key
 	1,  // 24: latchkey.v1.UpdateKeyRequest.key:type_name -> latchkey.v1.Key
-	40, // 25: latchkey.v1.UpdateKeyRequest.update_mask:type_name -> google.protobuf.FieldMask
-	39, // 26: latchkey.v1.RotateKeyRequest.overlap:type_name -> google.protobuf.Duration
-	38, // 27: latchkey.v1.RotateKeyRequest.expire_time:type_name -> google.protobuf.Timestamp
-	39, // 28: latchkey.v1.RotateKeyRequest.ttl:type_name -> google.protobuf.Duration
+	42, // 25: latchkey.v1.UpdateKeyRequest.update_mask:type_name -> google.protobuf.FieldMask
+	41, // 26: latchkey.v1.RotateKeyRequest.overlap:type_name -> google.protobuf.Duration
+	40, // 27: latchkey.v1.RotateKeyRequest.expire_time:type_name -> google.protobuf.Timestamp
+	41, // 28: latchkey.v1.RotateKeyRequest.ttl:type_name -> google.protobuf.Duration
 	1,  // 29: latchkey.v1.RotateKeyResponse.key:type_name -> latchkey.v1.Key
 	1,  // 30: latchkey.v1.RotateKeyResponse.replaced:type_name -> latchkey.v1.Key
 	1,  // 31: latchkey.v1.RevokeKeyResponse.key:type_name -> latchkey.v1.Key
 	0,  // 32: latchkey.v1.KeysFilter.state:type_name -> latchkey.v1.KeyState
-	35, // 33: latchkey.v1.KeysFilter.bindings:type_name -> latchkey.v1.KeysFilter.BindingsEntry
-	38, // 34: latchkey.v1.KeysFilter.unused_since:type_name -> google.protobuf.Timestamp
+	36, // 33: latchkey.v1.KeysFilter.bindings:type_name -> latchkey.v1.KeysFilter.BindingsEntry
+	40, // 34: latchkey.v1.KeysFilter.unused_since:type_name -> google.protobuf.Timestamp
 	12, // 35: latchkey.v1.RevokeKeysRequest.filter:type_name -> latchkey.v1.KeysFilter
 	12, // 36: latchkey.v1.DisableKeysRequest.filter:type_name -> latchkey.v1.KeysFilter
-	36, // 37: latchkey.v1.GetPublishableKeyRequest.bindings:type_name -> latchkey.v1.GetPublishableKeyRequest.BindingsEntry
+	37, // 37: latchkey.v1.GetPublishableKeyRequest.bindings:type_name -> latchkey.v1.GetPublishableKeyRequest.BindingsEntry
 	21, // 38: latchkey.v1.ImportKeysRequest.keys:type_name -> latchkey.v1.ImportedKey
 	22, // 39: latchkey.v1.ImportedKey.hash:type_name -> latchkey.v1.ImportedHash
 	2,  // 40: latchkey.v1.ImportedKey.key:type_name -> latchkey.v1.CreateKeyRequest
-	38, // 41: latchkey.v1.ImportedKey.create_time:type_name -> google.protobuf.Timestamp
+	40, // 41: latchkey.v1.ImportedKey.create_time:type_name -> google.protobuf.Timestamp
 	1,  // 42: latchkey.v1.ImportKeysResponse.keys:type_name -> latchkey.v1.Key
 	24, // 43: latchkey.v1.ImportKeysResponse.warnings:type_name -> latchkey.v1.ImportFinding
 	24, // 44: latchkey.v1.ImportKeysResponse.errors:type_name -> latchkey.v1.ImportFinding
-	38, // 45: latchkey.v1.GetKeyUsageRequest.start_time:type_name -> google.protobuf.Timestamp
-	38, // 46: latchkey.v1.GetKeyUsageRequest.end_time:type_name -> google.protobuf.Timestamp
-	27, // 47: latchkey.v1.GetKeyUsageResponse.hours:type_name -> latchkey.v1.UsageHour
-	38, // 48: latchkey.v1.GetKeyUsageResponse.last_use_time:type_name -> google.protobuf.Timestamp
-	38, // 49: latchkey.v1.UsageHour.hour:type_name -> google.protobuf.Timestamp
-	37, // 50: latchkey.v1.UsageHour.denied:type_name -> latchkey.v1.UsageHour.DeniedEntry
-	2,  // 51: latchkey.v1.KeyService.CreateKey:input_type -> latchkey.v1.CreateKeyRequest
-	4,  // 52: latchkey.v1.KeyService.GetKey:input_type -> latchkey.v1.GetKeyRequest
-	5,  // 53: latchkey.v1.KeyService.ListKeys:input_type -> latchkey.v1.ListKeysRequest
-	7,  // 54: latchkey.v1.KeyService.UpdateKey:input_type -> latchkey.v1.UpdateKeyRequest
-	8,  // 55: latchkey.v1.KeyService.RotateKey:input_type -> latchkey.v1.RotateKeyRequest
-	10, // 56: latchkey.v1.KeyService.RevokeKey:input_type -> latchkey.v1.RevokeKeyRequest
-	17, // 57: latchkey.v1.KeyService.DeleteKey:input_type -> latchkey.v1.DeleteKeyRequest
-	13, // 58: latchkey.v1.KeyService.RevokeKeys:input_type -> latchkey.v1.RevokeKeysRequest
-	15, // 59: latchkey.v1.KeyService.DisableKeys:input_type -> latchkey.v1.DisableKeysRequest
-	19, // 60: latchkey.v1.KeyService.GetPublishableKey:input_type -> latchkey.v1.GetPublishableKeyRequest
-	20, // 61: latchkey.v1.KeyService.ImportKeys:input_type -> latchkey.v1.ImportKeysRequest
-	25, // 62: latchkey.v1.KeyService.GetKeyUsage:input_type -> latchkey.v1.GetKeyUsageRequest
-	3,  // 63: latchkey.v1.KeyService.CreateKey:output_type -> latchkey.v1.CreateKeyResponse
-	1,  // 64: latchkey.v1.KeyService.GetKey:output_type -> latchkey.v1.Key
-	6,  // 65: latchkey.v1.KeyService.ListKeys:output_type -> latchkey.v1.ListKeysResponse
-	1,  // 66: latchkey.v1.KeyService.UpdateKey:output_type -> latchkey.v1.Key
-	9,  // 67: latchkey.v1.KeyService.RotateKey:output_type -> latchkey.v1.RotateKeyResponse
-	11, // 68: latchkey.v1.KeyService.RevokeKey:output_type -> latchkey.v1.RevokeKeyResponse
-	18, // 69: latchkey.v1.KeyService.DeleteKey:output_type -> latchkey.v1.DeleteKeyResponse
-	14, // 70: latchkey.v1.KeyService.RevokeKeys:output_type -> latchkey.v1.RevokeKeysResponse
-	16, // 71: latchkey.v1.KeyService.DisableKeys:output_type -> latchkey.v1.DisableKeysResponse
-	1,  // 72: latchkey.v1.KeyService.GetPublishableKey:output_type -> latchkey.v1.Key
-	23, // 73: latchkey.v1.KeyService.ImportKeys:output_type -> latchkey.v1.ImportKeysResponse
-	26, // 74: latchkey.v1.KeyService.GetKeyUsage:output_type -> latchkey.v1.GetKeyUsageResponse
-	63, // [63:75] is the sub-list for method output_type
-	51, // [51:63] is the sub-list for method input_type
-	51, // [51:51] is the sub-list for extension type_name
-	51, // [51:51] is the sub-list for extension extendee
-	0,  // [0:51] is the sub-list for field type_name
+	40, // 45: latchkey.v1.GetKeyUsageRequest.start_time:type_name -> google.protobuf.Timestamp
+	40, // 46: latchkey.v1.GetKeyUsageRequest.end_time:type_name -> google.protobuf.Timestamp
+	28, // 47: latchkey.v1.GetKeyUsageResponse.hours:type_name -> latchkey.v1.UsageHour
+	40, // 48: latchkey.v1.GetKeyUsageResponse.last_use_time:type_name -> google.protobuf.Timestamp
+	27, // 49: latchkey.v1.GetKeyUsageResponse.minutes:type_name -> latchkey.v1.UsageMinute
+	40, // 50: latchkey.v1.UsageMinute.minute:type_name -> google.protobuf.Timestamp
+	38, // 51: latchkey.v1.UsageMinute.denied:type_name -> latchkey.v1.UsageMinute.DeniedEntry
+	40, // 52: latchkey.v1.UsageHour.hour:type_name -> google.protobuf.Timestamp
+	39, // 53: latchkey.v1.UsageHour.denied:type_name -> latchkey.v1.UsageHour.DeniedEntry
+	2,  // 54: latchkey.v1.KeyService.CreateKey:input_type -> latchkey.v1.CreateKeyRequest
+	4,  // 55: latchkey.v1.KeyService.GetKey:input_type -> latchkey.v1.GetKeyRequest
+	5,  // 56: latchkey.v1.KeyService.ListKeys:input_type -> latchkey.v1.ListKeysRequest
+	7,  // 57: latchkey.v1.KeyService.UpdateKey:input_type -> latchkey.v1.UpdateKeyRequest
+	8,  // 58: latchkey.v1.KeyService.RotateKey:input_type -> latchkey.v1.RotateKeyRequest
+	10, // 59: latchkey.v1.KeyService.RevokeKey:input_type -> latchkey.v1.RevokeKeyRequest
+	17, // 60: latchkey.v1.KeyService.DeleteKey:input_type -> latchkey.v1.DeleteKeyRequest
+	13, // 61: latchkey.v1.KeyService.RevokeKeys:input_type -> latchkey.v1.RevokeKeysRequest
+	15, // 62: latchkey.v1.KeyService.DisableKeys:input_type -> latchkey.v1.DisableKeysRequest
+	19, // 63: latchkey.v1.KeyService.GetPublishableKey:input_type -> latchkey.v1.GetPublishableKeyRequest
+	20, // 64: latchkey.v1.KeyService.ImportKeys:input_type -> latchkey.v1.ImportKeysRequest
+	25, // 65: latchkey.v1.KeyService.GetKeyUsage:input_type -> latchkey.v1.GetKeyUsageRequest
+	3,  // 66: latchkey.v1.KeyService.CreateKey:output_type -> latchkey.v1.CreateKeyResponse
+	1,  // 67: latchkey.v1.KeyService.GetKey:output_type -> latchkey.v1.Key
+	6,  // 68: latchkey.v1.KeyService.ListKeys:output_type -> latchkey.v1.ListKeysResponse
+	1,  // 69: latchkey.v1.KeyService.UpdateKey:output_type -> latchkey.v1.Key
+	9,  // 70: latchkey.v1.KeyService.RotateKey:output_type -> latchkey.v1.RotateKeyResponse
+	11, // 71: latchkey.v1.KeyService.RevokeKey:output_type -> latchkey.v1.RevokeKeyResponse
+	18, // 72: latchkey.v1.KeyService.DeleteKey:output_type -> latchkey.v1.DeleteKeyResponse
+	14, // 73: latchkey.v1.KeyService.RevokeKeys:output_type -> latchkey.v1.RevokeKeysResponse
+	16, // 74: latchkey.v1.KeyService.DisableKeys:output_type -> latchkey.v1.DisableKeysResponse
+	1,  // 75: latchkey.v1.KeyService.GetPublishableKey:output_type -> latchkey.v1.Key
+	23, // 76: latchkey.v1.KeyService.ImportKeys:output_type -> latchkey.v1.ImportKeysResponse
+	26, // 77: latchkey.v1.KeyService.GetKeyUsage:output_type -> latchkey.v1.GetKeyUsageResponse
+	66, // [66:78] is the sub-list for method output_type
+	54, // [54:66] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_latchkey_v1_keys_proto_init() }
@@ -2775,7 +2893,7 @@ func file_latchkey_v1_keys_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_latchkey_v1_keys_proto_rawDesc), len(file_latchkey_v1_keys_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   37,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

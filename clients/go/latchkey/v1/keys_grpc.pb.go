@@ -54,9 +54,9 @@ type KeyServiceClient interface {
 	// before, or the caller must be able to create the whole key as it is afterwards. To make an expired key valid
 	// again, a tenant's caller also needs the scope `api_keys.revive`.
 	UpdateKey(ctx context.Context, in *UpdateKeyRequest, opts ...grpc.CallOption) (*Key, error)
-	// A successor with the same grants; the old key stops after `overlap`.
+	// Creates a successor with the same grants; the old key stops working after `overlap`.
 	RotateKey(ctx context.Context, in *RotateKeyRequest, opts ...grpc.CallOption) (*RotateKeyResponse, error)
-	// Irreversible. Returns when no replica admits the key any more, also if the key had been revoked before.
+	// Revokes a key irreversibly. Returns when no replica admits the key any more, also if it had been revoked before.
 	RevokeKey(ctx context.Context, in *RevokeKeyRequest, opts ...grpc.CallOption) (*RevokeKeyResponse, error)
 	// Deletes a key that is revoked or has expired, or any key with `force`; its name, hint and metadata are erased. Returns
 	// when no replica admits it any more, also if it had been deleted before. Its value can never be imported again.
@@ -67,11 +67,11 @@ type KeyServiceClient interface {
 	RevokeKeys(ctx context.Context, in *RevokeKeysRequest, opts ...grpc.CallOption) (*RevokeKeysResponse, error)
 	// Disables many keys, selected as by RevokeKeys, with the same promise. UpdateKey enables them again.
 	DisableKeys(ctx context.Context, in *DisableKeysRequest, opts ...grpc.CallOption) (*DisableKeysResponse, error)
-	// The newest active key of a retrievable kind that the caller could create itself, with its value.
+	// Returns the newest active key of a retrievable kind that the caller could create itself, with its value.
 	GetPublishableKey(ctx context.Context, in *GetPublishableKeyRequest, opts ...grpc.CallOption) (*Key, error)
-	// Takes over keys from another system, by hash or by value.
+	// Imports keys of another system, by hash or by value.
 	ImportKeys(ctx context.Context, in *ImportKeysRequest, opts ...grpc.CallOption) (*ImportKeysResponse, error)
-	// How often a key was used, by the hour, and which of its scopes nothing has needed.
+	// Returns the calls of a key by the hour, and the scopes of the key that no call has needed.
 	GetKeyUsage(ctx context.Context, in *GetKeyUsageRequest, opts ...grpc.CallOption) (*GetKeyUsageResponse, error)
 }
 
@@ -224,9 +224,9 @@ type KeyServiceServer interface {
 	// before, or the caller must be able to create the whole key as it is afterwards. To make an expired key valid
 	// again, a tenant's caller also needs the scope `api_keys.revive`.
 	UpdateKey(context.Context, *UpdateKeyRequest) (*Key, error)
-	// A successor with the same grants; the old key stops after `overlap`.
+	// Creates a successor with the same grants; the old key stops working after `overlap`.
 	RotateKey(context.Context, *RotateKeyRequest) (*RotateKeyResponse, error)
-	// Irreversible. Returns when no replica admits the key any more, also if the key had been revoked before.
+	// Revokes a key irreversibly. Returns when no replica admits the key any more, also if it had been revoked before.
 	RevokeKey(context.Context, *RevokeKeyRequest) (*RevokeKeyResponse, error)
 	// Deletes a key that is revoked or has expired, or any key with `force`; its name, hint and metadata are erased. Returns
 	// when no replica admits it any more, also if it had been deleted before. Its value can never be imported again.
@@ -237,11 +237,11 @@ type KeyServiceServer interface {
 	RevokeKeys(context.Context, *RevokeKeysRequest) (*RevokeKeysResponse, error)
 	// Disables many keys, selected as by RevokeKeys, with the same promise. UpdateKey enables them again.
 	DisableKeys(context.Context, *DisableKeysRequest) (*DisableKeysResponse, error)
-	// The newest active key of a retrievable kind that the caller could create itself, with its value.
+	// Returns the newest active key of a retrievable kind that the caller could create itself, with its value.
 	GetPublishableKey(context.Context, *GetPublishableKeyRequest) (*Key, error)
-	// Takes over keys from another system, by hash or by value.
+	// Imports keys of another system, by hash or by value.
 	ImportKeys(context.Context, *ImportKeysRequest) (*ImportKeysResponse, error)
-	// How often a key was used, by the hour, and which of its scopes nothing has needed.
+	// Returns the calls of a key by the hour, and the scopes of the key that no call has needed.
 	GetKeyUsage(context.Context, *GetKeyUsageRequest) (*GetKeyUsageResponse, error)
 	mustEmbedUnimplementedKeyServiceServer()
 }

@@ -159,7 +159,7 @@ func (x *GetShadowReportResponse) GetNextPageToken() string {
 
 type ShadowLine struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The profile that the calls were judged by.
+	// Profile that decided about the calls.
 	Profile string `protobuf:"bytes,1,opt,name=profile,proto3" json:"profile,omitempty"`
 	// Empty where the sender is unknown, like the three fields after it.
 	TenantId string `protobuf:"bytes,2,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
@@ -173,13 +173,13 @@ type ShadowLine struct {
 	SubjectName string `protobuf:"bytes,6,opt,name=subject_name,json=subjectName,proto3" json:"subject_name,omitempty"`
 	// The route's methods and path ("POST /v1/payments"); empty where none matched.
 	Route string `protobuf:"bytes,7,opt,name=route,proto3" json:"route,omitempty"`
-	// Why they would have been denied.
+	// Reason for which the calls would have been denied.
 	Reason Reason `protobuf:"varint,8,opt,name=reason,proto3,enum=latchkey.v1.Reason" json:"reason,omitempty"`
 	// The scopes that were missing, or the bucket that was empty ("key/default").
 	Detail string `protobuf:"bytes,9,opt,name=detail,proto3" json:"detail,omitempty"`
-	// How many there were.
+	// Number of calls.
 	Calls uint64 `protobuf:"varint,10,opt,name=calls,proto3" json:"calls,omitempty"`
-	// The last of them.
+	// Time of the last call.
 	LastTime      *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=last_time,json=lastTime,proto3" json:"last_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -26,11 +26,11 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// What is tried before it is enforced (`enforce = "shadow"` in a profile): calls that passed, and would have
-// been denied. For operators.
+// Reports calls that were allowed only because a rule is in shadow mode (`enforce = "shadow"` in a profile). For
+// operators.
 type ShadowServiceClient interface {
-	// Who would have been denied and why, summed over all replicas, the most frequent first. Each replica adds
-	// what it has seen every few seconds (its setting `usage_flush_interval`).
+	// Returns the keys and users that would have been denied, with the reasons, summed over all replicas, the most
+	// frequent first. Each replica adds its counts every few seconds (its setting `usage_flush_interval`).
 	GetShadowReport(ctx context.Context, in *GetShadowReportRequest, opts ...grpc.CallOption) (*GetShadowReportResponse, error)
 }
 
@@ -56,11 +56,11 @@ func (c *shadowServiceClient) GetShadowReport(ctx context.Context, in *GetShadow
 // All implementations must embed UnimplementedShadowServiceServer
 // for forward compatibility.
 //
-// What is tried before it is enforced (`enforce = "shadow"` in a profile): calls that passed, and would have
-// been denied. For operators.
+// Reports calls that were allowed only because a rule is in shadow mode (`enforce = "shadow"` in a profile). For
+// operators.
 type ShadowServiceServer interface {
-	// Who would have been denied and why, summed over all replicas, the most frequent first. Each replica adds
-	// what it has seen every few seconds (its setting `usage_flush_interval`).
+	// Returns the keys and users that would have been denied, with the reasons, summed over all replicas, the most
+	// frequent first. Each replica adds its counts every few seconds (its setting `usage_flush_interval`).
 	GetShadowReport(context.Context, *GetShadowReportRequest) (*GetShadowReportResponse, error)
 	mustEmbedUnimplementedShadowServiceServer()
 }

@@ -38,9 +38,9 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Manages what keys belong to. The operator's own scope is `latchkey.admin`.
+// Manages tenants and users. The scope of an operator is `latchkey.admin`, `latchkey.support` or `latchkey.read`.
 type TenantServiceClient interface {
-	// Makes a tenant. Its slug and profile stay as they are for good.
+	// Creates a tenant. Its slug and profile cannot be changed later.
 	CreateTenant(ctx context.Context, in *CreateTenantRequest, opts ...grpc.CallOption) (*Tenant, error)
 	// Reads a tenant: an operator any, others their own.
 	GetTenant(ctx context.Context, in *GetTenantRequest, opts ...grpc.CallOption) (*Tenant, error)
@@ -51,27 +51,27 @@ type TenantServiceClient interface {
 	UpdateTenant(ctx context.Context, in *UpdateTenantRequest, opts ...grpc.CallOption) (*Tenant, error)
 	// Denies every credential of the tenant, with the same promise as RevokeKey.
 	SuspendTenant(ctx context.Context, in *SuspendTenantRequest, opts ...grpc.CallOption) (*Tenant, error)
-	// Takes a suspension back.
+	// Resumes a suspended tenant.
 	ResumeTenant(ctx context.Context, in *ResumeTenantRequest, opts ...grpc.CallOption) (*Tenant, error)
-	// Deletes a tenant with its keys, users and tokens, for good: all of it ends first, with the same promise as RevokeKey,
-	// and is then erased. The slug can be used again. A call that was interrupted is continued by the next one, which
-	// names the tenant by its id. A tenant that was deleted before is OK.
+	// Deletes a tenant with its keys, users and tokens, irreversibly: their access ends first, with the same promise as
+	// RevokeKey, and then they are erased. The slug can be used again. A call that was interrupted is continued by the
+	// next one, which names the tenant by its id. A tenant that was deleted before is OK.
 	DeleteTenant(ctx context.Context, in *DeleteTenantRequest, opts ...grpc.CallOption) (*DeleteTenantResponse, error)
 	// Deletes a user with e-mail address, password and every JWT, with the same promise as RevokeKey. The e-mail address can
 	// be used again. A user who was deleted before is OK.
 	DeleteUser(ctx context.Context, in *DeleteUserRequest, opts ...grpc.CallOption) (*DeleteUserResponse, error)
-	// Makes a user, who signs in by IssueJwt with a password. The caller can hand on no more than it has.
+	// Creates a user, who signs in by IssueJwt with a password. The caller can grant no more than it has.
 	CreateUser(ctx context.Context, in *CreateUserRequest, opts ...grpc.CallOption) (*User, error)
 	// Lists users of a tenant, or for operators of all tenants; all filters that are set must match. A page can have fewer
 	// users than page_size and still have a next_page_token, as in ListKeys.
 	ListUsers(ctx context.Context, in *ListUsersRequest, opts ...grpc.CallOption) (*ListUsersResponse, error)
-	// Sets a password. Every JWT that the user had is over when this returns, and failed attempts are forgiven.
+	// Sets a password. Every JWT of the user is invalid when the call returns, and failed attempts are forgotten.
 	SetUserPassword(ctx context.Context, in *SetUserPasswordRequest, opts ...grpc.CallOption) (*User, error)
-	// Switches a user off. Every JWT that the user had is over when this returns, for good: switched on again,
-	// the user has to sign in again.
+	// Disables a user. Every JWT of the user is invalid when the call returns, and stays invalid: after being enabled
+	// again, the user has to sign in again.
 	DisableUser(ctx context.Context, in *DisableUserRequest, opts ...grpc.CallOption) (*User, error)
-	// Changes role, bindings, environment and disabled. Every JWT that the user had is over when this returns,
-	// where one of them has changed; only switching a user on again ends none.
+	// Changes role, bindings, environment and disabled. If one of them has changed, every JWT of the user is invalid when
+	// the call returns; only enabling a user again ends none.
 	UpdateUser(ctx context.Context, in *UpdateUserRequest, opts ...grpc.CallOption) (*User, error)
 }
 
@@ -217,9 +217,9 @@ func (c *tenantServiceClient) UpdateUser(ctx context.Context, in *UpdateUserRequ
 // All implementations must embed UnimplementedTenantServiceServer
 // for forward compatibility.
 //
-// Manages what keys belong to. The operator's own scope is `latchkey.admin`.
+// Manages tenants and users. The scope of an operator is `latchkey.admin`, `latchkey.support` or `latchkey.read`.
 type TenantServiceServer interface {
-	// Makes a tenant. Its slug and profile stay as they are for good.
+	// Creates a tenant. Its slug and profile cannot be changed later.
 	CreateTenant(context.Context, *CreateTenantRequest) (*Tenant, error)
 	// Reads a tenant: an operator any, others their own.
 	GetTenant(context.Context, *GetTenantRequest) (*Tenant, error)
@@ -230,27 +230,27 @@ type TenantServiceServer interface {
 	UpdateTenant(context.Context, *UpdateTenantRequest) (*Tenant, error)
 	// Denies every credential of the tenant, with the same promise as RevokeKey.
 	SuspendTenant(context.Context, *SuspendTenantRequest) (*Tenant, error)
-	// Takes a suspension back.
+	// Resumes a suspended tenant.
 	ResumeTenant(context.Context, *ResumeTenantRequest) (*Tenant, error)
-	// Deletes a tenant with its keys, users and tokens, for good: all of it ends first, with the same promise as RevokeKey,
-	// and is then erased. The slug can be used again. A call that was interrupted is continued by the next one, which
-	// names the tenant by its id. A tenant that was deleted before is OK.
+	// Deletes a tenant with its keys, users and tokens, irreversibly: their access ends first, with the same promise as
+	// RevokeKey, and then they are erased. The slug can be used again. A call that was interrupted is continued by the
+	// next one, which names the tenant by its id. A tenant that was deleted before is OK.
 	DeleteTenant(context.Context, *DeleteTenantRequest) (*DeleteTenantResponse, error)
 	// Deletes a user with e-mail address, password and every JWT, with the same promise as RevokeKey. The e-mail address can
 	// be used again. A user who was deleted before is OK.
 	DeleteUser(context.Context, *DeleteUserRequest) (*DeleteUserResponse, error)
-	// Makes a user, who signs in by IssueJwt with a password. The caller can hand on no more than it has.
+	// Creates a user, who signs in by IssueJwt with a password. The caller can grant no more than it has.
 	CreateUser(context.Context, *CreateUserRequest) (*User, error)
 	// Lists users of a tenant, or for operators of all tenants; all filters that are set must match. A page can have fewer
 	// users than page_size and still have a next_page_token, as in ListKeys.
 	ListUsers(context.Context, *ListUsersRequest) (*ListUsersResponse, error)
-	// Sets a password. Every JWT that the user had is over when this returns, and failed attempts are forgiven.
+	// Sets a password. Every JWT of the user is invalid when the call returns, and failed attempts are forgotten.
 	SetUserPassword(context.Context, *SetUserPasswordRequest) (*User, error)
-	// Switches a user off. Every JWT that the user had is over when this returns, for good: switched on again,
-	// the user has to sign in again.
+	// Disables a user. Every JWT of the user is invalid when the call returns, and stays invalid: after being enabled
+	// again, the user has to sign in again.
 	DisableUser(context.Context, *DisableUserRequest) (*User, error)
-	// Changes role, bindings, environment and disabled. Every JWT that the user had is over when this returns,
-	// where one of them has changed; only switching a user on again ends none.
+	// Changes role, bindings, environment and disabled. If one of them has changed, every JWT of the user is invalid when
+	// the call returns; only enabling a user again ends none.
 	UpdateUser(context.Context, *UpdateUserRequest) (*User, error)
 	mustEmbedUnimplementedTenantServiceServer()
 }
@@ -639,10 +639,10 @@ const (
 //
 // Manages the declarative documents that make one Latchkey serve many API products.
 type ProfileServiceClient interface {
-	// Validates the document as a whole, stores it as the next version and returns when every
-	// replica judges by it. An invalid document changes nothing. A document that makes keys or users invalid, or takes
-	// their scopes or a tenant's plan away, is refused with FAILED_PRECONDITION unless `force` is set; the error says whom
-	// it would affect.
+	// Validates the document as a whole, stores it as the next version and returns when every replica uses it. An invalid
+	// document changes nothing. A document that makes keys or users invalid, or takes their scopes or a tenant's plan
+	// away, is refused with FAILED_PRECONDITION unless `force` is set; the error names the keys, users or tenants that it
+	// would affect.
 	ApplyProfile(ctx context.Context, in *ApplyProfileRequest, opts ...grpc.CallOption) (*Profile, error)
 	// Returns what a document or an older version would change, and the keys, users and tenants that it would affect.
 	// Changes nothing.
@@ -656,7 +656,7 @@ type ProfileServiceClient interface {
 	// Deletes all versions of a profile, and its signing keys. One that tenants use is FAILED_PRECONDITION, unless `force` is
 	// set: then they are deleted first, as by DeleteTenant. A profile that was deleted before is OK.
 	DeleteProfile(ctx context.Context, in *DeleteProfileRequest, opts ...grpc.CallOption) (*DeleteProfileResponse, error)
-	// The newest version of each.
+	// Lists the newest version of each profile.
 	ListProfiles(ctx context.Context, in *ListProfilesRequest, opts ...grpc.CallOption) (*ListProfilesResponse, error)
 	// Sets a secret that a profile names ("hmac-sha256:NAME" in the `hashes` of a kind), in place of an earlier one. It is
 	// stored sealed under the master key, and returned by no call. Returns when every replica uses it.
@@ -781,10 +781,10 @@ func (c *profileServiceClient) DeleteProfileSecret(ctx context.Context, in *Dele
 //
 // Manages the declarative documents that make one Latchkey serve many API products.
 type ProfileServiceServer interface {
-	// Validates the document as a whole, stores it as the next version and returns when every
-	// replica judges by it. An invalid document changes nothing. A document that makes keys or users invalid, or takes
-	// their scopes or a tenant's plan away, is refused with FAILED_PRECONDITION unless `force` is set; the error says whom
-	// it would affect.
+	// Validates the document as a whole, stores it as the next version and returns when every replica uses it. An invalid
+	// document changes nothing. A document that makes keys or users invalid, or takes their scopes or a tenant's plan
+	// away, is refused with FAILED_PRECONDITION unless `force` is set; the error names the keys, users or tenants that it
+	// would affect.
 	ApplyProfile(context.Context, *ApplyProfileRequest) (*Profile, error)
 	// Returns what a document or an older version would change, and the keys, users and tenants that it would affect.
 	// Changes nothing.
@@ -798,7 +798,7 @@ type ProfileServiceServer interface {
 	// Deletes all versions of a profile, and its signing keys. One that tenants use is FAILED_PRECONDITION, unless `force` is
 	// set: then they are deleted first, as by DeleteTenant. A profile that was deleted before is OK.
 	DeleteProfile(context.Context, *DeleteProfileRequest) (*DeleteProfileResponse, error)
-	// The newest version of each.
+	// Lists the newest version of each profile.
 	ListProfiles(context.Context, *ListProfilesRequest) (*ListProfilesResponse, error)
 	// Sets a secret that a profile names ("hmac-sha256:NAME" in the `hashes` of a kind), in place of an earlier one. It is
 	// stored sealed under the master key, and returned by no call. Returns when every replica uses it.
@@ -1109,7 +1109,7 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// What was done, by whom, in an order that cannot be rewritten unseen.
+// Reads and verifies the audit log: every change with its actor, in a hash chain that shows later modifications.
 type AuditServiceClient interface {
 	// Lists events, newest first; all filters that are set must match. A page can have fewer events than page_size and
 	// still have a next_page_token, as in ListKeys.
@@ -1150,7 +1150,7 @@ func (c *auditServiceClient) VerifyAuditLog(ctx context.Context, in *VerifyAudit
 // All implementations must embed UnimplementedAuditServiceServer
 // for forward compatibility.
 //
-// What was done, by whom, in an order that cannot be rewritten unseen.
+// Reads and verifies the audit log: every change with its actor, in a hash chain that shows later modifications.
 type AuditServiceServer interface {
 	// Lists events, newest first; all filters that are set must match. A page can have fewer events than page_size and
 	// still have a next_page_token, as in ListKeys.

@@ -31,15 +31,15 @@ const (
 //
 // Exchanges an API key or a user's password for a short-lived JWT and a refresh token.
 type TokenServiceClient interface {
-	// Begins a family: an access token, and the first refresh token.
+	// Issues a JWT (access token) and the first refresh token of a new token family.
 	IssueJwt(ctx context.Context, in *IssueJwtRequest, opts ...grpc.CallOption) (*IssueJwtResponse, error)
-	// Each refresh token works once. The one that was spent last, sent again within 10 seconds (an answer got
-	// lost, two tabs), gets the same successor again; any other second use revokes the whole family that was issued
-	// from one IssueJwt, and is UNAUTHENTICATED.
+	// Exchanges a refresh token, which works once, for a new JWT and a new refresh token. The token that was used last
+	// can be sent again within 10 seconds, since a response may be lost: it returns the same successor. Any other second
+	// use revokes the whole family that was issued by one IssueJwt, and is UNAUTHENTICATED.
 	RefreshJwt(ctx context.Context, in *RefreshJwtRequest, opts ...grpc.CallOption) (*RefreshJwtResponse, error)
-	// Ends the family of a refresh token, and the access tokens issued from it.
+	// Revokes the family of a refresh token or JWT, with all JWTs issued from it.
 	RevokeJwt(ctx context.Context, in *RevokeJwtRequest, opts ...grpc.CallOption) (*RevokeJwtResponse, error)
-	// The public keys of a profile, RFC 7517; also over HTTP at /.well-known/jwks.json?profile=NAME.
+	// Returns the public keys of a profile (RFC 7517); also over HTTP at /.well-known/jwks.json?profile=NAME.
 	GetJwks(ctx context.Context, in *GetJwksRequest, opts ...grpc.CallOption) (*GetJwksResponse, error)
 }
 
@@ -97,15 +97,15 @@ func (c *tokenServiceClient) GetJwks(ctx context.Context, in *GetJwksRequest, op
 //
 // Exchanges an API key or a user's password for a short-lived JWT and a refresh token.
 type TokenServiceServer interface {
-	// Begins a family: an access token, and the first refresh token.
+	// Issues a JWT (access token) and the first refresh token of a new token family.
 	IssueJwt(context.Context, *IssueJwtRequest) (*IssueJwtResponse, error)
-	// Each refresh token works once. The one that was spent last, sent again within 10 seconds (an answer got
-	// lost, two tabs), gets the same successor again; any other second use revokes the whole family that was issued
-	// from one IssueJwt, and is UNAUTHENTICATED.
+	// Exchanges a refresh token, which works once, for a new JWT and a new refresh token. The token that was used last
+	// can be sent again within 10 seconds, since a response may be lost: it returns the same successor. Any other second
+	// use revokes the whole family that was issued by one IssueJwt, and is UNAUTHENTICATED.
 	RefreshJwt(context.Context, *RefreshJwtRequest) (*RefreshJwtResponse, error)
-	// Ends the family of a refresh token, and the access tokens issued from it.
+	// Revokes the family of a refresh token or JWT, with all JWTs issued from it.
 	RevokeJwt(context.Context, *RevokeJwtRequest) (*RevokeJwtResponse, error)
-	// The public keys of a profile, RFC 7517; also over HTTP at /.well-known/jwks.json?profile=NAME.
+	// Returns the public keys of a profile (RFC 7517); also over HTTP at /.well-known/jwks.json?profile=NAME.
 	GetJwks(context.Context, *GetJwksRequest) (*GetJwksResponse, error)
 	mustEmbedUnimplementedTokenServiceServer()
 }
@@ -260,14 +260,15 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// The keys that sign JWTs; for operators. A profile's first key is made when the profile needs one, and the
-// schedule replaces it every 30 days.
+// Manages the keys that sign JWTs; for operators. A profile's first key is created when the profile needs one, and is
+// replaced every 30 days.
 type SigningKeyServiceClient interface {
-	// Every key that is not over.
+	// Lists the signing keys that sign, will sign, or still verify JWTs.
 	ListSigningKeys(ctx context.Context, in *ListSigningKeysRequest, opts ...grpc.CallOption) (*ListSigningKeysResponse, error)
-	// Publishes a new key, which signs after `lead` in place of the one that signs now.
+	// Publishes a new key, which replaces the present signing key after `lead`.
 	RotateSigningKey(ctx context.Context, in *RotateSigningKeyRequest, opts ...grpc.CallOption) (*ListSigningKeysResponse, error)
-	// Takes a key out, with every JWT that it signed, with the same promise as RevokeKey. Irreversible.
+	// Withdraws a key irreversibly: every JWT that it signed is invalid when the call returns, with the same promise as
+	// RevokeKey.
 	WithdrawSigningKey(ctx context.Context, in *WithdrawSigningKeyRequest, opts ...grpc.CallOption) (*ListSigningKeysResponse, error)
 }
 
@@ -313,14 +314,15 @@ func (c *signingKeyServiceClient) WithdrawSigningKey(ctx context.Context, in *Wi
 // All implementations must embed UnimplementedSigningKeyServiceServer
 // for forward compatibility.
 //
-// The keys that sign JWTs; for operators. A profile's first key is made when the profile needs one, and the
-// schedule replaces it every 30 days.
+// Manages the keys that sign JWTs; for operators. A profile's first key is created when the profile needs one, and is
+// replaced every 30 days.
 type SigningKeyServiceServer interface {
-	// Every key that is not over.
+	// Lists the signing keys that sign, will sign, or still verify JWTs.
 	ListSigningKeys(context.Context, *ListSigningKeysRequest) (*ListSigningKeysResponse, error)
-	// Publishes a new key, which signs after `lead` in place of the one that signs now.
+	// Publishes a new key, which replaces the present signing key after `lead`.
 	RotateSigningKey(context.Context, *RotateSigningKeyRequest) (*ListSigningKeysResponse, error)
-	// Takes a key out, with every JWT that it signed, with the same promise as RevokeKey. Irreversible.
+	// Withdraws a key irreversibly: every JWT that it signed is invalid when the call returns, with the same promise as
+	// RevokeKey.
 	WithdrawSigningKey(context.Context, *WithdrawSigningKeyRequest) (*ListSigningKeysResponse, error)
 	mustEmbedUnimplementedSigningKeyServiceServer()
 }

@@ -22,7 +22,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What the lines of a report sum up.
+// Grouping of the lines of a report.
 type UsageGroup int32
 
 const (
@@ -36,6 +36,8 @@ const (
 	UsageGroup_USAGE_GROUP_TENANT UsageGroup = 3
 	// Profiles, those with the most calls first.
 	UsageGroup_USAGE_GROUP_PROFILE UsageGroup = 4
+	// Minutes in UTC, oldest first, of the last hour or of `recent_minutes`; minutes without calls are left out.
+	UsageGroup_USAGE_GROUP_MINUTE UsageGroup = 5
 )
 
 // Enum value maps for UsageGroup.
@@ -46,6 +48,7 @@ var (
 		2: "USAGE_GROUP_KEY",
 		3: "USAGE_GROUP_TENANT",
 		4: "USAGE_GROUP_PROFILE",
+		5: "USAGE_GROUP_MINUTE",
 	}
 	UsageGroup_value = map[string]int32{
 		"USAGE_GROUP_UNSPECIFIED": 0,
@@ -53,6 +56,7 @@ var (
 		"USAGE_GROUP_KEY":         2,
 		"USAGE_GROUP_TENANT":      3,
 		"USAGE_GROUP_PROFILE":     4,
+		"USAGE_GROUP_MINUTE":      5,
 	}
 )
 
@@ -94,10 +98,13 @@ type GetUsageReportRequest struct {
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// Hours that begin before this moment; unset: until now.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
-	// What the lines sum up.
+	// Grouping of the lines.
 	GroupBy UsageGroup `protobuf:"varint,5,opt,name=group_by,json=groupBy,proto3,enum=latchkey.v1.UsageGroup" json:"group_by,omitempty"`
 	// Most lines of keys, tenants or profiles: 1 to 1,000; 0: 10. Hours are not limited.
-	Limit         int32 `protobuf:"varint,6,opt,name=limit,proto3" json:"limit,omitempty"`
+	Limit int32 `protobuf:"varint,6,opt,name=limit,proto3" json:"limit,omitempty"`
+	// Counts the last minutes, the present one included, in place of hours: 1 to 60. 0: hours, or for
+	// USAGE_GROUP_MINUTE all 60. Not together with `start_time` or `end_time`.
+	RecentMinutes int32 `protobuf:"varint,7,opt,name=recent_minutes,json=recentMinutes,proto3" json:"recent_minutes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -170,6 +177,13 @@ func (x *GetUsageReportRequest) GetGroupBy() UsageGroup {
 func (x *GetUsageReportRequest) GetLimit() int32 {
 	if x != nil {
 		return x.Limit
+	}
+	return 0
+}
+
+func (x *GetUsageReportRequest) GetRecentMinutes() int32 {
+	if x != nil {
+		return x.RecentMinutes
 	}
 	return 0
 }
@@ -256,7 +270,10 @@ type UsageLine struct {
 	// By reason ("RATE_LIMITED" -> 12).
 	Denied map[string]uint64 `protobuf:"bytes,8,rep,name=denied,proto3" json:"denied,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	// All calls.
-	Calls         uint64 `protobuf:"varint,9,opt,name=calls,proto3" json:"calls,omitempty"`
+	Calls uint64 `protobuf:"varint,9,opt,name=calls,proto3" json:"calls,omitempty"`
+	// The minute's beginning. Replicas sum up calls at the end of each minute, so that a call within a quarter of a second
+	// of it can count in the next one. None are counted if `usage_flush_interval` is longer than a minute.
+	Minute        *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=minute,proto3" json:"minute,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -354,11 +371,18 @@ func (x *UsageLine) GetCalls() uint64 {
 	return 0
 }
 
+func (x *UsageLine) GetMinute() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Minute
+	}
+	return nil
+}
+
 var File_latchkey_v1_usage_proto protoreflect.FileDescriptor
 
 const file_latchkey_v1_usage_proto_rawDesc = "" +
 	"\n" +
-	"\x17latchkey/v1/usage.proto\x12\vlatchkey.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x85\x02\n" +
+	"\x17latchkey/v1/usage.proto\x12\vlatchkey.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xac\x02\n" +
 	"\x15GetUsageReportRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x18\n" +
 	"\aprofile\x18\x02 \x01(\tR\aprofile\x129\n" +
@@ -366,14 +390,15 @@ const file_latchkey_v1_usage_proto_rawDesc = "" +
 	"start_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
 	"\bend_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x122\n" +
 	"\bgroup_by\x18\x05 \x01(\x0e2\x17.latchkey.v1.UsageGroupR\agroupBy\x12\x14\n" +
-	"\x05limit\x18\x06 \x01(\x05R\x05limit\"\xe4\x01\n" +
+	"\x05limit\x18\x06 \x01(\x05R\x05limit\x12%\n" +
+	"\x0erecent_minutes\x18\a \x01(\x05R\rrecentMinutes\"\xe4\x01\n" +
 	"\x16GetUsageReportResponse\x12\x18\n" +
 	"\aallowed\x18\x01 \x01(\x04R\aallowed\x12G\n" +
 	"\x06denied\x18\x02 \x03(\v2/.latchkey.v1.GetUsageReportResponse.DeniedEntryR\x06denied\x12,\n" +
 	"\x05lines\x18\x03 \x03(\v2\x16.latchkey.v1.UsageLineR\x05lines\x1a9\n" +
 	"\vDeniedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\xe3\x02\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\x97\x03\n" +
 	"\tUsageLine\x12.\n" +
 	"\x04hour\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04hour\x12\x15\n" +
 	"\x06key_id\x18\x02 \x01(\tR\x05keyId\x12\x19\n" +
@@ -383,17 +408,20 @@ const file_latchkey_v1_usage_proto_rawDesc = "" +
 	"\aprofile\x18\x06 \x01(\tR\aprofile\x12\x18\n" +
 	"\aallowed\x18\a \x01(\x04R\aallowed\x12:\n" +
 	"\x06denied\x18\b \x03(\v2\".latchkey.v1.UsageLine.DeniedEntryR\x06denied\x12\x14\n" +
-	"\x05calls\x18\t \x01(\x04R\x05calls\x1a9\n" +
+	"\x05calls\x18\t \x01(\x04R\x05calls\x122\n" +
+	"\x06minute\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\x06minute\x1a9\n" +
 	"\vDeniedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01*\x85\x01\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01*\x9d\x01\n" +
 	"\n" +
 	"UsageGroup\x12\x1b\n" +
 	"\x17USAGE_GROUP_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10USAGE_GROUP_HOUR\x10\x01\x12\x13\n" +
 	"\x0fUSAGE_GROUP_KEY\x10\x02\x12\x16\n" +
 	"\x12USAGE_GROUP_TENANT\x10\x03\x12\x17\n" +
-	"\x13USAGE_GROUP_PROFILE\x10\x042i\n" +
+	"\x13USAGE_GROUP_PROFILE\x10\x04\x12\x16\n" +
+	"\x12USAGE_GROUP_MINUTE\x10\x052i\n" +
 	"\fUsageService\x12Y\n" +
 	"\x0eGetUsageReport\x12\".latchkey.v1.GetUsageReportRequest\x1a#.latchkey.v1.GetUsageReportResponseB\xaa\x01\n" +
 	"\x0fcom.latchkey.v1B\n" +
@@ -430,13 +458,14 @@ var file_latchkey_v1_usage_proto_depIdxs = []int32{
 	3, // 4: latchkey.v1.GetUsageReportResponse.lines:type_name -> latchkey.v1.UsageLine
 	6, // 5: latchkey.v1.UsageLine.hour:type_name -> google.protobuf.Timestamp
 	5, // 6: latchkey.v1.UsageLine.denied:type_name -> latchkey.v1.UsageLine.DeniedEntry
-	1, // 7: latchkey.v1.UsageService.GetUsageReport:input_type -> latchkey.v1.GetUsageReportRequest
-	2, // 8: latchkey.v1.UsageService.GetUsageReport:output_type -> latchkey.v1.GetUsageReportResponse
-	8, // [8:9] is the sub-list for method output_type
-	7, // [7:8] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	6, // 7: latchkey.v1.UsageLine.minute:type_name -> google.protobuf.Timestamp
+	1, // 8: latchkey.v1.UsageService.GetUsageReport:input_type -> latchkey.v1.GetUsageReportRequest
+	2, // 9: latchkey.v1.UsageService.GetUsageReport:output_type -> latchkey.v1.GetUsageReportResponse
+	9, // [9:10] is the sub-list for method output_type
+	8, // [8:9] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_latchkey_v1_usage_proto_init() }

@@ -28,7 +28,7 @@ const (
 //
 // Reports how often keys were used. KeyService.GetKeyUsage reads the usage of one key.
 type UsageServiceClient interface {
-	// Calls of the keys of a tenant, of a profile or of all, up to now: in total, and by the hour or by key, tenant or
+	// Calls of the keys of a tenant, of a profile or of all, up to now: in total, and by the hour, the minute, key, tenant or
 	// profile. A call that another replica decided counts after its `usage_flush_interval` at the latest. Operators see all
 	// tenants, and key managers their own: one that is confined to an environment sees the keys of its environment, without
 	// deleted ones, and one that is confined to bindings is PERMISSION_DENIED.
@@ -59,7 +59,7 @@ func (c *usageServiceClient) GetUsageReport(ctx context.Context, in *GetUsageRep
 //
 // Reports how often keys were used. KeyService.GetKeyUsage reads the usage of one key.
 type UsageServiceServer interface {
-	// Calls of the keys of a tenant, of a profile or of all, up to now: in total, and by the hour or by key, tenant or
+	// Calls of the keys of a tenant, of a profile or of all, up to now: in total, and by the hour, the minute, key, tenant or
 	// profile. A call that another replica decided counts after its `usage_flush_interval` at the latest. Operators see all
 	// tenants, and key managers their own: one that is confined to an environment sees the keys of its environment, without
 	// deleted ones, and one that is confined to bindings is PERMISSION_DENIED.
