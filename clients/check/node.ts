@@ -1,15 +1,19 @@
 /** Calls a server by TLS with the package, and puts its guard in front of a server of Express's and of Node's own. */
 import * as grpc from "@grpc/grpc-js";
 import express from "express";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import * as http from "node:http";
 import * as net from "node:net";
+import { join } from "node:path";
 import { inspect } from "node:util";
-import { type CheckRequest, Checker, guard, type GuardOptions, loadContract, principal } from "latchkey-client";
+import { type CheckRequest, Checker, type Contract, guard, type GuardOptions, loadContract, principal, protoFolder } from "latchkey-client";
 
-const given = JSON.parse(readFileSync(0, "utf8")) as Record<string, string>;
+type Given = Record<string, string> & { lossy: Record<string, string> };
+const given = JSON.parse(readFileSync(0, "utf8")) as unknown as Given;
 const [target, key] = [given.target!, given.api_key!];
 const credentials = grpc.credentials.createSsl(readFileSync(given.ca!), readFileSync(given.key!), readFileSync(given.cert!));
+
+const SERVICES: (keyof Contract)[] = ["callers", "check", "keys", "shadow", "tenants", "tokens", "usage"];
 
 function same(actual: unknown, expected: unknown): void {
   if (JSON.stringify(actual) !== JSON.stringify(expected)) throw new Error(`${JSON.stringify(actual)}, not ${JSON.stringify(expected)}`);
@@ -76,6 +80,39 @@ async function unreadable(): Promise<void> {
   }
 }
 
+/** Asserts that a reason that this version does not know is a denial. */
+async function unknown(): Promise<void> {
+  const check = async () => ({ decision: "DECISION_DENY", reason: 999, rateLimits: [] });
+  const middleware = guard({ check } as unknown as Checker, {});
+  const request = { url: "/things", headers: {}, rawHeaders: [], method: "GET" } as unknown as http.IncomingMessage;
+  const response = { setHeader() {}, statusCode: 0 } as unknown as http.ServerResponse;
+  await new Promise<void>((resolve) => (Object.assign(response, { end: () => resolve() }), middleware(request, response, () => resolve())));
+  same(response.statusCode, 403);
+}
+
+/** Checks by a connection that is lost without a word: the checker must replace it by itself. */
+async function lost(): Promise<void> {
+  const checker = new Checker(given.lossy.node!, { credentials, deadline: 1_000, caller: given.caller });
+  const once = async (): Promise<boolean> => {
+    try {
+      await checker.check({ credential: key, method: "GET", path: "/things", dryRun: true });
+      return true;
+    } catch (error) {
+      const { code } = error as grpc.ServiceError;
+      same([code, code === grpc.status.DEADLINE_EXCEEDED || code === grpc.status.UNAVAILABLE], [code, true]);
+      return false;
+    }
+  };
+  for (const wanted of [true, false, true]) {
+    const end = Date.now() + 60_000;
+    while ((await once()) !== wanted) {
+      if (Date.now() > end) throw new Error(`no ${wanted}`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+  checker.close();
+}
+
 /** Body of an allowed request and status of a denied one, of a server without a framework; Connect calls middleware alike. */
 async function plain(checker: Checker, options: GuardOptions, key: string): Promise<[string, number]> {
   const middleware = guard(checker, options);
@@ -95,13 +132,18 @@ async function main(): Promise<void> {
   const check = (method: string) => checker.check({ credential: key, method, path: "/things" } satisfies CheckRequest);
   same((await check("GET")).decision, "DECISION_ALLOW");
   same((await check("POST")).reason, "REASON_INSUFFICIENT_SCOPE");
-  const keys = loadContract("keys") as any;
-  const listed = new keys.latchkey.v1.KeyService(target, credentials);
-  const error = await new Promise<grpc.ServiceError>((resolve) => listed.ListKeys({}, (failed: grpc.ServiceError) => resolve(failed)));
-  same(error.code, grpc.status.UNAUTHENTICATED);
+  const listed = new (loadContract("keys").latchkey.v1.KeyService)(target, credentials);
+  const error = await new Promise<grpc.ServiceError | null>((resolve) => listed.ListKeys({}, (failed) => resolve(failed)));
+  same(error?.code, grpc.status.UNAUTHENTICATED);
+  for (const name of readdirSync(join(protoFolder, "latchkey/v1")).map((file) => file.replace(".proto", ""))) {
+    const text = readFileSync(join(protoFolder, `latchkey/v1/${name}.proto`), "utf8");
+    same([name, /^service /m.test(text)], [name, SERVICES.includes(name as keyof Contract)]);
+  }
 
   await mounted();
   await unreadable();
+  await unknown();
+  await lost();
   const demo: GuardOptions = { profile: "demo" };
   same(await ask(checker, demo, ["GET /things HTTP/1.1", `x-api-key: ${key}`]), [200, "acme"]);
   same(await ask(checker, demo, ["GET http://things.example/things?a=1 HTTP/1.1", `authorization: Bearer ${key}`]), [200, "acme"]);

@@ -2,6 +2,7 @@
 import asyncio
 import json
 import sys
+import time
 
 import grpc
 from fastapi import FastAPI, Request
@@ -135,4 +136,49 @@ async def guards():
         await one.close()
 
 
+def lost():
+    """Checks by a connection that is lost without a word: the checker must replace it by itself."""
+    def once():
+        try:
+            checker.check(check_pb2.CheckRequest(credential=key, method="GET", path="/things", dry_run=True))
+            return True
+        except grpc.RpcError as error:
+            assert error.code() in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE), error
+            return False
+
+    def until(wanted):
+        end = time.monotonic() + 60
+        while once() is not wanted:
+            assert time.monotonic() < end, f"no {wanted}"
+            time.sleep(0.1)
+
+    with Checker(given["lossy"]["python"], tls, deadline=1, caller=caller) as checker:
+        for wanted in (True, False, True):
+            until(wanted)
+
+
+async def once(checker):
+    return (await checker.check(check_pb2.CheckRequest(credential=key, method="GET", path="/things"))).decision
+
+
+async def closed_in_flight():
+    """A checker that is closed refuses the request in flight, and cancels no task."""
+    silent = AsyncChecker(given["silent"], deadline=10)
+    for on_outage in OnOutage:
+        refused = asyncio.create_task(status(Guard(application, silent, on_outage=on_outage), headers=[(b"x-api-key", key.encode())]))
+        await asyncio.sleep(0.2)
+        await silent.close()
+        assert (await refused)[0] == 503
+    cancelled = asyncio.create_task(once(silent))
+    await asyncio.sleep(0.2)
+    cancelled.cancel()
+    assert isinstance((await asyncio.gather(cancelled, return_exceptions=True))[0], asyncio.CancelledError)
+    await silent.close()
+
+
+shared = AsyncChecker(target, tls, deadline=10, caller=caller)
+for _ in range(2):  # Each in an event loop of its own.
+    assert asyncio.run(once(shared)) == check_pb2.DECISION_ALLOW
+asyncio.run(closed_in_flight())
+lost()
 asyncio.run(guards())

@@ -1,5 +1,5 @@
 // Copies the contract into the package, and generates the types of its messages and services into src/gen.
-const { cpSync, existsSync, rmSync } = require("node:fs");
+const { cpSync, existsSync, readdirSync, rmSync } = require("node:fs");
 const { join } = require("node:path");
 const { execFileSync } = require("node:child_process");
 
@@ -13,7 +13,7 @@ if (!existsSync(join(__dirname, "proto/latchkey/v1/check.proto"))) {
 }
 rmSync(join(__dirname, "src/gen"), { recursive: true, force: true });
 const generate = join(require.resolve("@grpc/proto-loader/package.json"), "../build/bin/proto-loader-gen-types.js");
-const names = ["check", "keys", "shadow", "tenants", "tokens"].map((name) => `latchkey/v1/${name}.proto`);
+const names = readdirSync(join(__dirname, "proto/latchkey/v1")).map((name) => `latchkey/v1/${name}`);
 execFileSync(
   process.execPath,
   [generate, "--grpcLib=@grpc/grpc-js", "--includeDirs=proto", "--outDir=src/gen", "--enums=String", "--longs=String", "--defaults", ...names],

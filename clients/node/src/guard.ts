@@ -127,7 +127,8 @@ function valueOf(name: string, value: string): string | undefined {
 }
 
 function denied(decided: CheckResponse__Output): Refusal {
-  const reason = decided.reason.replace(/^REASON_/, "");
+  // A reason that this version does not know is a number.
+  const reason = String(decided.reason).replace(/^REASON_/, "");
   const status = UNAUTHENTICATED.has(reason) ? 401 : (STATUSES[reason] ?? 403);
   // No wait helps a call that a bucket can never hold.
   const limits = decided.rateLimits.some((limit) => limit.never) ? [] : decided.rateLimits;

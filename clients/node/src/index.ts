@@ -1,6 +1,6 @@
 /** Client of Latchkey: Checks within one deadline for all attempts, and a guard for Express and Connect. */
 export { Checker, loadContract, protoFolder } from "./checker";
-export type { CheckerOptions } from "./checker";
+export type { CheckerOptions, Contract } from "./checker";
 export { guard, principal } from "./guard";
 export type { GuardOptions, IncomingRequest, OutgoingResponse } from "./guard";
 export type { CheckRequest } from "./gen/latchkey/v1/CheckRequest";

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -13,8 +14,20 @@ from latchkey.v1 import check_pb2, check_pb2_grpc
 
 # Pause before the second attempt, in seconds; the pause before attempt n + 1 is n times as long.
 _PAUSE = 0.01
-# The library's own retries would not respect the number of attempts.
-_OPTIONS: Sequence[tuple[str, Any]] = (("grpc.enable_retries", 0), ("grpc.keepalive_time_ms", 30_000))
+_OPTIONS: Sequence[tuple[str, Any]] = (
+    # The library's own retries would not respect the number of attempts.
+    ("grpc.enable_retries", 0),
+    # A connection that was lost without a word is replaced after 15 seconds, also where calls are rare.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.ping_timeout_ms", 5_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    # After an outage the connection is back within about a second; by default the pause grows to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 2_000),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+)
 
 
 def channel_credentials(ca: bytes | None = None, cert: bytes | None = None, key: bytes | None = None) -> grpc.ChannelCredentials:
@@ -24,6 +37,12 @@ def channel_credentials(ca: bytes | None = None, cert: bytes | None = None, key:
 
 def _metadata(caller: str | None) -> tuple[tuple[str, str], ...]:
     return (("authorization", f"Bearer {caller}"),) if caller else ()
+
+
+def _is_cancelled() -> bool:
+    """Returns whether the running task itself is being cancelled. Python 3.10 can't tell, and takes each one for that."""
+    task = asyncio.current_task()
+    return task is None or sys.version_info < (3, 11) or task.cancelling() > 0
 
 
 class _Attempts:
@@ -86,7 +105,10 @@ class Checker:
 
 
 class AsyncChecker:
-    """Sends Checks from asyncio; otherwise like `Checker`. The connection is made by the first Check, in its event loop."""
+    """Sends Checks from asyncio; otherwise like `Checker`. The first Check of an event loop makes the connection of that loop.
+
+    After `close`, Checks in flight raise `grpc.RpcError` with the code CANCELLED, and the next one connects again.
+    """
 
     def __init__(
         self,
@@ -99,28 +121,45 @@ class AsyncChecker:
     ) -> None:
         self._target, self._credentials = target, credentials
         self._limits, self._metadata = (deadline, max_attempts), _metadata(caller)
-        self._channel: grpc.aio.Channel | None = None
+        # A channel works in the event loop alone in which it was made.
+        self._channels: dict[asyncio.AbstractEventLoop, grpc.aio.Channel] = {}
 
-    def _stub(self) -> Any:
-        if self._channel is None:
-            self._channel = (
+    def _channel(self) -> grpc.aio.Channel:
+        loop = asyncio.get_running_loop()
+        if loop not in self._channels:
+            for ended in [one for one in list(self._channels) if one.is_closed()]:
+                self._channels.pop(ended, None)
+            self._channels[loop] = (
                 grpc.aio.secure_channel(self._target, self._credentials, options=_OPTIONS)
                 if self._credentials
                 else grpc.aio.insecure_channel(self._target, options=_OPTIONS)
             )
-        return check_pb2_grpc.CheckServiceStub(self._channel)
+        return self._channels[loop]
+
+    async def _once(self, request: check_pb2.CheckRequest, timeout: float) -> check_pb2.CheckResponse:
+        channel = self._channel()
+        # The generated types are those of stubs for threads.
+        stub: Any = check_pb2_grpc.CheckServiceStub(channel)
+        try:
+            response: check_pb2.CheckResponse = await stub.Check(request, timeout=timeout, metadata=self._metadata)
+            return response
+        except asyncio.CancelledError:
+            # A channel that is closed cancels its calls, and the caller's task goes on.
+            if self._channels.get(asyncio.get_running_loop()) is channel or _is_cancelled():
+                raise
+            nothing = grpc.aio.Metadata()
+            raise grpc.aio.AioRpcError(grpc.StatusCode.CANCELLED, nothing, nothing, "the checker was closed") from None
 
     async def check(self, request: check_pb2.CheckRequest) -> check_pb2.CheckResponse:
         attempts = _Attempts(*self._limits)
         while True:
             try:
-                timeout = attempts.timeout()
-                response: check_pb2.CheckResponse = await self._stub().Check(request, timeout=timeout, metadata=self._metadata)
-                return response
+                return await self._once(request, attempts.timeout())
             except grpc.RpcError as error:
                 await asyncio.sleep(attempts.pause(error))
 
     async def close(self) -> None:
-        if self._channel is not None:
-            await self._channel.close()
-            self._channel = None
+        """Closes the connection of the running event loop."""
+        channel = self._channels.pop(asyncio.get_running_loop(), None)
+        if channel is not None:
+            await channel.close()

@@ -169,7 +169,7 @@ def _value_of(name: bytes, value: str) -> str | None:
 
 def _denied(response: check_pb2.CheckResponse) -> tuple[int, str, list[tuple[bytes, bytes]]]:
     name = check_pb2.Reason.Name(response.reason) if response.reason in check_pb2.Reason.values() else "REASON_UNSPECIFIED"
-    headers = []
+    headers: list[tuple[bytes, bytes]] = []
     if response.reason in _UNAUTHENTICATED:
         status = 401
         headers.append((b"www-authenticate", b"Bearer"))
