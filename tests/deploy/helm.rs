@@ -4,6 +4,7 @@
 
 mod run;
 mod settings;
+mod values;
 
 use std::collections::BTreeSet;
 use std::process::{Command, Output};
@@ -16,7 +17,7 @@ use crate::{read, root, text};
 
 const CHART: &str = "deploy/helm/latchkey";
 /// Settings that the chart derives from its values, or that have no use in a container.
-const DERIVED: [&str; 18] = [
+const DERIVED: [&str; 20] = [
     "admin_addr",
     "cache_max_bytes",
     "database_url",
@@ -35,6 +36,8 @@ const DERIVED: [&str; 18] = [
     "tls_cert",
     "tls_client_ca",
     "tls_key",
+    "unix_socket_group",
+    "unix_socket_mode",
 ];
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
@@ -144,7 +147,7 @@ fn the_test_with_every_option_has_every_option() {
     let values: Value = serde_saphyr::from_str(&read("deploy/helm/latchkey/values.yaml")).expect("YAML");
     let (mut paths, full) = (Vec::new(), full());
     leaves(&schema, "", &mut paths);
-    paths.retain(|path| !path.starts_with("/settings/") && path != "/global");
+    paths.retain(|path| !path.starts_with("/settings/") && !["/global", "/enabled"].contains(&path.as_str()));
     assert!(paths.len() > 80, "{paths:?}");
     for path in paths {
         assert!(full.pointer(&path).is_some(), "{path} is missing in tests/deploy/helm/full.yaml");
@@ -169,14 +172,16 @@ fn the_schema_knows_every_setting_and_no_other() {
     assert_eq!(known, settings, "change properties.settings in values.schema.json, or DERIVED in this test");
 }
 
+/// Returns values that create the Secret, with further values of it.
+fn created(more: &Value) -> Value {
+    let mut secrets = json!({ "create": true, "databaseUrl": "postgres://l@h/d", "masterKey": KEY, "rootKey": "r".repeat(32) });
+    secrets.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+    json!({ "secrets": secrets })
+}
+
 #[test]
 fn bad_values_are_refused_by_name() {
     let folder = Folder::new("helm-refused");
-    let create = |more: Value| {
-        let mut secrets = json!({ "create": true, "databaseUrl": "postgres://l@h/d", "masterKey": KEY, "rootKey": "r".repeat(32) });
-        secrets.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
-        json!({ "secrets": secrets })
-    };
     for (values, words) in [
         (json!({ "replicas": 3 }), vec!["replicas"]),
         (json!({ "replicaCount": 0 }), vec!["replicaCount", "1"]),
@@ -192,9 +197,9 @@ fn bad_values_are_refused_by_name() {
         (json!({ "image": { "pullPolicy": "Sometimes" } }), vec!["pullPolicy", "IfNotPresent"]),
         (json!({ "secrets": { "existingSecret": "" } }), vec!["existingSecret"]),
         (json!({ "secrets": { "create": true } }), vec!["databaseUrl", "masterKey", "rootKey"]),
-        (create(json!({ "databaseUrl": "sqlite://x" })), vec!["databaseUrl"]),
-        (create(json!({ "masterKey": "short" })), vec!["masterKey"]),
-        (create(json!({ "rootKey": "short" })), vec!["rootKey"]),
+        (created(&json!({ "databaseUrl": "sqlite://x" })), vec!["databaseUrl"]),
+        (created(&json!({ "masterKey": "short" })), vec!["masterKey"]),
+        (created(&json!({ "rootKey": "short" })), vec!["rootKey"]),
         (json!({ "tls": { "certManager": { "enabled": true } } }), vec!["issuerRef", "name"]),
         (json!({ "ports": { "grpc": 443 } }), vec!["grpc", "1,024"]),
         (json!({ "operators": { "a.example": { "scope": ["x"] } } }), vec!["operators", "scope"]),
@@ -214,8 +219,13 @@ fn bad_values_are_refused_by_name() {
         assert!(!output.status.success(), "{values} is taken");
         assert!(words.iter().all(|word| message.contains(word)), "{values}, {words:?}: {message}");
     }
+}
+
+#[test]
+fn a_secret_of_a_wrong_form_is_refused_without_its_value() {
+    let folder = Folder::new("helm-secrets");
     let redis = |url: &str| {
-        let mut values = create(json!({ "redisUrl": url }));
+        let mut values = created(&json!({ "redisUrl": url }));
         values["redis"] = json!({ "enabled": true });
         template(&folder, &values)
     };
@@ -226,7 +236,9 @@ fn bad_values_are_refused_by_name() {
     }
     // Helm's output is kept in the logs of pipelines.
     for name in ["databaseUrl", "masterKey", "rootKey", "redisUrl"] {
-        let output = template(&folder, &create(json!({ name: "hunter2:/x" })));
+        let mut values = created(&json!({ name: "hunter2:/x" }));
+        values["redis"] = json!({ "enabled": true });
+        let output = template(&folder, &values);
         let message = text(&output);
         let named = message.contains(&format!("secrets.{name} is not"));
         assert!(!output.status.success() && named && !message.contains("hunter2"), "{message}");
@@ -250,9 +262,10 @@ fn the_network_policy_says_who_may_reach_which_port() {
     let names = |values: &Value| ports(values).into_iter().map(|(port, _)| port).collect::<Vec<_>>();
     assert_eq!(names(&json!({})), ["grpc", "admin"]);
     assert_eq!(names(&json!({ "networkPolicy": { "grpcFrom": [], "metricsFrom": [] } })), [""; 0]);
+    let tools = json!({ "managementFrom": [{ "podSelector": {} }] });
     assert_eq!(
-        names(&json!({ "networkPolicy": { "managementFrom": [{ "podSelector": {} }] } })),
-        ["grpc", "admin"]
+        names(&json!({ "management": { "enabled": true }, "networkPolicy": tools })),
+        ["grpc", "management", "admin"]
     );
     let full = ports(&full());
     assert_eq!(full[1].0, "management");

@@ -38,5 +38,6 @@ fn the_migration_has_the_databases_settings_and_the_extra_volumes_and_variables(
     assert!(pod["affinity"]["nodeAffinity"].is_object(), "{pod}");
     let defaults = rendered(&json!({}));
     let pod = &find(&defaults, "Job", "latchkey-migrate")["spec"]["template"]["spec"];
-    assert!(pod["containers"][0].get("env").is_none(), "{pod}");
+    let variable = json!([{ "name": "LATCHKEY_DATABASE_URL_FILE", "value": "/secrets/database_url" }]);
+    assert_eq!(pod["containers"][0]["env"], variable);
 }

@@ -1,15 +1,28 @@
 {{- define "latchkey.name" -}}
-{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimAll "-" -}}
 {{- end -}}
 
 {{- define "latchkey.fullname" -}}
-{{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
-{{- else if contains (include "latchkey.name" .) .Release.Name -}}
-{{- .Release.Name | trunc 63 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name (include "latchkey.name" .) | trunc 63 | trimSuffix "-" -}}
+{{- $name := .Values.fullnameOverride -}}
+{{- if and (not $name) (contains (include "latchkey.name" .) .Release.Name) -}}
+{{- $name = .Release.Name -}}
+{{- else if not $name -}}
+{{- $name = printf "%s-%s" .Release.Name (include "latchkey.name" .) -}}
 {{- end -}}
+{{- $name = $name | trunc 63 | trimAll "-" -}}
+{{- if not (regexMatch "^[a-z][-a-z0-9]*$" $name) -}}
+{{- fail (printf "%s can't be the name of a Service, which begins with a letter and has letters, digits and hyphens alone: give fullnameOverride" $name) -}}
+{{- end -}}
+{{- $name -}}
+{{- end -}}
+
+{{- /* Name of the migration, whose pods have it as a label: at most 63 characters. */ -}}
+{{- define "latchkey.migrationName" -}}
+{{- $name := include "latchkey.fullname" . -}}
+{{- if gt (len $name) 55 -}}
+{{- $name = printf "%s-%s" ($name | trunc 46 | trimAll "-") (sha256sum $name | trunc 8) -}}
+{{- end -}}
+{{- $name -}}-migrate
 {{- end -}}
 
 {{- define "latchkey.selector" -}}
@@ -24,11 +37,21 @@ app.kubernetes.io/component: server
 {{- end -}}
 
 {{- define "latchkey.labels" -}}
-{{ include "latchkey.selector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
-{{- with .Values.commonLabels }}
+{{ include "latchkey.labelsWith" (list . dict) }}
+{{- end -}}
+
+{{- /* Labels of a resource with further ones, which win over commonLabels. Arguments: the root, and maps of labels. */ -}}
+{{- define "latchkey.labelsWith" -}}
+{{- $root := first . -}}
+{{ include "latchkey.selector" $root }}
+app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" }}
+{{- $further := dict -}}
+{{- range prepend (rest .) $root.Values.commonLabels -}}
+{{- $further = mergeOverwrite $further (default dict .) -}}
+{{- end -}}
+{{- with $further }}
 {{ toYaml . }}
 {{- end }}
 {{- end -}}
@@ -59,11 +82,19 @@ resources exist. */ -}}
 {{- if .Values.secrets.create -}}{{ include "latchkey.fullname" . }}-migrate{{- else -}}{{ .Values.secrets.existingSecret }}{{- end -}}
 {{- end -}}
 
+{{- /* Not empty if extraEnv has the database's URL, which a replica then prefers to that of the Secret. */ -}}
+{{- define "latchkey.databaseVariable" -}}
+{{- range .Values.extraEnv }}{{ if has .name (list "LATCHKEY_DATABASE_URL" "LATCHKEY_DATABASE_URL_FILE") }}{{ .name }}{{ end }}{{ end -}}
+{{- end -}}
+
 {{- /* Variables of the migration: the settings of the database and the log, because the ConfigMap with the settings file does
 not exist yet when the hook runs, and then extraEnv, which wins. */ -}}
 {{- define "latchkey.migrationEnv" -}}
 {{- $extra := list -}}
 {{- range .Values.extraEnv }}{{ $extra = append $extra .name }}{{ end -}}
+{{- if not (include "latchkey.databaseVariable" .) }}
+- { name: LATCHKEY_DATABASE_URL_FILE, value: /secrets/database_url }
+{{- end }}
 {{- range $name, $value := .Values.settings -}}
 {{- $variable := ternary "RUST_LOG" (printf "LATCHKEY_%s" (upper $name)) (eq $name "log") -}}
 {{- if and (or (hasPrefix "database_" $name) (has $name (list "log" "log_format"))) (not (has $variable $extra)) }}
