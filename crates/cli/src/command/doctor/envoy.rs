@@ -2,10 +2,12 @@
 //! Check, a timeout that is too short or too long, data that Latchkey needs and does not get, and disclosed
 //! credentials.
 
+mod behind;
 mod cluster;
 mod destination;
 mod discovery;
 mod endpoints;
+mod environments;
 mod extensions;
 mod filter;
 mod log;
@@ -73,8 +75,11 @@ pub(super) fn examine(
         findings.extend(cluster::examine(configuration, filter));
         findings.extend(port.iter().flat_map(|port| port::examine(configuration, filter, *port)));
     }
-    findings.extend(route::examine(configuration, requirements));
-    findings.extend(extensions::examine(configuration, requirements));
+    let asking = &order::asking(configuration);
+    findings.extend(route::examine(asking, requirements));
+    findings.extend(extensions::examine(asking, requirements));
+    findings.extend(environments::examine(asking, requirements));
+    findings.extend(behind::examine(configuration, requirements));
     findings.extend(log::examine(configuration, requirements));
     findings.extend(admin(configuration));
     // A filter that several listeners have is reported once.

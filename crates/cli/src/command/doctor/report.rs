@@ -6,7 +6,10 @@ use latchkey_server::doctor::{Area, Finding, Severity};
 use serde_json::json;
 
 use crate::exit::CliError;
-use crate::output::{Format, Tone, pluralize, print, sanitize};
+use crate::output::{Format, Tone, output_width, pluralize, print, sanitize, wrap};
+
+/// Column at which the message of a finding begins.
+const MESSAGE: usize = 12;
 
 /// All findings.
 pub(super) struct Report(pub(super) Vec<Finding>);
@@ -15,7 +18,7 @@ impl Report {
     /// Prints the findings. Returns an error with the exit code of the most severe one.
     pub(super) fn show(&self, format: Format) -> Result<(), CliError> {
         match format {
-            Format::Text => print(&self.text())?,
+            Format::Text => print(&self.text(output_width()))?,
             Format::Json => print(&self.json().to_string())?,
         }
         self.failure().map_or(Ok(()), Err)
@@ -25,7 +28,8 @@ impl Report {
         self.0.iter().filter(|finding| finding.severity == severity).count()
     }
 
-    fn text(&self) -> String {
+    fn text(&self, width: Option<usize>) -> String {
+        let broken = |text: &str, column: usize| wrap(&sanitize(text), column, column, width);
         let mut text = String::new();
         for finding in &self.0 {
             let mark = match finding.severity {
@@ -33,10 +37,11 @@ impl Report {
                 Severity::Warning => Tone::Warning.paint("!"),
                 Severity::Error | Severity::Unreachable => Tone::Bad.paint("✗"),
             };
-            let _infallible =
-                writeln!(text, "{mark} {:<9} {}", area(finding.area), sanitize(&finding.message));
+            let message = broken(&finding.message, MESSAGE);
+            let _infallible = writeln!(text, "{mark} {:<9} {message}", area(finding.area));
             if !finding.remedy.is_empty() {
-                let _infallible = writeln!(text, "            → {}", sanitize(&finding.remedy));
+                let remedy = broken(&finding.remedy, MESSAGE + 2);
+                let _infallible = writeln!(text, "{}→ {remedy}", " ".repeat(MESSAGE));
             }
         }
         let wrong = self.count(Severity::Error) + self.count(Severity::Unreachable);
@@ -118,12 +123,14 @@ mod tests {
     #[test]
     fn both_forms_say_the_same_and_steer_no_terminal() {
         let report = report(&[(Area::Database, Severity::Error), (Area::Redis, Severity::Ok)]);
-        let text = report.text();
+        let text = report.text(None);
         assert!(
             text.contains("✗ database") && text.contains("→ correct it") && !text.contains('\u{1b}'),
             "{text}"
         );
         assert!(text.ends_with("1 error, 0 warnings"), "{text}");
+        let narrow = report.text(Some(50));
+        assert!(narrow.lines().all(|line| line.chars().count() <= 50), "{narrow}");
         assert_eq!(report.json()["healthy"], false);
         assert_eq!(report.json()["findings"][1]["severity"], "ok");
     }

@@ -3,7 +3,7 @@
 use latchkey_server::doctor::Finding;
 use serde_json::Value;
 
-use super::walk::{at, find, list, on, text};
+use super::walk::{at, find, list, text};
 use super::{doubtful, wrong};
 
 pub(super) fn examine(configuration: &Value, filter: &Value) -> Vec<Finding> {
@@ -31,10 +31,7 @@ pub(super) fn examine(configuration: &Value, filter: &Value) -> Vec<Finding> {
             "serve Latchkey with tls_cert and tls_key, and give the cluster a transport_socket",
         ));
     }
-    if !cluster["transport_socket"].is_null()
-        && find(cluster, |value| !at(value, "trusted_ca").is_null() || on(value, "system_root_certs"))
-            .is_empty()
-    {
+    if !at(cluster, "transport_socket").is_null() && find(cluster, verifies).is_empty() {
         found.push(wrong(
             format!("cluster {name} accepts any certificate as Latchkey's"),
             "set validation_context: { trusted_ca: … } and match_typed_subject_alt_names",
@@ -55,6 +52,14 @@ pub(super) fn examine(configuration: &Value, filter: &Value) -> Vec<Finding> {
         ));
     }
     found
+}
+
+/// Members of a TLS context that say which certificates are accepted. What is discovered (SDS) is not in the configuration.
+const VERIFIERS: [&str; 4] =
+    ["trusted_ca", "system_root_certs", "validation_context_sds_secret_config", "custom_validator_config"];
+
+fn verifies(value: &Value) -> bool {
+    value.is_object() && VERIFIERS.iter().any(|member| !at(value, member).is_null())
 }
 
 /// Returns the cluster with this name.

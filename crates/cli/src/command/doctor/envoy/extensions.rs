@@ -1,13 +1,16 @@
 //! Values that a route sets for Latchkey (`context_extensions`): a name that is misspelt denies every request, and so does a
 //! value that the profile does not have.
 
+use std::collections::BTreeSet;
+
 use latchkey_server::doctor::Finding;
 use latchkey_server::profile_test::{EnvoyRequirements, unknown_route_value};
 use serde_json::Value;
 
+use super::order::asks_latchkey;
 use super::route::{name, nested};
-use super::walk::{at, find_all};
-use super::wrong;
+use super::walk::{at, find_all, list, text, typed};
+use super::{MANAGER, PER_ROUTE, doubtful, wrong};
 
 pub(super) fn examine(configuration: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
     let holds = |value: &Value| value.is_object() && !at(value, "typed_per_filter_config").is_null();
@@ -27,8 +30,57 @@ pub(super) fn examine(configuration: &Value, requirements: &[EnvoyRequirements])
             }
             found.extend(profile.and_then(|profile| unknown_profile(&name(place), profile, requirements)));
         }
+        found.extend(for_no_filter(configuration, place));
     }
+    found.extend(without_profile(configuration, requirements));
     found
+}
+
+/// Finds hosts that name none of several profiles: what a client sends chooses among them.
+fn without_profile(configuration: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
+    if requirements.len() < 2 {
+        return Vec::new();
+    }
+    let names = |place: &Value| {
+        let holds = |value: &Value| !at(value, "context_extensions/profile").is_null();
+        !find_all(at(place, "typed_per_filter_config"), holds).is_empty()
+    };
+    let is_open = |host: &Value| {
+        let routes = list(host, "routes");
+        let unnamed = routes.is_empty() || !routes.iter().all(names);
+        unnamed && !list(host, "domains").is_empty() && !names(host)
+    };
+    let finding = |host: &Value| {
+        let what = format!(
+            "{}: no context extension names the profile, so that the host and the key of a request choose it",
+            name(host)
+        );
+        doubtful(what, "set check_settings: { context_extensions: { profile: … } }")
+    };
+    find_all(configuration, is_open).into_iter().map(finding).collect()
+}
+
+/// Finds settings for the filter under a name that no filter has. Envoy accepts and ignores them.
+fn for_no_filter(configuration: &Value, place: &Value) -> Option<Finding> {
+    let is_filter = |value: &Value| {
+        let own = at(value, "typed_config");
+        let is_discovered = !at(value, "config_discovery").is_null();
+        let asks = asks_latchkey(own) || is_discovered && asks_latchkey(value);
+        value["name"].is_string() && asks && !typed(own, MANAGER)
+    };
+    let filters = find_all(configuration, is_filter);
+    let names: BTreeSet<&str> = filters.into_iter().map(|filter| text(filter, "name")).collect();
+    let settings = at(place, "typed_per_filter_config").as_object()?;
+    let is_ignored = |key: &str, one: &Value| {
+        !names.contains(key) && !find_all(one, |value| typed(value, PER_ROUTE)).is_empty()
+    };
+    let (key, _) = settings.iter().find(|(key, one)| is_ignored(key, one))?;
+    let what = format!(
+        "{}: the settings of {key} have no effect, since no filter has this name: its context extensions do not reach Latchkey",
+        name(place)
+    );
+    let names: Vec<&str> = names.into_iter().collect();
+    (!names.is_empty()).then(|| wrong(what, format!("name them as the filter: {}", names.join(" or "))))
 }
 
 /// Returns the finding in one value, given the profiles that it can be for.

@@ -201,8 +201,11 @@ fn body(filter: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
 }
 
 /// Checks that a body is sent as a whole and unchanged.
-fn whole(settings: &Value) -> Vec<Finding> {
+pub(super) fn whole(settings: &Value) -> Vec<Finding> {
     let mut found = Vec::new();
+    if settings.is_null() {
+        return found;
+    }
     if on(settings, "allow_partial_message") {
         found.push(doubtful(
             "allow_partial_message: keys in larger bodies are not found, and bound keys are denied with them",

@@ -23,14 +23,18 @@ pub(super) fn examine(
         "" => "without a stat_prefix",
         name => name,
     };
-    let mut found = order::examine(manager, name);
+    let routes = discovery::routes(configuration, manager, name);
+    let mut found = order::examine(manager, name, routes.as_ref().ok().copied());
+    if !order::asks(manager) {
+        return found;
+    }
     found.extend(client(manager, name, requirements));
     found.extend(replies(manager, name, requirements));
-    match discovery::routes(configuration, manager, name) {
+    match routes {
         Ok(routes) => {
             let grpc = grpc_clusters(configuration);
             found.extend(endpoints::examine(routes, name, requirements, &grpc));
-            found.extend(spellings::hosts(manager, routes, name, requirements));
+            found.extend(spellings::judged(manager, routes, name, requirements));
         }
         Err(unread) => found.push(unread),
     }
@@ -100,8 +104,8 @@ fn hosts(manager: &Value, name: &str, requirements: &[EnvoyRequirements]) -> Vec
     }
     if !on(manager, "strip_trailing_host_dot") {
         let what = format!(
-            "listener {name}: a host with a dot at its end is another host to Envoy's routes than to Latchkey, so a \
-             test key may reach a live service"
+            "listener {name}: a host with a dot at its end, which is the same name, is another host to Envoy's routes, \
+             and Latchkey denies its calls (HOST_NOT_ALLOWED)"
         );
         found.push(finding(what, "set strip_trailing_host_dot: true"));
     }

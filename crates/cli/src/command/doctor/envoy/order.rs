@@ -1,10 +1,10 @@
 //! Checks of the order of a listener's HTTP filters: each request must reach the one that asks Latchkey.
 
 use latchkey_server::doctor::Finding;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::walk::{at, kinds, list, on, text};
-use super::{FILTER, doubtful, wrong};
+use super::walk::{at, kinds, list, on, text, typed};
+use super::{FILTER, MANAGER, doubtful, route, wrong};
 
 /// Beginning of the types of HTTP filters.
 const HTTP_FILTERS: &str = "envoy.extensions.filters.http.";
@@ -25,21 +25,58 @@ fn is_one_of(filter: &Value, names: &[&str]) -> bool {
     kinds(filter).iter().any(is)
 }
 
-pub(super) fn examine(manager: &Value, name: &str) -> Vec<Finding> {
+/// Returns whether a connection manager has a filter that asks Latchkey.
+pub(super) fn asks(manager: &Value) -> bool {
+    list(manager, "http_filters").iter().any(asks_latchkey)
+}
+
+/// Returns the configuration without the connection managers that do not ask Latchkey: nothing else is checked of them.
+pub(super) fn asking(configuration: &Value) -> Value {
+    match configuration {
+        Value::Array(items) => items.iter().map(asking).collect(),
+        manager if typed(manager, MANAGER) && !asks(manager) => Value::Null,
+        Value::Object(members) => {
+            let each = |(name, member): (&String, &Value)| (name.clone(), asking(member));
+            members.iter().map(each).collect::<Map<_, _>>().into()
+        }
+        other => other.clone(),
+    }
+}
+
+/// Returns whether Envoy responds to a request of a route itself, so that no service gets it.
+fn is_answered(route: &Value) -> bool {
+    ["redirect", "direct_response"].iter().any(|member| !at(route, member).is_null())
+}
+
+/// Returns all routes, each with the places whose settings count for it, the nearest one first.
+fn places(routes: &Value) -> impl Iterator<Item = [&Value; 3]> {
+    list(routes, "virtual_hosts")
+        .iter()
+        .flat_map(move |host| list(host, "routes").iter().map(move |route| [route, host, routes]))
+}
+
+/// Checks the order of the filters of a connection manager. `routes` are its routes, if they are known.
+pub(super) fn examine(manager: &Value, name: &str, routes: Option<&Value>) -> Vec<Finding> {
     let filters = list(manager, "http_filters");
     let Some(asks) = filters.iter().position(asks_latchkey) else {
+        let reaches_a_service = |routes: &Value| {
+            places(routes).next().is_none() || !places(routes).all(|[route, ..]| is_answered(route))
+        };
+        if !routes.is_none_or(reaches_a_service) {
+            return Vec::new();
+        }
         return vec![doubtful(
             format!("listener {name} serves without asking Latchkey"),
             "put envoy.filters.http.ext_authz before its router, unless it is meant to be open",
         )];
     };
-    let mut found = chain(filters, asks, name);
-    found.extend(upgrades(manager, name));
+    let mut found = chain(filters, asks, name, routes);
+    found.extend(upgrades(manager, name, routes));
     found
 }
 
 /// Checks the filters of upgraded connections, whose own list replaces the listener's.
-fn upgrades(manager: &Value, name: &str) -> Vec<Finding> {
+fn upgrades(manager: &Value, name: &str, routes: Option<&Value>) -> Vec<Finding> {
     let mut found = Vec::new();
     for upgrade in list(manager, "upgrade_configs") {
         let filters = list(upgrade, "filters");
@@ -48,7 +85,9 @@ fn upgrades(manager: &Value, name: &str) -> Vec<Finding> {
         }
         let kind = text(upgrade, "upgrade_type");
         match filters.iter().position(asks_latchkey) {
-            Some(asks) => found.extend(chain(filters, asks, &format!("{name}, upgrade to {kind}"))),
+            Some(asks) => {
+                found.extend(chain(filters, asks, &format!("{name}, upgrade to {kind}"), routes));
+            }
             None => found.push(wrong(
                 format!(
                     "listener {name}: the filters of the upgrade to {kind} take the place of the listener's own, and do not \
@@ -62,7 +101,7 @@ fn upgrades(manager: &Value, name: &str) -> Vec<Finding> {
 }
 
 /// Checks the filters before and behind the one that asks Latchkey.
-fn chain(filters: &[Value], asks: usize, name: &str) -> Vec<Finding> {
+fn chain(filters: &[Value], asks: usize, name: &str, routes: Option<&Value>) -> Vec<Finding> {
     let (before, behind) = (&filters[..asks], &filters[asks + 1..]);
     let mut found = Vec::new();
     if before.iter().any(|filter| is_one_of(filter, &["cache"])) {
@@ -95,7 +134,7 @@ fn chain(filters: &[Value], asks: usize, name: &str) -> Vec<Finding> {
             "put it before ext_authz, unless it changes neither method nor path nor a header that the service trusts",
         ));
     }
-    found.extend(for_all(&filters[asks], name));
+    found.extend(for_all(&filters[asks], name, routes));
     found
 }
 
@@ -106,13 +145,10 @@ fn changes_requests(filter: &Value) -> bool {
 }
 
 /// Checks that the filter runs for every request.
-fn for_all(filter: &Value, name: &str) -> Vec<Finding> {
+fn for_all(filter: &Value, name: &str, routes: Option<&Value>) -> Vec<Finding> {
     let mut found = Vec::new();
     if on(filter, "disabled") {
-        found.push(wrong(
-            format!("listener {name}: the filter is disabled, and routes must enable it one by one"),
-            "leave out disabled: true",
-        ));
+        found.extend(disabled(text(filter, "name"), name, routes));
     }
     if kinds(filter).contains(&MATCHER) {
         found.push(doubtful(
@@ -123,4 +159,35 @@ fn for_all(filter: &Value, name: &str) -> Vec<Finding> {
         ));
     }
     found
+}
+
+/// Checks that routes enable a filter that is disabled for all of them, as Envoy Gateway configures it.
+fn disabled(filter: &str, name: &str, routes: Option<&Value>) -> Option<Finding> {
+    let what = format!("listener {name}: the filter is disabled, and routes must enable it one by one");
+    let remedy = "leave out disabled: true";
+    let Some(routes) = routes else { return Some(doubtful(what, remedy)) };
+    let setting =
+        |place: &Value| at(place, "typed_per_filter_config").get(filter).map(|own| !on(own, "disabled"));
+    let is_enabled =
+        |around: &[&Value; 3]| around.iter().find_map(|place| setting(place)).unwrap_or_default();
+    let mut open = Vec::new();
+    let mut enabled = 0;
+    for around in places(routes).filter(|[route, ..]| !is_answered(route)) {
+        if is_enabled(&around) {
+            enabled += 1;
+        } else {
+            open.push(route::name(around[0]));
+        }
+    }
+    match (enabled, open.as_slice()) {
+        (0, _) => Some(wrong(what, remedy)),
+        (_, []) => None,
+        (_, open) => Some(doubtful(
+            format!(
+                "listener {name}: the filter is disabled, and nothing enables it for {}",
+                open.join(", ")
+            ),
+            "enable it there too, unless they are meant to be open",
+        )),
+    }
 }

@@ -114,6 +114,9 @@ pub(super) fn nested(value: &Value, holds: impl Fn(&Value) -> bool + Copy) -> Ve
 
 /// Returns the name of a place in the routes.
 pub(super) fn name(place: &Value) -> String {
+    if !list(place, "virtual_hosts").is_empty() {
+        return "all routes".to_owned();
+    }
     let kinds =
         [("prefix", "match/prefix"), ("path", "match/path"), ("prefix", "match/path_separated_prefix")];
     let matched =

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::walk::{at, find, find_all, list, text, typed};
 use super::{FILTER, doubtful, filter};
-use crate::command::envoy_config::HOST_HEADERS;
+use crate::command::envoy_config::{CALL_HEADERS, HOST_HEADERS};
 
 /// Types of messages that change the headers of requests, each with the member that lists the changes.
 const MUTATIONS: [(&str, &str); 2] = [
@@ -35,14 +35,14 @@ pub(super) fn dots(manager: &Value, name: &str, requirements: &[EnvoyRequirement
     ))
 }
 
-/// Checks that a client names no other host than the one that decides the environment.
-pub(super) fn hosts(
+/// Checks that a client names no other method or path than the ones that are judged, and no other host than the one that
+/// decides the environment.
+pub(super) fn judged(
     manager: &Value,
     routes: &Value,
     name: &str,
     requirements: &[EnvoyRequirements],
-) -> Option<Finding> {
-    requirements.iter().find(|one| !one.hosts.is_empty())?;
+) -> Vec<Finding> {
     let lists = |place: &Value, header: &str| {
         let mut listed = list(place, "request_headers_to_remove").iter().filter_map(Value::as_str);
         listed.any(|removed| removed.eq_ignore_ascii_case(header))
@@ -53,14 +53,27 @@ pub(super) fn hosts(
         let is_read = requirements.iter().any(|one| one.headers.contains(*header));
         !is_read && !lists(routes, header) && !in_each && !removes(manager, header)
     };
-    let passing: Vec<&str> = HOST_HEADERS.into_iter().filter(stays).collect();
-    (!passing.is_empty()).then(|| {
+    let passing = |headers: &[&'static str]| headers.iter().copied().filter(stays).collect::<Vec<_>>();
+    let by_host = requirements.iter().any(|one| !one.hosts.is_empty());
+    let hosts = if by_host { passing(&HOST_HEADERS) } else { Vec::new() };
+    let calls = passing(&CALL_HEADERS);
+    let remedy = "add them to request_headers_to_remove of route_config";
+    let mut found = Vec::new();
+    if !calls.is_empty() {
+        let what = format!(
+            "listener {name}: some services take another method or path than the judged one from {}",
+            calls.join(", ")
+        );
+        found.push(doubtful(what, remedy));
+    }
+    if !hosts.is_empty() {
         let what = format!(
             "listener {name}: clients can name another host than the one that decides the environment, by {}",
-            passing.join(", ")
+            hosts.join(", ")
         );
-        doubtful(what, "add them to request_headers_to_remove of route_config")
-    })
+        found.push(doubtful(what, remedy));
+    }
+    found
 }
 
 /// Returns true if a client's headers of this name are removed by a change of headers.

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 mod around;
+mod behind;
 mod extensions;
 mod hosts;
 mod port;
@@ -11,6 +12,12 @@ mod timeout;
 mod ways_around;
 
 use super::*;
+use crate::command::envoy_config::{CALL_HEADERS, HOST_HEADERS};
+
+/// Returns the headers that `latchkey envoy-config` lets Envoy remove.
+fn removed_headers() -> Vec<&'static str> {
+    CALL_HEADERS.into_iter().chain(HOST_HEADERS).collect()
+}
 
 fn right() -> Value {
     let filter = json!({
@@ -35,7 +42,7 @@ fn right() -> Value {
                 { "name": "envoy.filters.http.router", "typed_config": router },
             ],
             "route_config": {
-                "request_headers_to_remove": crate::command::envoy_config::HOST_HEADERS,
+                "request_headers_to_remove": removed_headers(),
                 "virtual_hosts": [{ "name": "all", "routes": [{ "match": { "prefix": "/" } }] }],
             },
         },

@@ -30,7 +30,7 @@ pub(super) fn examine(manager: &Value, name: &str, requirements: &[EnvoyRequirem
 }
 
 /// Returns true for an upgrade that is listed and not enabled.
-fn is_off(value: &Value) -> bool {
+pub(super) fn is_off(value: &Value) -> bool {
     let enabled = at(value, "enabled");
     let enabled = if enabled.is_object() { &enabled["value"] } else { enabled };
     enabled == false

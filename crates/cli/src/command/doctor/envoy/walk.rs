@@ -50,7 +50,32 @@ fn is_true(value: &Value) -> bool {
     value.as_bool().or_else(|| value.as_str().map(word)).unwrap_or_default()
 }
 
-/// Returns the configuration with each message that is given as a `TypedStruct` (xds.type.v3, udpa.type.v1) in its usual form.
+/// Fields with a value of an enumeration that checks read, each with the names of the values in the order of their numbers.
+const ENUMERATIONS: [(&str, &[&str]); 4] = [
+    (
+        "path_with_escaped_slashes_action",
+        &[
+            "IMPLEMENTATION_SPECIFIC_DEFAULT",
+            "KEEP_UNCHANGED",
+            "REJECT_REQUEST",
+            "UNESCAPE_AND_REDIRECT",
+            "UNESCAPE_AND_FORWARD",
+        ],
+    ),
+    ("headers_with_underscores_action", &["ALLOW", "REJECT_REQUEST", "DROP_HEADER"]),
+    ("denominator", &["HUNDRED", "TEN_THOUSAND", "MILLION"]),
+    ("op", &["EQ", "GE", "LE", "NE"]),
+];
+
+/// Returns the name of a value of an enumeration that is given by its number, which Envoy accepts too.
+fn named(field: &str, value: &Value) -> Option<Value> {
+    let number = value.as_u64().or_else(|| value.as_str()?.parse().ok())?;
+    let (_, names) = ENUMERATIONS.iter().find(|(name, _)| is_named(field, name))?;
+    names.get(usize::try_from(number).ok()?).map(|name| Value::from(*name))
+}
+
+/// Returns the configuration with each message that is given as a `TypedStruct` (xds.type.v3, udpa.type.v1) in its usual
+/// form, and with the values of enumerations by their names.
 pub(super) fn untyped(value: &Value) -> Value {
     match value {
         Value::Array(items) => items.iter().map(untyped).collect(),
@@ -62,7 +87,10 @@ pub(super) fn untyped(value: &Value) -> Value {
                 message["@type"] = name.clone();
                 return message;
             }
-            members.iter().map(|(name, member)| (name.clone(), untyped(member))).collect::<Map<_, _>>().into()
+            let usual = |(name, member): (&String, &Value)| {
+                (name.clone(), named(name, member).unwrap_or_else(|| untyped(member)))
+            };
+            members.iter().map(usual).collect::<Map<_, _>>().into()
         }
         other => other.clone(),
     }
@@ -108,7 +136,8 @@ pub(super) fn is_named(member: &str, name: &str) -> bool {
     member == name || member == camel(name)
 }
 
-fn camel(name: &str) -> String {
+/// Returns the other spelling of a name that Envoy accepts.
+pub(super) fn camel(name: &str) -> String {
     let mut words = name.split('_');
     let mut out = words.next().unwrap_or_default().to_owned();
     for word in words {
@@ -157,6 +186,16 @@ mod tests {
             let given = json!([{ "@type": kind, "type_url": "x/a.B", "value": { "c": { "@type": kind, "typeUrl": "x/d.E" } } }]);
             assert_eq!(untyped(&given), json!([{ "@type": "x/a.B", "c": { "@type": "x/d.E" } }]));
         }
+    }
+
+    #[test]
+    fn a_value_of_an_enumeration_can_be_a_number() {
+        let given = json!({ "pathWithEscapedSlashesAction": 2, "a": { "headers_with_underscores_action": 1,
+            "denominator": "2", "op": 3, "port_value": 2 } });
+        let read = json!({ "pathWithEscapedSlashesAction": "REJECT_REQUEST", "a": {
+            "headers_with_underscores_action": "REJECT_REQUEST", "denominator": "MILLION", "op": "NE", "port_value": 2 } });
+        assert_eq!(untyped(&given), read);
+        assert_eq!(untyped(&json!({ "op": 9 })), json!({ "op": 9 }));
     }
 
     #[test]

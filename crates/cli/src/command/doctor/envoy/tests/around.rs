@@ -199,3 +199,47 @@ fn trusted_proxies_are_counted_in_both_of_envoys_forms() {
     itself["listener"]["use_remote_address"] = json!(true);
     assert_eq!(output(&itself, &own)[0].0, Severity::Ok);
 }
+
+#[test]
+fn a_filter_that_routes_enable_one_by_one_is_compared_with_them() {
+    let mut all = with("/listener/http_filters/0", "disabled", json!(true));
+    found_alone(&all, &requirements(), Severity::Error, "the filter is disabled");
+    let enables = json!({ "envoy.filters.http.ext_authz": { "@type": "x/envoy.config.route.v3.FilterConfig", "config": {} } });
+    let routes = "/listener/route_config/virtual_hosts/0/routes";
+    all.pointer_mut(routes).unwrap()[0]["typed_per_filter_config"] = enables;
+    assert_eq!(output(&all, &requirements())[0].0, Severity::Ok);
+    let mut add = |route: Value| all.pointer_mut(routes).unwrap().as_array_mut().unwrap().push(route);
+    add(json!({ "match": { "prefix": "/old" }, "redirect": { "path_redirect": "/" } }));
+    add(json!({ "match": { "prefix": "/open" }, "route": { "cluster": "things" } }));
+    found_alone(&all, &requirements(), Severity::Warning, "nothing enables it for route prefix /open");
+}
+
+#[test]
+fn a_listener_that_does_not_ask_has_one_finding_and_one_that_redirects_has_none() {
+    let mut all = right();
+    let mut other = all["listener"].clone();
+    let _ = other["http_filters"].as_array_mut().unwrap().remove(0);
+    other["merge_slashes"] = json!(false);
+    all["other"] = other;
+    found_alone(&all, &requirements(), Severity::Warning, "serves without asking Latchkey");
+    all["other"]["route_config"]["virtual_hosts"][0]["routes"] =
+        json!([{ "match": { "prefix": "/" }, "redirect": { "https_redirect": true } }]);
+    assert_eq!(output(&all, &requirements())[0].0, Severity::Ok);
+}
+
+#[test]
+fn a_certificate_is_verified_by_any_context_that_envoy_has() {
+    for context in [
+        json!({ "validation_context": { "trusted_ca": { "filename": "ca.pem" } } }),
+        json!({ "validation_context": { "system_root_certs": {} } }),
+        json!({ "validation_context": { "custom_validator_config": { "name": "envoy.tls.cert_validator.spiffe" } } }),
+        json!({ "combinedValidationContext": { "validationContextSdsSecretConfig": { "name": "ROOTCA" } } }),
+    ] {
+        let socket = json!({ "name": "tls", "typed_config": { "common_tls_context": context } });
+        let found = output(&with("/clusters/0", "transport_socket", socket), &requirements());
+        assert_eq!(found[0].0, Severity::Ok, "{found:?}");
+    }
+    let open = json!({ "name": "tls", "typedConfig": { "commonTlsContext": {} } });
+    let open = with("/clusters/0", "transportSocket", open);
+    found_alone(&open, &requirements(), Severity::Error, "accepts any certificate");
+}

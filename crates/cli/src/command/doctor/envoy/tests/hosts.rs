@@ -33,3 +33,46 @@ fn the_host_for_all_names_has_an_environment_where_the_profile_gives_it_one() {
     configuration.pointer_mut(&format!("{hosts}/1")).unwrap()["typed_per_filter_config"] = named("live");
     assert_eq!(severities(&configuration, &both), [Severity::Ok]);
 }
+
+#[test]
+fn a_host_in_the_environment_of_another_is_found() {
+    let hosts = [("api.a.dev", "live"), ("*.test.a.dev", "test"), ("*", "live")]
+        .map(|(name, of)| (name.to_owned(), Some(of.to_owned())))
+        .into();
+    let environments = ["live", "test"].map(str::to_owned).into();
+    let own = vec![EnvoyRequirements { hosts, environments, ..requirements().remove(0) }];
+    let place = |name: &str, domains: Value, environment: &str| {
+        let values = json!({ "check_settings": { "context_extensions": { "environment": environment } } });
+        json!({ "name": name, "domains": domains, "routes": [{ "match": { "prefix": "/" } }],
+            "typed_per_filter_config": { "envoy.filters.http.ext_authz": values } })
+    };
+    let hosts = |all: Value| output(&with("/listener/route_config", "virtual_hosts", all), &own);
+    let rest = || place("rest", json!(["*"]), "live");
+    let tests = || place("tests", json!(["*.test.a.dev"]), "test");
+    for right in [
+        json!([place("api", json!(["api.a.dev"]), "live"), tests(), rest()]),
+        json!([
+            place("others", json!(["*.a.dev"]), "test"),
+            place("api", json!(["API.a.dev"]), "live"),
+            rest()
+        ]),
+        json!([place("one", json!(["*"]), "test")]),
+    ] {
+        let found = hosts(right.clone());
+        assert_eq!(found[0].0, Severity::Ok, "{right}: {found:?}");
+    }
+    for (wrong, host) in [
+        (json!([place("api", json!(["api.a.dev"]), "test"), tests(), rest()]), "api.a.dev"),
+        (json!([place("others", json!(["*.a.dev"]), "test"), rest()]), "api.a.dev"),
+        (json!([place("tests", json!(["*.test.a.dev"]), "live"), rest()]), "*.test.a.dev"),
+    ] {
+        let found = hosts(wrong.clone());
+        let words = format!("also counts for {host}");
+        let alone = found.len() == 1 && found[0].0 == Severity::Error && found[0].1.contains(&words);
+        assert!(alone, "{wrong}: {found:?}");
+    }
+    let mut by_route = place("api", json!(["api.a.dev"]), "live");
+    let settings = tests()["typed_per_filter_config"].clone();
+    by_route["routes"] = json!([{ "match": { "prefix": "/" }, "typed_per_filter_config": settings }]);
+    assert_eq!(hosts(json!([by_route, rest()]))[0].0, Severity::Warning, "a route of it");
+}

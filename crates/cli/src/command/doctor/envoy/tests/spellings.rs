@@ -43,10 +43,27 @@ fn a_client_names_no_other_host_where_hosts_decide_the_environment() {
     configuration.pointer_mut(host).unwrap()["domains"] = json!(["*"]);
     assert_eq!(output(&configuration, &own)[0].0, Severity::Ok);
     let config = "/listener/route_config";
-    configuration.pointer_mut(config).unwrap()["request_headers_to_remove"] = json!(["Forwarded", "x-host"]);
+    let mut some = CALL_HEADERS.to_vec();
+    some.extend(["Forwarded", "x-host"]);
+    configuration.pointer_mut(config).unwrap()["request_headers_to_remove"] = json!(some);
     found_alone(&configuration, &own, Severity::Warning, "by x-forwarded-host, x-forwarded-prefix");
     assert_eq!(output(&configuration, &requirements())[0].0, Severity::Ok, "hosts decide nothing");
-    let all = json!(crate::command::envoy_config::HOST_HEADERS);
+    let all = json!(HOST_HEADERS);
     configuration.pointer_mut(host).unwrap()["request_headers_to_remove"] = all;
     assert_eq!(output(&configuration, &own)[0].0, Severity::Ok);
+}
+
+#[test]
+fn a_client_names_no_other_method_or_path() {
+    let config = "/listener/route_config";
+    let hosts = json!(HOST_HEADERS);
+    let passing = with(config, "request_headers_to_remove", hosts);
+    let what = "from x-http-method, x-http-method-override";
+    found_alone(&passing, &requirements(), Severity::Warning, what);
+    let reads = CALL_HEADERS.map(str::to_owned);
+    let mut own = requirements();
+    own[0].headers.extend(reads);
+    let mut sent = passing;
+    sent.pointer_mut(FILTERS).unwrap()["allowed_headers"] = json!({ "patterns": [{ "prefix": "" }] });
+    assert_eq!(output(&sent, &own)[0].0, Severity::Ok, "the profile reads them");
 }

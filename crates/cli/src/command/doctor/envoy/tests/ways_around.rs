@@ -78,7 +78,10 @@ fn an_endpoint_that_goes_where_the_profiles_other_routes_go_is_found() {
 
 #[test]
 fn an_endpoint_has_one_cluster_that_gets_the_whole_request_unchanged() {
-    let own = vec![EnvoyRequirements { endpoints: vec![endpoint()], ..requirements().remove(0) }];
+    // Latchkey sets the header, so that it is none by which clients choose a service.
+    let identity_headers = ["x-cluster".to_owned()].into();
+    let own =
+        vec![EnvoyRequirements { endpoints: vec![endpoint()], identity_headers, ..requirements().remove(0) }];
     let rest = json!({ "match": { "prefix": "/" }, "route": { "cluster": "upstream" } });
     let of = |destination: Value| {
         let mut route = json!({ "match": { "prefix": "/v1/keys" } });
@@ -174,7 +177,7 @@ fn listeners_and_routes_that_a_file_does_not_have_are_reported() {
     found_alone(&scoped, &own, Severity::Warning, "its routes are chosen by scopes (SRDS)");
     let upstream = json!({ "match": { "prefix": "/" }, "route": { "cluster": "upstream" } });
     routes["configs"] = json!([{ "route_config": { "@type": "x/envoy.config.route.v3.RouteConfiguration", "name": "all",
-        "virtual_hosts": [{ "name": "all", "routes": [upstream] }] } }]);
+        "request_headers_to_remove": removed_headers(), "virtual_hosts": [{ "name": "all", "routes": [upstream] }] } }]);
     found_alone(&routes, &own, Severity::Error, "is an endpoint of the profile");
 }
 
