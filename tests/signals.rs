@@ -1,7 +1,10 @@
 //! Signals to a replica: the first one that ends it starts its shutdown, the second one ends it at once. Others have no
 //! effect but a line in the log.
 
-use latchkey_testing::{Setup, Signal, eventually};
+use std::net::TcpStream;
+use std::process::Command;
+
+use latchkey_testing::{Folder, Process, Setup, Signal, eventually, free_port, program, tool};
 
 #[test]
 fn a_second_signal_ends_a_replica_that_drains() {
@@ -10,10 +13,24 @@ fn a_second_signal_ends_a_replica_that_drains() {
         latchkey.signal(signals[0]);
         eventually("it drains", || latchkey.log().contains("draining").then_some(()));
         assert!(latchkey.ended().is_none(), "it waits for nine minutes");
-        latchkey.signal(signals[1]);
-        assert!(!latchkey.wait().success());
+        // What arrives soon after the first one counts as the same.
+        let ended = eventually("a second signal ends it", || {
+            latchkey.signal(signals[1]);
+            latchkey.ended()
+        });
+        assert!(!ended.success());
         assert!(latchkey.log().contains("second signal"), "{}", latchkey.log());
     }
+}
+
+#[test]
+fn a_signal_that_arrives_twice_at_once_lets_a_replica_drain() {
+    // Two of one kind could be merged by the system.
+    let latchkey = Setup::default().environment("LATCHKEY_SHUTDOWN_DELAY", "1s").start();
+    latchkey.signal(Signal::TERM);
+    latchkey.signal(Signal::INT);
+    assert!(latchkey.wait().success(), "{}", latchkey.log());
+    assert!(latchkey.log().contains("stopped"), "{}", latchkey.log());
 }
 
 #[test]
@@ -40,4 +57,23 @@ fn signals_without_an_effect_are_logged_and_calls_go_on() {
     assert!(latchkey.ended().is_none() && !latchkey.log().contains("draining"), "{}", latchkey.log());
     latchkey.signal(Signal::TERM);
     assert!(latchkey.wait().success());
+}
+
+#[test]
+fn the_envoy_of_a_dev_server_that_is_killed_ends_too() {
+    let folder = Folder::new("dev");
+    let addresses = [(); 3].map(|()| format!("127.0.0.1:{}", free_port()));
+    let mut command = Command::new(program());
+    command.env_clear().env("TMPDIR", folder.path()).args(["dev", "--envoy"]);
+    command.arg("--envoy-binary").arg(tool("envoy"));
+    command.args(["--grpc-addr", &addresses[0], "--http-addr", &addresses[1], "--envoy-addr", &addresses[2]]);
+    let mut dev = Process::start(&mut command, &folder, "dev");
+    eventually("Envoy serves", || {
+        let log = dev.log();
+        assert!(dev.ended().is_none(), "{log}");
+        log.contains("Press Ctrl-C").then_some(())
+    });
+    assert!(TcpStream::connect(&addresses[2]).is_ok());
+    dev.end(Signal::KILL);
+    eventually("Envoy has ended", || TcpStream::connect(&addresses[2]).is_err().then_some(()));
 }

@@ -10,6 +10,7 @@ mod envoy;
 mod examples;
 mod globals;
 mod health;
+mod hints;
 mod key;
 mod list;
 mod negative;
@@ -80,7 +81,8 @@ impl Cli {
     pub(crate) fn parse_args() -> (Self, OptionNames) {
         let words = negative::joined(std::env::args_os());
         let command = Self::command_with_examples();
-        let matches = command.clone().get_matches_from(words);
+        let parsed = command.clone().try_get_matches_from(&words);
+        let matches = parsed.unwrap_or_else(|error| hints::with_hint(error, &words).exit());
         let checked = repeated::check(&command, &matches);
         let cli =
             checked.and_then(|()| Self::from_arg_matches(&matches)).unwrap_or_else(|error| error.exit());

@@ -33,6 +33,7 @@ use crate::args::{Cli, Command, Globals};
 use crate::call::explained;
 use crate::exit::CliError;
 use crate::output::Format;
+pub(crate) use dev::execute_envoy;
 
 /// Runs a command.
 pub(crate) async fn run(cli: Cli) -> Result<(), CliError> {

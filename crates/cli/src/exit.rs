@@ -7,7 +7,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use crate::args::OptionNames;
-use crate::output::sanitize;
+use crate::output::{error_width, sanitize, wrap};
 
 /// Description of the exit codes in `--help`.
 pub(crate) const CODES: &str = "\
@@ -135,11 +135,22 @@ fn name(code: Code) -> &'static str {
 /// Prints an error to standard error, and returns the exit code.
 pub(crate) fn fail(failure: &CliError, options: &OptionNames) -> ExitCode {
     if let Some(text) = failure.text(options) {
-        let lines: Vec<String> = text.lines().map(sanitize).collect();
         // If standard error is closed, the exit code still shows the failure.
-        drop(writeln!(io::stderr(), "latchkey: {}", lines.join("\n")));
+        drop(writeln!(io::stderr(), "{}", broken(&text, error_width())));
     }
     ExitCode::from(failure.code())
+}
+
+/// Returns an error for people, safe for a terminal, broken where the terminal ends.
+fn broken(text: &str, width: Option<usize>) -> String {
+    let lines = format!("latchkey: {text}")
+        .lines()
+        .map(|line| {
+            let indent = line.len() - line.trim_start_matches(' ').len() + 2;
+            wrap(&sanitize(line), 0, indent, width)
+        })
+        .collect::<Vec<_>>();
+    lines.join("\n")
 }
 
 #[cfg(test)]
@@ -163,6 +174,17 @@ mod tests {
         );
         assert_eq!(failure.code(), 2);
         assert!(!text.lines().map(sanitize).any(|line| line.contains('\u{1b}')));
+    }
+
+    #[test]
+    fn an_error_is_broken_between_words_where_the_terminal_ends() {
+        let text =
+            "invalid arguments (INVALID_ARGUMENT)\n  scopes[0] (--scope): \"nope\" is not one of things.read";
+        assert_eq!(broken(text, None), format!("latchkey: {text}"));
+        assert_eq!(
+            broken(text, Some(50)),
+            "latchkey: invalid arguments (INVALID_ARGUMENT)\n  scopes[0] (--scope): \"nope\" is not one of\n    things.read"
+        );
     }
 
     #[test]

@@ -18,6 +18,9 @@ use crate::exit::{CliError, fail};
 /// Runs the command that the process's arguments name, and returns its exit code.
 #[must_use]
 pub fn run() -> ExitCode {
+    if let Some(code) = command::execute_envoy(std::env::args_os()) {
+        return code;
+    }
     let (cli, options) = Cli::parse_args();
     output::init_style();
     let runtime = match Builder::new_multi_thread().enable_all().build() {

@@ -14,6 +14,7 @@ mod text;
 mod token;
 mod usage;
 mod usage_report;
+mod wrap;
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
@@ -30,6 +31,7 @@ pub(crate) use profile::diff_from_server;
 pub(crate) use table::{fields, rows};
 pub(crate) use text::{TextOutput, key_table, pairs, pluralize, sanitize, successor, timestamp, words};
 pub(crate) use usage::{replaces, still_in_use};
+pub(crate) use wrap::{error_width, output_width, wrap};
 
 /// Format of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -58,7 +58,7 @@ fn a_warning_has_its_place_and_is_no_failure() {
     let (code, text) = said(&run("lint", &[DOCUMENT]));
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("0.toml:8:8: warning: scopes[0].name: no route requires"), "{text}");
-    assert!(text.ends_with("1 document in order\n"), "{text}");
+    assert!(text.ends_with("1 document is valid\n"), "{text}");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn every_error_has_its_place_and_the_code_says_so() {
 #[test]
 fn examples_that_hold_are_ok_and_one_that_does_not_is_a_failure() {
     let (code, text) = said(&run("test", &[DOCUMENT]));
-    assert!(code == Some(0) && text.contains("0.toml: passes\n1 examples, 0 failed\n"), "{text}");
+    assert!(code == Some(0) && text.contains("0.toml: passes\n1 example, 0 failed\n"), "{text}");
     let (code, text) = said(&run("test", &[DOCUMENT, BROKEN]));
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("    expected the status 401, got 200\n2 examples, 1 failed"), "{text}");

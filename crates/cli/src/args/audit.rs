@@ -5,7 +5,7 @@ use latchkey_proto::v1::AuditAnchor;
 use prost_types::Timestamp;
 
 use super::list::PageArgs;
-use super::value::{anchor, time};
+use super::value::{anchor, past};
 
 /// Actions on the audit log.
 #[derive(Debug, Subcommand)]
@@ -36,13 +36,13 @@ pub(crate) struct EventArgs {
     /// Id or slug of a tenant; by default the caller's own tenant, and all tenants for operators
     #[arg(long, default_value = "", hide_default_value = true)]
     pub(crate) tenant: String,
-    /// From this time on
-    #[arg(long, value_parser = time, value_name = "TIME")]
+    /// From this time on, where 24h is a day ago
+    #[arg(long, value_parser = past, value_name = "TIME")]
     pub(crate) since: Option<Timestamp>,
     /// Before this time
-    #[arg(long, value_parser = time, value_name = "TIME")]
+    #[arg(long, value_parser = past, value_name = "TIME")]
     pub(crate) until: Option<Timestamp>,
-    /// Key, user or certificate that acted, as the column ACTOR shows it
+    /// Id of the key or user that acted, as the column ACTOR shows it, or "certificate NAME"
     #[arg(long, default_value = "", hide_default_value = true, value_name = "ID")]
     pub(crate) actor: String,
     /// Only this action, such as key.revoke; key.* for all actions with this prefix

@@ -4,7 +4,7 @@ use clap::Args;
 use prost_types::Timestamp;
 
 use super::list::State;
-use super::value::{pair, time};
+use super::value::{pair, past};
 
 /// Keys by their identifiers, or by a filter.
 #[derive(Args, Debug)]
@@ -31,7 +31,7 @@ pub(crate) struct SelectionArgs {
     #[arg(long, default_value = "", hide_default_value = true, value_name = "SUBJECT", requires = "all")]
     pub(crate) created_by: String,
     /// Only keys whose last allowed call, or whose creation without one, was before this time
-    #[arg(long, value_parser = time, value_name = "TIME", requires = "all")]
+    #[arg(long, value_parser = past, value_name = "TIME", requires = "all")]
     pub(crate) unused_since: Option<Timestamp>,
     /// Only keys with this binding; may be repeated
     #[arg(long = "binding", value_parser = pair, value_name = "NAME=ID", requires = "all")]

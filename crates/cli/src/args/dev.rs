@@ -10,12 +10,13 @@ use super::globals::variable;
 /// Addresses that the parts listen on.
 #[derive(Args, Debug)]
 pub(crate) struct DevArgs {
-    /// Address of the gRPC port
-    #[arg(long, default_value = "127.0.0.1:50051", value_name = "ADDRESS")]
-    pub(crate) grpc_addr: SocketAddr,
-    /// Address of /livez and /readyz
-    #[arg(long, default_value = "127.0.0.1:8081", value_name = "ADDRESS")]
-    pub(crate) http_addr: SocketAddr,
+    /// Address of the gRPC port; 127.0.0.1:50051 by default (`LATCHKEY_GRPC_ADDR`)
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) grpc_addr: Option<SocketAddr>,
+    /// Address of the HTTP port: /livez, /readyz, /metrics and the key set; 127.0.0.1:8081 by default
+    /// (`LATCHKEY_HTTP_ADDR`)
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) http_addr: Option<SocketAddr>,
     /// Start an Envoy in front of an echo service too
     ///
     /// The program is searched for in `LATCHKEY_ENVOY`, in PATH, and at ./.tools/bin/envoy.

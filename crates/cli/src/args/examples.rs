@@ -70,7 +70,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         &["latchkey key disable key_01…", "latchkey key disable --all --tenant acme --kind secret"],
     ),
     ("key delete", &["latchkey key delete key_01…", "latchkey key delete key_01… --force --yes"]),
-    ("key usage", &["latchkey key usage key_01…"]),
+    ("key usage", &["latchkey key usage key_01…", "latchkey key usage key_01… --minutes 5"]),
     ("key publishable", &["latchkey key publishable --tenant acme"]),
     (
         "key import",
@@ -128,7 +128,11 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("signing-key withdraw", &["latchkey signing-key withdraw KEY_ID"]),
     (
         "usage",
-        &["latchkey usage --tenant acme --since 2026-11-01", "latchkey usage --top tenants --limit 20"],
+        &[
+            "latchkey usage --tenant acme --since 2026-11-01",
+            "latchkey usage --top tenants --limit 20",
+            "latchkey usage --top keys --minutes 5",
+        ],
     ),
     (
         "audit list",

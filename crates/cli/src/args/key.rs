@@ -7,7 +7,7 @@ use prost_types::{Duration, Timestamp};
 
 use super::bulk::{DisableKeysArgs, RevokeKeysArgs};
 use super::list::ListKeysArgs;
-use super::value::{pair, span, time};
+use super::value::{minutes, pair, past, span, time};
 
 /// Actions on keys.
 #[derive(Debug, Subcommand)]
@@ -27,12 +27,15 @@ pub(crate) enum KeyCommand {
     Usage {
         /// Id of the key
         id: String,
-        /// From the hour of this time on; all that is kept by default
-        #[arg(long, value_parser = time, value_name = "TIME")]
+        /// From the hour of this time on, where 24h is a day ago; all that is kept by default
+        #[arg(long, value_parser = past, value_name = "TIME")]
         since: Option<Timestamp>,
         /// Hours that begin before this time
-        #[arg(long, value_parser = time, value_name = "TIME")]
+        #[arg(long, value_parser = past, value_name = "TIME")]
         until: Option<Timestamp>,
+        /// The last minutes too, the present one included: 1 to 60
+        #[arg(long, value_name = "N", value_parser = minutes)]
+        minutes: Option<i32>,
     },
     /// Change a key; restrictions are in force on every replica when the command returns
     Update(Box<UpdateKeyArgs>),

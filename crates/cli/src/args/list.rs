@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use prost_types::Timestamp;
 
-use super::value::{pair, time};
+use super::value::{pair, past, time};
 
 /// Page of a long list.
 #[derive(Args, Clone, Debug)]
@@ -20,10 +20,10 @@ pub(crate) struct PageArgs {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct CreatedArgs {
     /// Created at this time or later
-    #[arg(long = "created-after", value_parser = time, value_name = "TIME")]
+    #[arg(long = "created-after", value_parser = past, value_name = "TIME")]
     pub(crate) after: Option<Timestamp>,
     /// Created before this time
-    #[arg(long = "created-before", value_parser = time, value_name = "TIME")]
+    #[arg(long = "created-before", value_parser = past, value_name = "TIME")]
     pub(crate) before: Option<Timestamp>,
 }
 
@@ -75,10 +75,10 @@ pub(crate) struct ListKeysArgs {
     #[command(flatten)]
     pub(crate) created: CreatedArgs,
     /// Last used at this time or later
-    #[arg(long, value_parser = time, value_name = "TIME")]
+    #[arg(long, value_parser = past, value_name = "TIME")]
     pub(crate) last_used_after: Option<Timestamp>,
     /// Last used before this time
-    #[arg(long, value_parser = time, value_name = "TIME")]
+    #[arg(long, value_parser = past, value_name = "TIME")]
     pub(crate) last_used_before: Option<Timestamp>,
     /// Never used; with --last-used-before or --last-used-after, in addition to the keys that these select
     #[arg(long)]

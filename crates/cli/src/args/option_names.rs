@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::{ArgMatches, Command};
 
 /// Fields whose option has another name.
-const RENAMED: [(&str, &str); 9] = [
+const RENAMED: [(&str, &str); 10] = [
     ("expire_time", "expires"),
     ("allowed_networks", "network"),
     ("key_id", "id"),
@@ -15,6 +15,7 @@ const RENAMED: [(&str, &str); 9] = [
     ("start_time", "since"),
     ("end_time", "until"),
     ("action_prefix", "action"),
+    ("recent_minutes", "minutes"),
 ];
 
 /// Options and arguments of one command.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
 
 use super::list::PageArgs;
@@ -34,6 +35,11 @@ pub(crate) struct ChangeArgs {
     pub(crate) comment: String,
 }
 
+/// Returns the parser of a version. A request without a version has 0.
+fn version() -> RangedU64ValueParser {
+    clap::value_parser!(u64).range(1..)
+}
+
 /// Actions on profiles.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProfileCommand {
@@ -46,11 +52,10 @@ pub(crate) enum ProfileCommand {
         #[arg(
             long = "version",
             alias = "version-number",
-            default_value_t = 0,
-            hide_default_value = true,
+            value_parser = version(),
             value_name = "N"
         )]
-        number: u64,
+        number: Option<u64>,
     },
     /// Show every profile and its newest version
     List,
@@ -81,8 +86,8 @@ pub(crate) enum ProfileCommand {
         #[arg(required = true, num_args = 1..=2, value_name = "FILE")]
         files: Vec<PathBuf>,
         /// Version to compare with; the newest by default
-        #[arg(long, default_value_t = 0, hide_default_value = true, value_name = "VERSION")]
-        against: u64,
+        #[arg(long, value_parser = version(), value_name = "VERSION")]
+        against: Option<u64>,
     },
     /// Apply an older version of a profile as a new one
     ///
@@ -91,8 +96,8 @@ pub(crate) enum ProfileCommand {
         /// Name of the profile
         name: String,
         /// Version to apply again; the one before the newest by default
-        #[arg(long, default_value_t = 0, hide_default_value = true, value_name = "VERSION")]
-        to: u64,
+        #[arg(long, value_parser = version(), value_name = "VERSION")]
+        to: Option<u64>,
         #[command(flatten)]
         change: ChangeArgs,
     },

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use prost_types::Timestamp;
 
 use super::list::PageArgs;
-use super::value::time;
+use super::value::past;
 
 /// Actions on the shadow report.
 #[derive(Debug, Subcommand)]
@@ -25,8 +25,8 @@ pub(crate) struct ReportArgs {
     /// Id or slug of a tenant; by default all tenants, and calls whose sender is unknown
     #[arg(long, default_value = "", hide_default_value = true)]
     pub(crate) tenant: String,
-    /// From the hour of this time on
-    #[arg(long, value_parser = time, value_name = "TIME")]
+    /// From the hour of this time on, where 24h is a day ago
+    #[arg(long, value_parser = past, value_name = "TIME")]
     pub(crate) since: Option<Timestamp>,
     #[command(flatten)]
     pub(crate) page: PageArgs,

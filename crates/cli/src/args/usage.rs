@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use prost_types::Timestamp;
 
-use super::value::time;
+use super::value::{minutes, past};
 
 /// Report of calls.
 #[derive(Args, Debug)]
@@ -20,12 +20,15 @@ pub(crate) struct UsageArgs {
     /// Maximum number of keys, tenants or profiles
     #[arg(long, default_value_t = 10, value_name = "N", requires = "top")]
     pub(crate) limit: i32,
-    /// From the hour of this time on; all that is kept by default
-    #[arg(long, value_parser = time, value_name = "TIME")]
+    /// From the hour of this time on, where 24h is a day ago; all that is kept by default
+    #[arg(long, value_parser = past, value_name = "TIME")]
     pub(crate) since: Option<Timestamp>,
     /// Hours that begin before this time; until now by default
-    #[arg(long, value_parser = time, value_name = "TIME")]
+    #[arg(long, value_parser = past, value_name = "TIME")]
     pub(crate) until: Option<Timestamp>,
+    /// The last minutes, the present one included, in place of hours: 1 to 60
+    #[arg(long, value_name = "N", value_parser = minutes, conflicts_with_all = ["since", "until"])]
+    pub(crate) minutes: Option<i32>,
 }
 
 /// Group of calls.

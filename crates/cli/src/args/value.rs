@@ -28,6 +28,16 @@ pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
     }
 }
 
+/// Parses a time in RFC 3339, a day, or an age such as `24h`, which is counted back from now.
+pub(super) fn past(text: &str) -> Result<Timestamp, String> {
+    let remedy = |other: String| format!("{other}, or an age such as 24h or 30d");
+    let Ok(age) = span(text) else { return time(text).map_err(remedy) };
+    let seconds = latchkey_server::unix_seconds().saturating_sub(age.seconds);
+    let of_year_1 = || remedy("write a time from 0001-01-01T00:00:00Z on".to_owned());
+    let is_time = TIMESTAMP_SECONDS.contains(&seconds);
+    is_time.then_some(Timestamp { seconds, nanos: 0 }).ok_or_else(of_year_1)
+}
+
 /// Parses a span: `90s`, `15m`, `24h` or `30d`.
 pub(super) fn span(text: &str) -> Result<Duration, String> {
     let remedy = || "write a span such as 90s, 15m, 24h or 30d".to_owned();
@@ -47,6 +57,12 @@ pub(super) fn span(text: &str) -> Result<Duration, String> {
         Some(seconds) => Ok(Duration { seconds, nanos: 0 }),
         None => Err(format!("write a span of at most {LONGEST_SPAN}s, or {}d", LONGEST_SPAN / 86_400)),
     }
+}
+
+/// Parses a number of minutes.
+pub(super) fn minutes(text: &str) -> Result<i32, String> {
+    let number = text.parse().ok().filter(|number| (1..=60).contains(number));
+    number.ok_or_else(|| "write a number of minutes from 1 to 60".to_owned())
 }
 
 /// Parses `SEQUENCE:HASH`, with the hash in 64 hexadecimal digits.
@@ -83,6 +99,30 @@ mod tests {
         assert_eq!(span("0s").map(|d| d.seconds), Ok(0));
         for bad in ["", "24", "h", "-1h", "1.5h", "1w", "1é"] {
             assert!(span(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_time_in_the_past_can_be_an_age() {
+        let ago = |text| past(text).map(|time| latchkey_server::unix_seconds() - time.seconds);
+        for (text, seconds) in [("0s", 0), ("15m", 900), ("1h", 3_600), ("30d", 2_592_000)] {
+            assert!(
+                ago(text).is_ok_and(|age| (seconds..seconds + 60).contains(&age)),
+                "{text}: {:?}",
+                ago(text)
+            );
+        }
+        assert_eq!(past("2027-01-31"), time("2027-01-31"));
+        for bad in ["", "1", "-1h", "1w", "315576000000s", "soon"] {
+            assert!(past(bad).is_err_and(|remedy| remedy.ends_with("an age such as 24h or 30d")), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn minutes_are_a_number_of_an_hour() {
+        assert_eq!((minutes("1"), minutes("60")), (Ok(1), Ok(60)));
+        for bad in ["0", "61", "-1", "5m", "1.5", ""] {
+            assert!(minutes(bad).is_err(), "{bad:?}");
         }
     }
 

@@ -19,10 +19,11 @@ use crate::args::{DevArgs, Secret};
 use crate::exit::CliError;
 use crate::output::{note, print};
 use envoy::Envoy;
+pub(crate) use envoy::execute_envoy;
 
 /// Environment variables of settings that are read. Those of other settings are ignored, so that `dev` does not use a
 /// real database.
-const VARIABLES: [&str; 2] = ["RUST_LOG", "LATCHKEY_LOG_FORMAT"];
+const VARIABLES: [&str; 4] = ["RUST_LOG", "LATCHKEY_LOG_FORMAT", "LATCHKEY_GRPC_ADDR", "LATCHKEY_HTTP_ADDR"];
 
 pub(super) async fn run(args: DevArgs) -> Result<(), CliError> {
     let folder = tempfile::Builder::new().prefix("latchkey-dev-").tempdir()?;
@@ -30,7 +31,11 @@ pub(super) async fn run(args: DevArgs) -> Result<(), CliError> {
     let settings = settings(&args, folder.path(), &root)?;
     let flush = start_log(&settings.log);
     let server = Server::bind(settings).await.map_err(|error| local(&error))?;
-    let grpc = server.grpc_address().unwrap_or(args.grpc_addr);
+    let grpc = server.grpc_address().ok_or_else(|| {
+        CliError::Usage(
+            "LATCHKEY_GRPC_ADDR must be IP:PORT for `latchkey dev`: unset it, or use --grpc-addr".into(),
+        )
+    })?;
     let (stop, stopped) = oneshot::channel::<()>();
     let mut stage = server.stage();
     let mut serving = start(server, stopped);
@@ -41,7 +46,7 @@ pub(super) async fn run(args: DevArgs) -> Result<(), CliError> {
         print(&instructions::grpc_commands(grpc, &root, &demo))?;
         let envoy = front(&args, folder.path(), grpc).await?;
         if let Some(envoy) = &envoy {
-            print(&instructions::curl_commands(envoy.address, &demo))?;
+            print(&instructions::curl_commands(envoy.address))?;
         }
         note("\nPress Ctrl-C to end; the database is then deleted.");
         Ok::<_, CliError>(envoy)
@@ -67,14 +72,15 @@ pub(super) async fn run(args: DevArgs) -> Result<(), CliError> {
 fn settings(args: &DevArgs, folder: &Path, root: &Secret) -> Result<Settings, CliError> {
     let database = format!("sqlite://{}/latchkey.db?mode=rwc", folder.display());
     let flags = [
-        ("grpc_addr", args.grpc_addr.to_string()),
-        ("http_addr", args.http_addr.to_string()),
         ("database_url", database),
         ("root_key", root.0.clone()),
         ("shutdown_delay", "0s".to_owned()),
         ("shutdown_timeout", "2s".to_owned()),
     ];
-    let flags: BTreeMap<String, String> = flags.map(|(key, value)| (key.to_owned(), value)).into();
+    let mut flags: BTreeMap<String, String> = flags.map(|(key, value)| (key.to_owned(), value)).into();
+    for (key, address) in [("grpc_addr", args.grpc_addr), ("http_addr", args.http_addr)] {
+        flags.extend(address.map(|address| (key.to_owned(), address.to_string())));
+    }
     let sources = ConfigSources::from_allowed_variables(&VARIABLES, flags, ("log", "warn"));
     load_settings(&sources).map_err(|error| CliError::Usage(error.to_string()))
 }

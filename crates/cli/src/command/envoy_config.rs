@@ -3,6 +3,7 @@
 
 mod headers;
 mod latchkey;
+mod replies;
 
 use std::path::Path;
 
@@ -10,7 +11,7 @@ use latchkey_proto::v1;
 use latchkey_server::profile_test::{EndpointPath, EnvoyReply, EnvoyRequirements, Profile};
 use serde_json::{Value, json};
 
-pub(super) use self::headers::HOST_HEADERS;
+pub(super) use self::headers::{CALL_HEADERS, HOST_HEADERS};
 use crate::args::{EnvoyConfigArgs, Globals, Place};
 use crate::call::{Server, read_text};
 use crate::exit::CliError;
@@ -68,7 +69,7 @@ fn render(
         ("$LISTEN_PORT", json!(args.listen.port)),
         ("$TRUSTED_HOPS", json!(requirements.trusted_hops)),
         ("$ENCODED_SLASHES", json!(slashes)),
-        ("$REPLIES", replies.iter().map(mapper).collect()),
+        ("$REPLIES", replies.iter().map(replies::mapper).collect()),
         ("$VIRTUAL_HOSTS", virtual_hosts(profile, requirements)),
         ("$HEADERS", headers::allowed(requirements)),
         ("$ODD_NAMES", json!(headers::odd_names(requirements))),
@@ -98,28 +99,6 @@ fn render(
         .replace("$CALLER", &caller)
         .replace("$TIMEOUT", &timeout);
     Ok(words.iter().fold(text, |text, (word, value)| text.replace(word, &value.to_string())))
-}
-
-/// Returns the mapper that gives a local reply of Envoy the format of the product.
-fn mapper(reply: &EnvoyReply) -> Value {
-    let value = json!({ "default_value": reply.status, "runtime_key": "latchkey.local_reply" });
-    let status = json!({ "status_code_filter": { "comparison": { "op": "EQ", "value": value } } });
-    let filter = match reply.flag {
-        None => status,
-        Some(flag) => {
-            json!({ "and_filter": { "filters": [status, { "response_flag_filter": { "flags": [flag] } }] } })
-        }
-    };
-    let mut mapper = json!({
-        "filter": filter,
-        "body_format_override": {
-            "text_format_source": { "inline_string": reply.format }, "content_type": reply.content_type,
-        },
-    });
-    if reply.sent_status != reply.status {
-        mapper["status_code"] = json!(reply.sent_status);
-    }
-    mapper
 }
 
 /// Returns the hosts with the context extensions of each. If hosts decide the environment, Envoy names it for each of
@@ -197,6 +176,7 @@ mod tests {
             sent_status: 413,
             content_type: "a/b".to_owned(),
             format: "%REQ(X)%".to_owned(),
+            headers: vec![("x-limit".to_owned(), "300".to_owned())],
         };
         let text = render(&args(words), "p", requirements, &[reply]).unwrap();
         let left: Vec<&str> =

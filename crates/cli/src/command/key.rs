@@ -37,8 +37,9 @@ pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Cl
             show(format, &key)?;
             if format == Format::Text { relatives(&mut keys, &key).await } else { Ok(()) }
         }
-        KeyCommand::Usage { id, since, until } => {
-            let ask = v1::GetKeyUsageRequest { id, start_time: since, end_time: until };
+        KeyCommand::Usage { id, since, until, minutes } => {
+            let recent_minutes = minutes.unwrap_or_default();
+            let ask = v1::GetKeyUsageRequest { id, start_time: since, end_time: until, recent_minutes };
             show(format, keys.get_key_usage(ask).await?.get_ref())
         }
         KeyCommand::Update(args) => show(format, keys.update_key(update(*args)).await?.get_ref()),

@@ -1,5 +1,6 @@
 //! `latchkey migrate`.
 
+use latchkey_config::DatabaseSettings;
 use latchkey_server::migrate::{DataLoss, MigrationError, Migrator, Step, StepState};
 use latchkey_server::{FlushGuard, load_database_settings, start_log};
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use crate::output::{Format, pluralize, rows, show_value};
 pub(super) async fn run(action: MigrateAction, format: Format) -> Result<(), CliError> {
     match action {
         MigrateAction::Up(settings) => {
-            let (migrator, _flush) = open(&settings)?;
+            let (migrator, _flush) = open(&settings, |_| Ok(()))?;
             let newer = migrator.up().await.map_err(|error| failed(&error))?;
             let text = newer.last().map_or_else(
                 || "the schema is up to date".to_owned(),
@@ -25,15 +26,18 @@ pub(super) async fn run(action: MigrateAction, format: Format) -> Result<(), Cli
             show_value(format, &json!({ "newerMigrations": newer }), || text)
         }
         MigrateAction::Down { steps, discard_data, settings } => {
-            let (migrator, _flush) = open(&settings)?;
+            let (migrator, _flush) = open(&settings, require_database)?;
+            let before = migrator.status().await.map_err(|error| failed(&error))?;
+            let applied = before.steps.iter().filter(|step| step.state == StepState::Applied).count();
             let loss = if discard_data { DataLoss::Accept } else { DataLoss::Refuse };
             migrator.down(steps, loss).await.map_err(|error| failed(&error))?;
-            show_value(format, &json!({ "reverted": steps }), || {
-                format!("{} reverted", pluralize(steps as usize, "migration"))
+            let reverted = applied.min(steps as usize);
+            show_value(format, &json!({ "reverted": reverted }), || {
+                format!("{} reverted", pluralize(reverted, "migration"))
             })
         }
         MigrateAction::Status(settings) => {
-            let (migrator, _flush) = open(&settings)?;
+            let (migrator, _flush) = open(&settings, |_| Ok(()))?;
             let status = migrator.status().await.map_err(|error| failed(&error))?;
             let one = |step: &Step| json!({ "name": step.name, "state": state_name(step.state) });
             let steps: Vec<Value> = status.steps.iter().map(one).collect();
@@ -64,9 +68,26 @@ fn state(state: StepState) -> &'static str {
     }
 }
 
-fn open(args: &SettingsArgs) -> Result<(Migrator, FlushGuard), CliError> {
+/// Returns an error if an embedded database does not exist, for a command that would otherwise create an empty one. A
+/// database that is gone while files beside it are there has an error of its own when it is opened.
+pub(super) fn require_database(database: &DatabaseSettings) -> Result<(), CliError> {
+    if database.url.creates_file() && database.is_absent_or_empty() && database.check_present().is_ok() {
+        return Err(CliError::Conflict(format!(
+            "{} does not exist, or is empty, and this command creates nothing: correct database_url, or run `latchkey \
+             migrate up` first",
+            database.url
+        )));
+    }
+    Ok(())
+}
+
+fn open(
+    args: &SettingsArgs,
+    check: impl FnOnce(&DatabaseSettings) -> Result<(), CliError>,
+) -> Result<(Migrator, FlushGuard), CliError> {
     let (database, log) =
         load_database_settings(&args.sources()).map_err(|e| CliError::Usage(e.to_string()))?;
+    check(&database)?;
     let flush = start_log(&log);
     let migrator = Migrator::new(&database).map_err(|error| CliError::Usage(error.to_string()))?;
     Ok((migrator, flush))

@@ -23,7 +23,7 @@ pub(super) async fn run(globals: &Globals, command: ProfileCommand) -> Result<()
         ProfileCommand::Diff { files, against } => diff(globals, &files, against).await,
         ProfileCommand::Show { name, number } => {
             let mut profiles = Server::of(globals).await?.profiles();
-            let ask = v1::GetProfileRequest { name, version: number };
+            let ask = v1::GetProfileRequest { name, version: number.unwrap_or_default() };
             show(globals.output, profiles.get_profile(ask).await?.get_ref())
         }
         ProfileCommand::Delete { name, force, yes } => {
@@ -51,7 +51,7 @@ pub(super) async fn run(globals: &Globals, command: ProfileCommand) -> Result<()
         }
         ProfileCommand::Rollback { name, to, change } => {
             let mut profiles = Server::of(globals).await?.profiles();
-            let new = NewVersion::Rollback { name, to };
+            let new = NewVersion::Rollback { name, to: to.unwrap_or_default() };
             profile_change::run(&mut profiles, globals.output, &new, &change).await
         }
         ProfileCommand::Secret(command) => profile_secret::run(globals, command).await,
@@ -59,14 +59,14 @@ pub(super) async fn run(globals: &Globals, command: ProfileCommand) -> Result<()
 }
 
 /// Compares a document with a version on the server, or two documents without a server.
-async fn diff(globals: &Globals, files: &[PathBuf], against: u64) -> Result<(), CliError> {
+async fn diff(globals: &Globals, files: &[PathBuf], against: Option<u64>) -> Result<(), CliError> {
     match files {
         [document] => {
             let document = read_text(document)?;
             let mut profiles = Server::of(globals).await?.profiles();
             let ask = v1::DiffProfileRequest {
                 document,
-                against_version: against,
+                against_version: against.unwrap_or_default(),
                 ..v1::DiffProfileRequest::default()
             };
             let diff = profiles.diff_profile(ask).await?.into_inner();
@@ -75,7 +75,7 @@ async fn diff(globals: &Globals, files: &[PathBuf], against: u64) -> Result<(), 
                 Format::Text => print(&diff_from_server(&diff)),
             }
         }
-        [_, _] if against > 0 => Err(CliError::Usage(
+        [_, _] if against.is_some() => Err(CliError::Usage(
             "--against names a version on the server: write one file with it, or two files without it"
                 .to_owned(),
         )),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::apply::files;
 use crate::call::read_text;
 use crate::exit::CliError;
-use crate::output::{Format, Tone, print, sanitize, show_value};
+use crate::output::{Format, Tone, output_width, pluralize, print, sanitize, show_value, wrap};
 
 /// Error or warning of a document, or of several.
 struct Report {
@@ -25,12 +25,13 @@ struct Report {
 impl Report {
     fn text(&self) -> String {
         let word = if self.error { "error" } else { "warning" };
-        sanitize(&match &self.place {
+        let line = sanitize(&match &self.place {
             Some((file, line, column)) => {
                 format!("{file}:{line}:{column}: {word}: {}: {}", self.field, self.message)
             }
             None => format!("{word}: {}", self.message),
-        })
+        });
+        wrap(&line, 0, 2, output_width())
     }
 
     fn json(&self) -> Value {
@@ -84,7 +85,7 @@ pub(super) fn lint(given: &[PathBuf], strict: bool, format: Format) -> Result<()
     match wrong {
         0 if strict && warned => Err(CliError::Findings(2)),
         0 if format == Format::Json => Ok(()),
-        0 => print(&format!("{} in order", documents(profiles.len()))),
+        0 => print(&valid(profiles.len())),
         _ => Err(CliError::Usage(format!("{} would be refused", documents(wrong)))),
     }
 }
@@ -116,9 +117,13 @@ pub(super) async fn test(given: &[PathBuf], format: Format) -> Result<(), CliErr
         |(file, name, failures): &(String, _, _)| json!({ "file": file, "name": name, "failures": failures });
     let examples: Vec<Value> = outcomes.iter().map(one).collect();
     show_value(format, &json!({ "failed": failed, "examples": examples }), || {
-        format!("{reported}{run} examples, {failed} failed")
+        format!("{reported}{}, {failed} failed", pluralize(run, "example"))
     })?;
-    if failed == 0 { Ok(()) } else { Err(CliError::Local(format!("{failed} examples failed"))) }
+    if failed == 0 {
+        Ok(())
+    } else {
+        Err(CliError::Local(format!("{} failed", pluralize(failed, "example"))))
+    }
 }
 
 fn compile(file: &Path, text: &str) -> Result<Profile, CliError> {
@@ -126,6 +131,11 @@ fn compile(file: &Path, text: &str) -> Result<Profile, CliError> {
     compiled.map_err(|errors| CliError::Usage(format!("{}:\n{errors}", file.display())))
 }
 
+/// Returns the line that says that all documents are valid.
+fn valid(count: usize) -> String {
+    format!("{} {} valid", documents(count), if count == 1 { "is" } else { "are" })
+}
+
 fn documents(count: usize) -> String {
-    if count == 1 { "1 document".to_owned() } else { format!("{count} documents") }
+    pluralize(count, "document")
 }

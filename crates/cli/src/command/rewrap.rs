@@ -5,6 +5,7 @@ use latchkey_server::rewrap::{RewrapCounts, RewrapError, rewrap, table_names};
 use latchkey_server::{load_rewrap_settings, start_log};
 use serde_json::{Value, json};
 
+use super::migrate::require_database;
 use crate::args::RewrapArgs;
 use crate::exit::CliError;
 use crate::output::{Format, pluralize, print, rows, show_value};
@@ -13,6 +14,7 @@ pub(super) async fn run(args: RewrapArgs, format: Format) -> Result<(), CliError
     let loaded = load_rewrap_settings(&args.settings.sources());
     let RewrapSettings { database, master_key, previous_master_keys, log } =
         loaded.map_err(|error| CliError::Usage(error.to_string()))?;
+    require_database(&database)?;
     let _flush = start_log(&log);
     let done = rewrap(&database, &master_key, &previous_master_keys, args.forget).await;
     let done = done.map_err(|error| failed(&error))?;

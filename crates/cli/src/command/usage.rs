@@ -9,6 +9,7 @@ use crate::output::show;
 
 pub(super) async fn run(globals: &Globals, args: UsageArgs) -> Result<(), CliError> {
     let group = match args.top {
+        None if args.minutes.is_some() => v1::UsageGroup::Minute,
         None => v1::UsageGroup::Hour,
         Some(UsageTop::Keys) => v1::UsageGroup::Key,
         Some(UsageTop::Tenants) => v1::UsageGroup::Tenant,
@@ -21,6 +22,7 @@ pub(super) async fn run(globals: &Globals, args: UsageArgs) -> Result<(), CliErr
         end_time: args.until,
         group_by: group.into(),
         limit: args.limit,
+        recent_minutes: args.minutes.unwrap_or_default(),
     };
     show(globals.output, Server::of(globals).await?.usage().get_usage_report(ask).await?.get_ref())
 }

@@ -17,6 +17,11 @@ pub(super) fn read(text: &str) -> Result<FileKeys, CliError> {
     let (_, header) = rows.next().ok_or_else(|| CliError::Usage("the file is empty".to_owned()))?;
     let header: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
     for (n, name) in header.iter().enumerate() {
+        if let Some(column) = meant(name) {
+            return Err(CliError::Usage(format!(
+                "line 1: no column has the name {name:?}: write {column:?}"
+            )));
+        }
         if !is_column(name) {
             // In a file without a header, this may be a key.
             return Err(CliError::Usage(format!(
@@ -39,6 +44,32 @@ pub(super) fn read(text: &str) -> Result<FileKeys, CliError> {
         found.add(format!("line {line}"), key);
     }
     Ok(found)
+}
+
+/// Usual names of columns, none of which can be a key, and those that they have here.
+const OTHER_NAMES: [(&str, &str); 14] = [
+    ("key", "value"),
+    ("api_key", "value"),
+    ("apikey", "value"),
+    ("token", "value"),
+    ("key_hash", "hash"),
+    ("digest", "hash"),
+    ("scope", "scopes"),
+    ("env", "environment"),
+    ("expires", "expire_time"),
+    ("expires_at", "expire_time"),
+    ("created", "create_time"),
+    ("created_at", "create_time"),
+    ("network", "networks"),
+    ("active", "enabled"),
+];
+
+/// Returns the name of the column that a header means, if it is another name or is written with capital letters.
+fn meant(name: &str) -> Option<&'static str> {
+    let lower = name.to_ascii_lowercase().replace([' ', '-'], "_");
+    let other = OTHER_NAMES.iter().find(|(other, _)| *other == lower).map(|(_, column)| *column);
+    let same = || COLUMNS.split(", ").find(|column| *column == lower && *column != name);
+    other.or_else(same)
 }
 
 fn is_column(name: &str) -> bool {

@@ -62,7 +62,7 @@ fn a_key_that_either_column_turns_off_is_disabled() {
 
 #[test]
 fn a_wrong_table_is_refused_and_every_wrong_row_named() {
-    let error = refusal("value,scope\nk,x", ImportSource::Csv);
+    let error = refusal("value,scopez\nk,x", ImportSource::Csv);
     assert!(error.contains("line 1: column 2 has a name that no column has"), "{error}");
     assert!(error.contains("scopes"), "{error}");
     assert!(refusal("value,value\n", ImportSource::Csv).contains("twice"));
@@ -83,6 +83,22 @@ fn a_wrong_table_is_refused_and_every_wrong_row_named() {
             errors[n].starts_with(&format!("line {}: ", n + 2)) && errors[n].contains(words),
             "{errors:?}"
         );
+    }
+}
+
+#[test]
+fn a_column_with_a_usual_name_leads_to_the_name_that_it_has() {
+    for (header, column) in [
+        ("key,name", "value"),
+        ("API-Key", "value"),
+        ("name,token", "value"),
+        ("value,scope", "scopes"),
+        ("value,Expires At", "expire_time"),
+        ("Value", "value"),
+    ] {
+        let error = refusal(&format!("{header}\nk,x"), ImportSource::Csv);
+        assert!(error.starts_with("line 1: no column has the name"), "{error}");
+        assert!(error.ends_with(&format!("write {column:?}")), "{error}");
     }
 }
 

@@ -7,6 +7,8 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::AnsiColor;
 use comfy_table::{Cell, Color};
 
+use super::text::{DENIED_BY_PROFILE, NO_SCOPE_LEFT};
+
 /// True if colours are used; empty before [`init_style`].
 static ENABLED: OnceLock<bool> = OnceLock::new();
 
@@ -40,6 +42,10 @@ impl Tone {
 
     /// Returns the tone of the state of a key, a tenant, a user, a signing key or a migration.
     fn of_state(state: &str) -> Option<Self> {
+        // Every call with such a key is denied, or every one that needs a scope.
+        if [DENIED_BY_PROFILE, NO_SCOPE_LEFT].iter().any(|useless| state.starts_with(useless)) {
+            return Some(Self::Warning);
+        }
         match state.split([',', ' ']).next()? {
             "active" | "signing" | "applied" => Some(Self::Good),
             "disabled" | "expired" | "missing" => Some(Self::Warning),
@@ -82,6 +88,7 @@ mod tests {
     #[test]
     fn a_state_is_told_by_its_first_word() {
         assert_eq!(Tone::of_state("active, replaced: still in use"), Some(Tone::Good));
+        assert_eq!(Tone::of_state(DENIED_BY_PROFILE), Some(Tone::Warning));
         assert_eq!(Tone::of_state("revoked"), Some(Tone::Bad));
         assert_eq!(Tone::of_state("unheard of"), None);
     }

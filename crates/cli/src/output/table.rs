@@ -24,7 +24,7 @@ pub(crate) fn rows<const N: usize>(header: [&str; N], rows: impl IntoIterator<It
 }
 
 fn layout<const N: usize>(mut table: Table, header: [&str; N], rows: &[[String; N]]) -> String {
-    let place = table.width();
+    let place = known_width(&mut table);
     table.set_header(header);
     for row in rows {
         table.add_row(header.iter().zip(row).map(|(header, text)| cell(header, text.clone())));
@@ -38,6 +38,16 @@ fn layout<const N: usize>(mut table: Table, header: [&str; N], rows: &[[String; 
         return rows.iter().map(|row| vertical(place, header, row)).collect::<Vec<_>>().join("\n\n");
     }
     trimmed(&table)
+}
+
+/// Returns the width of the terminal. `None` for a pipe, and for a terminal that does not say its width (0 columns, as in
+/// some containers and CI systems): the table is not arranged then.
+fn known_width(table: &mut Table) -> Option<u16> {
+    let width = table.width().filter(|width| *width > 0);
+    if width.is_none() {
+        table.set_content_arrangement(ContentArrangement::Disabled);
+    }
+    width
 }
 
 /// Returns one record: a line for each field that has a value.
@@ -62,6 +72,7 @@ fn keep_first_column(table: &mut Table) {
 /// Returns the names and values of one record; fields without a value are left out.
 pub(crate) fn fields(fields: impl IntoIterator<Item = (&'static str, String)>) -> String {
     let mut table = empty();
+    known_width(&mut table);
     for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_empty()) {
         table.add_row([Cell::new(name), Cell::new(sanitize(&value))]);
     }
@@ -109,6 +120,9 @@ mod tests {
             narrow.contains("\n\n") && narrow.contains("STATE        active, replaced: still in use"),
             "{narrow}"
         );
+        let unknown = at(0);
+        assert!(unknown.starts_with("ID ") && unknown.lines().count() == 3, "{unknown}");
+        assert_eq!(unknown.matches("active, replaced: still in use").count(), 2, "{unknown}");
         for (text, width) in [(wide, 100), (narrow, 70), (at(30), 30)] {
             assert!(text.lines().all(|line| line.chars().count() <= width), "{width}: {text}");
         }

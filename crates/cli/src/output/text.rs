@@ -56,9 +56,22 @@ pub(crate) fn pluralize(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Returns the state of a key in one word.
+/// State of an active key of which the profile no longer has the kind, the environment or the prefix.
+pub(super) const DENIED_BY_PROFILE: &str = "active, denied by the profile";
+/// State of an active key of which the profile no longer has any scope.
+pub(super) const NO_SCOPE_LEFT: &str = "active, no scope left";
+
+/// Returns the state of a key: one word, and for an active key of which the profile lacks what every call needs, that too.
 pub(super) fn state(key: &v1::Key) -> String {
-    key.state().as_str_name().trim_start_matches("KEY_STATE_").to_lowercase()
+    let state = key.state().as_str_name().trim_start_matches("KEY_STATE_").to_lowercase();
+    let is_active = key.state() == v1::KeyState::Active;
+    if is_active && !key.denied_by_profile.is_empty() {
+        DENIED_BY_PROFILE.to_owned()
+    } else if is_active && !key.scopes.is_empty() && key.removed_scopes.len() == key.scopes.len() {
+        NO_SCOPE_LEFT.to_owned()
+    } else {
+        state
+    }
 }
 
 impl TextOutput for v1::Key {
@@ -71,7 +84,9 @@ impl TextOutput for v1::Key {
             ("environment", self.environment.clone()),
             ("hint", format!("{}…{}", self.prefix, self.hint)),
             ("state", state(self)),
+            ("denied by", self.denied_by_profile.clone()),
             ("scopes", words(&self.scopes)),
+            ("removed scopes", words(&self.removed_scopes)),
             ("bindings", pairs(&self.bindings)),
             ("networks", words(&self.allowed_networks)),
             ("rate limits", pairs(&self.rate_limits)),
@@ -237,6 +252,28 @@ mod tests {
         let text = sanitize("a\u{1b}[31m\r\n\t\u{7}\u{7f}\u{9b}\u{202e}\u{feff}b é日");
         assert!(!text.chars().any(is_unsafe), "{text:?}");
         assert!(text.starts_with("a\\u{1b}[31m") && text.ends_with("b é日"), "{text}");
+    }
+
+    #[test]
+    fn an_active_key_that_the_profile_denies_is_shown_as_such() {
+        let key = v1::Key {
+            state: v1::KeyState::Active.into(),
+            scopes: vec!["orders.read".into()],
+            ..v1::Key::default()
+        };
+        let denied =
+            v1::Key { denied_by_profile: "the profile no longer has the kind \"erp\"".into(), ..key.clone() };
+        let useless = v1::Key { removed_scopes: key.scopes.clone(), ..key.clone() };
+        let revoked = v1::Key { state: v1::KeyState::Revoked.into(), ..denied.clone() };
+        for (key, expected) in [
+            (&key, "active"),
+            (&denied, "active, denied by the profile"),
+            (&useless, "active, no scope left"),
+            (&revoked, "revoked"),
+        ] {
+            assert_eq!(state(key), expected);
+        }
+        assert!(denied.text().contains("the kind \"erp\""), "{}", denied.text());
     }
 
     #[test]

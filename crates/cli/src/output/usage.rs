@@ -22,9 +22,24 @@ impl TextOutput for v1::GetKeyUsageResponse {
         let total = ["total".to_owned(), all(|hour| hour.allowed), all(denied), String::new()];
         let table =
             rows(["HOUR", "ALLOWED", "DENIED", "REASONS"], self.hours.iter().map(hour).chain([total]));
+        let minute = |minute: &v1::UsageMinute| {
+            [
+                timestamp(minute.minute.as_ref()),
+                minute.allowed.to_string(),
+                minute.denied.values().sum::<u64>().to_string(),
+                reasons(&minute.denied),
+            ]
+        };
+        let minutes = match self.minutes.as_slice() {
+            [] => String::new(),
+            some => {
+                let table = rows(["MINUTE", "ALLOWED", "DENIED", "REASONS"], some.iter().map(minute));
+                format!("\n\n{table}")
+            }
+        };
         let last = self.last_use_time.as_ref().map_or_else(|| "never".to_owned(), ago);
         let seen = fields([("last used", last), ("unused scopes", words(&self.unused_scopes))]);
-        format!("{table}\n\n{seen}")
+        format!("{table}{minutes}\n\n{seen}")
     }
 }
 

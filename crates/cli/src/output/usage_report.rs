@@ -14,10 +14,10 @@ fn reasons(denied: &HashMap<String, u64>) -> String {
     all.iter().map(|(reason, count)| format!("{reason} {count}")).collect::<Vec<_>>().join(", ")
 }
 
-/// Returns what a line is about: an hour, a key, a tenant or a profile.
+/// Returns what a line is about: an hour, a minute, a key, a tenant or a profile.
 fn subject(line: &v1::UsageLine) -> String {
-    match (&line.hour, &*line.key_id, &*line.tenant_id) {
-        (Some(hour), _, _) => timestamp(Some(hour)),
+    match (line.hour.as_ref().or(line.minute.as_ref()), &*line.key_id, &*line.tenant_id) {
+        (Some(start), _, _) => timestamp(Some(start)),
         (None, "", "") if line.profile.is_empty() => "(deleted tenants)".to_owned(),
         (None, "", "") => line.profile.clone(),
         (None, "", id) => {
@@ -28,6 +28,21 @@ fn subject(line: &v1::UsageLine) -> String {
             }
         }
         (None, id, _) => format!("{id} {} {}", line.tenant, line.key_name).trim_end().to_owned(),
+    }
+}
+
+/// Returns the heading of the column of [`subject`].
+fn heading(line: &v1::UsageLine) -> &'static str {
+    if line.hour.is_some() {
+        "HOUR"
+    } else if line.minute.is_some() {
+        "MINUTE"
+    } else if !line.key_id.is_empty() {
+        "KEY"
+    } else if line.tenant_id.is_empty() {
+        "PROFILE"
+    } else {
+        "TENANT"
     }
 }
 
@@ -51,6 +66,34 @@ impl TextOutput for v1::GetUsageReportResponse {
             denied.to_string(),
             reasons(&self.denied),
         ];
-        rows(["", "CALLS", "ALLOWED", "DENIED", "REASONS"], self.lines.iter().map(row).chain([total]))
+        let heading = self.lines.first().map_or("", heading);
+        rows([heading, "CALLS", "ALLOWED", "DENIED", "REASONS"], self.lines.iter().map(row).chain([total]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_column_says_what_the_lines_are() {
+        let line = |key: &str, tenant: &str, profile: &str| v1::UsageLine {
+            key_id: key.to_owned(),
+            tenant_id: tenant.to_owned(),
+            profile: profile.to_owned(),
+            ..v1::UsageLine::default()
+        };
+        let hour =
+            v1::UsageLine { hour: Some(prost_types::Timestamp::default()), ..v1::UsageLine::default() };
+        for (line, expected) in [
+            (line("key_1", "t", "demo"), "KEY "),
+            (line("", "t", "demo"), "TENANT "),
+            (line("", "", "demo"), "PROFILE "),
+            (hour, "HOUR "),
+        ] {
+            let report =
+                v1::GetUsageReportResponse { lines: vec![line], ..v1::GetUsageReportResponse::default() };
+            assert!(report.text().starts_with(expected), "{}", report.text());
+        }
     }
 }

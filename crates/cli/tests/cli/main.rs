@@ -6,6 +6,7 @@ mod closed_output;
 mod help;
 mod input_files;
 mod json;
+mod migrations;
 mod operators;
 mod profile_changes;
 mod questions;
@@ -78,20 +79,6 @@ fn a_server_that_is_not_there_is_unreachable() {
     let output = run(&["--server", "http://127.0.0.1:1", "tenant", "list"]);
     assert_eq!(output.status.code(), Some(6), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("latchkey serve"));
-}
-
-#[test]
-fn migrations_go_up_and_down() {
-    let folder = tempfile::tempdir().unwrap();
-    let migrate = |arguments: &[&str]| {
-        let output = latchkey(folder.path()).arg("migrate").args(arguments).output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-        text(&output.stdout)
-    };
-    migrate(&["up"]);
-    assert!(!migrate(&["status"]).contains("missing"));
-    migrate(&["down", "--steps", "1"]);
-    assert_eq!(migrate(&["status"]).matches("missing").count(), 1);
 }
 
 /// A server on ports of its own, ended with SIGTERM; its operator's key is in a file, because the log is JSON.

