@@ -26,11 +26,12 @@ mod m0016_deletions;
 mod m0017_profile_changes;
 mod m0018_schema_requirement;
 mod m0019_profile_secrets;
+mod m0020_usage_minutes;
 mod place;
 mod requirement;
 mod schema;
 
-use sea_orm_migration::sea_orm::{DatabaseConnection, DbErr};
+use sea_orm_migration::sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
 use self::losses::Contents;
@@ -64,6 +65,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0017_profile_changes::Migration),
             Box::new(m0018_schema_requirement::Migration),
             Box::new(m0019_profile_secrets::Migration),
+            Box::new(m0020_usage_minutes::Migration),
         ]
     }
 }
@@ -104,6 +106,15 @@ pub struct SchemaStatus {
 }
 
 impl SchemaStatus {
+    /// Returns the status of an empty database.
+    #[must_use]
+    pub fn of_empty() -> Self {
+        let all = Migrator::migrations().into_iter();
+        let steps =
+            all.map(|step| Step { state: StepState::Missing, name: step.name().to_owned() }).collect();
+        Self { steps, conflict: None, notice: None, search_path: None }
+    }
+
     /// Returns the names of the migrations with a state, oldest first.
     pub fn names(&self, state: StepState) -> impl Iterator<Item = &str> {
         self.steps.iter().filter(move |step| step.state == state).map(|step| &*step.name)
@@ -135,6 +146,15 @@ pub struct Migrated {
 /// that this program does not know, the schema is that of a newer version, and nothing is changed. Fails if this program
 /// must not use the schema, or if its tables are not those that the migrations make.
 pub async fn up(db: &DatabaseConnection) -> Result<Migrated, DbErr> {
+    up_by(db, DatabaseTransaction::commit).await
+}
+
+/// Applies all pending migrations as [`up`] does, with a way to commit that looks at more than the server's answer. A
+/// repeated call waits for a standby again if commits do, since it locks a row.
+pub async fn up_by<F: Future<Output = Result<(), DbErr>>>(
+    db: &DatabaseConnection,
+    commit: impl FnOnce(DatabaseTransaction) -> F,
+) -> Result<Migrated, DbErr> {
     let alone = lock::begin_exclusive(db).await?;
     let place = Place::read(&alone).await?;
     let comparison = Comparison::read(&alone, &place).await?;
@@ -150,7 +170,7 @@ pub async fn up(db: &DatabaseConnection) -> Result<Migrated, DbErr> {
     {
         return Err(DbErr::Custom(damage));
     }
-    lock::end(alone).await?;
+    lock::end_by(alone, commit).await?;
     Ok(Migrated { newer: comparison.newer, notice: place.notice(), search_path: place.pinned_path() })
 }
 
@@ -167,6 +187,16 @@ pub enum ReversalError {
 
 /// Reverts the last `steps` migrations, or none. Fails if that would delete data, unless the loss is accepted.
 pub async fn down(db: &DatabaseConnection, steps: u32, loss: DataLoss) -> Result<(), ReversalError> {
+    down_by(db, steps, loss, DatabaseTransaction::commit).await
+}
+
+/// Reverts migrations as [`down`] does, with a way to commit that looks at more than the server's answer.
+pub async fn down_by<F: Future<Output = Result<(), DbErr>>>(
+    db: &DatabaseConnection,
+    steps: u32,
+    loss: DataLoss,
+    commit: impl FnOnce(DatabaseTransaction) -> F,
+) -> Result<(), ReversalError> {
     let alone = lock::begin_exclusive(db).await?;
     let contents = match loss {
         DataLoss::Refuse => Some(Contents::read(&alone).await?),
@@ -179,7 +209,7 @@ pub async fn down(db: &DatabaseConnection, steps: u32, loss: DataLoss) -> Result
             return Err(ReversalError::DataLoss(lost));
         }
     }
-    Ok(lock::end(alone).await?)
+    Ok(lock::end_by(alone, commit).await?)
 }
 
 /// Returns every migration, oldest first. Writes nothing. Fails if the role can use no schema, or lacks a permission on a

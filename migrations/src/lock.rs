@@ -19,10 +19,10 @@ use crate::place::Place;
 /// Identifier of the advisory lock of migrations in PostgreSQL: "latchkey" in ASCII.
 const ADVISORY: i64 = 0x6c61_7463_686b_6579;
 
-/// No time limits, a durable commit, and no prepared statements of an earlier user of the session: their names could
-/// be those of the library's own.
+/// No time limits, a durable commit, warnings, and no prepared statements of an earlier user of the session: their names
+/// could be those of the library's own.
 const SETTINGS: &str = "DEALLOCATE ALL; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \
-    SET LOCAL idle_in_transaction_session_timeout = 0; SET TRANSACTION READ WRITE; \
+    SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL client_min_messages = notice; SET TRANSACTION READ WRITE; \
     SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') \
     WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true)";
 
@@ -132,10 +132,18 @@ async fn begin_on_postgres(db: &DatabaseConnection) -> Result<DatabaseTransactio
 
 /// Commits a transaction of either kind, and leaves no prepared statement to a session that others use.
 pub(crate) async fn end(transaction: DatabaseTransaction) -> Result<(), DbErr> {
+    end_by(transaction, DatabaseTransaction::commit).await
+}
+
+/// Ends a transaction as [`end`] does, with another way to commit.
+pub(crate) async fn end_by<F: Future<Output = Result<(), DbErr>>>(
+    transaction: DatabaseTransaction,
+    commit: impl FnOnce(DatabaseTransaction) -> F,
+) -> Result<(), DbErr> {
     if transaction.get_database_backend() == DbBackend::Postgres {
         transaction.execute_unprepared("DEALLOCATE ALL").await?;
     }
-    transaction.commit().await
+    commit(transaction).await
 }
 
 async fn begin_immediate(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {

@@ -12,7 +12,7 @@ use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult,
 use crate::place::Place;
 
 /// Tables of the newest schema.
-pub(crate) const TABLES: [&str; 24] = [
+pub(crate) const TABLES: [&str; 25] = [
     "seaql_migrations",
     "audit_events",
     "changes",
@@ -23,6 +23,7 @@ pub(crate) const TABLES: [&str; 24] = [
     "key_last_uses",
     "key_scope_uses",
     "key_usage",
+    "key_usage_minutes",
     "keys",
     "login_histories",
     "master_key_marks",

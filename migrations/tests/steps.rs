@@ -17,10 +17,10 @@ use tokio::task::JoinSet;
 const STEPS: usize = EARLIER as usize + 1;
 
 /// Number of migrations before the newest one.
-const EARLIER: u32 = 18;
+const EARLIER: u32 = 19;
 
 /// Tables that the migrations create and their reversal drops.
-const TABLES: [&str; 23] = [
+const TABLES: [&str; 24] = [
     "tenants",
     "keys",
     "grants",
@@ -44,6 +44,7 @@ const TABLES: [&str; 23] = [
     "deletions",
     "schema_requirement",
     "profile_secrets",
+    "key_usage_minutes",
 ];
 
 /// Opens a SQLite file as each process of the service does.
