@@ -3,12 +3,10 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::Duration;
 
 use latchkey_proto::v1::{CheckRequest, Decision, RevokeKeyRequest};
 use latchkey_testing::{
-    Caller, Database, Latchkey, SHOP, Setup, Signal, eventually, eventually_for, key, patiently_async,
-    program,
+    Caller, Database, Latchkey, SHOP, Setup, Signal, eventually, eventually_async, key, program,
 };
 use tonic::Code;
 
@@ -85,6 +83,28 @@ async fn the_file_is_free_again_after_a_kill() {
     assert_eq!(admits(&latchkey.operator(), &value).await, Ok(true));
 }
 
+/// Under another name, the commits in the write-ahead log of a process that was killed would be missing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_with_a_second_name_is_refused_by_either_name() {
+    let (latchkey, operator) = open().await;
+    let (revoked, value) = operator.plain_key("acme", "live").await;
+    let _ = operator.revoke(&revoked.id).await;
+    latchkey.kill();
+    let other = latchkey.folder().path().join("latchkey.db.other");
+    std::fs::hard_link(file(&latchkey), &other).expect("a link can be made");
+    let second = Setup::default().database(&format!("sqlite:{}", other.display())).launch();
+    assert!(!second.wait().success());
+    assert_refused("serve", &second.log(), "has 2 names");
+    for command in [&["migrate", "status"][..], &["migrate", "up"]] {
+        let output = beside(&latchkey, command);
+        assert!(!output.status.success(), "{command:?}");
+        assert_refused(&format!("{command:?}"), &String::from_utf8_lossy(&output.stderr), "has 2 names");
+    }
+    std::fs::remove_file(&other).expect("the link is there");
+    latchkey.restart();
+    assert_eq!(admits(&latchkey.operator(), &value).await, Ok(false));
+}
+
 /// Replaces the database of the running process by a copy, as `mv` does.
 fn replace(latchkey: &Latchkey) {
     let copy = latchkey.folder().path().join("copy.db");
@@ -93,16 +113,15 @@ fn replace(latchkey: &Latchkey) {
 }
 
 async fn nothing_is_decided_any_more(latchkey: &Latchkey, operator: &Caller, value: &str) {
-    let noticed = Duration::from_secs(3);
     let reason = tokio::task::block_in_place(|| {
-        eventually_for("it is not ready", noticed, || {
+        eventually("it is not ready", || {
             let page = latchkey.page("/readyz");
             (page.status == 503).then_some(page.body)
         })
     });
     assert!(reason.contains("was replaced"), "{reason}");
     let outage = async || (admits(operator, value).await == Err(Code::Unavailable)).then_some(());
-    patiently_async("Checks are refused", noticed, outage).await;
+    eventually_async("Checks are refused", outage).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,6 +137,7 @@ async fn a_file_that_was_replaced_is_noticed_and_nothing_is_decided_or_written()
         "it would be written to a file without a name"
     );
     assert!(operator.try_key(key("acme", "live")).await.is_err());
+    latchkey.wait_for_log("was replaced");
     let log = latchkey.log();
     let told = log.lines().filter(|line| line.contains("\"ERROR\"") && line.contains("was replaced")).count();
     assert_eq!(told, 1, "{log}");

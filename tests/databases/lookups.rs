@@ -1,7 +1,8 @@
-//! Look-ups of keys that the database refuses while a replica runs: cached keys pass, and the log names the cause.
+//! Look-ups of keys that the database refuses while a replica runs: cached keys pass, and the log and
+//! `/readyz` name the cause.
 
 use latchkey_proto::v1::{CheckRequest, Decision};
-use latchkey_testing::{Caller, Postgres, SHOP, Setup, eventually, eventually_async};
+use latchkey_testing::{Caller, Latchkey, Postgres, SHOP, Setup, eventually, eventually_async};
 use tonic::Code;
 
 use crate::program::{printed, run};
@@ -17,9 +18,8 @@ async fn admits(caller: &Caller, value: &str) -> Result<bool, Code> {
     Ok(answer.into_inner().decision() == Decision::Allow)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_permission_that_is_lost_leaves_cached_keys_and_is_named() {
-    let postgres = Postgres::start();
+/// Starts a server by a role that owns nothing. Returns its database, too.
+async fn open(postgres: &Postgres) -> (Latchkey, Caller, String) {
     let url = postgres.database();
     let output = run(&["migrate", "up"], &url, &[]);
     assert!(output.status.success(), "{}", printed(&output));
@@ -28,6 +28,13 @@ async fn a_permission_that_is_lost_leaves_cached_keys_and_is_named() {
     postgres.sql(&url, "GRANT CREATE ON SCHEMA public TO lk");
     let setup = Setup::default().database(&url.replace("postgres@", "lk:secret@"));
     let (latchkey, operator) = setup.open("shop", SHOP, &["acme"]).await;
+    (latchkey, operator, url)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_permission_that_is_lost_leaves_cached_keys_and_is_named() {
+    let postgres = Postgres::start();
+    let (latchkey, operator, url) = open(&postgres).await;
     let (_, cached) = operator.plain_key("acme", "live").await;
     let (_, other) = operator.plain_key("acme", "live").await;
     assert_eq!(admits(&operator, &cached).await, Ok(true));
@@ -36,10 +43,35 @@ async fn a_permission_that_is_lost_leaves_cached_keys_and_is_named() {
     assert_eq!(admits(&operator, &cached).await, Ok(true), "a cached key");
     let words = "permission denied for table keys";
     eventually(words, || latchkey.log().contains(words).then_some(()));
-    assert_eq!(latchkey.page("/readyz").status, 200, "cached keys are admitted");
+    assert_eq!(latchkey.page("/readyz").status, 200);
     postgres.sql(&url, "GRANT SELECT ON keys TO lk");
     eventually_async("look-ups are answered again", async || {
         (admits(&operator, &other).await == Ok(true)).then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_whose_look_ups_are_refused_says_so_until_they_are_answered() {
+    let postgres = Postgres::start();
+    let (latchkey, operator, url) = open(&postgres).await;
+    let (_, cached) = operator.plain_key("acme", "live").await;
+    assert_eq!(admits(&operator, &cached).await, Ok(true));
+    for table in ["keys", "users", "token_families"] {
+        postgres.sql(&url, &format!("REVOKE SELECT ON {table} FROM lk"));
+        let body = eventually("it is limited", || {
+            let page = latchkey.page("/readyz");
+            (page.status == 200 && page.body.contains("limited")).then_some(page.body)
+        });
+        assert!(body.contains(&format!("permission denied for table {table}")), "{body}");
+        assert!(body.contains("only cached keys are admitted"), "{body}");
+        assert_eq!(admits(&operator, &cached).await, Ok(true), "a cached key");
+        postgres.sql(&url, &format!("GRANT SELECT ON {table} TO lk"));
+        eventually("it is ready", || (latchkey.page("/readyz").body.contains("\"ready\"")).then_some(()));
+    }
+    let count = |words: &str| latchkey.log().lines().filter(|line| line.contains(words)).count();
+    let ends = "the database answers look-ups of keys again";
+    eventually("each begin and end is logged once", || {
+        (count("refuses look-ups of keys; cached keys alone") == 3 && count(ends) == 3).then_some(())
+    });
 }

@@ -114,3 +114,15 @@ fn migrations_need_one_connection_and_a_replica_three() {
     let latchkey = Setup::default().database(&url).start();
     assert_eq!(latchkey.page("/readyz").status, 200, "{}", latchkey.log());
 }
+
+#[test]
+fn a_reversal_names_the_replicas_that_may_run() {
+    let url = Postgres::shared().database();
+    let warns = |text: &str| text.contains("replicas run with this schema, or were killed");
+    assert!(run(&["migrate", "up"], &url, &[]).status.success());
+    let alone = printed(&run(&["migrate", "down"], &url, &[]));
+    assert!(alone.contains("1 migration reverted") && !warns(&alone), "{alone}");
+    let _latchkey = Setup::default().database(&url).start();
+    let beside = printed(&run(&["migrate", "down", "--discard-data"], &url, &[]));
+    assert!(beside.contains("1 migration reverted") && warns(&beside), "{beside}");
+}

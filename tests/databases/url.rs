@@ -46,7 +46,9 @@ fn variables_of_libpq_change_no_connection_and_are_named() {
     let doctor = printed(&run(&["doctor"], &url, &misleading));
     let setup = Setup::default().database(&url);
     let setup = misleading.iter().fold(setup, |setup, (name, value)| setup.environment(name, value));
-    let log = setup.start().log();
+    let latchkey = setup.start();
+    latchkey.wait_for_log("connections depend on database_url alone");
+    let log = latchkey.log();
     for text in [doctor, log] {
         for (name, _) in misleading {
             assert!(text.contains(name), "{name}: {text}");

@@ -64,7 +64,7 @@ async fn a_backup_under_a_log_that_was_left_is_refused_and_works_without_it() {
     latchkey.restart();
     let operator = latchkey.operator();
     assert_eq!(admits(&operator, &value).await, Ok(true), "the backup is older than the revocation");
-    assert!(latchkey.log().contains("the database is a copy"), "{}", latchkey.log());
+    latchkey.wait_for_log("the database is a copy");
     // From here on, it is a database as any other.
     let (fresh, kept) = operator.plain_key("acme", "live").await;
     let _ = operator.revoke(&fresh.id).await;
@@ -129,9 +129,8 @@ async fn another_database_that_is_copied_over_a_running_one_is_noticed() {
     let _ = operator.plain_key("acme", "live").await;
     std::fs::copy(file(&other), file(&latchkey)).expect("a file can be copied");
     assert!(operator.try_key(key("acme", "live")).await.is_err(), "it would be written to a mixed file");
-    let noticed = Duration::from_secs(3);
     let reason = tokio::task::block_in_place(|| {
-        eventually_for("it is not ready", noticed, || {
+        eventually("it is not ready", || {
             let page = latchkey.page("/readyz");
             (page.status == 503).then_some(page.body)
         })

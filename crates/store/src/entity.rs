@@ -11,6 +11,7 @@ pub(crate) mod key;
 pub(crate) mod key_last_use;
 pub(crate) mod key_scope_use;
 pub(crate) mod key_usage;
+pub(crate) mod key_usage_minute;
 pub(crate) mod login_history;
 pub(crate) mod master_key_mark;
 pub(crate) mod profile;

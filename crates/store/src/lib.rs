@@ -21,7 +21,7 @@ mod write;
 
 pub use pool::{
     Connections, DatabaseFailure, DatabaseFileError, Dialect, Durability, InvalidUrl, MismatchedFiles,
-    Pooler, Transport, cause_of, check_url,
+    Pooler, Transport, UnsafePlace, cause_of, check_url, commit_migrations,
 };
 pub use store::{Integrity, ManagementLookups, Store, StoreOptions};
 pub use write::token_event::PrunedEvents;

@@ -24,4 +24,5 @@ pub(crate) mod stored;
 pub(crate) mod tenant;
 pub(crate) mod token_event;
 pub(crate) mod usage;
+pub(crate) mod usage_minute;
 pub(crate) mod user;

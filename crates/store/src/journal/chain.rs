@@ -3,7 +3,7 @@
 //!
 //! Every field is preceded by its length, so that two different events never produce the same bytes.
 //!
-//! There are many events of issued and refreshed tokens, and their content is deleted after a time. Their hash covers a
+//! There are many events that clients cause by their tokens, and their content is deleted after a time. Their hash covers a
 //! digest of the content in place of the content, so that the chain can be verified by the digest alone. It covers
 //! the action itself: an event of another action cannot be passed off as one whose content was deleted. The digest needs
 //! no secret, so a writer to the database can delete the content as well; the hash also covers the time, by which a
@@ -14,8 +14,14 @@ use sha2::{Digest, Sha256};
 use crate::entity::audit_event;
 use latchkey_management::ports::AuditAction;
 
-/// Actions whose events lose their content after a time.
-const PRUNABLE: [&str; 2] = [AuditAction::TokenIssue.text(), AuditAction::TokenRefresh.text()];
+/// Actions whose events lose their content after a time: all that a client causes by the use of tokens, as often as it
+/// wants to. A revocation that is repeated after a loss of commits is not one of them.
+const PRUNABLE: [&str; 4] = [
+    AuditAction::TokenIssue.text(),
+    AuditAction::TokenRefresh.text(),
+    AuditAction::TokenReuse.text(),
+    AuditAction::TokenRevoke.text(),
+];
 /// Domain of the hashes of [`PRUNABLE`] events. Other hashes start with the hash before them, which has 32 bytes.
 const PRUNABLE_DOMAIN: &[u8] = b"latchkey.audit.prunable.v1";
 
@@ -29,7 +35,7 @@ pub(crate) fn event_hash(previous: &[u8], event: &audit_event::Model) -> [u8; 32
 }
 
 /// Returns the hash of an event that continues the chain; `None` if the event was changed. Earlier versions hashed all
-/// events as a whole.
+/// events as a whole, or those of reused and revoked tokens.
 pub(crate) fn verified_hash(previous: &[u8], event: &audit_event::Model) -> Option<[u8; 32]> {
     let hash = match digest_of_pruned(event) {
         Some(digest) => prunable_hash(previous, event, &digest),
@@ -183,6 +189,19 @@ mod tests {
             assert_eq!(verified_hash(&START, &changed), None, "{changed:?}");
         }
         assert_eq!(verified_hash(&[1; 32], &left), None);
+    }
+
+    #[test]
+    fn every_event_that_a_client_causes_by_its_tokens_can_lose_its_content() {
+        for action in ["token.issue", "token.refresh", "token.reuse", "token.revoke"] {
+            let whole = hashed(action);
+            let left = pruned(&START, &whole).unwrap();
+            assert_eq!(verified_hash(&START, &left), verified_hash(&START, &whole), "{action}");
+            let earlier = audit_event::Model { hash: whole_hash(&START, &whole).to_vec(), ..whole };
+            assert!(verified_hash(&START, &earlier).is_some(), "{action} of an earlier version");
+            assert_eq!(pruned(&START, &earlier), None, "{action} of an earlier version");
+        }
+        assert_eq!(pruned(&START, &hashed("token.revoke_again")), None);
     }
 
     #[test]

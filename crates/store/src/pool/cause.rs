@@ -47,16 +47,28 @@ pub(super) fn describe(error: &SqlxError) -> Option<String> {
         }
         // rustls reports what it can't verify as invalid data.
         SqlxError::Io(error) if error.kind() == ErrorKind::InvalidData => {
-            Some(format!("TLS failed: {error}"))
+            Some(tls_failure(&error.to_string()))
         }
         SqlxError::Io(error) => Some(error.to_string()),
-        SqlxError::Tls(error) => Some(format!("TLS failed: {error}")),
+        SqlxError::Tls(error) => Some(tls_failure(&error.to_string())),
         SqlxError::Protocol(text) => Some(format!("the server's answer is not understood: {text}")),
         SqlxError::Configuration(error) => Some(error.to_string()),
         SqlxError::PoolTimedOut => Some("no connection in time".to_owned()),
         SqlxError::WorkerCrashed => Some("the thread of the SQLite connection ended".to_owned()),
         _ => None,
     }
+}
+
+/// Returns the words of rustls about a connection that failed, with what an operator can do.
+fn tls_failure(words: &str) -> String {
+    let remedy = if words.contains("invalid peer certificate") {
+        ": correct sslrootcert or the host in database_url, or the server's certificate"
+    } else if words.contains("received fatal alert") {
+        ": the server refuses this client; correct sslcert and sslkey in database_url, or the server's ssl_ca_file"
+    } else {
+        ""
+    };
+    format!("TLS failed: {words}{remedy}")
 }
 
 /// Returns the code of an error whose words could repeat values, with SQLite's fixed text of the code.
@@ -188,6 +200,16 @@ mod tests {
         assert_eq!(missing_in_schema("1", "no such table: keys"), Some("no such table: keys"));
         assert_eq!(missing_in_schema("1", "malformed JSON: secret"), None);
         assert_eq!(missing_in_schema("19", "no such table: keys"), None);
+    }
+
+    #[test]
+    fn a_failure_of_tls_says_whose_certificate_is_refused() {
+        let server = tls_failure("invalid peer certificate: UnknownIssuer");
+        assert!(
+            server.starts_with("TLS failed: invalid peer certificate: UnknownIssuer: correct sslrootcert")
+        );
+        assert!(tls_failure("received fatal alert: UnknownCA").contains("correct sslcert and sslkey"));
+        assert_eq!(tls_failure("received corrupt message"), "TLS failed: received corrupt message");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use sea_orm::{DbErr, RuntimeErr};
 
+use super::file_place::{self, UnsafePlace};
 use super::header::FileHeader;
 use super::mark_file::{self, MarkFile, MismatchedFiles};
 
@@ -39,6 +40,9 @@ pub enum DatabaseFileError {
     /// Files that must not be opened as they are.
     #[error(transparent)]
     Mismatched(#[from] MismatchedFiles),
+    /// File in a place where the files beside it can be missing.
+    #[error(transparent)]
+    Place(#[from] UnsafePlace),
     /// Path of something else than a regular file, with the name of its kind.
     #[error(
         "{path} is {1}, and a SQLite database is a regular file: give database_url the path of one",
@@ -133,6 +137,8 @@ impl DatabaseFile {
         }
         let metadata = file.metadata().map_err(io_error)?;
         check_kind(path, &metadata)?;
+        file_place::check(path, &metadata)?;
+        file_place::warn_of_network(path);
         let identity = identity(&metadata);
         let mark = mark_file::open(path, &file)?;
         let (path_buf, log, header) = (path.to_owned(), Vec::new(), None);

@@ -28,11 +28,27 @@ impl Dialect {
         }
     }
 
+    /// Returns the SQL expression for whether commits wait for a standby.
+    pub(super) fn waits(self) -> &'static str {
+        match self {
+            Self::Postgres => "current_setting('synchronous_standby_names') <> ''",
+            Self::Compatible => "false",
+        }
+    }
+
     /// Returns the SQL expression for a text that tells servers behind a pooler apart.
     pub(super) fn server(self) -> &'static str {
         match self {
             Self::Postgres => "pg_postmaster_start_time()::text",
             Self::Compatible => "''::text",
+        }
+    }
+
+    /// Returns the SQL expression for the setting by which foreign keys are enforced.
+    pub(super) fn replication_role(self) -> &'static str {
+        match self {
+            Self::Postgres => "current_setting('session_replication_role')",
+            Self::Compatible => "COALESCE(current_setting('session_replication_role', true), 'origin')",
         }
     }
 

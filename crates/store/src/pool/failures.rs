@@ -2,16 +2,11 @@
 //! with the number of repetitions. The last one is kept for diagnosis: a failure to open a connection until one is
 //! opened again, and a failed statement for a few seconds.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use latchkey_core::logged_causes::LoggedCauses;
 use tokio::time::Instant;
-
-/// Interval at which a cause is logged again.
-const LOG_INTERVAL: Duration = Duration::from_secs(60);
-/// Number of causes that are distinguished; further ones are logged each time, and forget the others.
-const CAUSES: usize = 16;
 
 /// Time for which a failed statement explains why the database can't be used.
 const EXPLAINS_FOR: Duration = Duration::from_secs(5);
@@ -54,7 +49,7 @@ pub(super) struct Failures(Mutex<Record>);
 #[derive(Default)]
 struct Record {
     last: Option<(DatabaseFailure, FailedStep, Instant)>,
-    causes: HashMap<(FailedStep, String), Cause>,
+    logged: LoggedCauses<(FailedStep, String)>,
 }
 
 impl Record {
@@ -66,17 +61,12 @@ impl Record {
     }
 }
 
-/// A cause, the time at which it was logged, and the number of failures since then.
-struct Cause {
-    logged: Instant,
-    repeated: u64,
-}
-
 impl Failures {
     /// Records a failure and logs it, unless it was logged within the last minute. A missed deadline does not
     /// replace a cause that the database itself named.
     pub(super) fn record(&self, step: FailedStep, failure: DatabaseFailure, now: Instant) {
-        if let Some(repeated) = self.count(step, &failure.cause, now) {
+        let repeated = self.lock().logged.count((step, failure.cause.clone()), now.into_std());
+        if let Some(repeated) = repeated {
             tracing::warn!(cause = %failure.cause, repeated, "{}", step.message());
         }
         let mut record = self.lock();
@@ -96,25 +86,6 @@ impl Failures {
         self.lock().present(now).cloned()
     }
 
-    /// Counts a failure. Returns the number of earlier failures that were not logged if this one is to be.
-    fn count(&self, step: FailedStep, cause: &str, now: Instant) -> Option<u64> {
-        let mut record = self.lock();
-        let cause = (step, cause.to_owned());
-        if let Some(known) = record.causes.get_mut(&cause) {
-            if now.saturating_duration_since(known.logged) < LOG_INTERVAL {
-                known.repeated += 1;
-                return None;
-            }
-            known.logged = now;
-            return Some(std::mem::take(&mut known.repeated));
-        }
-        if record.causes.len() >= CAUSES {
-            record.causes.clear();
-        }
-        record.causes.insert(cause, Cause { logged: now, repeated: 0 });
-        Some(0)
-    }
-
     fn lock(&self) -> MutexGuard<'_, Record> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -129,20 +100,10 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_is_logged_once_a_minute_with_its_number() {
-        let (failures, start) = (Failures::default(), Instant::now());
-        let at = |cause: &str, seconds| {
-            failures.count(FailedStep::Open, cause, start + Duration::from_secs(seconds))
-        };
-        assert_eq!([at("a", 0), at("a", 1), at("b", 2), at("a", 59)], [Some(0), None, Some(0), None]);
-        assert_eq!([at("a", 60), at("a", 61), at("b", 62)], [Some(2), None, Some(0)]);
-    }
-
-    #[test]
     fn the_cause_of_opening_is_kept_until_a_connection_is_opened() {
         let (failures, now) = (Failures::default(), Instant::now());
         failures.record(FailedStep::Open, failure("too many clients"), now);
-        assert_eq!(failures.present(now + LOG_INTERVAL), Some(failure("too many clients")));
+        assert_eq!(failures.present(now + 2 * EXPLAINS_FOR), Some(failure("too many clients")));
         failures.opened();
         assert_eq!(failures.present(now), None);
     }
@@ -157,14 +118,5 @@ mod tests {
         assert_eq!(failures.present(now + EXPLAINS_FOR), None);
         failures.record(FailedStep::Deadline, failure("no answer"), now + EXPLAINS_FOR);
         assert_eq!(failures.present(now + EXPLAINS_FOR), Some(failure("no answer")));
-    }
-
-    #[test]
-    fn the_number_of_causes_is_bounded() {
-        let (failures, now) = (Failures::default(), Instant::now());
-        for number in 0..100 {
-            failures.count(FailedStep::Statement, &number.to_string(), now);
-        }
-        assert!(failures.lock().causes.len() <= CAUSES);
     }
 }

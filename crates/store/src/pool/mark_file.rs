@@ -11,6 +11,7 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, fch
 use std::path::{Path, PathBuf};
 
 use super::database_file::{DatabaseFileError, OWNER_ONLY, beside};
+use super::file_place;
 use super::header::{CommitMark, FileHeader};
 use super::write_ahead_log;
 
@@ -61,6 +62,8 @@ pub(super) fn examine(path: &Path) -> Result<(), DatabaseFileError> {
     let Ok(file) = File::open(path) else { return Ok(()) };
     let path = real_path(path);
     let mark = open_existing(&beside(&path, "-mark"), OpenOptions::new().read(true));
+    let metadata = file.metadata().map_err(|error| DatabaseFileError::Io(path.clone(), error))?;
+    file_place::check(&path, &metadata)?;
     let checked = mark
         .map_err(|error| DatabaseFileError::Mark(path.clone(), error))
         .and_then(|mark| check_files(&path, &file, mark.as_ref().and_then(read)));

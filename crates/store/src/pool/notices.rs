@@ -3,7 +3,8 @@
 //! A commit waits for a synchronous standby, and `pg_cancel_backend` ends that wait. The server then answers as after any
 //! other commit, and says by a WARNING alone that the standby may lack it: if the standby is promoted, the commit is lost.
 //! Therefore a commit with a warning is an error ([`Unconfirmed`]), and its connection is closed. No query can replace the
-//! warning: what the standby has received (`pg_stat_replication`) is shown only to roles with a special permission.
+//! warning: what the standby has received (`pg_stat_replication`) is shown only to roles with a special permission. The wait
+//! also ends when `synchronous_standby_names` is emptied, without a warning; a session compares the setting before and after.
 //!
 //! sqlx 0.9.0 passes notices to nothing but `tracing`. [`with_notices`] polls a call with a subscriber of its own, which no setting of
 //! the log changes. [`PROBE`] makes the server send a notice: a connection on which it does not arrive is refused, so that a
@@ -17,6 +18,7 @@ use std::sync::LazyLock;
 use sea_orm::sqlx::postgres::PgQueryResult;
 use sea_orm::sqlx::query::Query;
 use sea_orm::sqlx::{Either, Error as SqlxError, Executor as _, PgConnection, Postgres};
+use sea_orm::{DatabaseTransaction, DbErr};
 use sea_query_sqlx::SqlxValues;
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::Interest;
@@ -29,17 +31,27 @@ const PROBE: &str = "; SELECT to_regtype(repeat('n', 300)) IS NULL";
 /// Target of the events that sqlx makes of notices.
 const TARGET: &str = "sqlx::postgres::notice";
 
-/// Error of a commit whose outcome is unknown.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "the server warned when it committed, as it does when its wait for a synchronous standby is cancelled \
-     (pg_cancel_backend): the standby may lack the commit; see the server's log, let commits wait, and repeat the call"
-)]
-struct Unconfirmed;
+/// Error of a commit whose outcome is unknown. It ends the use of the connection.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+pub(super) enum Unconfirmed {
+    /// A commit with a warning.
+    #[error(
+        "the server warned when it committed, as it does when its wait for a synchronous standby is cancelled \
+         (pg_cancel_backend): the standby may lack the commit; see the server's log, let commits wait, and repeat the call"
+    )]
+    Warned,
+    /// A commit during which the server stopped to wait for any standby.
+    #[error(
+        "synchronous_standby_names was emptied while the server committed, which ends the waits of commits: the standby may \
+         lack the commit; repeat the call"
+    )]
+    Released,
+}
 
-/// Returns the error of a commit with a warning. It ends the use of the connection.
-pub(super) fn unconfirmed() -> SqlxError {
-    SqlxError::Configuration(Box::new(Unconfirmed))
+impl From<Unconfirmed> for SqlxError {
+    fn from(error: Unconfirmed) -> Self {
+        Self::Configuration(Box::new(error))
+    }
 }
 
 /// Returns whether an error is that of a commit with a warning.
@@ -96,7 +108,14 @@ pub(super) async fn run_alone(
             None => break,
         }
     }
-    if since.warning { Err(unconfirmed()) } else { Ok(done) }
+    if since.warning { Err(Unconfirmed::Warned.into()) } else { Ok(done) }
+}
+
+/// Commits a transaction of migrations. As for a write, a commit with a warning is an error.
+pub async fn commit_migrations(transaction: DatabaseTransaction) -> Result<(), DbErr> {
+    let (committed, arrived) = with_notices(transaction.commit()).await;
+    committed?;
+    if arrived.warning { Err(DbErr::Custom(Unconfirmed::Warned.to_string())) } else { Ok(()) }
 }
 
 /// Polls once, and adds the notices that arrive.
@@ -209,7 +228,9 @@ mod tests {
 
     #[test]
     fn a_commit_with_a_warning_is_an_error_of_its_own_and_ends_its_connection() {
-        assert!(is_unconfirmed(&unconfirmed()) && crate::error::breaks_connection(&unconfirmed()));
+        for error in [Unconfirmed::Warned, Unconfirmed::Released].map(SqlxError::from) {
+            assert!(is_unconfirmed(&error) && crate::error::breaks_connection(&error), "{error}");
+        }
         assert!(!is_unconfirmed(&SqlxError::Configuration("another".into())));
     }
 }

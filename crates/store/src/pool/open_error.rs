@@ -60,6 +60,12 @@ pub(crate) enum OpenError {
         "the database's encoding is {0}, and Latchkey needs UTF8: create the database with ENCODING 'UTF8'"
     )]
     Encoding(String),
+    /// A session in which the server does not enforce foreign keys.
+    #[error(
+        "session_replication_role is replica, so that foreign keys are not enforced: reset it for the role, the database and the \
+         server (ALTER ROLE, ALTER DATABASE and ALTER SYSTEM ... RESET session_replication_role, or the server's parameters)"
+    )]
+    ForeignKeys,
     /// The SQLite file is not the one that this process uses.
     #[error(transparent)]
     File(#[from] DatabaseFileError),
@@ -91,6 +97,7 @@ impl OpenError {
             | Self::Setting { .. }
             | Self::NoNotices
             | Self::Encoding(_)
+            | Self::ForeignKeys
             | Self::File(_) => true,
             Self::Database(_) | Self::TimedOut(_) | Self::TlsFile { .. } => false,
         }

@@ -15,6 +15,7 @@ use sea_orm::sqlx::{
     SqlSafeStr as _,
 };
 
+use super::notices::Unconfirmed;
 use super::raw_connection::{SqlCommand, SqlOutcome, done, query, rows};
 use super::{Dialect, OpenError, notices, session};
 use crate::query::{check, feed};
@@ -55,6 +56,8 @@ pub(crate) struct PgSession {
     proof: Proof,
     /// True while a transaction is open.
     open: bool,
+    /// True if commits waited for a standby when the last transaction began.
+    waits: bool,
 }
 
 /// Values that the beginning of a transaction is compared with.
@@ -92,7 +95,7 @@ impl PgSession {
                 let sql = format!("{BEGIN}; {settings}{probe}", probe = notices::probe(dialect));
                 let (state, arrived) = notices::with_notices(begin(&mut raw, &sql, dialect)).await;
                 match state {
-                    Ok(state) => checked(&mut raw, settings, state)
+                    Ok(state) => checked(&mut raw, settings, state, dialect)
                         .await
                         .and_then(|proof| notices::check(arrived, dialect).map(|()| proof)),
                     Err(error) => Err(error.into()),
@@ -100,7 +103,7 @@ impl PgSession {
             }
         };
         match prepared {
-            Ok(proof) => Ok(Self { raw, dialect, proof, open: false }),
+            Ok(proof) => Ok(Self { raw, dialect, proof, open: false, waits: false }),
             Err(error) => {
                 // The reason for closing it is reported, and not how that went.
                 let _ = raw.close().await;
@@ -115,10 +118,12 @@ impl PgSession {
             SqlCommand::Plain(_) | SqlCommand::Run(_) | SqlCommand::Rows(_)
                 if !self.open && matches!(self.proof, Proof::Transaction(..)) =>
             {
+                let reads = matches!(command, SqlCommand::Rows(_));
                 let outcome = match self.begin(None).await {
                     Ok(()) => self.execute(command).await,
                     Err(error) => Err(error),
                 };
+                self.waits &= !reads;
                 let end = if outcome.is_ok() { SqlCommand::Commit(None) } else { SqlCommand::Rollback };
                 // The statement's own error says more than that of a connection that it broke.
                 let ended = self.execute(end).await;
@@ -132,10 +137,7 @@ impl PgSession {
         let named = matches!(self.proof, Proof::Session(_));
         match command {
             SqlCommand::Begin(_) => Err(SqlxError::BeginFailed),
-            SqlCommand::Commit(_) => match notices::with_notices(self.end("COMMIT")).await {
-                (Ok(_), arrived) if arrived.warning => Err(notices::unconfirmed()),
-                (ended, _) => ended,
-            },
+            SqlCommand::Commit(_) => self.commit().await,
             SqlCommand::Rollback => self.end("ROLLBACK").await,
             SqlCommand::Plain(text) => {
                 sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut self.raw).await.map(done)
@@ -165,6 +167,7 @@ impl PgSession {
         // Also if a later part of the statement fails: the server has then begun a transaction, and aborted it.
         self.open = true;
         let state = begin(&mut self.raw, &statements.join("; "), self.dialect).await?;
+        self.waits = state.waits;
         let failure = match &self.proof {
             _ if !["on", "remote_apply"].contains(&state.commit.as_str()) => NOT_DURABLE,
             Proof::Session(pid) if *pid != state.pid => ANOTHER_SESSION,
@@ -172,6 +175,20 @@ impl PgSession {
             Proof::Session(_) | Proof::Transaction(..) => return Ok(()),
         };
         Err(SqlxError::Configuration(failure.into()))
+    }
+
+    /// Commits the transaction. If commits waited for a standby when it began, the setting is read again: a session that
+    /// was released since the setting was emptied reads the new one, which takes one round trip.
+    async fn commit(&mut self) -> Result<SqlOutcome, SqlxError> {
+        let (ended, arrived) = notices::with_notices(self.end("COMMIT")).await;
+        let outcome = ended?;
+        if arrived.warning {
+            return Err(Unconfirmed::Warned.into());
+        }
+        if self.waits && !waits(&mut self.raw, self.dialect).await? {
+            return Err(Unconfirmed::Released.into());
+        }
+        Ok(outcome)
     }
 
     /// Ends the transaction. The server ends it whatever it answers.
@@ -199,17 +216,20 @@ struct TransactionState {
     standby: bool,
     server: String,
     encoding: String,
+    /// True if commits wait for a standby.
+    waits: bool,
 }
 
 /// Begins a transaction and reads its state, in one round trip.
 async fn begin(raw: &mut PgConnection, sql: &str, dialect: Dialect) -> Result<TransactionState, SqlxError> {
     let sql = format!(
         "{sql}; SELECT pg_backend_pid()::text AS pid, {commit} AS commit, {standby} AS standby, {server} AS server, \
-         {encoding} AS encoding",
+         {encoding} AS encoding, {waits} AS waits",
         commit = dialect.commit(),
         standby = dialect.standby(),
         server = dialect.server(),
         encoding = dialect.encoding(),
+        waits = dialect.waits(),
     );
     // Safe: the text is this crate's own.
     let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(raw).await?;
@@ -220,7 +240,15 @@ async fn begin(raw: &mut PgConnection, sql: &str, dialect: Dialect) -> Result<Tr
         standby: row.try_get("standby")?,
         server: row.try_get("server")?,
         encoding: row.try_get("encoding")?,
+        waits: row.try_get("waits")?,
     })
+}
+
+/// Returns whether commits wait for a standby.
+async fn waits(raw: &mut PgConnection, dialect: Dialect) -> Result<bool, SqlxError> {
+    let rows =
+        sqlx::raw_sql(AssertSqlSafe(format!("SELECT {} AS waits", dialect.waits()))).fetch_all(raw).await?;
+    rows.last().ok_or(SqlxError::RowNotFound)?.try_get("waits")
 }
 
 /// Checks the first transaction of a connection, and ends it.
@@ -228,8 +256,12 @@ async fn checked(
     raw: &mut PgConnection,
     settings: String,
     state: TransactionState,
+    dialect: Dialect,
 ) -> Result<Proof, OpenError> {
-    sqlx::raw_sql("ROLLBACK").execute(raw).await?;
-    session::check_server(state.standby, state.encoding)?;
+    let sql = format!("SELECT {} AS replication_role; ROLLBACK", dialect.replication_role());
+    let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(raw).await?;
+    let row = rows.last().ok_or(SqlxError::RowNotFound)?;
+    let replication_role: String = row.try_get("replication_role")?;
+    session::check_server(state.standby, state.encoding, &replication_role)?;
     Ok(Proof::Transaction(settings, state.server))
 }

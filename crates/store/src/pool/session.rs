@@ -34,7 +34,7 @@ pub(super) async fn prepare(
     let applied = apply(connection, &wanted, dialect, &between);
     let (state, arrived) = notices::with_notices(applied).await;
     let state = state?;
-    check_server(state.standby, state.encoding)?;
+    check_server(state.standby, state.encoding, &state.replication_role)?;
     check(&wanted, &state.settings, dialect)?;
     notices::check(arrived, dialect)?;
     Ok(state.pid)
@@ -56,12 +56,16 @@ fn search_path(path: Option<&str>, local: bool) -> String {
 }
 
 /// Checks the settings that a session can't change.
-pub(super) fn check_server(standby: bool, encoding: String) -> Result<(), OpenError> {
+pub(super) fn check_server(standby: bool, encoding: String, replication_role: &str) -> Result<(), OpenError> {
     if standby {
         return Err(OpenError::Standby);
     }
     if encoding != "UTF8" {
         return Err(OpenError::Encoding(encoding));
+    }
+    // Only a superuser may set it, also for the session of another role.
+    if replication_role == "replica" {
+        return Err(OpenError::ForeignKeys);
     }
     Ok(())
 }
@@ -81,6 +85,7 @@ struct SessionState {
     standby: bool,
     /// Encoding of the database, which is fixed when it is created.
     encoding: String,
+    replication_role: String,
     pid: String,
 }
 
@@ -129,6 +134,7 @@ async fn apply(
         settings: row.try_get("settings")?,
         standby: row.try_get("standby")?,
         encoding: row.try_get("encoding")?,
+        replication_role: row.try_get("replication_role")?,
         pid: row.try_get("pid")?,
     })
 }
@@ -159,10 +165,12 @@ fn sql(wanted: &[(&str, String); SETTINGS], dialect: Dialect, between: &str) -> 
     let names = wanted.iter().map(|(name, _)| format!("'{name}'")).collect::<Vec<_>>().join(", ");
     format!(
         "{set}{between}; SELECT COALESCE(string_agg(name || '=' || setting, chr(10)), '') AS settings, {standby} AS standby, \
-         {encoding} AS encoding, pg_backend_pid()::text AS pid FROM pg_settings WHERE name IN ({names})",
+         {encoding} AS encoding, {role} AS replication_role, pg_backend_pid()::text AS pid \
+         FROM pg_settings WHERE name IN ({names})",
         set = set(wanted, false),
         standby = dialect.standby(),
         encoding = dialect.encoding(),
+        role = dialect.replication_role(),
     )
 }
 

@@ -24,7 +24,9 @@ pub(crate) async fn of(
 ) -> Result<Impact, StoreError> {
     let few = match affected {
         Affected::Keys(keys) if !keys.scopes.is_empty() => few_with_scopes(connection, &keys.scopes).await?,
-        Affected::Keys(_) | Affected::Users { .. } | Affected::Tenants { .. } => None,
+        Affected::Keys(_) | Affected::Users { .. } | Affected::UnconfinedUsers | Affected::Tenants { .. } => {
+            None
+        }
     };
     if few.as_ref().is_some_and(Vec::is_empty) {
         return Ok(Impact { affected: affected.clone(), count: 0, more: false, examples: Vec::new() });
@@ -66,7 +68,7 @@ fn example(affected: &Affected, row: &QueryResult) -> Result<ImpactExample, Stor
     let id: Uuid = row.try_get("", "id")?;
     let id = match affected {
         Affected::Keys(_) => KeyId(id).to_string(),
-        Affected::Users { .. } => UserId(id).to_string(),
+        Affected::Users { .. } | Affected::UnconfinedUsers => UserId(id).to_string(),
         Affected::Tenants { .. } => TenantId(id).to_string(),
     };
     Ok(ImpactExample { id, name: row.try_get("", "name")?, tenant: row.try_get("", "slug")? })
@@ -89,7 +91,7 @@ impl Filter {
             Affected::Keys(_) => {
                 ("s.id AS id, s.name AS name, t.slug AS slug", "keys s JOIN tenants t ON t.id = s.tenant_id")
             }
-            Affected::Users { .. } => (
+            Affected::Users { .. } | Affected::UnconfinedUsers => (
                 "s.id AS id, s.email AS name, t.slug AS slug",
                 "users s JOIN tenants t ON t.id = s.tenant_id",
             ),
@@ -101,10 +103,13 @@ impl Filter {
         match affected {
             Affected::Keys(keys) => filter.keys(keys, few, now),
             Affected::Users { roles, environment } => {
-                let disabled = filter.bound(false);
-                filter.conditions.push(format!("s.disabled = {disabled}"));
+                filter.not_disabled();
                 filter.any_of("s.role", roles);
                 filter.any_of("s.environment", environment.as_slice());
+            }
+            Affected::UnconfinedUsers => {
+                filter.not_disabled();
+                filter.conditions.push("s.environment IS NULL".to_owned());
             }
             Affected::Tenants { plan } => filter.any_of("t.plan", std::slice::from_ref(plan)),
         }
@@ -137,6 +142,12 @@ impl Filter {
             self.conditions
                 .push(format!("s.id IN (SELECT key_id FROM grants WHERE scope IN ({}))", scopes.join(", ")));
         }
+    }
+
+    /// Requires that a user is not disabled.
+    fn not_disabled(&mut self) {
+        let disabled = self.bound(false);
+        self.conditions.push(format!("s.disabled = {disabled}"));
     }
 
     /// Requires one of the values, if there are any.

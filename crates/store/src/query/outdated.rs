@@ -45,12 +45,17 @@ async fn rows(
     Ok(Entity::find().from_raw_sql(statement).all(connection).await?)
 }
 
-/// Returns the SQL text. A row of the feed names its object in text. It is converted within a CASE, since a database may
-/// evaluate the parts of a condition in any order.
+/// Returns the SQL text. A row of the feed names its object in text, as [`feed::row`] writes it. It is converted within a CASE,
+/// since a database may evaluate the parts of a condition in any order.
 fn sql(backend: DbBackend, property: &str, after: i64, limit: u32) -> String {
-    let (hash, id) = match backend {
-        DbBackend::Sqlite => ("unhex(c.subject)", "unhex(replace(c.subject, '-', ''))"),
-        _ => ("decode(c.subject, 'hex')", "c.subject::uuid"),
+    let hash = match backend {
+        DbBackend::Sqlite => "unhex(c.subject)",
+        _ => "decode(c.subject, 'hex')",
+    };
+    // The identifiers of users and families have prefixes, and those of tenants have hyphens.
+    let id = |prefix: &str| match backend {
+        DbBackend::Sqlite => format!("unhex(replace(replace(c.subject, '{prefix}', ''), '-', ''))"),
+        _ => format!("replace(c.subject, '{prefix}', '')::uuid"),
     };
     let older = |kind: &str, table: &str, column: &str, value: &str| {
         format!(
@@ -58,12 +63,13 @@ fn sql(backend: DbBackend, property: &str, after: i64, limit: u32) -> String {
              WHERE o.{column} = CASE WHEN c.kind = '{kind}' THEN {value} END AND o.revision < c.revision))"
         )
     };
-    let (key, tenant) = (older("key", "keys", "hash", hash), older("tenant", "tenants", "id", id));
-    let user = older("user", "users", "id", id);
+    let (key, tenant) = (older("key", "keys", "hash", hash), older("tenant", "tenants", "id", &id("")));
+    let user = older("user", "users", "id", &id("user_"));
+    let family_id = id("fam_");
     // These have no revision. What is recorded of them is irreversible.
     let family = format!(
         "(c.kind = 'family' AND c.effect = 'ended' AND EXISTS (SELECT 1 FROM token_families AS o \
-         WHERE o.id = CASE WHEN c.kind = 'family' THEN {id} END AND o.ended_at IS NULL))"
+         WHERE o.id = CASE WHEN c.kind = 'family' THEN {family_id} END AND o.ended_at IS NULL))"
     );
     let signing_key = "(c.kind = 'signing_keys' AND EXISTS (SELECT 1 FROM signing_keys AS o \
                        WHERE o.profile = c.subject AND c.effect = 'withdrawn:' || o.id AND o.withdrawn_at IS NULL))";

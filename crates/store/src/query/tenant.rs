@@ -1,4 +1,4 @@
-//! Reads tenants: one by its reference, or all in pages.
+//! Reads tenants: one by its reference, some by their identifiers, or all in pages.
 
 use latchkey_core::id::TenantId;
 use latchkey_core::record::{TenantRecord, TenantRef};
@@ -26,6 +26,19 @@ pub(crate) async fn by_ref(
     };
     let row = query.one(connection).await?.filter(|row| !is_ended(&row.slug));
     row.map(row::tenant::record).transpose()
+}
+
+/// Returns the tenants with these identifiers that exist. A corrupt row is logged and left out.
+pub(crate) async fn by_ids(
+    connection: &PooledConnection,
+    ids: &[TenantId],
+) -> Result<Vec<TenantRecord>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let those = Column::Id.is_in(padded_in_values(ids).map(|id| id.0));
+    let rows = Entity::find().filter(those).all(connection).await?;
+    Ok(rows.into_iter().filter(|row| !is_ended(&row.slug)).filter_map(valid_or_logged).collect())
 }
 
 /// Beginning of the slug of a tenant that was deleted and whose keys and users are being erased. No slug has a colon.

@@ -1,7 +1,7 @@
 //! Stored form of overriding limits: JSON by rate class, each bucket with its owner. The format is separate
 //! from that of profile documents, which may change while rows stay.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use latchkey_core::limit::{BucketOwner, Limit, LimitOverrides};
@@ -18,18 +18,25 @@ struct Bucket {
     /// True for a burst that equals the tokens.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     explicit_burst: bool,
+    /// True for a limit that replaces none; replicas of older versions take it for one that does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    beside: bool,
 }
 
 pub(super) fn stored(limits: &LimitOverrides) -> String {
-    let bucket = |(per, limit): &(BucketOwner, Limit)| Bucket {
+    let bucket = |(per, limit): &(BucketOwner, Limit), beside| Bucket {
         per: per.name().to_owned(),
         tokens: limit.tokens,
         period_ms: u64::try_from(limit.period.as_millis()).unwrap_or(u64::MAX),
         burst: limit.burst.unwrap_or(limit.tokens),
         explicit_burst: limit.burst == Some(limit.tokens),
+        beside,
     };
-    let class = |buckets: &Vec<(BucketOwner, Limit)>| buckets.iter().map(bucket).collect::<Vec<_>>();
-    let classes: BTreeMap<&str, Vec<Bucket>> = limits.0.iter().map(|(name, b)| (&**name, class(b))).collect();
+    let classes = limits.0.iter().map(|(name, buckets)| {
+        let beside = !limits.replaces(name);
+        (&**name, buckets.iter().map(|one| bucket(one, beside)).collect())
+    });
+    let classes: BTreeMap<&str, Vec<Bucket>> = classes.collect();
     super::json(&classes)
 }
 
@@ -39,9 +46,12 @@ pub(crate) const NONE: &str = "{}";
 /// Parses stored limits; `None` if the text is invalid.
 pub(super) fn read(text: &str) -> Option<LimitOverrides> {
     let classes: BTreeMap<Box<str>, Vec<Bucket>> = serde_json::from_str(text).ok()?;
+    let is_beside = |buckets: &[Bucket]| buckets.iter().any(|bucket| bucket.beside);
+    let beside = classes.iter().filter(|(_, buckets)| is_beside(buckets)).map(|(name, _)| name.clone());
+    let beside: BTreeSet<Box<str>> = beside.collect();
     let class = |buckets: Vec<Bucket>| buckets.iter().map(bucket).collect::<Option<Vec<_>>>();
     let classes = classes.into_iter().map(|(name, buckets)| Some((name, class(buckets)?)));
-    classes.collect::<Option<_>>().map(LimitOverrides)
+    classes.collect::<Option<_>>().map(|limits| LimitOverrides(limits, beside))
 }
 
 /// Converts a stored bucket. A limit of zero is invalid, since rates divide by it.
@@ -66,8 +76,10 @@ mod tests {
         let without = Limit { burst: None, ..limit };
         let full = Limit { burst: Some(300), ..limit };
         let all = vec![(BucketOwner::Tenant, limit), (BucketOwner::Key, without), (BucketOwner::Ip, full)];
-        let limits = LimitOverrides([("default".into(), all)].into());
-        assert_eq!(read(&stored(&limits)), Some(limits));
+        let limits = LimitOverrides([("default".into(), all)].into(), BTreeSet::new());
+        assert_eq!(read(&stored(&limits)), Some(limits.clone()));
+        let beside = LimitOverrides(limits.0, BTreeSet::from(["default".into()]));
+        assert_eq!(read(&stored(&beside)), Some(beside));
         assert_eq!(read("{}"), Some(LimitOverrides::default()));
     }
 

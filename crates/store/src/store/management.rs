@@ -50,6 +50,13 @@ impl ManagementStore for Store {
         .await
     }
 
+    async fn tenants_by_id(&self, ids: &[TenantId]) -> Result<Vec<TenantRecord>, SystemError> {
+        self.with_deadline(QueryKind::List, async {
+            query::tenant::by_ids(&self.pool.acquire().await?, ids).await
+        })
+        .await
+    }
+
     async fn tenants(
         &self,
         filter: &TenantFilter,

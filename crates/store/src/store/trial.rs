@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use latchkey_core::error::SystemError;
+use latchkey_core::id::{FamilyId, UserId};
 use latchkey_core::ports::timing::QueryKind;
 use latchkey_core::secret::KeyHash;
 use sea_orm::{ConnectionTrait as _, DbErr};
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use super::Store;
 use crate::error::StoreError;
 use crate::pool::{Pool, PooledConnection, cause_of};
-use crate::query::{check, health};
+use crate::query::{check, health, token, user};
 
 /// Number of connections besides that of a write that a trial uses at once, if the pool may have so many.
 const READERS: usize = 2;
@@ -52,7 +54,7 @@ impl Store {
         }
     }
 
-    /// Runs the query of a Check for a key that is there, if there is one.
+    /// Runs the queries of a Check: for a key that is there, if there is one, and for a user and a token that do not exist.
     pub async fn try_check(&self) -> Result<(), SystemError> {
         self.with_deadline(QueryKind::Ping, async { try_check(&self.pool.acquire().await?).await }).await
     }
@@ -105,7 +107,9 @@ impl Store {
 async fn try_check(connection: &PooledConnection) -> Result<(), StoreError> {
     let hash = health::hash_of_a_key(connection).await?.unwrap_or(KeyHash([0; 32]));
     // A row that can't be read is reported for its own key.
-    check::by_hash(connection, &[hash]).await.map(drop)
+    check::by_hash(connection, &[hash]).await?;
+    user::with_tenant(connection, &[UserId(Uuid::nil())]).await?;
+    token::for_check(connection, &[FamilyId(Uuid::nil())], "").await.map(drop)
 }
 
 async fn try_connections(pool: &Arc<Pool>) -> Result<(), StoreError> {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use latchkey_core::error::SystemError;
 use latchkey_core::id::KeyId;
 use latchkey_core::ports::timing::QueryKind;
-use latchkey_core::ports::usage::{Hour, HourRange, KeyUseTotals, StoredHours, UsageBatch};
+use latchkey_core::ports::usage::{Hour, HourRange, KeyUseTotals, Minute, StoredHours, UsageBatch};
 use latchkey_core::time::Timestamp;
 use latchkey_management::ports::shadow::{ShadowFilter, ShadowTotal};
 use latchkey_management::ports::usage::{UsageFilter, UsageGroup, UsageLine, UsageStore};
@@ -60,6 +60,13 @@ impl UsageStore for Store {
     async fn prune(&self, before: Hour, silent: Timestamp) -> Result<u64, SystemError> {
         self.with_deadline(QueryKind::Prune, async {
             write::usage::prune(self.pool.begin().await?, before, silent).await
+        })
+        .await
+    }
+
+    async fn prune_minutes(&self, before: Minute) -> Result<u64, SystemError> {
+        self.with_deadline(QueryKind::Prune, async {
+            write::usage_minute::prune(&self.pool.acquire().await?, before).await
         })
         .await
     }

@@ -1,6 +1,8 @@
-//! Ends the oldest living families of keys and users that have more than their profile allows.
+//! Ends the oldest living families of keys and users that have more than their profile allows. The cost of finding them grows
+//! with the limit, so a large limit is applied at some of the starts alone, and by a statement for each key or user that
+//! reads its families in the order of an index.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use latchkey_core::id::FamilyId;
 use latchkey_core::time::Timestamp;
@@ -19,6 +21,11 @@ use crate::query::padded_in_values;
 /// Most families of one key or user that end with a start, besides as many as start: some are left where the limit was
 /// lowered.
 const ENDED_AT_ONCE: u32 = 10;
+
+/// Limits above this one are large.
+const LARGE: u32 = 10_000;
+/// Largest mean number of starts of one key or user between two applications of a large limit.
+const MOST_STARTS_BETWEEN: u32 = 100;
 
 /// Alias of the families with their ranks.
 const RANKED: &str = "ranked";
@@ -48,13 +55,24 @@ pub(super) async fn end_surplus(
         if starts[*known].family.id <= start.family.id {
             *known = place;
         }
-        groups.entry((column, start.most)).or_default().push(holder);
+        if start.most <= LARGE {
+            groups.entry((column, start.most)).or_default().push(holder);
+        }
     }
     let mut ended = vec![Vec::new(); starts.len()];
     let started: Vec<Uuid> = starts.iter().map(|start| start.family.id.0).collect();
     let Some(now) = starts.iter().map(|start| start.family.created).max() else { return Ok(ended) };
-    for ((column, most), holders) in groups {
-        for row in connection.query_all(&end_oldest(column, most, &holders, &started, now)).await? {
+    let small = groups.iter().map(|((column, most), holders)| {
+        let surplus = beyond_small(*column, *most, holders, &started, now);
+        end(*column, surplus, now)
+    });
+    let large = due(starts).into_iter().map(|(column, holder, most)| {
+        let surplus = beyond_large(column, holder, most, starts, now);
+        end(column, surplus, now)
+    });
+    let statements: Vec<UpdateStatement> = small.chain(large).collect();
+    for statement in statements {
+        for row in connection.query_all(&statement).await? {
             let (id, holder): (Uuid, Uuid) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
             if let Some(place) = newest.get(&holder) {
                 ended[*place].push(FamilyId(id));
@@ -83,31 +101,79 @@ impl HolderColumn {
     }
 }
 
-/// Returns the statement that ends the living families of some holders apart from the newest `most` of each, and returns
-/// the identifier and the holder of those that it has ended. `holders` has each holder once for each of its starts.
-fn end_oldest(
-    column: HolderColumn,
-    most: u32,
-    holders: &[Uuid],
-    started: &[Uuid],
-    now: Timestamp,
-) -> UpdateStatement {
-    let column = column.column();
-    let place = || Expr::col(Alias::new(PLACE));
-    let starts = u32::try_from(holders.len()).unwrap_or(u32::MAX);
-    let surplus = Query::select()
-        .column(family::Column::Id)
-        .from_subquery(ranked(column, holders, started, now), Alias::new(RANKED))
-        .and_where(place().gt(i64::from(most)))
-        .and_where(place().lte(i64::from(most.saturating_add(ENDED_AT_ONCE).saturating_add(starts))))
-        .take();
+/// Returns the keys and users with a large limit to which it is applied now. Identifiers end with random bits, which choose
+/// the starts.
+fn due(starts: &[&FamilyStart]) -> BTreeSet<(HolderColumn, Uuid, u32)> {
+    let chosen = |start: &&&FamilyStart| {
+        start.most > LARGE
+            && start.family.id.0.as_u128().is_multiple_of(u128::from(starts_between(start.most)))
+    };
+    let large = starts.iter().filter(chosen).map(|start| {
+        let (column, holder) = holder(start);
+        (column, holder, start.most)
+    });
+    large.collect()
+}
+
+/// Returns the mean number of starts between two applications of a large limit.
+fn starts_between(most: u32) -> u32 {
+    (most / 1_000).clamp(1, MOST_STARTS_BETWEEN)
+}
+
+/// Returns the statement that ends living families, and returns the identifier and the holder of those that it has ended.
+fn end(column: HolderColumn, surplus: SelectStatement, now: Timestamp) -> UpdateStatement {
     Query::update()
         .table(family::Entity)
         .value(family::Column::EndedAt, now.0)
         .value(family::Column::EndsAt, end_of_tokens(now.0))
         .and_where(family::Column::Id.in_subquery(surplus))
         .and_where(family::Column::EndedAt.is_null())
-        .returning(Query::returning().columns([family::Column::Id, column]))
+        .returning(Query::returning().columns([family::Column::Id, column.column()]))
+        .take()
+}
+
+/// Selects the living families of some holders apart from the newest `most` of each. `holders` has each holder once for
+/// each of its starts.
+fn beyond_small(
+    column: HolderColumn,
+    most: u32,
+    holders: &[Uuid],
+    started: &[Uuid],
+    now: Timestamp,
+) -> SelectStatement {
+    let place = || Expr::col(Alias::new(PLACE));
+    let starts = u32::try_from(holders.len()).unwrap_or(u32::MAX);
+    Query::select()
+        .column(family::Column::Id)
+        .from_subquery(ranked(column.column(), holders, started, now), Alias::new(RANKED))
+        .and_where(place().gt(i64::from(most)))
+        .and_where(place().lte(i64::from(most.saturating_add(ENDED_AT_ONCE).saturating_add(starts))))
+        .take()
+}
+
+/// Selects the living families of a holder apart from the newest `most`, which include those that start now. A transaction
+/// has fewer starts than a large limit.
+fn beyond_large(
+    column: HolderColumn,
+    of: Uuid,
+    most: u32,
+    starts: &[&FamilyStart],
+    now: Timestamp,
+) -> SelectStatement {
+    let own = starts.iter().filter(|start| holder(start).1 == of);
+    let own: Vec<Uuid> = own.map(|start| start.family.id.0).collect();
+    let kept = u64::from(most).saturating_sub(own.len() as u64);
+    let at_once = u64::from(ENDED_AT_ONCE + 2 * starts_between(most));
+    Query::select()
+        .column(family::Column::Id)
+        .from(family::Entity)
+        .and_where(column.column().eq(of))
+        .and_where(family::Column::EndedAt.is_null())
+        .and_where(family::Column::EndsAt.gt(now.0))
+        .and_where(family::Column::Id.is_not_in(padded_in_values(&own).copied()))
+        .order_by(family::Column::Id, Order::Desc)
+        .limit(at_once)
+        .offset(kept)
         .take()
 }
 

@@ -57,7 +57,8 @@ pub(crate) async fn change(
     // change.
     let effect = after.suspended.then_some(ChangeEffect::Suspended);
     let change = ChangeSubject::Tenant(id).with_effect(effect);
-    let appended = journal::append_changes(&connection, &[change], audit).await?;
+    let audit = audit.clone().with_change_of_tenant(&before, &after);
+    let appended = journal::append_changes(&connection, &[change], &audit).await?;
     after.revision = appended.first;
     write(&connection, id, &after).await?;
     connection.commit().await?;

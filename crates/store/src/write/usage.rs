@@ -35,6 +35,7 @@ pub(crate) async fn add(
         let insert = key_usage::Entity::insert_many(rows).on_conflict(adding());
         insert.exec_without_returning(&connection).await?;
     }
+    super::usage_minute::add(&connection, batch).await?;
     let used = |(key, seen): (&KeyId, &KeyUseTotals)| {
         let row = key_last_use::Model { key_id: key.0, tenant_id: None, used_at: seen.last?.0 };
         Some(row.into_active_model())

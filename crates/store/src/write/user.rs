@@ -61,7 +61,8 @@ pub(crate) async fn change(
         login::forget(&connection, after.tenant, &after.email).await?;
     }
     let change = ChangeSubject::User(id).with_effect(effect);
-    let appended = journal::append_changes(&connection, &[change], audit).await?;
+    let audit = audit.clone().with_change_of_user(&before, &after);
+    let appended = journal::append_changes(&connection, &[change], &audit).await?;
     after.revision = appended.first;
     write(&connection, &after, password.as_ref()).await?;
     connection.commit().await?;

@@ -1,5 +1,6 @@
 //! Check's look-up of a key by its hash.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use latchkey_core::error::SystemError;
@@ -33,6 +34,7 @@ fn full(database: &TestDatabase) -> KeyRecord {
         networks: vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
         limits: LimitOverrides(
             [("default".into(), vec![(BucketOwner::Key, limit), (BucketOwner::Ip, limit)])].into(),
+            BTreeSet::from(["default".into()]),
         ),
         metadata: pairs(&[("team", "checkout")]),
         lifecycle: KeyLifecycle::Disabled,

@@ -282,5 +282,6 @@ pub(crate) fn asking(grant: TokenGrant) -> IssueJwt {
         scopes: Vec::new(),
         audience: String::new(),
         ttl: None,
+        violations: Vec::new(),
     }
 }

@@ -3,17 +3,22 @@
 use latchkey_core::profile_change::{Affected, AffectedKeys, KeyGroup};
 use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRecord};
 use latchkey_core::time::Timestamp;
+use latchkey_core::user::UserRecord;
+use latchkey_management::password::PasswordHash;
 use latchkey_management::ports::deletion::DeletionStore;
 use latchkey_management::ports::impact::Impact;
+use latchkey_management::ports::tokens::TokenStore;
 use latchkey_management::ports::{AuditAction, ManagementStore};
 
 use crate::database::{NOW, TestDatabase, audit, key, new};
+use crate::tokens::user;
 
 on_both![
     active_keys_of_the_profile_are_counted_by_their_format,
     keys_are_counted_by_scopes_and_environment,
     keys_of_a_scope_that_many_have_are_counted,
     tenants_are_counted_by_their_plan,
+    users_without_an_environment_are_counted,
     a_tenant_that_is_being_deleted_is_not_counted,
     at_most_five_examples_are_read,
 ];
@@ -104,6 +109,26 @@ async fn tenants_are_counted_by_their_plan(database: TestDatabase) {
     assert_eq!((found.count, slugs), (2, vec!["globex", "initech"]));
     let users = Affected::Users { roles: vec!["clerk".into()], environment: None };
     assert_eq!(count(&database, users).await.count, 0);
+}
+
+async fn users_without_an_environment_are_counted(database: TestDatabase) {
+    for (number, environment, disabled) in
+        [(1, None, false), (2, Some("live"), false), (3, None, true), (4, None, false)]
+    {
+        let environment = environment.map(Into::into);
+        let record = UserRecord {
+            environment,
+            disabled,
+            ..user(&database, number, &format!("u{number}@acme.example"))
+        };
+        let entry = audit(AuditAction::UserCreate);
+        database.store.create_user(record, PasswordHash("x".into()), entry).await.unwrap();
+    }
+    let found = count(&database, Affected::UnconfinedUsers).await;
+    let emails: Vec<_> = found.examples.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!((found.count, emails), (2, vec!["u1@acme.example", "u4@acme.example"]));
+    let all = Affected::Users { roles: Vec::new(), environment: None };
+    assert_eq!(count(&database, all).await.count, 3);
 }
 
 async fn a_tenant_that_is_being_deleted_is_not_counted(database: TestDatabase) {

@@ -1,18 +1,29 @@
 //! Tables that a person has altered, or restored without the others.
 
+use std::time::Duration;
+
 use latchkey_core::cache::TakenAway;
 use latchkey_core::ports::{ChangeEffect, ChangeFeed as _, ChangeSubject};
 use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRecord};
+use latchkey_core::seal::Sealed;
+use latchkey_core::secret::KeyHash;
+use latchkey_core::token::refresh::RefreshRecord;
+use latchkey_core::token::{SigningAlgorithm, SigningKeyRecord, TokenSubject};
+use latchkey_core::user::UserRecord;
+use latchkey_management::password::PasswordHash;
 use latchkey_management::ports::recovery::{ReapplyTo, RecoveryStore as _};
+use latchkey_management::ports::tokens::TokenStore as _;
 use latchkey_management::ports::{AuditAction, KeyUpdateFn, ManagementStore as _};
 
-use crate::database::{NOW, TestDatabase, audit, key};
+use crate::database::{NOW, TestDatabase, audit, family, key};
+use crate::tokens::user;
 
 on_both![
     the_feed_is_compared_with_the_head,
     rows_behind_the_head_are_not_read,
     other_rows_of_the_head_are_not_used,
     objects_that_lack_a_change_are_found,
+    users_tokens_and_signing_keys_that_lack_a_change_are_found_and_repaired,
     access_that_was_given_back_since_is_not_taken_away_again,
 ];
 
@@ -132,4 +143,69 @@ async fn objects_that_lack_a_change_are_found(database: TestDatabase) {
     database.sql("UPDATE tenants SET suspended = true, revision = 100").await;
     let [_, disabled, enabled, _] = found.as_slice() else { unreachable!("four were compared") };
     assert_eq!(store.outdated(disabled.revision, 10).await.unwrap(), std::slice::from_ref(enabled));
+}
+
+/// Disables a user, ends a token family of that user, and withdraws a signing key. Returns the family's subject and the user's.
+async fn end_a_user_and_tokens(database: &TestDatabase) -> [ChangeSubject; 2] {
+    let store = &database.store;
+    let ada = user(database, 1, "ada@example.dev");
+    let created = store.create_user(ada, PasswordHash("x".into()), audit(AuditAction::UserCreate)).await;
+    let ada = created.unwrap().value;
+    let family = family(database, TokenSubject::User(ada.id), 77);
+    let first = RefreshRecord { hash: KeyHash([1; 32]), family: family.id, scopes: Vec::new(), spent: None };
+    store.create_family(family.clone(), first, u32::MAX, audit(AuditAction::TokenIssue)).await.unwrap();
+    store.end_family(family.id, NOW, audit(AuditAction::TokenRevoke)).await.unwrap();
+    let rule = Box::new(|user: &UserRecord| Ok(UserRecord { disabled: true, ..user.clone() }));
+    store.change_user(ada.id, rule, None, audit(AuditAction::UserUpdate)).await.unwrap();
+    for withdrawn in [None, Some(NOW)] {
+        let key = SigningKeyRecord {
+            id: "k1".into(),
+            profile: "paykore".into(),
+            algorithm: SigningAlgorithm::EdDsa,
+            sealed: Sealed(vec![1]),
+            created: NOW,
+            signs_from: NOW,
+            signs_until: None,
+            longest_ttl: Duration::from_secs(60),
+            withdrawn,
+        };
+        let rule = Box::new(move |_: &[SigningKeyRecord]| Ok(vec![key]));
+        store
+            .change_signing_keys("paykore", rule, NOW, audit(AuditAction::SigningKeyWithdraw))
+            .await
+            .unwrap();
+    }
+    [ChangeSubject::Family(family.id), ChangeSubject::User(ada.id)]
+}
+
+/// The feed names users and families by texts that are no UUIDs.
+async fn users_tokens_and_signing_keys_that_lack_a_change_are_found_and_repaired(database: TestDatabase) {
+    let [family, user] = end_a_user_and_tokens(&database).await;
+    let store = &database.store;
+    assert_eq!(store.outdated(0, 10).await.unwrap(), [], "every object has its changes");
+    database.sql("UPDATE users SET disabled = false, revision = 2").await;
+    database.sql("UPDATE token_families SET ended_at = NULL").await;
+    database.sql("UPDATE signing_keys SET withdrawn_at = NULL").await;
+    let found = store.outdated(0, 10).await.unwrap();
+    let taken: Vec<TakenAway> = found
+        .into_iter()
+        .map(|change| TakenAway {
+            revision: change.revision,
+            subject: change.subject,
+            effect: change.effect.unwrap(),
+        })
+        .collect();
+    let subjects: Vec<_> = taken.iter().map(|taken| (taken.subject.clone(), taken.effect.clone())).collect();
+    let signing_keys = ChangeSubject::SigningKeys("paykore".into());
+    let expected = [
+        (family, ChangeEffect::Ended),
+        (user, ChangeEffect::Disabled),
+        (signing_keys, ChangeEffect::Withdrawn("k1".into())),
+    ];
+    assert_eq!(subjects, expected);
+    for taken in &taken {
+        let again = store.reapply(taken, ReapplyTo::Outdated, audit(AuditAction::KeyUpdate)).await.unwrap();
+        assert!(again.changed, "{taken:?}");
+    }
+    assert_eq!(store.outdated(0, 10).await.unwrap(), []);
 }

@@ -82,6 +82,22 @@ async fn sessions_set_what_their_role_sets_otherwise() {
     assert_eq!(settings_of_a_write(&HOSTILE).await.lines().collect::<Vec<_>>(), wanted);
 }
 
+/// Deletions depend on foreign keys: a key that is created meanwhile must not survive its tenant.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_enforces_no_foreign_keys_is_refused() {
+    let server = Postgres::shared();
+    let database = TestDatabase::postgres().await;
+    set(server, &database.url, &["session_replication_role = replica"]);
+    for pooler in [Pooler::Session, Pooler::Transaction] {
+        let options = StoreOptions { pooler, ..options(&database.url, TEST_TIMEOUT) };
+        let store = Store::connect_lazy(options).unwrap();
+        let failure = store.reach().await.unwrap_err();
+        assert!(failure.refused && failure.cause.contains("session_replication_role"), "{failure:?}");
+    }
+    set(server, &database.url, &["session_replication_role = origin"]);
+    assert!(database.another(TEST_TIMEOUT).reach().await.is_ok());
+}
+
 /// Creates keys in a database whose trigger needs a later schema of the path than that of the tables.
 async fn triggers_find_the_rest_of_the_path(pooler: Pooler) {
     let server = Postgres::shared();

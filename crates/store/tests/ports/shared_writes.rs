@@ -15,6 +15,7 @@ use latchkey_core::token::TokenSubject;
 use latchkey_core::token::refresh::{Redemption, RefreshRecord};
 use latchkey_management::ports::tokens::TokenStore;
 use latchkey_management::ports::{AuditAction, Created, ManagementStore, NewKey};
+use latchkey_testing::eventually_async;
 use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -201,7 +202,8 @@ async fn a_write_whose_caller_gave_up_before_its_turn_is_not_done(database: Test
     tokio::time::sleep(Duration::from_millis(200)).await;
     twelfth.abort();
     fourteenth.abort();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    let given_up = async || (twelfth.is_finished() && fourteenth.is_finished()).then_some(());
+    eventually_async("both calls are given up", given_up).await;
     blocker.commit().await.unwrap();
     while let Some(done) = calls.join_next().await {
         assert!(done.map_or_else(|error| error.is_cancelled(), |created| created.is_ok()));

@@ -1,5 +1,6 @@
 //! Tenants.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +31,8 @@ on_both![
 
 async fn every_field_of_a_tenant_comes_back(database: TestDatabase) {
     let limit = Limit { tokens: 300, period: Duration::from_mins(1), burst: Some(50) };
-    let limits = LimitOverrides([("default".into(), vec![(BucketOwner::Tenant, limit)])].into());
+    let limits =
+        LimitOverrides([("default".into(), vec![(BucketOwner::Tenant, limit)])].into(), BTreeSet::new());
     let full = TenantRecord { plan: Some("gold".into()), suspended: true, limits, ..tenant(2, "globex") };
     let written = database.store.create_tenant(full.clone(), audit(AuditAction::TenantCreate)).await.unwrap();
     assert_eq!(written.value, TenantRecord { revision: written.revision, ..full });

@@ -26,6 +26,7 @@ on_both!(
     one_of_fifty_spends_a_token,
     an_ended_family_spends_nothing,
     the_oldest_families_beyond_a_number_are_ended,
+    a_large_number_of_families_is_kept_by_some_of_the_starts,
     callers_at_the_same_time_leave_no_more_families_than_allowed,
     no_more_than_a_hundred_attempts_are_let_in,
     users_and_families_asked_for_together_are_each_found_or_not
@@ -192,6 +193,35 @@ async fn the_oldest_families_beyond_a_number_are_ended(database: TestDatabase) {
         "a replica whose clock is behind starts no ended family"
     );
     assert_eq!(ended(&database, 8..=22).await, (11..=21).collect::<Vec<_>>(), "not all at once");
+}
+
+async fn a_large_number_of_families_is_kept_by_some_of_the_starts(database: TestDatabase) {
+    let made = database.make(key(&database, 5)).await;
+    let parent = TokenSubject::Key(made.id);
+    start(&database, parent, 1, u32::MAX, NOW).await;
+    let (id, numbers) = if database.is_sqlite() {
+        let numbers = "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10001) SELECT i FROM n)";
+        ("randomblob(16)", numbers)
+    } else {
+        ("gen_random_uuid()", "generate_series(1, 10001)")
+    };
+    let others =
+        "tenant_id, key_id, user_id, generation, audience, ttl_seconds, created_at, ends_at, ended_at";
+    database
+        .sql(&format!(
+            "INSERT INTO token_families (id, {others}) SELECT {id}, {others} FROM token_families, {numbers} AS numbers"
+        ))
+        .await;
+    start(&database, parent, 101, 10_001, NOW).await;
+    assert!(ended(&database, 1..=1).await.is_empty(), "one start of ten applies the limit");
+    start(&database, parent, 110, 10_001, NOW).await;
+    assert_eq!(ended(&database, 1..=1).await, [1], "the oldest");
+    assert!(
+        ended(&database, 110..=110).await.is_empty(),
+        "one that starts now, although its identifier is small"
+    );
+    let events = database.store.events(&AuditFilter::default(), None, 1).await.unwrap().events;
+    assert_eq!(events[0].details["ended"].split(' ').count(), 3, "of 10,004, all beyond 10,001");
 }
 
 async fn callers_at_the_same_time_leave_no_more_families_than_allowed(database: TestDatabase) {

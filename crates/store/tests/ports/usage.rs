@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use latchkey_core::id::KeyId;
-use latchkey_core::ports::usage::{CallCounts, Hour, HourRange, KeyUseTotals, UsageBatch};
+use latchkey_core::ports::usage::{CallCounts, Hour, HourRange, KeyUseTotals, Minute, UsageBatch};
 use latchkey_core::reason::Reason;
 use latchkey_core::time::Timestamp;
 use latchkey_management::ports::AuditAction;
@@ -23,6 +23,7 @@ on_both![
     use_of_a_deleted_key_leaves_its_calls_alone,
     ten_replicas_that_add_at_once_lose_nothing,
     old_hours_and_silent_replicas_are_forgotten,
+    minutes_add_up_and_are_forgotten,
     use_is_no_change,
 ];
 
@@ -170,6 +171,41 @@ async fn old_hours_and_silent_replicas_are_forgotten(database: TestDatabase) {
     assert_eq!(hours(&database, "new", key(1)).await, (1, used(8, 1, 0).hours));
     assert_eq!(hours(&database, "old", key(2)).await, (0, BTreeMap::new()));
     assert!(database.store.uses(&[key(2)]).await.unwrap()[&key(2)].last.is_some(), "last use is kept");
+}
+
+async fn minutes_add_up_and_are_forgotten(database: TestDatabase) {
+    for number in 1..=2 {
+        database.make(database::key(&database, number)).await;
+    }
+    let in_minute = |number, minute, uses: Vec<(KeyId, KeyUseTotals)>| UsageBatch {
+        minute: Some(Minute(minute)),
+        ..batch(number, uses)
+    };
+    let first = in_minute(1, 500, vec![(key(1), used(7, 3, 1)), (key(2), used(7, 1, 0))]);
+    for _ in 0..2 {
+        database.store.add("r1", &first, NOW).await.unwrap();
+    }
+    database.store.add("r2", &in_minute(1, 500, vec![(key(1), used(7, 2, 0))]), NOW).await.unwrap();
+    database.store.add("r1", &in_minute(2, 501, vec![(key(1), used(7, 1, 0))]), NOW).await.unwrap();
+    database.store.add("r1", &batch(3, [(key(1), used(7, 9, 0))]), NOW).await.unwrap();
+    let read = async |first: i64, key: Option<KeyId>| {
+        let which = UsageFilter { key, minutes: Some(Minute(first)), ..UsageFilter::default() };
+        let lines = database.store.report(&which, UsageGroup::Minute, 0).await.unwrap();
+        let of = |line: UsageLine| {
+            (line.minute.map_or(0, |minute| minute.0), line.counts.allowed, line.counts.total())
+        };
+        lines.into_iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(read(500, None).await, [(500, 6, 7), (501, 1, 1)]);
+    assert_eq!(read(501, None).await, [(501, 1, 1)]);
+    assert_eq!(read(500, Some(key(2))).await, [(500, 1, 1)]);
+    let top = UsageFilter { minutes: Some(Minute(500)), ..UsageFilter::default() };
+    let top = database.store.report(&top, UsageGroup::Key, 1).await.unwrap();
+    assert_eq!((top[0].key, top[0].counts.total()), (Some(key(1)), 7));
+    assert_eq!(hours(&database, "r1", key(1)).await.1, used(7, 15, 1).hours, "each call is in its hour");
+    assert_eq!(database.store.prune_minutes(Minute(501)).await.unwrap(), 3);
+    assert_eq!(database.store.prune_minutes(Minute(501)).await.unwrap(), 0);
+    assert_eq!(read(0, None).await, [(501, 1, 1)]);
 }
 
 async fn use_is_no_change(database: TestDatabase) {
