@@ -26,6 +26,7 @@ use self::miss::MissReason;
 use self::raw::{RawConnection, RedisClient};
 use self::slot_breakers::{BreakerChange, MAX_MISSES, SlotBreakers, SlotRange};
 pub(crate) use self::trial::Trial;
+use self::trial::Trials;
 use crate::address::{Address, InvalidUrl};
 use crate::key;
 use crate::sentinels::PrimaryAddress;
@@ -65,7 +66,7 @@ pub(crate) struct RedisConnection {
     primary: ArcSwapOption<PrimaryAddress>,
     misses: AtomicU32,
     breakers: SlotBreakers,
-    trial: Trial,
+    trials: Trials,
     clock: Arc<dyn Clock>,
     clocks: ClockWatch,
     /// True while an outage, or a clock that is far off, has been logged.
@@ -78,14 +79,16 @@ pub(crate) struct RedisConnection {
 impl RedisConnection {
     /// Creates an unconnected one.
     pub(crate) fn new(address: &Address, clock: Arc<dyn Clock>) -> Result<Self, InvalidUrl> {
+        let source = RedisClient::new(address)?;
+        let trials = Trials::new(source.is_cluster());
         Ok(Self {
-            source: RedisClient::new(address)?,
+            source,
             script: ScriptHandle::new(),
             current: ArcSwapOption::empty(),
             primary: ArcSwapOption::empty(),
             misses: AtomicU32::new(0),
             breakers: SlotBreakers::new(),
-            trial: Trial::new(),
+            trials,
             clock,
             clocks: ClockWatch::new(),
             outage_logged: AtomicBool::new(false),
@@ -214,8 +217,8 @@ impl RedisConnection {
         self.try_bucket(&mut raw, deadline).await?;
         if !self.is_cluster() {
             // A node of a cluster may have the slot of the trial, and not those of calls.
-            let other = Trial::new();
-            timeout(CONNECT_TIMEOUT, self.trial.inspect_both(&other, &mut raw, &self.script))
+            let (one, other) = (Trial::new(), Trial::new());
+            timeout(CONNECT_TIMEOUT, one.inspect_both(&other, &mut raw, &self.script))
                 .await
                 .map_err(|_| MissReason::TimedOut)??;
         }
@@ -225,17 +228,6 @@ impl RedisConnection {
         self.primary.store(primary.clone().map(Arc::new));
         self.current.store(Some(Arc::new(raw)));
         self.outage_logged.store(false, Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// Charges a bucket of this process alone, as a call does.
-    async fn try_bucket(&self, raw: &mut RawConnection, deadline: Duration) -> Result<(), MissReason> {
-        let charge = timeout(deadline, self.trial.charge(raw, &self.script));
-        let time = charge.await.map_err(|_| MissReason::TimedOut)??.ok_or(MissReason::Malformed)?;
-        let range = self.is_cluster().then(|| SlotRange::of(&self.trial.tag()));
-        self.clocks.observe(range, time, self.clock.now());
-        // A bucket that is not deleted expires within a second.
-        let _ = timeout(deadline, self.trial.undo(raw, &self.script)).await;
         Ok(())
     }
 

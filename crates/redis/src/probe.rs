@@ -16,10 +16,16 @@ use crate::words;
 
 /// Number of requests whose latency is measured.
 const TRIALS: usize = 20;
-/// Number of buckets that are charged in a cluster.
+/// Number of buckets that are charged in a cluster, and the time limit for each.
 const CLUSTER_TRIALS: usize = 32;
+const CLUSTER_TRIAL_TIMEOUT: Duration = Duration::from_millis(200);
+/// Number of buckets that are not counted after which the trial of a cluster ends, if others are counted or none is.
+const CLUSTER_FAILURES: (usize, usize) = (4, 10);
 /// Time limit for all requests to one node.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Words about a server that did not respond in time.
+const SILENT: &str = "no response in time";
 
 /// A named node and its state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +62,7 @@ pub struct Probe {
     pub evicted: u64,
     /// `master` or `slave`.
     pub role: String,
-    /// State of the node's cluster: `ok` or `fail`; `None` if it belongs to none.
+    /// State of the node's cluster: `ok` or `fail`, and empty if it could not be read; `None` if it belongs to none.
     pub cluster: Option<String>,
     /// Median latency of a limit request.
     pub latency: Duration,
@@ -64,9 +70,11 @@ pub struct Probe {
     pub clock_offset: i64,
     /// Error text of a trial that charges a bucket as a call does; `None` if it succeeded.
     pub refused: Option<String>,
+    /// True if other buckets of a cluster were counted, so that only a part of it does not count.
+    pub counts_partly: bool,
     /// Error text of a trial that subscribes and publishes as a process does for wake-ups; `None` if it succeeded.
     pub unheard: Option<String>,
-    /// Error text of INFO. The fields that it would fill are then empty.
+    /// Error text of INFO, or of CLUSTER INFO. The fields that it would fill are then empty.
     pub unreadable: Option<String>,
 }
 
@@ -86,12 +94,13 @@ pub async fn probe(address: &Address) -> Result<Vec<Node>, InvalidUrl> {
         nodes.push(probe_node(&client, address.is_cluster()).await);
     }
     if address.is_cluster() {
-        let refused = match timeout(PROBE_TIMEOUT, try_cluster(address)).await {
-            Ok(tried) => tried?.err().map(|error| words::of(&error)),
-            Err(_) => Some("no response in time".to_owned()),
+        let tried = match timeout(PROBE_TIMEOUT, try_cluster(address)).await {
+            Ok(tried) => tried?,
+            Err(_) => ClusterTrial { failure: Some(SILENT.to_owned()), counted: false },
         };
         if let Some(Ok(first)) = nodes.iter_mut().map(|node| node.seen.as_mut()).find(Result::is_ok) {
-            first.refused = refused;
+            first.counts_partly = tried.failure.is_some() && tried.counted;
+            first.refused = tried.failure;
         }
     }
     Ok(nodes)
@@ -101,7 +110,7 @@ async fn probe_node(client: &Client, in_cluster: bool) -> Node {
     let (seen, refusal) = match timeout(PROBE_TIMEOUT, inspect(client, in_cluster)).await {
         Ok(Ok(seen)) => (Ok(seen), None),
         Ok(Err(error)) => (Err(Unreachable(words::of(&error))), refusal(&error)),
-        Err(_) => (Err(Unreachable("no response in time".to_owned())), None),
+        Err(_) => (Err(Unreachable(SILENT.to_owned())), None),
     };
     Node { name: client.get_connection_info().addr().to_string(), seen, refusal, sentinel: false }
 }
@@ -131,19 +140,48 @@ async fn probe_sentinels(sentinels: &Sentinels) -> Vec<Node> {
     [primary].into_iter().chain(silent).collect()
 }
 
-/// Charges buckets in many slots, so that it reaches all nodes.
-async fn try_cluster(address: &Address) -> Result<Result<(), RedisError>, InvalidUrl> {
+/// Result of charging buckets in a cluster.
+#[derive(Debug, Default)]
+struct ClusterTrial {
+    /// Error text of the first bucket that was not counted.
+    failure: Option<String>,
+    /// True if one was counted.
+    counted: bool,
+}
+
+/// Charges buckets in many slots, so that it reaches all nodes. Goes on after failures, to find out whether all nodes fail.
+async fn try_cluster(address: &Address) -> Result<ClusterTrial, InvalidUrl> {
     let (source, script) = (RedisClient::new(address)?, ScriptHandle::new());
-    let tried = async {
-        let (mut raw, _) = source.open(PROBE_TIMEOUT).await?;
-        for _ in 0..CLUSTER_TRIALS {
-            let trial = Trial::new();
-            trial.charge(&mut raw, &script).await?;
-            trial.undo(&mut raw, &script).await?;
-        }
-        Ok(())
+    let mut tried = ClusterTrial::default();
+    let mut raw = match source.open(PROBE_TIMEOUT).await {
+        Ok((raw, _)) => raw,
+        Err(error) => return Ok(ClusterTrial { failure: Some(words::of(&error)), counted: false }),
     };
-    Ok(tried.await)
+    let mut failures = 0;
+    for _ in 0..CLUSTER_TRIALS {
+        let failure = match timeout(CLUSTER_TRIAL_TIMEOUT, try_slot(&mut raw, &script)).await {
+            Ok(Ok(())) => {
+                tried.counted = true;
+                continue;
+            }
+            Ok(Err(error)) => words::of(&error),
+            Err(_) => SILENT.to_owned(),
+        };
+        tried.failure.get_or_insert(failure);
+        failures += 1;
+        let enough = if tried.counted { CLUSTER_FAILURES.0 } else { CLUSTER_FAILURES.1 };
+        if failures >= enough {
+            break;
+        }
+    }
+    Ok(tried)
+}
+
+/// Charges a bucket in any slot of a cluster, and deletes it.
+async fn try_slot(raw: &mut RawConnection, script: &ScriptHandle) -> Result<(), RedisError> {
+    let trial = Trial::new();
+    trial.charge(raw, script).await?;
+    trial.undo(raw, script).await
 }
 
 async fn inspect(client: &Client, in_cluster: bool) -> Result<Probe, RedisError> {
@@ -156,7 +194,10 @@ async fn inspect(client: &Client, in_cluster: bool) -> Result<Probe, RedisError>
         Err(error) => Probe { unreadable: Some(words::of(&error)), ..Probe::default() },
     };
     if probe.cluster.is_some() {
-        probe.cluster = Some(state(&mut connection).await?);
+        match state(&mut connection).await {
+            Ok(state) => probe.cluster = Some(state),
+            Err(error) => probe.unreadable = Some(words::of(&error)),
+        }
     }
     if !in_cluster && probe.cluster.is_none() {
         let mut raw = RawConnection::One(connection);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use latchkey_core::limit::conformance::{bucket_charge, charge};
 use latchkey_core::limit::{BucketAlgorithm, BucketCharge, BucketOwner, CountingMode, RuleId};
 use latchkey_testing::{Redis, RedisCluster};
+use tokio::time::Instant;
 
 use super::bench::{RedisBench, admitted, options};
 
@@ -43,8 +44,11 @@ async fn open_within_their_period(bench: &RedisBench, set: impl Fn(i64), from: i
     }
     tokio::time::sleep(Duration::from_millis(2_200)).await;
     for bucket in buckets(bench) {
+        let began = Instant::now();
         let passed = admitted(bench, bucket, 30).await;
-        assert!((12..=24).contains(&passed), "from {from} to {to}: {passed} of {bucket:?}");
+        // On a slow machine, the bucket fills up again meanwhile.
+        let most = if began.elapsed() < Duration::from_millis(300) { 24 } else { 30 };
+        assert!((12..=most).contains(&passed), "from {from} to {to}: {passed} of {bucket:?}");
     }
 }
 

@@ -8,6 +8,7 @@ use latchkey_core::limit::{
     BucketAlgorithm, BucketCharge, BucketOwner, ChargeOptions, ChargeResult, CountingMode,
 };
 use latchkey_core::time::Clock as _;
+use latchkey_redis::probe;
 use latchkey_testing::{RedisCluster, eventually_async};
 
 use super::bench::{MonotonicClock, RedisBench, admitted, left, options};
@@ -130,4 +131,53 @@ async fn a_node_that_is_gone_costs_its_own_tenants_a_few_calls_and_nobody_an_ans
         (bench.limiter.requests() > asked && look.levels[0].remaining > 0).then_some(())
     })
     .await;
+}
+
+/// Each process has trial buckets in slots of its own, some of them on the node that is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_starts_while_a_node_is_gone_uses_the_others() {
+    let cluster = RedisCluster::start();
+    for node in cluster.nodes() {
+        assert_eq!(node.cli(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]), "OK");
+    }
+    cluster.nodes()[2].kill();
+    let options = options(&cluster.url(), Duration::from_secs(1));
+    for round in 0..8 {
+        let bench = RedisBench::with(&options, CountingMode::Exact).await;
+        let owner = on_node(&cluster, 1, 30_000 + round * 1_000);
+        let bucket = of(bucket_charge(&bench, BucketOwner::Key, SLOW), owner);
+        let requests = bench.limiter.requests();
+        assert_eq!(admitted(&bench, bucket, 60).await, 50);
+        assert_eq!(bench.limiter.requests(), requests + 60, "by requests to Redis");
+    }
+    let nodes = probe(&options.address).await.expect("the address is right");
+    let seen: Vec<_> = nodes.iter().filter_map(|node| node.seen.as_ref().ok()).collect();
+    assert!(seen.iter().any(|seen| seen.refused.is_some() && seen.counts_partly), "{nodes:?}");
+}
+
+/// Rights of a user in a cluster, as `docs/redis.md` lists them, without those of the doctor.
+const ACL: &str = "on >hunter2 resetkeys ~latchkey:* resetchannels &latchkey:* -@all +evalsha +eval +time +get +set \
+                   +del +subscribe +publish +cluster|slots +ping +asking";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_with_the_least_rights_suffices_on_every_node() {
+    let cluster = RedisCluster::start();
+    let words: Vec<&str> = ["ACL", "SETUSER", "latchkey"].into_iter().chain(ACL.split_whitespace()).collect();
+    for node in cluster.nodes() {
+        assert_eq!(node.cli(&words), "OK");
+    }
+    let url = format!("redis+cluster://latchkey:hunter2@127.0.0.1:{}", cluster.nodes()[0].port());
+    let options = options(&url, TEST_TIMEOUT);
+    let bench = RedisBench::with(&options, CountingMode::Exact).await;
+    for node in 0..3 {
+        let owner = on_node(&cluster, node, 50_000);
+        let bucket = of(bucket_charge(&bench, BucketOwner::Key, SLOW), owner);
+        let requests = bench.limiter.requests();
+        assert_eq!(admitted(&bench, bucket, 60).await, 50, "node {node}");
+        assert_eq!(bench.limiter.requests(), requests + 60, "by requests to Redis");
+    }
+    let nodes = probe(&options.address).await.expect("the address is right");
+    let seen = nodes[0].seen.as_ref().expect("it responds");
+    assert_eq!(seen.refused, None);
+    assert!(seen.unreadable.as_ref().is_some_and(|error| error.contains("NOPERM")), "{seen:?}");
 }
