@@ -161,7 +161,12 @@ async fn an_action_that_no_event_can_have_is_refused(shop: Shop) {
             (ListAuditEventsRequest { start_time: past, ..by("kye.create") }, "action", "key.create?"),
             (ListAuditEventsRequest { end_time: future, ..by("kye.create") }, "action", "key.create?"),
             (ListAuditEventsRequest { target: unknown(), ..by("kye.create") }, "action", "key.create?"),
-            (ListAuditEventsRequest { actor: unknown(), ..from("kye.") }, "action_prefix", "key.?"),
+            (
+                ListAuditEventsRequest { actor: "latchkey".to_owned(), ..from("kye.") },
+                "action_prefix",
+                "key.?",
+            ),
+            (ListAuditEventsRequest { actor: unknown(), ..from("key.") }, "actor", "certificate NAME"),
         ] {
             let status = refused(caller, ask).await;
             assert_eq!((status.code(), fields(&status)), (Code::InvalidArgument, vec![field.to_owned()]));

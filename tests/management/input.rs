@@ -3,14 +3,23 @@
 use std::collections::HashMap;
 
 use latchkey_proto::v1::create_key_request::Expiry;
-use latchkey_proto::v1::{CreateKeyRequest, CreateTenantRequest};
-use latchkey_testing::{Database, key, on_both};
+use latchkey_proto::v1::{
+    CreateKeyRequest, CreateTenantRequest, Key, ListAuditEventsRequest, ListKeysRequest, ListTenantsRequest,
+    RotateKeyRequest, UpdateKeyRequest, rotate_key_request,
+};
+use latchkey_testing::{Database, field_mask, key, on_both};
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
 use crate::{Shop, refused};
 
-on_both!(every_wrong_field_of_a_key_is_named, every_wrong_field_of_a_tenant_is_named, odd_names_are_refused);
+on_both!(
+    every_wrong_field_of_a_key_is_named,
+    every_wrong_field_of_a_tenant_is_named,
+    a_value_that_a_field_cannot_hold_hides_no_other_field,
+    a_caller_without_the_scope_learns_no_wrong_field,
+    odd_names_are_refused,
+);
 
 #[track_caller]
 fn wrong_fields<T>(answer: Result<T, tonic::Status>) -> Vec<String> {
@@ -94,6 +103,64 @@ async fn every_wrong_field_of_a_tenant_is_named(database: Database) {
         ..CreateTenantRequest::default()
     };
     assert_eq!(wrong_fields(shop.operator.tenants().create_tenant(ask).await).len(), 2);
+}
+
+const NEVER: prost_types::Timestamp = prost_types::Timestamp { seconds: 1 << 60, nanos: 0 };
+const NEGATIVE: prost_types::Duration = prost_types::Duration { seconds: -1, nanos: 0 };
+
+async fn a_value_that_a_field_cannot_hold_hides_no_other_field(database: Database) {
+    let shop = Shop::open(database).await;
+    let (made, _) = shop.operator.plain_key("acme", "live").await;
+    let create = CreateKeyRequest {
+        name: String::new(),
+        scopes: vec!["nonsense".to_owned()],
+        expiry: Some(Expiry::Ttl(NEGATIVE)),
+        ..key("acme", "live")
+    };
+    assert_eq!(wrong_fields(shop.operator.try_key(create).await), ["ttl", "name", "scopes[0]"]);
+    let changed = Key { id: made.id.clone(), expire_time: Some(NEVER), ..Key::default() };
+    let update = UpdateKeyRequest {
+        key: Some(changed),
+        update_mask: Some(field_mask(&["expire_time", "name", "nonsense"])),
+    };
+    let answer = shop.operator.keys().update_key(update).await;
+    assert_eq!(wrong_fields(answer), ["key.expire_time", "key.name", "update_mask"]);
+    let expiry = Some(rotate_key_request::Expiry::ExpireTime(NEVER));
+    let long = Some(prost_types::Duration { seconds: 1 << 30, nanos: 0 });
+    let rotate = RotateKeyRequest { id: made.id, overlap: long, expiry };
+    assert_eq!(wrong_fields(shop.operator.keys().rotate_key(rotate).await), ["expire_time", "overlap"]);
+    let list = ListKeysRequest {
+        tenant: "acme".to_owned(),
+        state: 99,
+        page_size: -1,
+        page_token: "nonsense".to_owned(),
+        ..ListKeysRequest::default()
+    };
+    let answer = shop.operator.keys().list_keys(list).await;
+    assert_eq!(wrong_fields(answer), ["state", "page_size", "page_token"]);
+    let list =
+        ListTenantsRequest { created_after: Some(NEVER), page_size: -1, ..ListTenantsRequest::default() };
+    assert_eq!(
+        wrong_fields(shop.operator.tenants().list_tenants(list).await),
+        ["created_after", "page_size"]
+    );
+    let list = ListAuditEventsRequest {
+        start_time: Some(NEVER),
+        page_size: -1,
+        ..ListAuditEventsRequest::default()
+    };
+    let answer = shop.operator.audit().list_audit_events(list).await;
+    assert_eq!(wrong_fields(answer), ["start_time", "page_size"]);
+}
+
+/// A caller that may not make the call is refused before its request is judged.
+async fn a_caller_without_the_scope_learns_no_wrong_field(database: Database) {
+    let shop = Shop::open(database).await;
+    let caller = shop.latchkey.caller(&shop.operator.plain_key("acme", "live").await.1);
+    let create = CreateKeyRequest { expiry: Some(Expiry::Ttl(NEGATIVE)), ..key("acme", "live") };
+    assert_eq!(refused(caller.try_key(create).await), Code::PermissionDenied);
+    let list = ListTenantsRequest { created_after: Some(NEVER), ..ListTenantsRequest::default() };
+    assert_eq!(refused(caller.tenants().list_tenants(list).await), Code::PermissionDenied);
 }
 
 async fn odd_names_are_refused(database: Database) {

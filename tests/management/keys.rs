@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use latchkey_proto::v1::{
-    CheckRequest, CreateKeyRequest, GetKeyRequest, GetPublishableKeyRequest, Key, KeyState, RevokeKeyRequest,
-    RotateKeyRequest, UpdateKeyRequest,
+    CheckRequest, CreateKeyRequest, GetKeyRequest, GetPublishableKeyRequest, Key, KeyState, ListKeysRequest,
+    RevokeKeyRequest, RotateKeyRequest, UpdateKeyRequest,
 };
 use latchkey_testing::{Caller, Database, eventually, field_mask, key, on_both};
 use tonic::Code;
 
-use crate::{Shop, refused, scoped};
+use crate::{SHOP, Shop, refused, scoped};
 
 on_both!(
     a_key_is_told_as_it_was_made,
@@ -21,6 +21,7 @@ on_both!(
     a_revocation_is_for_good,
     a_publishable_value_can_be_read_again_and_a_secret_never,
     a_publishable_value_of_an_earlier_form_is_not_given_out,
+    a_key_of_which_the_profile_lacks_the_prefix_is_shown_as_denied,
 );
 
 async fn get(caller: &Caller, id: &str) -> Key {
@@ -184,4 +185,24 @@ async fn a_publishable_value_of_an_earlier_form_is_not_given_out(database: Datab
     let (_, value) = shop.operator.key(publishable()).await;
     let output = shop.operator.keys().get_publishable_key(ask).await.expect("published").into_inner();
     assert_eq!(output.value, value);
+}
+
+async fn a_key_of_which_the_profile_lacks_the_prefix_is_shown_as_denied(database: Database) {
+    let shop = Shop::open(database).await;
+    let (made, value) = shop.operator.key(scoped("acme", &["orders.read", "orders.write"])).await;
+    let whole = get(&shop.operator, &made.id).await;
+    assert_eq!((whole.denied_by_profile.as_str(), whole.removed_scopes.len()), ("", 0));
+    let moved = SHOP.replace("shop_live_", "moved_live_");
+    let moved = moved.replace("[[scopes]]\nname = \"orders.write\"\n", "");
+    shop.operator.force_apply(&moved).await.expect("forced");
+    assert!(!shop.admits(&value).await);
+    let ask = ListKeysRequest { tenant: "acme".to_owned(), ..ListKeysRequest::default() };
+    let listed = shop.operator.keys().list_keys(ask).await.expect("a list").into_inner().keys;
+    for shown in [get(&shop.operator, &made.id).await, listed[0].clone()] {
+        assert_eq!(
+            (shown.state(), shown.removed_scopes.as_slice()),
+            (KeyState::Active, &["orders.write".to_owned()][..])
+        );
+        assert!(shown.denied_by_profile.contains("\"shop_live_\""), "{shown:?}");
+    }
 }

@@ -251,7 +251,7 @@ async fn a_file_of_the_start_that_takes_keys_away_leaves_the_version_in_force(da
     let shop = Shop { operator: latchkey.operator(), latchkey };
     assert!(newest(&shop).await == 1 && shop.admits(&value).await, "{}", shop.latchkey.log());
     for words in ["was not applied", "1 key,", "--force", "LATCHKEY_FORCE_PROFILES", "moved_live_"] {
-        assert!(shop.latchkey.log().contains(words), "{words}: {}", shop.latchkey.log());
+        shop.latchkey.wait_for_log(words);
     }
     let mut latchkey = shop.latchkey;
     latchkey.kill();
@@ -259,7 +259,7 @@ async fn a_file_of_the_start_that_takes_keys_away_leaves_the_version_in_force(da
     latchkey.restart();
     let shop = Shop { operator: latchkey.operator(), latchkey };
     assert!(newest(&shop).await == 2 && !shop.admits(&value).await, "{}", shop.latchkey.log());
-    assert!(shop.latchkey.log().contains("profile changed: the prefix"), "{}", shop.latchkey.log());
+    shop.latchkey.wait_for_log("profile changed: the prefix");
 }
 
 async fn a_file_that_conflicts_with_the_version_that_stays_does_not_prevent_the_start(database: Database) {
@@ -281,7 +281,7 @@ async fn a_file_that_conflicts_with_the_version_that_stays_does_not_prevent_the_
     let status = shop.operator.profiles().get_profile(ask.clone()).await.expect_err("not applied");
     assert_eq!(status.code(), Code::NotFound);
     for words in ["takes access away", "conflicts with the version in force", "api.shop.dev"] {
-        assert!(shop.latchkey.log().contains(words), "{words}: {}", shop.latchkey.log());
+        shop.latchkey.wait_for_log(words);
     }
     let mut latchkey = shop.latchkey;
     latchkey.kill();

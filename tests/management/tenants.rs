@@ -87,6 +87,15 @@ async fn a_plan_changes_the_limits_at_once(database: Database) {
     let custom = Tenant { rate_limits, ..acme() };
     shop.operator.tenants().update_tenant(change(custom, "rate_limits")).await.expect("changed");
     assert_eq!(limit().await, 5_000);
+    // A tenant as a response has it, with the id and the slug, can be sent back.
+    let whole = Tenant { display_name: "Acme".to_owned(), ..output.clone() };
+    let renamed =
+        shop.operator.tenants().update_tenant(change(whole, "display_name")).await.expect("changed");
+    assert_eq!(renamed.into_inner().display_name, "Acme");
+    let other = Tenant { slug: "globex".to_owned(), ..output.clone() };
+    let answer = shop.operator.tenants().update_tenant(change(other, "display_name")).await;
+    assert!(answer.as_ref().is_err_and(|status| status.message().contains("tenant.slug")), "{answer:?}");
+    assert_eq!(refused(answer), Code::InvalidArgument);
     for path in ["slug", "profile", "suspended", "id", "nonsense"] {
         let answer = shop.operator.tenants().update_tenant(change(acme(), path)).await;
         assert_eq!(refused(answer), Code::InvalidArgument, "{path}");

@@ -2,11 +2,10 @@
 //! `PyJWT`, jose.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use latchkey_proto::v1;
 use latchkey_testing::{
-    Caller, Envoy, EnvoySetup, Latchkey, ProfileBuilder, Provider, Request, SHOP, Setup, eventually_for, key,
+    Caller, Envoy, EnvoySetup, Latchkey, ProfileBuilder, Provider, Request, SHOP, Setup, eventually, key,
     node, python, with_key,
 };
 use serde_json::{Value, json};
@@ -206,7 +205,7 @@ async fn envoys_own_filter_tells_the_tokens_of_two_profiles_apart_by_their_key_s
         let header = format!("Bearer {token}");
         envoy.send(&Request::get("api.shop.dev", "/v1/items").header("authorization", header)).status
     };
-    eventually_for("Envoy has the key set", Duration::from_secs(20), || (status(&red) == 200).then_some(()));
+    eventually("Envoy has the key set", || (status(&red) == 200).then_some(()));
     for _ in 0..10 {
         assert_eq!(status(&blue), 401);
     }
@@ -229,7 +228,7 @@ async fn envoys_own_filter_verifies_our_tokens_and_no_others() {
     };
     let comes_to = |token: &str, expected: u16| {
         let what = format!("Envoy answers {expected}");
-        eventually_for(&what, Duration::from_secs(20), || (status(token) == expected).then_some(()));
+        eventually(&what, || (status(token) == expected).then_some(()));
     };
     assert_eq!(envoy.send(&Request::get("api.shop.dev", "/v1/items")).status, 401);
     for algorithm in PUBLIC {

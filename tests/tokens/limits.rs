@@ -1,6 +1,6 @@
 //! Limits of the tokens of one key or user: the rates of issue and refresh, and the number of living families.
 
-use latchkey_proto::v1::Reason;
+use latchkey_proto::v1::{self, Reason};
 use latchkey_testing::{ProfileBuilder, SHOP, eventually_async, on_both, with_key};
 use toml::Value;
 use tonic::Code;
@@ -11,6 +11,9 @@ on_both!(
     crate::Shop::open;
     a_key_is_issued_tokens_at_a_rate,
     a_family_is_refreshed_at_a_rate,
+    a_refresh_that_is_repeated_counts,
+    a_refresh_whose_response_was_lost_is_repeated_where_the_bucket_is_empty,
+    the_successor_of_a_key_is_issued_no_more_tokens_than_the_key,
     the_oldest_family_ends_where_there_are_too_many,
 );
 
@@ -52,6 +55,49 @@ async fn a_family_is_refreshed_at_a_rate(shop: Shop) {
     let _ = shop.operator.apply(SHOP).await.expect("applied");
     // The bucket is as empty as it was, and refills by one a second.
     eventually_async("a refused refresh uses nothing up", async || shop.renew(&newest).await.ok()).await;
+}
+
+async fn a_refresh_that_is_repeated_counts(shop: Shop) {
+    with_rule(&shop, "refresh_rate", "3/h").await;
+    let (_, value) = shop.key().await;
+    let first = shop.issue(with_key(&value)).await.expect("issued").refresh_token;
+    let next = shop.renew(&first).await.expect("within the rate").refresh_token;
+    for _ in 0..3 {
+        let again = shop.renew(&first).await.expect("within the rate, and once beyond it");
+        assert_eq!(again.refresh_token, next);
+    }
+    let refused = shop.renew(&first).await.expect_err("too often");
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{}", refused.message());
+}
+
+async fn a_refresh_whose_response_was_lost_is_repeated_where_the_bucket_is_empty(shop: Shop) {
+    with_rule(&shop, "refresh_rate", "1/h").await;
+    let (_, value) = shop.key().await;
+    let first = shop.issue(with_key(&value)).await.expect("issued").refresh_token;
+    let next = shop.renew(&first).await.expect("within the rate").refresh_token;
+    assert_eq!(shop.renew(&first).await.expect("repeated once").refresh_token, next);
+    for token in [&first, &next] {
+        let refused = shop.renew(token).await.expect_err("too often");
+        assert_eq!(refused.code(), Code::ResourceExhausted, "{}", refused.message());
+    }
+}
+
+async fn the_successor_of_a_key_is_issued_no_more_tokens_than_the_key(shop: Shop) {
+    with_rule(&shop, "issue_rate", "5/h").await;
+    let (key, old) = shop.key().await;
+    for _ in 0..3 {
+        let _ = shop.issue(with_key(&old)).await.expect("within the rate");
+    }
+    let overlap = Some(prost_types::Duration { seconds: 600, nanos: 0 });
+    let ask = v1::RotateKeyRequest { id: key.id, overlap, expiry: None };
+    let new = shop.operator.keys().rotate_key(ask).await.expect("a successor").into_inner().secret;
+    for value in [&new, &old] {
+        let _ = shop.issue(with_key(value)).await.expect("within the rate");
+    }
+    for value in [&new, &old] {
+        let refused = shop.issue(with_key(value)).await.expect_err("too often");
+        assert_eq!(refused.code(), Code::ResourceExhausted, "{}", refused.message());
+    }
 }
 
 async fn the_oldest_family_ends_where_there_are_too_many(shop: Shop) {

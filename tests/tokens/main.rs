@@ -3,6 +3,7 @@
 
 mod attacks;
 mod crashes;
+mod emails;
 mod environments;
 mod interop;
 mod limits;

@@ -83,7 +83,7 @@ async fn a_key_whose_end_moves_nearer_ends_its_tokens_then(shop: Shop) {
     let (key, value) = shop.key().await;
     let issued = shop.issue(with_key(&value)).await.expect("issued");
     assert!(shop.passes(&issued.access_token).await);
-    let end = SystemTime::now() + Duration::from_secs(2);
+    let end = SystemTime::now() + Duration::from_secs(4);
     let change = v1::UpdateKeyRequest {
         key: Some(v1::Key { id: key.id, expire_time: Some(end.into()), ..v1::Key::default() }),
         update_mask: Some(field_mask(&["expire_time"])),

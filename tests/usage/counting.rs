@@ -132,7 +132,12 @@ async fn what_is_wrong_with_the_span_is_named(shop: Shop) {
     let _ = shop.check(&value, "GET").await;
     let ask = |start: Option<i64>, end: Option<i64>| {
         let time = |seconds: i64| Timestamp { seconds, nanos: 0 };
-        GetKeyUsageRequest { id: made.id.clone(), start_time: start.map(time), end_time: end.map(time) }
+        GetKeyUsageRequest {
+            id: made.id.clone(),
+            start_time: start.map(time),
+            end_time: end.map(time),
+            ..GetKeyUsageRequest::default()
+        }
     };
     let mut keys = shop.operator.keys();
     for (start, end, wrong) in [

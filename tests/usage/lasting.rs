@@ -1,9 +1,7 @@
 //! Usage survives a restart, and is stored once.
 
-use std::time::Duration;
-
 use latchkey_proto::v1::Decision;
-use latchkey_testing::{Database, Postgres, SHOP, Setup, Signal, call, eventually_for, on_both};
+use latchkey_testing::{Database, Postgres, SHOP, Setup, Signal, call, eventually, on_both};
 
 use crate::{Shop, calls, get, usage};
 
@@ -13,7 +11,7 @@ on_both!(a_kill_loses_what_was_not_written_and_no_more);
 async fn written(shop: &Shop, id: &str, expected: u64) {
     let sql = "SELECT COALESCE(SUM(calls), 0) FROM key_usage WHERE reason = 'OK'";
     let there = || (shop.latchkey.sql(sql) == expected.to_string()).then_some(());
-    eventually_for("use is written", Duration::from_secs(30), there);
+    eventually("use is written", there);
     assert_eq!(calls(&usage(&shop.operator, id).await, "").0, expected, "counted once");
 }
 
@@ -82,9 +80,7 @@ async fn a_database_that_is_away_costs_no_use() {
     for _ in 0..20 {
         assert_eq!(shop.check(&value, "GET").await.decision(), Decision::Allow);
     }
-    eventually_for("it is reported", Duration::from_secs(30), || {
-        shop.latchkey.log().contains("failed to store key usage").then_some(())
-    });
+    eventually("it is reported", || shop.latchkey.log().contains("failed to store key usage").then_some(()));
     for _ in 0..20 {
         assert_eq!(shop.check(&value, "GET").await.decision(), Decision::Allow);
     }

@@ -1,8 +1,8 @@
 //! Reports of usage: by the hour, by key, tenant and profile, and the callers that see them.
 
 use latchkey_proto::v1::{
-    CheckRequest, DeleteKeyRequest, DeleteTenantRequest, GetUsageReportRequest, GetUsageReportResponse,
-    UsageGroup,
+    CheckRequest, DeleteKeyRequest, DeleteTenantRequest, GetKeyUsageRequest, GetUsageReportRequest,
+    GetUsageReportResponse, UsageGroup, UsageLine,
 };
 use latchkey_testing::{Caller, call, key, on_both};
 use prost_types::Timestamp;
@@ -13,6 +13,7 @@ use crate::Shop;
 on_both!(
     crate::Shop::open;
     calls_count_at_once_by_tenant_profile_and_hour,
+    calls_of_the_last_minutes_count_at_once,
     the_keys_and_tenants_with_the_most_calls_come_first,
     a_deleted_key_still_counts_for_its_tenant,
     a_tenant_sees_its_own_usage_alone,
@@ -132,13 +133,47 @@ async fn a_tenant_sees_its_own_usage_alone(shop: Shop) {
     assert!(status.message().contains("bound to a part"), "{status:?}");
 }
 
+async fn calls_of_the_last_minutes_count_at_once(shop: Shop) {
+    let id = used(&shop, "acme", 2, 1).await;
+    used(&shop, "bank", 1, 0).await;
+    let last = |tenant: &str, group| GetUsageReportRequest { recent_minutes: 3, ..of(tenant, group) };
+    let acme = report(&shop.operator, last("acme", UsageGroup::Minute)).await.expect("a report");
+    assert_eq!((acme.allowed, acme.denied["INSUFFICIENT_SCOPE"]), (2, 1), "{acme:?}");
+    assert_eq!(acme.lines.iter().map(|line| line.calls).sum::<u64>(), 3);
+    let whole = |line: &UsageLine| line.hour.is_none() && line.minute.is_some_and(|at| at.seconds % 60 == 0);
+    assert!(acme.lines.iter().all(whole), "{acme:?}");
+    let keys = report(&shop.operator, last("", UsageGroup::Key)).await.expect("a report");
+    assert_eq!((keys.allowed, &keys.lines[0].key_id, keys.lines[0].calls), (3, &id, 3));
+    let all = report(&shop.operator, of("bank", UsageGroup::Minute)).await.expect("a report");
+    assert_eq!((all.allowed, all.lines.len()), (1, 1), "every minute that is kept");
+    let ask = GetKeyUsageRequest { id: id.clone(), recent_minutes: 3, ..GetKeyUsageRequest::default() };
+    let of_key = shop.operator.keys().get_key_usage(ask).await.expect("usage").into_inner();
+    assert_eq!(of_key.minutes.iter().map(|minute| minute.allowed).sum::<u64>(), 2, "{of_key:?}");
+    assert!(crate::usage(&shop.operator, &id).await.minutes.is_empty(), "unless they are asked for");
+    // Stored minutes that are older do not count.
+    let _ = shop.latchkey.sql("UPDATE key_usage_minutes SET minute = minute - 10");
+    let acme = report(&shop.operator, last("acme", UsageGroup::Minute)).await.expect("a report");
+    assert_eq!((acme.allowed, acme.lines.len()), (0, 0), "{acme:?}");
+    let text = shop.latchkey.cli_text(&["usage", "--minutes", "20", "--tenant", "acme"]);
+    assert!(text.contains("INSUFFICIENT_SCOPE 1"), "{text}");
+    let text = shop.latchkey.cli_text(&["key", "usage", &id, "--minutes", "20"]);
+    assert!(text.contains("MINUTE") && text.contains("HOUR"), "{text}");
+}
+
 async fn what_is_wrong_is_named_with_the_choices(shop: Shop) {
     let later = Some(Timestamp { seconds: 2_000, nanos: 0 });
     let sooner = Some(Timestamp { seconds: 1_000, nanos: 0 });
+    let minutes =
+        |recent_minutes| GetUsageReportRequest { recent_minutes, ..GetUsageReportRequest::default() };
+    let by_hour = UsageGroup::Hour.into();
     for (ask, field) in [
         (GetUsageReportRequest { group_by: 9, ..GetUsageReportRequest::default() }, "group_by"),
         (GetUsageReportRequest { limit: 1_001, ..GetUsageReportRequest::default() }, "limit"),
         (GetUsageReportRequest { limit: -1, ..GetUsageReportRequest::default() }, "limit"),
+        (minutes(61), "recent_minutes"),
+        (minutes(-1), "recent_minutes"),
+        (GetUsageReportRequest { group_by: by_hour, ..minutes(1) }, "group_by"),
+        (GetUsageReportRequest { start_time: sooner, ..minutes(1) }, "start_time"),
         (
             GetUsageReportRequest { start_time: later, end_time: sooner, ..GetUsageReportRequest::default() },
             "end_time",

@@ -18,6 +18,10 @@ pub enum PresentedCredential<'a> {
     Ambiguous,
     /// A value that cannot be a credential: it is not printable ASCII, or it is too long.
     Malformed,
+    /// A JWT where the product takes keys alone.
+    NotAKey,
+    /// A value without the format of a JWT where the product takes JWTs alone.
+    NotAJwt,
     /// A single value that may be a credential.
     Value(&'a str),
 }
@@ -50,6 +54,8 @@ impl fmt::Debug for PresentedCredential<'_> {
             Self::Missing => "Missing",
             Self::Ambiguous => "Ambiguous",
             Self::Malformed => "Malformed",
+            Self::NotAKey => "NotAKey",
+            Self::NotAJwt => "NotAJwt",
             Self::Value(_) => "Value(redacted)",
         })
     }

@@ -117,6 +117,14 @@ pub enum RequestError {
     /// The limit of concurrent work of this type is reached; a later attempt may succeed.
     #[error("{0}")]
     ResourceExhausted(&'static str),
+    /// Too many calls of this type were made; one after the wait may succeed.
+    #[error("{message}")]
+    TooManyCalls {
+        /// Description of the limit.
+        message: &'static str,
+        /// Time until the limit has room.
+        retry_after: Duration,
+    },
 }
 
 impl RequestError {

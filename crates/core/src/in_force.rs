@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::policy::Policy;
 use crate::principal::{Principal, Subject};
-use crate::record::KeyState;
+use crate::record::{KeyRecord, KeyState};
 use crate::time::Timestamp;
 use crate::token::refresh::FamilyRecord;
 
@@ -34,6 +34,22 @@ pub enum NotInForce {
     Outdated,
     /// The tenant is suspended.
     TenantSuspended,
+}
+
+impl Policy {
+    /// Checks that the profile still has the kind, the environment and the prefix of a key. It denies every call with a key
+    /// of which it lacks one of them, also while the key is active.
+    pub fn still_has(&self, key: &KeyRecord) -> Result<(), NotInForce> {
+        if self.kind(&key.kind).is_none() {
+            Err(NotInForce::KindRemoved)
+        } else if !self.environments.iter().any(|own| **own == *key.environment) {
+            Err(NotInForce::EnvironmentRemoved)
+        } else if !self.may_begin_with(&key.prefix) {
+            Err(NotInForce::PrefixRemoved)
+        } else {
+            Ok(())
+        }
+    }
 }
 
 impl Principal {
@@ -168,6 +184,18 @@ mod tests {
         let mut test_alone = policy();
         test_alone.kinds[0].prefixes = Prefixes::PerEnvironment(vec![("test".into(), "sk_test_".into())]);
         assert_eq!(principal.in_force(&test_alone, None, NOW), Err(NotInForce::PrefixRemoved));
+    }
+
+    #[test]
+    fn a_key_ends_with_its_kind_its_environment_and_its_prefix() {
+        let (key, _) = records();
+        assert_eq!(policy().still_has(&key), Ok(()));
+        assert_eq!(with_prefix("pk_live_").still_has(&key), Err(NotInForce::PrefixRemoved));
+        let mut other = policy();
+        other.environments.retain(|name| **name != *key.environment);
+        assert_eq!(other.still_has(&key), Err(NotInForce::EnvironmentRemoved));
+        other.kinds.retain(|kind| *kind.name != *key.kind);
+        assert_eq!(other.still_has(&key), Err(NotInForce::KindRemoved));
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub mod imported_hash;
 pub mod in_force;
 pub mod key_kind;
 pub mod limit;
+pub mod logged_causes;
 pub mod login;
 pub mod mint;
 pub mod network;

@@ -121,6 +121,7 @@ static POLICY: LazyLock<Arc<Policy>> = LazyLock::new(|| {
         roles: HashMap::new(),
         min_password_length: DEFAULT_PASSWORD_LENGTH,
         resources: Vec::new(),
+        request_id_prefix: None,
     })
 });
 

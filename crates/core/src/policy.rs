@@ -72,6 +72,8 @@ pub struct Policy {
     pub min_password_length: usize,
     /// Names of the resources that sources of a request have, besides those in the paths of routes.
     pub resources: Vec<Box<str>>,
+    /// Prefix of the identifiers that are generated for requests; `None` for none.
+    pub request_id_prefix: Option<Box<str>>,
 }
 
 impl Policy {

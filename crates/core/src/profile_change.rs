@@ -83,6 +83,8 @@ pub enum Affected {
         /// Environment that the users are confined to; `None` for all users.
         environment: Option<Box<str>>,
     },
+    /// Users that are not disabled and that no environment confines.
+    UnconfinedUsers,
     /// Tenants.
     Tenants {
         /// Plan of the tenants.
@@ -97,8 +99,8 @@ impl Affected {
         match (self, count) {
             (Self::Keys(_), 1) => "key",
             (Self::Keys(_), _) => "keys",
-            (Self::Users { .. }, 1) => "user",
-            (Self::Users { .. }, _) => "users",
+            (Self::Users { .. } | Self::UnconfinedUsers, 1) => "user",
+            (Self::Users { .. } | Self::UnconfinedUsers, _) => "users",
             (Self::Tenants { .. }, 1) => "tenant",
             (Self::Tenants { .. }, _) => "tenants",
         }
@@ -124,6 +126,8 @@ pub struct ProfileChange {
     pub affected: Vec<Affected>,
     /// True if the change must be forced where it affects a key, user or tenant.
     pub takes_away: bool,
+    /// True if the change has no effect unless a key, user or tenant is counted.
+    pub only_if_affected: bool,
 }
 
 impl ProfileChange {
@@ -138,6 +142,7 @@ impl ProfileChange {
             routes: Vec::new(),
             affected: Vec::new(),
             takes_away: false,
+            only_if_affected: false,
         }
     }
 
@@ -152,6 +157,12 @@ impl ProfileChange {
     pub fn affecting(mut self, affected: impl IntoIterator<Item = Affected>) -> Self {
         self.affected.extend(affected);
         self
+    }
+
+    /// Leaves the change out where it affects no key, user or tenant.
+    #[must_use]
+    pub fn only_if_affected(self) -> Self {
+        Self { only_if_affected: true, ..self }
     }
 
     /// Requires force where the change affects a key, user or tenant.

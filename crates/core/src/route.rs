@@ -4,6 +4,7 @@
 
 mod canonical;
 mod matcher;
+mod parameter;
 mod path_info;
 mod pattern;
 mod readings;
@@ -12,6 +13,7 @@ mod suffix;
 pub use canonical::decode_segment;
 pub use canonical::{PathError, canonical};
 pub use matcher::{RouteMatch, RouteRefusal, Routes};
+pub use parameter::ParameterPlace;
 pub use pattern::{Pattern, PatternError};
 pub use readings::{PathReadings, parse};
 
@@ -32,8 +34,8 @@ pub struct Route {
     pub any_scopes: ScopeSet,
     /// Kinds of keys that may use the route; empty for all keys and users.
     pub kinds: Vec<Box<str>>,
-    /// Resources that the path names, each with the index of its segment.
-    pub resource: Vec<(Box<str>, usize)>,
+    /// Resources that the path names, each with its place.
+    pub resource: Vec<(Box<str>, ParameterPlace)>,
     /// The rate class; `None` for the default.
     pub class: Option<RateClassId>,
     /// True if calls pass without a credential.
@@ -72,8 +74,7 @@ impl Route {
 }
 
 /// Returns the segment of a canonical path at this index.
-#[must_use]
-pub fn segment(path: &str, index: usize) -> Option<&str> {
+fn segment(path: &str, index: usize) -> Option<&str> {
     segments(path).nth(index)
 }
 

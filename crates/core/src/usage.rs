@@ -18,7 +18,7 @@ use self::shadow_counters::ShadowCounters;
 use crate::decision::{DecisionContext, Denial};
 use crate::id::KeyId;
 use crate::ports::shadow::{ShadowCount, ShadowEntryHour};
-use crate::ports::usage::{HourRange, KeyUseEvent, KeyUseTotals, StoredHours, UsageBatch, UsageLog};
+use crate::ports::usage::{HourRange, KeyUseEvent, KeyUseTotals, Minute, StoredHours, UsageBatch, UsageLog};
 use crate::thread;
 use crate::time::Timestamp;
 
@@ -61,6 +61,8 @@ struct PendingBatches {
     waiting: VecDeque<Arc<UsageBatch>>,
     /// Batches that were written last.
     written: VecDeque<Arc<UsageBatch>>,
+    /// Time of the last collection.
+    collected: Option<Timestamp>,
     /// An empty table that is exchanged for a shard's table, so that its memory is reused.
     spare: KeyCounters,
 }
@@ -104,11 +106,12 @@ impl UsageTracker {
     }
 
     /// Makes batches of the uses counted since the last collection, unless earlier batches wait to be
-    /// written.
-    pub fn collect(&self) {
+    /// written. Collections at the end of each minute let the batches of one belong to that minute.
+    pub fn collect(&self, now: Timestamp) {
         let mut pending = self.pending();
         if pending.waiting.is_empty() {
-            self.take(&mut pending);
+            let minute = Minute::between(pending.collected.replace(now).unwrap_or(now), now);
+            self.take(&mut pending, minute);
         }
     }
 
@@ -134,7 +137,7 @@ impl UsageTracker {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self, pending: &mut PendingBatches) {
+    fn take(&self, pending: &mut PendingBatches, minute: Option<Minute>) {
         let mut uses: BTreeMap<KeyId, KeyUseTotals> = BTreeMap::new();
         let mut shadows: BTreeMap<ShadowEntryHour, ShadowCount> = BTreeMap::new();
         for shard in &self.shards {
@@ -158,7 +161,8 @@ impl UsageTracker {
                 return;
             }
             pending.number += 1;
-            pending.waiting.push_back(Arc::new(UsageBatch { number: pending.number, uses, shadows }));
+            let batch = UsageBatch { number: pending.number, minute, uses, shadows };
+            pending.waiting.push_back(Arc::new(batch));
         }
     }
 

@@ -1,5 +1,7 @@
 //! Construction of audit log entries for management calls.
 
+mod changes;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use latchkey_core::id::TenantId;
@@ -49,8 +51,8 @@ impl AuditEntry {
         self.with_detail("fields", once.join(" "))
     }
 
-    /// Adds the access that a change of a key grants and takes away: scopes, the expiry, and whether the key is
-    /// disabled. A change that makes an expired key valid again is marked.
+    /// Adds the access that a change of a key grants and takes away: scopes, networks, limits, the expiry, and whether the
+    /// key is disabled. A change that makes an expired key valid again is marked.
     #[must_use]
     pub fn with_change_of_key(self, before: &KeyRecord, after: &KeyRecord) -> Self {
         let missing = |from: &KeyRecord, of: &KeyRecord| {
@@ -72,6 +74,7 @@ impl AuditEntry {
             .with_detail("expire_time", expiry)
             .with_detail("disabled", switched)
             .with_detail("revived", revived)
+            .with_bounds_of_key(before, after)
     }
 
     /// Adds a detail. An empty value is left out.

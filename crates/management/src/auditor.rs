@@ -8,7 +8,7 @@ mod listing;
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_core::error::{ManagementError, SystemError};
+use latchkey_core::error::{FieldViolation, ManagementError, SystemError};
 use latchkey_core::operator::OperatorRole;
 use latchkey_core::time::{Clock, Timestamp};
 
@@ -42,6 +42,8 @@ pub struct ListAuditEvents {
     pub action_prefix: String,
     /// Object of the action; empty for any.
     pub target: String,
+    /// Violations that were found when the request's message was read.
+    pub violations: Vec<FieldViolation>,
 }
 
 /// Result of a verification of the log.

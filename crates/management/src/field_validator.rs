@@ -13,6 +13,10 @@ use latchkey_core::policy::Policy;
 use latchkey_core::time::Timestamp;
 use latchkey_core::visible::is_visible;
 
+/// Largest size of a map of labels in bytes, names and values together: a page of a hundred keys then fits into the 4 MiB
+/// that clients of gRPC receive by default.
+const MAX_LABEL_BYTES: usize = 16 * 1024;
+
 /// Violations of one request, each with the path of its field.
 pub(super) struct FieldValidator<'a> {
     prefix: &'a str,
@@ -27,6 +31,11 @@ impl<'a> FieldValidator<'a> {
 
     pub(super) fn reject(&mut self, field: &str, description: impl Into<String>) {
         self.violations.push(FieldViolation::new(format!("{}{field}", self.prefix), description));
+    }
+
+    /// Adds violations that were found when the request's message was read. Their paths are complete.
+    pub(super) fn extend(&mut self, violations: &[FieldViolation]) {
+        self.violations.extend_from_slice(violations);
     }
 
     pub(super) fn into_violations(self) -> Vec<FieldViolation> {
@@ -96,7 +105,7 @@ impl<'a> FieldValidator<'a> {
         end
     }
 
-    /// Checks a map of names to texts with visible characters: at most 64 entries.
+    /// Checks a map of names to texts with visible characters: at most 64 entries and 16 KiB.
     pub(super) fn labels(&mut self, field: &str, labels: &BTreeMap<String, String>) {
         if labels.len() > 64 {
             self.reject(field, format!("must have at most 64 entries, and has {}", labels.len()));
@@ -108,6 +117,11 @@ impl<'a> FieldValidator<'a> {
                 self.reject(&entry, "a name has 1 to 64 letters, digits, hyphens, dots and underscores");
             }
             self.name(&entry, value, 1..=512);
+        }
+        let bytes: usize = labels.iter().map(|(name, value)| name.len() + value.len()).sum();
+        if bytes > MAX_LABEL_BYTES {
+            let text = format!("must have at most {MAX_LABEL_BYTES} bytes in all, and has {bytes}");
+            self.reject(field, text);
         }
     }
 
@@ -228,6 +242,18 @@ mod tests {
             assert_eq!(problems(name), 0, "{name:?}");
         }
         assert_eq!((problems(""), problems("\t")), (1, 1));
+    }
+
+    #[test]
+    fn labels_have_at_most_16_kibibytes_in_all() {
+        let problems = |entries: usize| {
+            let labels = (0..entries).map(|n| (format!("n{n:02}"), "é".repeat(256))).collect();
+            let mut fields = FieldValidator::new("");
+            fields.labels("metadata", &labels);
+            violations(fields).into_iter().map(|(field, _)| field).collect::<Vec<_>>()
+        };
+        assert_eq!(problems(31), [""; 0]);
+        assert_eq!(problems(32), ["metadata"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use latchkey_core::key_kind::KeyKind;
 use latchkey_core::policy::Policy;
 use latchkey_core::record::{KeyRecord, TenantRecord};
 
+use super::grants::limits::keep_unchanged;
 use super::grants::{Before, Grants};
 use super::key_builder::KeyDraft;
 use super::{CallContext, Caller, ManagementService};
@@ -24,9 +25,12 @@ impl ManagementService {
         let (own, now) = (caller.bounded_in(tenant), self.parts.clock.now().wall);
         let policy = own.map(|_| self.policy_of(tenant)).transpose()?;
         let checked = Box::new(|before: &KeyRecord| {
-            let after = rule(before)?;
+            let mut after = rule(before)?;
             if let Some((own, policy)) = own.zip(policy.as_deref()) {
-                Grants::of(own, policy).check(Before::Key(before), &after, now)?;
+                let grants = Grants::of(own, policy);
+                keep_unchanged(before, &mut after);
+                grants.check(Before::Key(before), &after, now)?;
+                grants.mark_limits(Some(&before.limits), &mut after.limits);
             }
             Ok(after)
         });
@@ -67,6 +71,9 @@ impl ManagementService {
         }
         record.scopes = policy.scopes.names(&granted).map(Into::into).collect();
         self.check_grants(caller, tenant, policy, &record)?;
+        if let Some(own) = caller.bounded_in(tenant) {
+            Grants::of(own, policy).mark_limits(None, &mut record.limits);
+        }
         Ok((record, kind))
     }
 }

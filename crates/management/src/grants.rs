@@ -4,7 +4,7 @@
 //! environment, routes by kind, lifetime, networks and limits. A new key, and a key whose value is disclosed, have no
 //! state before, so the caller must cover them.
 
-mod limits;
+pub(super) mod limits;
 mod widening;
 
 use std::collections::BTreeSet;
@@ -129,7 +129,13 @@ impl<'a> Grants<'a> {
             key.networks = self.principal.networks().to_vec();
         }
         for (class, limits) in self.own_limits() {
-            key.limits.0.entry(class.clone()).or_insert_with(|| limits.clone());
+            if key.limits.0.contains_key(class) {
+                continue;
+            }
+            key.limits.0.insert(class.clone(), limits.clone());
+            if !self.principal.limits().is_some_and(|own| own.replaces(class)) {
+                key.limits.1.insert(class.clone());
+            }
         }
     }
 

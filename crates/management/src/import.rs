@@ -6,7 +6,7 @@ mod findings;
 mod prefix;
 mod row;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use latchkey_core::error::{FieldViolation, ManagementError, RequestError};
 use latchkey_core::imported_hash::ImportedHashes;
@@ -147,7 +147,7 @@ impl ManagementService {
             .audit_entry(caller, AuditAction::KeyImport, call)
             .for_tenant(tenant.id)
             .on_target(&tenant.slug);
-        let entry = entry.with_detail("keys", rows.len().to_string());
+        let entry = entry.with_detail("keys", rows.len().to_string()).with_detail("scopes", scopes_of(&rows));
         let entry = if expired > 0 { entry.with_detail("expired", expired.to_string()) } else { entry };
         let new = |row: ImportRow| NewKey { record: row.record, idempotency: None, imported: true };
         let records = rows.into_iter().map(new).collect();
@@ -191,4 +191,10 @@ impl ManagementService {
         }
         Ok(())
     }
+}
+
+/// Returns the scopes that the keys of an import have together.
+fn scopes_of(rows: &[ImportRow]) -> String {
+    let scopes = rows.iter().flat_map(|row| &row.record.scopes).map(|scope| &**scope);
+    scopes.collect::<BTreeSet<&str>>().into_iter().collect::<Vec<_>>().join(" ")
 }

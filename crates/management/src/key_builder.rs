@@ -2,7 +2,6 @@
 //! reported together. The limits on what the caller can grant are in [`super::grants`].
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use latchkey_core::cached_key::StringMapRef;
 use latchkey_core::choices::{listed, not_one_of};
@@ -17,76 +16,9 @@ use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
 use rand::Rng;
 
-use super::encoding::Encoder;
+use super::create_key::{CreateKey, Expiry};
 use super::field_validator::FieldValidator;
 use super::{bindings, lifetime};
-
-/// Expiry of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expiry {
-    /// A point in time.
-    At(Timestamp),
-    /// A duration after the key's creation.
-    After(Duration),
-}
-
-/// Request for a key; the fields are those of `latchkey.v1.CreateKeyRequest`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CreateKey {
-    /// Tenant by id or slug; empty for the caller's own.
-    pub tenant: String,
-    /// Name, 1 to 128 characters.
-    pub name: String,
-    /// Kind; empty for the profile's default kind.
-    pub kind: String,
-    /// Environment; empty for `live`.
-    pub environment: String,
-    /// Scopes, by name or alias; empty for the default scopes of the kind, which has none unless the profile names them.
-    pub scopes: Vec<String>,
-    /// True for every scope that the caller can grant and the kind can have, without those that manage keys.
-    pub all_scopes: bool,
-    /// Resources and identifiers that the key is confined to.
-    pub bindings: BTreeMap<String, String>,
-    /// Expiry; `None` for a key that does not expire.
-    pub expiry: Option<Expiry>,
-    /// CIDR blocks from which the key can be used.
-    pub allowed_networks: Vec<String>,
-    /// Limits, by rate class.
-    pub rate_limits: BTreeMap<String, String>,
-    /// Labels of the key's owner.
-    pub metadata: BTreeMap<String, String>,
-    /// Idempotency key; empty: each call creates a key.
-    pub idempotency_key: String,
-}
-
-impl CreateKey {
-    /// Returns a hash of all fields but the idempotency key: two calls with one idempotency key make the same request
-    /// if their fingerprints are equal. Scopes are a set. The hash is stored.
-    pub(super) fn fingerprint(&self) -> [u8; 32] {
-        let expiry = |encoder: Encoder, expiry| match expiry {
-            Expiry::At(at) => encoder.number(1).signed(at.0),
-            Expiry::After(ttl) => encoder.number(2).number(ttl.as_secs()).number(ttl.subsec_nanos().into()),
-        };
-        // The bytes of requests without `all_scopes` are those of the first version, so that stored hashes stay valid.
-        let start = if self.all_scopes {
-            Encoder::new("latchkey.create_key.v2").number(1)
-        } else {
-            Encoder::new("latchkey.create_key.v1")
-        };
-        start
-            .text(&self.tenant)
-            .text(&self.name)
-            .text(&self.kind)
-            .text(&self.environment)
-            .set(&self.scopes)
-            .map(&self.bindings)
-            .optional(self.expiry, expiry)
-            .list(&self.allowed_networks)
-            .map(&self.rate_limits)
-            .map(&self.metadata)
-            .digest()
-    }
-}
 
 /// Key without a value.
 pub(super) struct KeyDraft<'p> {
@@ -127,6 +59,7 @@ impl<'p> KeyBuilder<'p> {
         fields: &mut FieldValidator<'_>,
         random: &mut dyn Rng,
     ) -> Option<KeyDraft<'p>> {
+        fields.extend(&request.violations);
         fields.name("name", &request.name, 1..=128);
         fields.labels("metadata", &request.metadata);
         if !request.idempotency_key.is_empty() {
@@ -135,10 +68,12 @@ impl<'p> KeyBuilder<'p> {
         let networks = fields.networks("allowed_networks", &request.allowed_networks);
         let limits = fields.key_limits("rate_limits", &request.rate_limits, self.policy);
         let kind = self.kind(&request.kind, fields);
-        let expires = self.expiry(request.expiry, kind, fields);
+        // An expiry that the message cannot hold is among the violations, and must not count as an open one.
+        let expires =
+            if request.violations.is_empty() { self.expiry(request.expiry, kind, fields) } else { None };
         let environment =
             if request.environment.is_empty() { DEFAULT_ENVIRONMENT } else { &request.environment };
-        self.environment(environment, kind, fields);
+        self.check_environment(&request.environment, environment, kind, fields);
         let named_scopes = self.scopes(&request.scopes, kind, fields);
         bindings::check(fields, "bindings", &request.bindings, self.caller_bindings, self.policy);
         required_bindings(&request.bindings, kind, fields);
@@ -195,10 +130,21 @@ impl<'p> KeyBuilder<'p> {
         kind
     }
 
-    fn environment(&self, name: &str, kind: Option<&KeyKind>, fields: &mut FieldValidator<'_>) {
+    /// Checks the environment `name`, which is the requested one or the default.
+    fn check_environment(
+        &self,
+        requested: &str,
+        name: &str,
+        kind: Option<&KeyKind>,
+        fields: &mut FieldValidator<'_>,
+    ) {
         if !self.policy.environments.iter().any(|e| **e == *name) {
-            let known = self.policy.environments.iter().map(|name| &**name);
-            fields.reject("environment", not_one_of(name, known));
+            let known: Vec<&str> = self.policy.environments.iter().map(|name| &**name).collect();
+            let text = match requested {
+                "" if !known.is_empty() => format!("is required: one of {}", listed(&known)),
+                _ => not_one_of(name, known),
+            };
+            fields.reject("environment", text);
         } else if let Some(kind) = kind.filter(|k| k.prefixes.of(name).is_none()) {
             fields.reject("environment", format!("there are no {} keys in {}", kind.name, Quoted(name)));
         }

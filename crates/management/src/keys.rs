@@ -51,7 +51,7 @@ impl ManagementService {
             .audit_entry(caller, AuditAction::KeyCreate, call)
             .for_tenant(tenant.id)
             .on_target(&record.id);
-        let entry = entry.with_detail("kind", &*record.kind).with_detail("scopes", record.scopes.join(" "));
+        let entry = entry.with_new_key(&record);
         let mut created = self
             .parts
             .store

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use latchkey_core::error::{ManagementError, RequestError};
+use latchkey_core::error::{FieldViolation, ManagementError, RequestError};
 use latchkey_core::id::KeyId;
 use latchkey_core::key_kind::{ExpiryRequired, KeyKind};
 use latchkey_core::mint::mint;
@@ -25,6 +25,8 @@ pub struct RotateKey {
     pub overlap: Duration,
     /// Expiry of the successor; `None` for that of the key.
     pub expiry: Option<Expiry>,
+    /// Violations that were found when the request's message was read.
+    pub violations: Vec<FieldViolation>,
 }
 
 /// A key and its successor.
@@ -61,10 +63,6 @@ impl ManagementService {
     ) -> Result<RotatedKey, ManagementError> {
         let (key, tenant) = self.managed_key(caller, &request.id).await?;
         caller.require_creator()?;
-        if request.overlap > LONGEST_OVERLAP {
-            let text = format!("{:?} is too long: write at most 7776000s (90 days)", request.overlap);
-            return Err(RequestError::field("overlap", text).into());
-        }
         let policy = self.policy_of(&tenant)?;
         let kind = policy.kind(&key.kind).ok_or_else(|| kind_removed(&key))?;
         if kind.imports.only {
@@ -74,6 +72,11 @@ impl ManagementService {
         let mut random = (self.parts.random)();
         let now = self.parts.clock.now().wall;
         let mut fields = FieldValidator::new("");
+        fields.extend(&request.violations);
+        if request.overlap > LONGEST_OVERLAP {
+            let text = format!("{:?} is too long: write at most 7776000s (90 days)", request.overlap);
+            fields.reject("overlap", text);
+        }
         let expires = request.expiry.and_then(|expiry| lifetime::requested(kind, expiry, now, &mut fields));
         fields.finish()?;
         let secret = mint(kind, &prefix, &mut random);

@@ -3,8 +3,8 @@
 use latchkey_core::key_kind::{KeyKind, in_largest_unit};
 use latchkey_core::time::Timestamp;
 
+use super::create_key::Expiry;
 use super::field_validator::FieldValidator;
-use super::key_builder::Expiry;
 
 /// Returns the expiry that a request asks for, for a key that is created at `now`, and checks it. `None` if it is too late for
 /// any time.

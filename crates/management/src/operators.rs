@@ -13,9 +13,6 @@ use latchkey_core::secret::PlainKey;
 use latchkey_core::time::Timestamp;
 use rand::Rng;
 
-/// Least length of a root key, in characters.
-pub const ROOT_KEY_LENGTH: usize = 32;
-
 /// Returns the role of a principal of the operators' tenant; `None` for any other principal.
 pub(crate) fn role(principal: &Principal) -> Option<OperatorRole> {
     let policy = operator::policy();

@@ -157,6 +157,8 @@ pub trait ManagementStore: Send + Sync {
     ) -> Result<ListPart<KeyRecord>, SystemError>;
     /// Reads a tenant by id or slug.
     async fn tenant(&self, tenant: &TenantRef) -> Result<Option<TenantRecord>, SystemError>;
+    /// Reads the tenants with these identifiers that exist.
+    async fn tenants_by_id(&self, ids: &[TenantId]) -> Result<Vec<TenantRecord>, SystemError>;
     /// Reads a part of a list of tenants.
     async fn tenants(
         &self,

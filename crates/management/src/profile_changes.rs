@@ -23,10 +23,11 @@ pub struct MeasuredChange {
 }
 
 impl MeasuredChange {
-    /// Returns changes without counts, as they are without a database.
+    /// Returns changes without counts, as they are without a database. Those that depend on what is stored are left out.
     #[must_use]
     pub fn uncounted(changes: Vec<ProfileChange>) -> Vec<Self> {
-        changes.into_iter().map(|change| Self { change, impacts: Vec::new() }).collect()
+        let kept = changes.into_iter().filter(|change| !change.only_if_affected);
+        kept.map(|change| Self { change, impacts: Vec::new() }).collect()
     }
 
     /// Returns true if the change takes access away from an existing key, user or tenant.
@@ -82,7 +83,9 @@ pub async fn measure_changes(
             };
             impacts.push(impact);
         }
-        measured.push(MeasuredChange { change, impacts });
+        if !change.only_if_affected || impacts.iter().any(|impact| impact.count > 0) {
+            measured.push(MeasuredChange { change, impacts });
+        }
     }
     Ok(measured)
 }

@@ -63,24 +63,25 @@ impl SigningKeyRotation<'_> {
         Ok(changed)
     }
 
-    /// Withdraws a key; changes nothing if it is withdrawn already. If it is the one that signs, the published key signs at once or, if there is none, `new_key`.
+    /// Withdraws a key; changes nothing if it is withdrawn already. If it is the one that signs, the published key signs at
+    /// once or, if there is none, `new_key`. If it is the published one, the key that signs goes on.
     pub fn withdraw(
         &self,
         id: &str,
         new_key: SigningKeyRecord,
     ) -> Result<Vec<SigningKeyRecord>, RequestError> {
-        let key = self
-            .keys
-            .iter()
-            .find(|k| *k.id == *id)
-            .ok_or_else(|| RequestError::not_found("signing key", id))?;
-        if key.withdrawn.is_some() {
-            return Ok(Vec::new());
+        let key = named(self.keys, id)?;
+        let mut changed = withdraw_alone(self.keys, id, self.now)?;
+        if changed.is_empty() {
+            return Ok(changed);
         }
-        let mut changed = vec![SigningKeyRecord { withdrawn: Some(self.now), ..key.clone() }];
         if self.at(KeyStage::Signing).all(|k| k.id == key.id) {
             let next = self.at(KeyStage::Published).find(|k| k.id != key.id).cloned().unwrap_or(new_key);
             changed.push(SigningKeyRecord { signs_from: self.now, longest_ttl: self.rules.ttl, ..next });
+        } else if key.stage(self.now) == KeyStage::Published {
+            // Otherwise the next key would sign without having been published before.
+            let replaced = self.at(KeyStage::Signing).filter(|k| k.signs_until == Some(key.signs_from));
+            changed.extend(replaced.map(|k| SigningKeyRecord { signs_until: None, ..k.clone() }));
         }
         Ok(changed)
     }
@@ -99,6 +100,22 @@ impl SigningKeyRotation<'_> {
         let end = |k: &SigningKeyRecord| SigningKeyRecord { signs_until: Some(at), ..k.clone() };
         self.keys.iter().filter(open).map(end).collect()
     }
+}
+
+/// Withdraws a key of a profile that issues no tokens now, so that no other key has to sign; changes nothing if it is
+/// withdrawn already.
+pub fn withdraw_alone(
+    keys: &[SigningKeyRecord],
+    id: &str,
+    now: Timestamp,
+) -> Result<Vec<SigningKeyRecord>, RequestError> {
+    let key = named(keys, id)?;
+    let withdrawn = || SigningKeyRecord { withdrawn: Some(now), ..key.clone() };
+    Ok(key.withdrawn.is_none().then(withdrawn).into_iter().collect())
+}
+
+fn named<'k>(keys: &'k [SigningKeyRecord], id: &str) -> Result<&'k SigningKeyRecord, RequestError> {
+    keys.iter().find(|key| *key.id == *id).ok_or_else(|| RequestError::not_found("signing key", id))
 }
 
 #[cfg(test)]
@@ -189,5 +206,28 @@ mod tests {
         let (keys, rules) = ([key("a", 0)], rules(SigningAlgorithm::EdDsa, 60));
         let at = |now| SigningKeyRotation { keys: &keys, rules: &rules, now }.is_due();
         assert!(!at(Timestamp(1_000)) && at(Timestamp(0).plus(ROTATION_PERIOD)));
+    }
+
+    #[test]
+    fn the_present_key_goes_on_if_its_successor_is_withdrawn_before_it_signs() {
+        let rules = rules(SigningAlgorithm::EdDsa, 60);
+        let keys = [key("a", 0)];
+        let rotation = SigningKeyRotation { keys: &keys, rules: &rules, now: NOW };
+        let keys = rotation.rotate(key("b", 0), PUBLISH_LEAD).unwrap();
+        assert!(keys[0].signs_until.is_some());
+        let rotation = SigningKeyRotation { keys: &keys, rules: &rules, now: NOW };
+        let changed = rotation.withdraw("b", key("c", 0)).unwrap();
+        assert_eq!((&*changed[0].id, changed[0].withdrawn), ("b", Some(NOW)));
+        assert_eq!((&*changed[1].id, changed[1].signs_until, changed.len()), ("a", None, 2));
+    }
+
+    #[test]
+    fn a_key_is_withdrawn_once_and_without_a_successor_where_none_has_to_sign() {
+        let mut keys = vec![key("a", 0), key("b", 0)];
+        let changed = withdraw_alone(&keys, "a", NOW).unwrap();
+        assert_eq!((&*changed[0].id, changed[0].withdrawn, changed.len()), ("a", Some(NOW), 1));
+        keys[0] = changed[0].clone();
+        assert_eq!(withdraw_alone(&keys, "a", Timestamp(2_000)), Ok(Vec::new()));
+        assert!(withdraw_alone(&keys, "c", NOW).is_err());
     }
 }

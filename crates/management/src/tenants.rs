@@ -35,6 +35,8 @@ pub struct CreateTenant {
 pub struct UpdateTenant {
     /// Tenant by id or slug.
     pub tenant: String,
+    /// Slug of the same tenant if the request has it beside the id; empty otherwise.
+    pub slug: String,
     /// Names of the fields to change, as in the contract.
     pub fields: Vec<String>,
     /// Display name (`display_name`).
@@ -95,7 +97,8 @@ impl ManagementService {
         let entry = self
             .audit_entry(caller, AuditAction::TenantCreate, call)
             .for_tenant(tenant.id)
-            .on_target(&tenant.slug);
+            .on_target(&tenant.slug)
+            .with_new_tenant(&tenant);
         let written = self.parts.store.create_tenant(tenant, entry).await?;
         Ok(self.wait_until_applied(written, call).await?.value)
     }
@@ -194,6 +197,10 @@ impl ManagementService {
 fn change(old: &TenantRecord, request: &UpdateTenant, policy: &Policy) -> Result<TenantRecord, RequestError> {
     let mut fields = FieldValidator::new("");
     let mut new = old.clone();
+    if !request.slug.is_empty() && *request.slug != *old.slug {
+        let text = format!("must be empty, or {}, the slug of this tenant: it can't be changed", old.slug);
+        fields.reject("tenant.slug", text);
+    }
     if request.fields.is_empty() {
         fields.reject("update_mask", "must name a field");
     }
@@ -230,7 +237,7 @@ fn plan(name: &str, policy: &Policy, field: &str, fields: &mut FieldValidator<'_
 
 fn slug(slug: &str, fields: &mut FieldValidator<'_>) {
     if !is_slug(slug) {
-        let rule = "must have 3 to 63 lower-case letters, digits and hyphens, and begin with a letter";
+        let rule = "must have 3 to 63 lower-case letters, digits and hyphens";
         fields.reject("slug", format!("{} {rule}", Quoted(slug)));
     } else if matches!(TenantRef::parse(slug), Some(TenantRef::Id(_))) {
         fields.reject("slug", format!("{} must not look like an identifier", Quoted(slug)));

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::ports::AuditAction;
 use latchkey_core::cached_key::StringMapRef;
 use latchkey_core::choices::not_one_of;
-use latchkey_core::error::{ManagementError, RequestError};
+use latchkey_core::error::{FieldViolation, ManagementError, RequestError};
 use latchkey_core::policy::Policy;
 use latchkey_core::record::KeyRecord;
 use latchkey_core::time::Timestamp;
@@ -38,6 +38,8 @@ pub struct UpdateKey {
     pub expires: Option<Timestamp>,
     /// True to disable the key (`disabled`).
     pub disabled: bool,
+    /// Violations that were found when the request's message was read.
+    pub violations: Vec<FieldViolation>,
 }
 
 /// Fields that can be changed.
@@ -52,6 +54,10 @@ impl ManagementService {
         request: UpdateKey,
         call: &CallContext,
     ) -> Result<KeyRecord, ManagementError> {
+        self.manages_keys(caller)?;
+        if request.id.is_empty() && !request.violations.is_empty() {
+            return Err(RequestError::InvalidArgument(request.violations).into());
+        }
         let (key, tenant) = self.managed_key(caller, &request.id).await?;
         caller.require_reach(&tenant)?;
         if request.fields != ["disabled"] || !request.disabled {
@@ -79,6 +85,7 @@ impl KeyChange<'_> {
     fn apply(&self, old: &KeyRecord) -> Result<KeyRecord, RequestError> {
         let (request, policy) = (self.request, self.policy);
         let mut fields = FieldValidator::new("");
+        fields.extend(&request.violations);
         let mut new = old.clone();
         if request.fields.is_empty() {
             fields.reject("update_mask", format!("must name at least one of {}", CHANGEABLE.join(", ")));
@@ -100,6 +107,8 @@ impl KeyChange<'_> {
                 "rate_limits" => {
                     new.limits = fields.key_limits("key.rate_limits", &request.rate_limits, policy);
                 }
+                // A time that the message cannot hold is among the violations.
+                "expire_time" if !request.violations.is_empty() => {}
                 "expire_time" => {
                     if let Some(at) = request.expires {
                         fields.expiry("key.expire_time", at, self.now);

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use latchkey_core::error::{ManagementError, RequestError, SystemError};
-use latchkey_core::ports::usage::{CallCounts, Hour, HourRange, KeyUseTotals};
+use latchkey_core::error::{ManagementError, SystemError};
+use latchkey_core::ports::usage::{CallCounts, Hour, HourRange, KeyUseTotals, Minute};
 use latchkey_core::record::KeyRecord;
 use latchkey_core::time::Timestamp;
 use latchkey_core::usage::UsageTracker;
 
+use super::field_validator::FieldValidator;
 use super::{Caller, ManagementService};
-use crate::ports::usage::UsageStore;
+use crate::ports::usage::{UsageFilter, UsageGroup, UsageStore};
 
 /// Key and hours to read; the fields are those of `latchkey.v1.GetKeyUsageRequest`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct GetKeyUsage {
     pub from: Option<Timestamp>,
     /// End: only hours that begin before this time; `None` for the newest.
     pub until: Option<Timestamp>,
+    /// Number of minutes to read besides, the present one included: 1 to 60, or 0 for none.
+    pub minutes: i32,
 }
 
 /// Summary of a key's usage.
@@ -37,6 +40,8 @@ pub struct KeyUseSummary {
 pub struct KeyUsage {
     /// Hours with calls, oldest first.
     pub hours: BTreeMap<Hour, CallCounts>,
+    /// Minutes with calls that were asked for, oldest first.
+    pub minutes: Vec<(Minute, CallCounts)>,
     /// Totals.
     pub summary: KeyUseSummary,
 }
@@ -75,9 +80,9 @@ impl UsageReader {
     pub(super) async fn flush(&self) -> Result<(), SystemError> {
         // Twice: batches that were waiting, and counts that were added since.
         for _ in 0..2 {
-            self.usage.collect();
+            let now = self.management.parts.clock.now().wall;
+            self.usage.collect(now);
             while let Some(batch) = self.usage.next_batch() {
-                let now = self.management.parts.clock.now().wall;
                 self.store.add(self.usage.recorder(), &batch, now).await?;
                 self.usage.mark_written(batch.number);
             }
@@ -85,27 +90,63 @@ impl UsageReader {
         Ok(())
     }
 
-    /// Reads a key's calls by hour.
+    /// Reads a key's calls by hour, and by minute if minutes are asked for.
     pub async fn key_usage(
         &self,
         caller: &Caller,
         request: GetKeyUsage,
     ) -> Result<KeyUsage, ManagementError> {
         let (key, _) = self.management.managed_key(caller, &request.id).await?;
+        let mut fields = FieldValidator::new("");
         if request.from.zip(request.until).is_some_and(|(from, until)| until <= from) {
-            return Err(RequestError::field("end_time", "must be later than start_time").into());
+            fields.reject("end_time", "must be later than start_time");
         }
+        let first = self.first_minute(request.minutes, &mut fields);
+        fields.finish()?;
         let last = request.until.map(|until| Hour::of(Timestamp(until.0.saturating_sub(1))));
         let span = HourRange { from: request.from.map(Hour::of), last };
+        let minutes = match first {
+            Some(first) => self.minutes(&key, first).await?,
+            None => Vec::new(),
+        };
         let summary = self.summaries(std::slice::from_ref(&key)).await?.pop().unwrap_or_default();
         for _ in 0..TRIES {
             let stored = self.store.hours(self.usage.recorder(), key.id, span).await?;
             if let Some(whole) = self.usage.merge_into(key.id, span, stored) {
-                return Ok(KeyUsage { hours: whole.hours, summary });
+                return Ok(KeyUsage { hours: whole.hours, minutes, summary });
             }
         }
         // The hours were written to during every attempt, which does not happen for long.
         Err(SystemError::database().into())
+    }
+
+    /// Returns the first of the last minutes of a number, the present one included; `None` for 0.
+    pub(super) fn first_minute(&self, number: i32, fields: &mut FieldValidator<'_>) -> Option<Minute> {
+        match u32::try_from(number) {
+            Ok(0) => None,
+            Ok(number) if number <= Minute::KEPT => {
+                let now = Minute::of(self.management.parts.clock.now().wall);
+                Some(Minute(now.0 + 1 - i64::from(number)))
+            }
+            Ok(_) | Err(_) => {
+                let most = Minute::KEPT;
+                let text = format!("must be 1 to {most} minutes, or 0 for none, and is {number}");
+                fields.reject("recent_minutes", text);
+                None
+            }
+        }
+    }
+
+    /// Reads a key's calls by minute.
+    async fn minutes(
+        &self,
+        key: &KeyRecord,
+        first: Minute,
+    ) -> Result<Vec<(Minute, CallCounts)>, SystemError> {
+        self.flush().await?;
+        let which = UsageFilter { key: Some(key.id), minutes: Some(first), ..UsageFilter::default() };
+        let lines = self.store.report(&which, UsageGroup::Minute, 0).await?;
+        Ok(lines.into_iter().filter_map(|line| Some((line.minute?, line.counts))).collect())
     }
 
     /// Returns the usage of keys, in the same order. The caller must have access to the keys.

@@ -1,8 +1,9 @@
-//! Report of calls over many keys: of a tenant, of a profile or of all, by the hour or by key, tenant or profile.
+//! Report of calls over many keys: of a tenant, of a profile or of all, by the hour or the minute, or by key, tenant or
+//! profile.
 
 use latchkey_core::error::{ManagementError, RequestError};
 use latchkey_core::id::TenantId;
-use latchkey_core::ports::usage::{CallCounts, Hour, HourRange};
+use latchkey_core::ports::usage::{CallCounts, Hour, HourRange, Minute};
 use latchkey_core::time::Timestamp;
 
 use super::field_validator::FieldValidator;
@@ -23,6 +24,9 @@ pub struct GetUsageReport {
     pub from: Option<Timestamp>,
     /// End: only hours that begin before this time; `None` for now.
     pub until: Option<Timestamp>,
+    /// Number of minutes to count in place of hours, the present one included: 1 to 60. 0 for hours; for lines by the minute,
+    /// for all minutes that are kept.
+    pub minutes: i32,
     /// Group of the lines; `None` for no lines.
     pub group: Option<UsageGroup>,
     /// Most lines of keys, tenants or profiles: 1 to 1,000, or 0 for 10.
@@ -34,7 +38,7 @@ pub struct GetUsageReport {
 pub struct UsageReport {
     /// Calls of all keys.
     pub total: CallCounts,
-    /// Hours, oldest first; or groups, the most calls first.
+    /// Hours or minutes, oldest first; or groups, the most calls first.
     pub lines: Vec<UsageLine>,
 }
 
@@ -57,34 +61,58 @@ impl UsageReader {
             fields.reject("end_time", "must be later than start_time");
         }
         let limit = limit(request.limit, &mut fields);
+        let minutes = self.minutes_of_report(&request, &mut fields);
         fields.text("profile", &request.profile, 0..=64);
         fields.finish()?;
         let (tenant, environments) = self.scope_of_report(caller, &request.tenant).await?;
         let last = request.until.map(|until| Hour::of(Timestamp(until.0.saturating_sub(1))));
         let which = UsageFilter {
+            key: None,
+            minutes,
             tenant,
             profile: (!request.profile.is_empty()).then(|| request.profile.clone()),
             environments,
             span: HourRange { from: request.from.map(Hour::of), last },
         };
         self.flush().await?;
-        let hours = self.store().report(&which, UsageGroup::Hour, 0).await?;
+        let by_time = if minutes.is_some() { UsageGroup::Minute } else { UsageGroup::Hour };
+        let times = self.store().report(&which, by_time, 0).await?;
         let mut total = CallCounts::default();
-        for line in &hours {
+        for line in &times {
             total.add(&line.counts);
         }
         // A deleted profile has the usage of its time. A caller of a tenant learns of its own profile alone.
         let tenant = which.tenant.filter(|_| caller.principal().is_some());
         let of_profile = UsageFilter { tenant, profile: which.profile.clone(), ..UsageFilter::default() };
-        if hours.is_empty() && self.store().report(&of_profile, UsageGroup::Hour, 1).await?.is_empty() {
+        if times.is_empty() && self.store().report(&of_profile, UsageGroup::Hour, 1).await?.is_empty() {
             self.management().check_profile(caller, &request.profile).await?;
         }
         let lines = match request.group {
             None => Vec::new(),
-            Some(UsageGroup::Hour) => hours,
+            Some(group) if group == by_time => times,
             Some(group) => self.store().report(&which, group, limit).await?,
         };
         Ok(UsageReport { total, lines })
+    }
+
+    /// Returns the first minute of a report; `None` for a report of hours.
+    fn minutes_of_report(&self, request: &GetUsageReport, fields: &mut FieldValidator<'_>) -> Option<Minute> {
+        let all = i32::try_from(Minute::KEPT).unwrap_or(i32::MAX);
+        let number = match request.group {
+            Some(UsageGroup::Minute) if request.minutes == 0 => all,
+            Some(UsageGroup::Hour) if request.minutes != 0 => {
+                fields.reject("group_by", "can't be HOUR together with recent_minutes: use MINUTE");
+                0
+            }
+            _ => request.minutes,
+        };
+        let first = self.first_minute(number, fields);
+        for (field, time) in [("start_time", request.from), ("end_time", request.until)] {
+            if number != 0 && time.is_some() {
+                fields.reject(field, "must be unset for a report of minutes, which end now");
+            }
+        }
+        first
     }
 
     /// Returns the tenant of a report, `None` for all tenants, which only operators see; and the environments that the

@@ -1,6 +1,7 @@
 //! Users of a tenant: operators and the tenant's key managers create them, set their passwords and disable them. A
 //! caller that creates a user or sets its password thereby grants everything that the user can do.
 
+pub(crate) mod email;
 mod grants;
 pub(crate) mod reach;
 mod update;
@@ -10,12 +11,12 @@ use std::collections::BTreeMap;
 pub use self::update::UpdateUser;
 
 use latchkey_core::choices::not_one_of;
-use latchkey_core::error::ManagementError;
+use latchkey_core::error::{ManagementError, RequestError};
 use latchkey_core::excerpt::Quoted;
 use latchkey_core::id::UserId;
 use latchkey_core::policy::Policy;
 use latchkey_core::record::{TenantRecord, TenantRef};
-use latchkey_core::user::{UserRecord, canonical_email};
+use latchkey_core::user::UserRecord;
 
 use self::grants::Before;
 use super::field_validator::FieldValidator;
@@ -65,7 +66,7 @@ impl TokenIssuer {
         let tenant = self.parts.management.tenant_to_add_to(caller, &request.tenant).await?;
         let policy = self.parts.management.policy_of(&tenant)?;
         let mut fields = FieldValidator::new("");
-        let email = canonical_email(&request.email);
+        let email = email::stored_form(&request.email);
         if email.is_none() {
             let text =
                 format!("{} is not an e-mail address, such as ada@example.com", Quoted(&request.email));
@@ -91,6 +92,7 @@ impl TokenIssuer {
             revision: 0,
         };
         grants::check(caller, &policy, Before::Nothing, &user)?;
+        self.check_not_stored(&user, &request.email).await?;
         let hash = self.hash(request.password).await?;
         let entry = self
             .parts
@@ -98,9 +100,21 @@ impl TokenIssuer {
             .audit_entry(caller, AuditAction::UserCreate, call)
             .for_tenant(tenant.id)
             .on_target(&user.id);
-        let entry = entry.with_detail("role", &*user.role);
+        let entry = entry.with_new_user(&user);
         let written = self.parts.store.create_user(user, hash, entry).await?;
         Ok(self.parts.management.wait_until_applied(written, call).await?.value)
+    }
+
+    /// Rejects a new user whose address an earlier version stored in another form. The store itself compares the present
+    /// form.
+    async fn check_not_stored(&self, user: &UserRecord, sent: &str) -> Result<(), ManagementError> {
+        for form in email::known_forms(sent).iter().filter(|form| **form != user.email) {
+            if self.parts.store.login_user(user.tenant, form).await?.is_some() {
+                let text = "a user has this e-mail address already, in decomposed letters";
+                return Err(RequestError::AlreadyExists(text.to_owned()).into());
+            }
+        }
+        Ok(())
     }
 
     /// Sets a user's password and resets failed logins. All of the user's tokens are invalid on every replica when

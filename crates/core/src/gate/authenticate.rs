@@ -78,6 +78,15 @@ impl<L: Limiter> Gate<L> {
                 };
                 return Err(eval.explain.fail_with_detail("credential", invalid_credential(), detail));
             }
+            PresentedCredential::NotAKey => {
+                let detail = || "it has the format of a JWT, and its source takes keys alone".to_owned();
+                return Err(eval.explain.fail_with_detail("credential", invalid_credential(), detail));
+            }
+            PresentedCredential::NotAJwt => {
+                let detail =
+                    || "it does not have the format of a JWT, and its source takes JWTs alone".to_owned();
+                return Err(eval.explain.fail_with_detail("credential", invalid_credential(), detail));
+            }
         };
         if token::looks_like_jwt(value) && policy.is_none_or(|p| p.accepts.jwt) {
             eval.explain.pass("credential", || "it has the format of a JWT".to_owned());

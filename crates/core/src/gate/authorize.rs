@@ -12,7 +12,7 @@ use crate::excerpt::Quoted;
 use crate::policy::{Policy, UnmatchedRoute};
 use crate::principal::Principal;
 use crate::reason::Reason;
-use crate::route::{Route, RouteMatch, RouteRefusal, decode_segment, segment};
+use crate::route::{Route, RouteMatch, RouteRefusal, decode_segment};
 use crate::scope::ScopeSet;
 
 /// Checks environment, route, scopes, resource and network, in this order.
@@ -47,7 +47,8 @@ pub(super) fn check_environment_name(eval: &mut EvalContext<'_, '_>, policy: &Po
     if names.is_empty() || names.iter().any(|known| **known == *name) {
         return Ok(());
     }
-    let text = format!("The environment {}.", not_one_of(name, names.iter().map(|known| &**known)));
+    let text = format!("The environment {}", not_one_of(name, names.iter().map(|known| &**known)));
+    let text = if text.ends_with('?') { text } else { text + "." };
     let denial = match eval.input.named_by {
         NamedBy::CheckCaller => Denial::with_message(Reason::EnvironmentMismatch, text.clone()),
         NamedBy::Client => Denial::new(Reason::EnvironmentMismatch),
@@ -158,7 +159,9 @@ fn check_scopes(
         eval.explain.pass("scope", || "all required scopes are granted".to_owned());
         return Ok(());
     }
-    let names: Vec<&str> = policy.scopes.names(&missing).chain(unknown.iter().map(String::as_str)).collect();
+    // The caller chose these names: the message shows no control characters and none that turn the direction of a text.
+    let shown: Vec<String> = unknown.iter().map(|name| name.escape_debug().to_string()).collect();
+    let names: Vec<&str> = policy.scopes.names(&missing).chain(shown.iter().map(String::as_str)).collect();
     let message = format!("The credential lacks the scope {}.", names.join(", "));
     let in_shadow = unknown.is_empty() && eval.scopes_in_shadow(policy, &missing);
     (eval.context.missing_scopes, eval.context.unknown_scopes) = (missing, unknown);
@@ -203,7 +206,7 @@ fn check_resource(
     let in_path: SmallVec<[_; 2]> = route
         .into_iter()
         .flat_map(|r| &r.resource)
-        .map(|(name, index)| (&**name, decode_segment(segment(path, *index).unwrap_or_default())))
+        .map(|(name, place)| (&**name, decode_segment(place.value(path).unwrap_or_default())))
         .collect();
     let fixed = &eval.input.route_resource;
     let in_path = in_path.iter().map(|(name, value)| (*name, &**value));

@@ -40,6 +40,9 @@ impl<L: Limiter> Gate<L> {
             PresentedCredential::Missing => return Err(NO_CREDENTIAL.into()),
             PresentedCredential::Ambiguous => return Err(TWO_CREDENTIALS.into()),
             PresentedCredential::Malformed => return Err(MALFORMED_CREDENTIAL.into()),
+            PresentedCredential::NotAKey | PresentedCredential::NotAJwt => {
+                return Err(INVALID_CREDENTIAL.into());
+            }
         };
         let input = CheckInput { address, ..CheckInput::default() };
         let mut now = self.parts.clock.now();

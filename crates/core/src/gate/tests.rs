@@ -57,6 +57,8 @@ async fn each_fault_of_a_credential_has_its_reason() {
         (PresentedCredential::Ambiguous, Reason::AmbiguousCredential),
         (PresentedCredential::Malformed, Reason::InvalidCredential),
         (PresentedCredential::of(" padded"), Reason::InvalidCredential),
+        (PresentedCredential::NotAKey, Reason::InvalidCredential),
+        (PresentedCredential::NotAJwt, Reason::InvalidCredential),
         (PresentedCredential::Value(&good[1..]), Reason::InvalidCredential),
         (PresentedCredential::Value("lk_op_nothing"), Reason::InvalidCredential),
     ] {

@@ -17,6 +17,8 @@ pub struct Level {
     pub bucket: BucketId,
     /// Tokens of the rate, which is what a product promises.
     pub limit: u64,
+    /// Period of the rate.
+    pub period: Duration,
     /// Most tokens that the bucket holds: the burst of a token bucket, otherwise the tokens of the rate.
     pub capacity: u64,
     /// Tokens that are left.
@@ -62,11 +64,21 @@ impl Level {
         Self {
             bucket,
             limit: limit.tokens,
+            period: limit.period,
             capacity: size,
             remaining: quotient(u128::try_from(room).unwrap_or(0), token),
             reset_after: until(capacity - room, waits.reset),
             retry_after: (cost <= size).then(|| until(needed - room, waits.retry)),
         }
+    }
+
+    /// Returns whether this is the level of the same limit in another bucket.
+    #[must_use]
+    pub fn is_of_limit(&self, other: &Self) -> bool {
+        let limit = |level: &Self| {
+            (level.bucket.per, level.bucket.class_hash, level.limit, level.period, level.capacity)
+        };
+        limit(self) == limit(other)
     }
 
     /// Returns whether no wait helps: the cost is more than the bucket holds.

@@ -1,7 +1,7 @@
 //! Property: over any sequence of calls, plans, overrides and pauses, no window admits more than the largest limit that
 //! held in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -81,7 +81,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 fn overrides(limit: Option<(BucketOwner, u64)>) -> LimitOverrides {
     let per_minute = |tokens| Limit { tokens, period: MINUTE, burst: None };
     let all = limit.map(|(per, tokens)| ("default".into(), vec![(per, per_minute(tokens))]));
-    LimitOverrides(all.into_iter().collect())
+    LimitOverrides(all.into_iter().collect(), BTreeSet::new())
 }
 
 /// Calls that were admitted and limits that held, by the owner and the condition.
@@ -153,9 +153,56 @@ fn run(steps: &[Step]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Limits of a class, of a plan and of a key itself.
+type Limits = (&'static [&'static str], Option<&'static [&'static str]>, Option<&'static str>);
+
+/// Limits that all admit twenty calls a day, by another rule each.
+const TWENTY_A_DAY: [Limits; 9] = [
+    (&["20/d"], None, None),
+    (&["60/min"], Some(&["20/d"]), None),
+    (&["60/min"], Some(&["50/s", "20/d"]), None),
+    (&["60/min", "90/h"], Some(&["20/d", "70/h"]), None),
+    (&["60/min"], None, Some("20/d")),
+    (&["90/h"], Some(&["50/s"]), Some("20/d")),
+    (&[], None, Some("20/d")),
+    (&[], Some(&["20/d"]), None),
+    (&[], Some(&["20/d", "100/7d"]), None),
+];
+
+/// Returns how many of these calls at one moment are admitted.
+fn admitted(limiter: &LocalLimiter, (class, plan, own): &Limits, calls: u32) -> u32 {
+    let rules = |limits: &[&str]| -> Vec<BucketRule> {
+        limits.iter().map(|limit| rule(BucketOwner::Key, limit, ChargeCondition::Allowed)).collect()
+    };
+    let classes = RateClasses::new("p", BTreeMap::from([("default".into(), rules(class))]));
+    let plan = plan.map(|limits| Plan([("default".into(), rules(limits))].into_iter().collect()));
+    let own = own.map(|limit| ("default".into(), vec![(BucketOwner::Key, parse_key_limit(limit).unwrap())]));
+    let own = LimitOverrides(own.into_iter().collect(), BTreeSet::new());
+    let (_, tenant): (_, TenantRecord) = records();
+    let subjects = LimitSubjects {
+        subject: Some((7, Some(&own))),
+        tenant: Some((&tenant, plan.as_ref())),
+        address: None,
+    };
+    let class = classes.fallback().unwrap();
+    let charges = bucket_charges(&classes, class, ChargeCondition::Allowed, &subjects);
+    let options = ChargeOptions { cost: 1, dry_run: false };
+    let passes = || limiter.charge_now(&charges, options, MonotonicInstant(1 << 50), &mut Levels::new());
+    (0..calls).map(|_| u32::from(passes())).sum()
+}
+
 proptest! {
     #[test]
     fn no_window_admits_more_than_the_largest_limit_that_held_in_it(steps in steps()) {
         run(&steps)?;
+    }
+
+    #[test]
+    fn a_limit_that_stays_is_not_refilled_when_another_rule_has_it(
+        steps in prop::collection::vec((0..TWENTY_A_DAY.len(), 0..25u32), 1..12),
+    ) {
+        let limiter = LocalLimiter::new();
+        let sum: u32 = steps.iter().map(|(place, calls)| admitted(&limiter, &TWENTY_A_DAY[*place], *calls)).sum();
+        prop_assert!(sum <= 20, "{} of 20 a day", sum);
     }
 }

@@ -1,23 +1,24 @@
 //! Rules that select the buckets of a call. The rate class declares buckets; the plan, then the tenant, then
 //! the key replace them one by one, so that the most specific limit applies.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use smallvec::SmallVec;
 
 use super::{
-    BucketAlgorithm, BucketCharge, BucketCharges, BucketId, BucketOwner, BucketRule, ChargeCondition,
-    CountingMode, Limit, RateClassId, RuleId, network_of, rule_id,
+    BucketCharge, BucketCharges, BucketId, BucketOwner, BucketRule, ChargeCondition, CountingMode, Limit,
+    RateClassId, RuleId, network_of, rule_id,
 };
 use crate::enforcement::Enforcement;
 use crate::heap_size;
 use crate::record::TenantRecord;
 use crate::secret::KeyHash;
 
-/// Limits that replace those of a rate class, by class and owner.
+/// Limits that replace those of a rate class, by class and owner; and the classes whose limits replace none and hold beside
+/// the others. Callers of a tenant set limits of the second sort, so that these do not outlive a plan that admits more.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LimitOverrides(pub BTreeMap<Box<str>, Vec<(BucketOwner, Limit)>>);
+pub struct LimitOverrides(pub BTreeMap<Box<str>, Vec<(BucketOwner, Limit)>>, pub BTreeSet<Box<str>>);
 
 impl LimitOverrides {
     /// Returns the limit that replaces the bucket of this owner in the class.
@@ -31,12 +32,22 @@ impl LimitOverrides {
         self.0.get(class).map_or(&[], Vec::as_slice)
     }
 
+    /// Returns whether the limits of a class replace those of the tenant, its plan and the class.
+    #[must_use]
+    pub fn replaces(&self, class: &str) -> bool {
+        !self.1.contains(class)
+    }
+
     /// Returns the bytes on the heap.
     pub(crate) fn heap_size(&self) -> usize {
         let classes = self.0.iter();
         let each =
             classes.map(|(name, limits)| heap_size::text(name) + heap_size::block(size_of_val(&**limits)));
-        heap_size::map::<Box<str>, Vec<(BucketOwner, Limit)>>(self.0.len()) + each.sum::<usize>()
+        let beside = self.1.iter().map(|name| heap_size::text(name)).sum::<usize>();
+        heap_size::map::<Box<str>, Vec<(BucketOwner, Limit)>>(self.0.len())
+            + each.sum::<usize>()
+            + heap_size::map::<Box<str>, ()>(self.1.len())
+            + beside
     }
 }
 
@@ -179,18 +190,13 @@ pub fn bucket_charges(
         };
         charges.push(BucketCharge { bucket, limit, algorithm, mode, shard_key });
     };
-    // An override is about calls that pass, and replaces the limits of all buckets of its owner.
-    let overrides = if when == ChargeCondition::Allowed {
-        ClassOverrides::of(name, subjects)
-    } else {
-        ClassOverrides::default()
-    };
+    let overrides = ClassOverrides::of(name, subjects, when);
     let mut overridden: SmallVec<[BucketOwner; 3]> = SmallVec::new();
     let mut add_rule = |rule: &BucketRule, id: &dyn Fn() -> RuleId| match overrides.limit(rule.per) {
         None => add(rule, rule.limit, id()),
         Some(limit) if !overridden.contains(&rule.per) => {
             overridden.push(rule.per);
-            for id in rule_id::of_override(own, plan, rule.per, when) {
+            for id in rule_id::of_override(own, plan, (rule.per, when), limit.period) {
                 add(rule, limit, id);
             }
         }
@@ -201,15 +207,30 @@ pub fn bucket_charges(
         add_rule(rule, &|| rule_id::of_class(own, index));
     }
     for (index, rule) in plan.iter().enumerate().filter(|(_, rule)| rule.when == when) {
-        add_rule(rule, &|| rule_id::of_plan(own, plan, index));
+        for id in rule_id::of_plan(own, plan, index) {
+            add_rule(rule, &|| id);
+        }
     }
     for per in [BucketOwner::Key, BucketOwner::Tenant, BucketOwner::Ip] {
         if let Some(limit) = overrides.limit(per).filter(|_| !overridden.contains(&per)) {
-            let algorithm = BucketAlgorithm::default();
-            add(&BucketRule { per, limit, algorithm, when, mode: None }, limit, RuleId::ADDED);
+            let rule = rule_with(limit, (per, when), &[]);
+            for id in rule_id::of_override(own, plan, (per, when), limit.period) {
+                add(&rule, limit, id);
+            }
         }
     }
+    for (per, limit) in overrides.beside {
+        let rules = if of_plan(*per) { plan } else { own };
+        add(&rule_with(*limit, (*per, when), rules), *limit, RuleId::BESIDE);
+    }
     charges
+}
+
+/// Returns a rule with a limit that no rule declares. It is counted as the first of these rules with its owner is.
+fn rule_with(limit: Limit, (per, when): (BucketOwner, ChargeCondition), rules: &[BucketRule]) -> BucketRule {
+    let known = rules.iter().find(|rule| rule.per == per && rule.when == when);
+    let (algorithm, mode) = known.map(|rule| (rule.algorithm, rule.mode)).unwrap_or_default();
+    BucketRule { per, limit, algorithm, when, mode }
 }
 
 /// Limits that replace those of a class for the subjects of a call.
@@ -217,14 +238,24 @@ pub fn bucket_charges(
 struct ClassOverrides<'a> {
     of_subject: &'a [(BucketOwner, Limit)],
     of_tenant: &'a [(BucketOwner, Limit)],
+    /// Limits of the key or user that replace none.
+    beside: &'a [(BucketOwner, Limit)],
 }
 
 impl<'a> ClassOverrides<'a> {
-    fn of(class: &str, subjects: &LimitSubjects<'a>) -> Self {
+    /// Returns the limits for calls under a condition. They are about calls that pass, and replace the limits of all buckets
+    /// of their owner.
+    fn of(class: &str, subjects: &LimitSubjects<'a>, when: ChargeCondition) -> Self {
+        if when != ChargeCondition::Allowed {
+            return Self::default();
+        }
         let of = |limits: Option<&'a LimitOverrides>| limits.map_or(&[][..], |limits| limits.of_class(class));
+        let own = subjects.subject.and_then(|(_, limits)| limits);
+        let replaces = own.is_none_or(|own| own.replaces(class));
         Self {
-            of_subject: of(subjects.subject.and_then(|(_, limits)| limits)),
+            of_subject: of(own.filter(|_| replaces)),
             of_tenant: of(subjects.tenant.map(|(tenant, _)| &tenant.limits)),
+            beside: of(own.filter(|_| !replaces)),
         }
     }
 

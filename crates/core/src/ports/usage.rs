@@ -75,7 +75,40 @@ impl Hour {
     }
 }
 
-/// Counts of the calls of an hour.
+/// A minute, as the number of minutes since the Unix epoch, in UTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Minute(pub i64);
+
+const MILLIS_PER_MINUTE: i64 = 60_000;
+/// Longest time between two collections whose calls belong to one minute.
+const LONGEST_OF_MINUTE: i64 = MILLIS_PER_MINUTE * 3 / 2;
+
+impl Minute {
+    /// Number of minutes, with the present one, whose calls are kept.
+    pub const KEPT: u32 = 60;
+
+    /// Returns the minute of a time.
+    #[must_use]
+    pub fn of(at: Timestamp) -> Self {
+        Self(at.0.div_euclid(MILLIS_PER_MINUTE))
+    }
+
+    /// Returns the start of the minute.
+    #[must_use]
+    pub fn start(self) -> Timestamp {
+        Timestamp(self.0.saturating_mul(MILLIS_PER_MINUTE))
+    }
+
+    /// Returns the minute to which calls belong that were counted between two times: that of the middle. Returns `None` if
+    /// much more than a minute lies between them, or if the clock was set back.
+    #[must_use]
+    pub fn between(from: Timestamp, until: Timestamp) -> Option<Self> {
+        let passed = until.0.checked_sub(from.0).filter(|passed| (0..=LONGEST_OF_MINUTE).contains(passed))?;
+        Some(Self::of(Timestamp(from.0 + passed / 2)))
+    }
+}
+
+/// Counts of the calls of an hour or of a minute.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallCounts {
     /// Allowed calls.
@@ -127,6 +160,8 @@ impl KeyUseTotals {
 pub struct UsageBatch {
     /// Number of the batch: 1 for a recorder's first, then one more for each.
     pub number: u64,
+    /// Minute of the calls; `None` if they are of several.
+    pub minute: Option<Minute>,
     /// Use by key.
     pub uses: BTreeMap<KeyId, KeyUseTotals>,
     /// Calls that would have been denied outside of shadow mode.

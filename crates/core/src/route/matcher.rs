@@ -4,6 +4,7 @@
 
 mod fold;
 mod route_match;
+mod stem;
 mod tree;
 
 #[cfg(test)]
@@ -12,13 +13,11 @@ mod tests;
 use self::fold::fold;
 pub use self::route_match::{RouteMatch, RouteRefusal};
 use self::tree::{Search, Tree};
-use super::Route;
 use super::canonical::decode_segment;
 use super::path_info::{InnerPath, inner_paths, is_hidden, may_have_path_info};
 use super::pattern::Part;
 use super::readings::{PathReadings, Reading};
-use super::suffix::{may_have_suffix, stems};
-use super::{segment, segments};
+use super::{ParameterPlace, Route};
 use crate::check_input::Path;
 
 /// Routes of a profile, prepared for matching.
@@ -163,7 +162,9 @@ impl Routes {
         if same || matches!(behind, RouteMatch::Unmatched) {
             return false;
         }
-        let (RouteMatch::Found(number, route), Some(Part::Any(_))) = (found, part) else { return true };
+        let (RouteMatch::Found(number, route), Some(Part::Any(_) | Part::Affixed(..))) = (found, part) else {
+            return true;
+        };
         let hides = |behind: &Route| is_hidden(behind, route, path);
         match behind {
             RouteMatch::Found(other, behind) => other == number || hides(behind),
@@ -176,15 +177,6 @@ impl Routes {
             }
             RouteMatch::Refused(_) | RouteMatch::Unmatched => true,
         }
-    }
-
-    fn find_with_suffix(&self, method: &str, path: &str) -> RouteMatch<'_> {
-        let found = self.find_whole(method, path);
-        if self.distinguishes_suffix || !may_have_suffix(path) || found.refused_for_path() {
-            return found;
-        }
-        let other = |stem| leads_elsewhere(found, path, self.find_whole(method, stem));
-        if stems(path).into_iter().any(other) { RouteMatch::Refused(RouteRefusal::Suffix) } else { found }
     }
 
     fn find_whole(&self, method: &str, path: &str) -> RouteMatch<'_> {
@@ -275,23 +267,8 @@ impl Routes {
     }
 }
 
-/// Returns true if a server that drops the suffix of a path chooses another route, with other requirements. A route that
-/// lists the path with its suffix is meant for it.
-fn leads_elsewhere(found: RouteMatch<'_>, path: &str, stem: RouteMatch<'_>) -> bool {
-    match (found, stem) {
-        (_, RouteMatch::Unmatched) => false,
-        (RouteMatch::Found(_, route), stem) => {
-            let last = segments(path).count().saturating_sub(1);
-            let listed = matches!(route.pattern.parts.get(last), Some(Part::Literal(_)));
-            !listed && !found.same(stem)
-        }
-        (RouteMatch::Refused(_), stem) => !found.same(stem),
-        (RouteMatch::Unmatched, _) => true,
-    }
-}
-
 fn same_resources(found: RouteMatch<'_>, one: &str, two: &str) -> bool {
     let Some((_, route)) = found.found() else { return true };
-    let text = |path, index| segment(path, index).map(decode_segment);
-    route.resource.iter().all(|(_, index)| text(one, *index) == text(two, *index))
+    let text = |path, place: &ParameterPlace| place.value(path).map(decode_segment);
+    route.resource.iter().all(|(_, place)| text(one, place) == text(two, place))
 }

@@ -64,7 +64,7 @@ fn uses_are_counted_by_key_hour_and_reason() {
     fixture.record(1, HOUR, UseOutcome::Denied(Reason::RateLimited));
     fixture.record(1, HOUR + 9, UseOutcome::Denied(Reason::Expired));
     fixture.record(2, -1, UseOutcome::Allowed);
-    fixture.usage.collect();
+    fixture.usage.collect(Timestamp(0));
     let batch = fixture.usage.next_batch().unwrap();
     let first = &batch.uses[&key(1)];
     assert_eq!(first.last, Some(Timestamp(HOUR - 1)), "a denied call is no use");
@@ -88,7 +88,7 @@ fn a_reader_sees_each_use_once_at_every_stage() {
     let fixture = Fixture::new();
     (0..3).for_each(|_| fixture.record(1, 0, UseOutcome::Allowed));
     assert_eq!(fixture.merged(0, 0), Some(3), "not collected");
-    fixture.usage.collect();
+    fixture.usage.collect(Timestamp(0));
     fixture.record(1, 0, UseOutcome::Allowed);
     assert_eq!(fixture.merged(0, 0), Some(4), "collected, and not written");
     assert_eq!(fixture.merged(1, 3), Some(4), "written, and not yet marked as written");
@@ -102,7 +102,7 @@ fn a_read_from_too_long_ago_must_be_repeated() {
     let fixture = Fixture::new();
     for _ in 0..=WRITTEN_KEPT {
         fixture.record(1, 0, UseOutcome::Allowed);
-        fixture.usage.collect();
+        fixture.usage.collect(Timestamp(0));
         assert_eq!(fixture.write(), 1);
     }
     assert_eq!(fixture.merged(0, 0), None);
@@ -114,13 +114,32 @@ fn a_read_from_too_long_ago_must_be_repeated() {
 fn nothing_is_collected_while_a_batch_waits() {
     let fixture = Fixture::new();
     fixture.record(1, 0, UseOutcome::Allowed);
-    fixture.usage.collect();
+    fixture.usage.collect(Timestamp(0));
     fixture.record(1, 0, UseOutcome::Allowed);
-    fixture.usage.collect();
+    fixture.usage.collect(Timestamp(0));
     assert_eq!(fixture.usage.next_batch().unwrap().number, 1);
     assert_eq!((fixture.write(), fixture.usage.next_batch()), (1, None));
-    fixture.usage.collect();
+    fixture.usage.collect(Timestamp(0));
     assert_eq!(fixture.usage.next_batch().unwrap().number, 2);
+}
+
+#[test]
+fn calls_belong_to_the_minute_in_which_most_of_their_time_lies() {
+    let fixture = Fixture::new();
+    let minute = |at: i64| {
+        fixture.record(1, at, UseOutcome::Allowed);
+        fixture.usage.collect(Timestamp(at));
+        let batch = fixture.usage.next_batch().unwrap();
+        fixture.usage.mark_written(batch.number);
+        batch.minute.map(|minute| minute.0)
+    };
+    assert_eq!(minute(1_000), Some(0), "the first collection");
+    assert_eq!(minute(56_000), Some(0));
+    assert_eq!(minute(60_200), Some(0), "just after the end of the minute");
+    assert_eq!(minute(65_200), Some(1));
+    assert_eq!(minute(155_201), None, "no collection for a long time");
+    assert_eq!(minute(155_000), None, "the clock was set back");
+    assert_eq!(minute(155_000), Some(2));
 }
 
 #[test]
@@ -131,7 +150,7 @@ fn a_batch_is_bounded_and_has_each_key_once() {
             scope.spawn(|| (0..1_100).for_each(|number| fixture.record(number, 0, UseOutcome::Allowed)));
         }
     });
-    fixture.usage.collect();
+    fixture.usage.collect(Timestamp(0));
     let mut counted = BTreeMap::new();
     while let Some(batch) = fixture.usage.next_batch() {
         assert!(batch.uses.len() <= BATCH_KEYS);
@@ -154,7 +173,7 @@ fn keys_beyond_the_bound_are_dropped_and_known_ones_are_not() {
     fixture.record(1, 0, UseOutcome::Allowed);
     assert_eq!((fixture.usage.dropped(), fixture.merged(0, 0)), (10, Some(2)));
     assert!(fixture.usage.nearly_full());
-    fixture.usage.collect();
+    fixture.usage.collect(Timestamp(0));
     assert!(!fixture.usage.nearly_full());
 }
 

@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use latchkey_core::error::{ManagementError, SystemError};
+use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::id::{KeyId, TenantId, UserId};
 use latchkey_core::policy::Policy;
 use latchkey_core::principal::Principal;
@@ -18,6 +18,7 @@ use crate::Caller;
 use crate::encoding::Encoder;
 use crate::field_validator::FieldValidator;
 use crate::grants::Grants;
+use crate::listing::names::is_subject;
 use crate::page::{self, Page};
 use crate::ports::audit::{ActionFilter, AuditEvent, AuditFilter, AuditLog};
 use crate::users;
@@ -49,6 +50,7 @@ impl Auditor {
         let tenant =
             if all_tenants { None } else { Some(self.tenant_of_events(caller, &request.tenant).await?) };
         let mut fields = FieldValidator::new("");
+        fields.extend(&request.violations);
         let filter = AuditFilter {
             tenant: tenant.as_ref().map(|(id, _)| *id),
             actor: optional(&mut fields, "actor", &request.actor),
@@ -72,14 +74,8 @@ impl Auditor {
         };
         let first = before.is_none();
         let (items, next) = self.visible_events(&view, &filter, before, size).await?;
-        if first
-            && items.is_empty()
-            && next.is_none()
-            && let Some(action) = &filter.action
-        {
-            let mut fields = FieldValidator::new("");
-            actions::check(action, &mut fields);
-            fields.finish()?;
+        if first && items.is_empty() && next.is_none() {
+            check_possible(&filter)?;
         }
         let next = next.map(|sequence| page::token(Uuid::from_u64_pair(0, sequence), &list));
         Ok(Page { items, next: next.unwrap_or_default() })
@@ -131,6 +127,22 @@ impl Auditor {
         }
         Ok((found, before))
     }
+}
+
+/// Rejects a filter that selected no event and can select none.
+fn check_possible(filter: &AuditFilter) -> Result<(), RequestError> {
+    let mut fields = FieldValidator::new("");
+    if let Some(action) = &filter.action {
+        actions::check(action, &mut fields);
+    }
+    if filter.actor.as_deref().is_some_and(|actor| !is_subject(actor)) {
+        fields.reject(
+            "actor",
+            "no event has it as its actor: it must be the id of a key (key_…) or of a user (user_…), not its name, or \
+             \"certificate NAME\", or \"latchkey\" for what a server did on its own",
+        );
+    }
+    fields.finish()
 }
 
 /// Returns the text of a filter; `None` if it is empty.

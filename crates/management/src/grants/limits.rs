@@ -4,6 +4,7 @@ use latchkey_core::error::RequestError;
 use latchkey_core::limit::{
     BucketOwner, ChargeCondition, CountedLimit, Limit, LimitOverrides, LimitSubjects, bucket_charges,
 };
+use latchkey_core::record::KeyRecord;
 
 use super::widening::admits_more;
 use super::{Grants, forbidden};
@@ -36,6 +37,23 @@ impl Grants<'_> {
         Ok(())
     }
 
+    /// Marks the limits of a key that the caller has set: they hold beside those of the tenant, its plan and the class, so
+    /// that they do not outlive a plan that admits more. A limit within one that an operator has set, on the key or on the
+    /// caller, replaces them as that one does.
+    pub(crate) fn mark_limits(&self, before: Option<&LimitOverrides>, limits: &mut LimitOverrides) {
+        let present: &LimitOverrides = limits;
+        let of_operator = |class: &str| {
+            let known = [before, self.principal.limits()].into_iter().flatten();
+            let mut replacing = known.filter(|known| known.0.contains_key(class) && known.replaces(class));
+            replacing.any(|known| {
+                !admits_more(&self.limits_of(class, Some(present)), &self.limits_of(class, Some(known)))
+            })
+        };
+        let classes = present.0.keys().filter(|class| present.replaces(class) && !of_operator(class));
+        let beside: Vec<Box<str>> = classes.cloned().collect();
+        limits.1.extend(beside);
+    }
+
     /// Returns the limits of a key of the caller's tenant in a rate class, with these limits of its own, which replace
     /// all others of the class. A limit of its own counts also where the class has no bucket for keys now: a later
     /// version of the profile may have one.
@@ -53,6 +71,23 @@ impl Grants<'_> {
         };
         let all = bucket_charges(&self.policy.classes, id, ChargeCondition::Allowed, &subjects);
         let of_key = all.iter().filter(|charge| charge.bucket.per == BucketOwner::Key);
-        of_key.map(|charge| CountedLimit { limit: charge.limit, algorithm: charge.algorithm }).collect()
+        let counted = of_key.map(|charge| CountedLimit { limit: charge.limit, algorithm: charge.algorithm });
+        // A limit can be counted in several buckets.
+        let mut limits: Vec<CountedLimit> = Vec::new();
+        for limit in counted {
+            if !limits.contains(&limit) {
+                limits.push(limit);
+            }
+        }
+        limits
+    }
+}
+
+/// Keeps the sort of each limit that a change of a key leaves as it is.
+pub(crate) fn keep_unchanged(before: &KeyRecord, after: &mut KeyRecord) {
+    for class in &before.limits.1 {
+        if after.limits.0.get(class) == before.limits.0.get(class) {
+            after.limits.1.insert(class.clone());
+        }
     }
 }

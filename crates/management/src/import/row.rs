@@ -15,8 +15,9 @@ use latchkey_core::token::looks_like_jwt;
 use super::findings::{Findings, Problem, formats};
 use super::{ImportContext, ImportKey, ImportRow, ImportSecret, ImportedHash, digest, prefix};
 use crate::ManagementService;
+use crate::create_key::CreateKey;
 use crate::field_validator::FieldValidator;
-use crate::key_builder::{CreateKey, KeyBuilder};
+use crate::key_builder::KeyBuilder;
 
 impl ManagementService {
     /// Returns the row of one key. Returns `None` if it has an error, which is among the findings.

@@ -1,5 +1,7 @@
 //! Tests of requests for keys: required fields of an operators' key, and fingerprints, which are stored.
 
+use std::time::Duration;
+
 use latchkey_core::id::TenantId;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -29,6 +31,7 @@ fn request() -> CreateKey {
         rate_limits: map(&[("default", "10/min")]),
         metadata: map(&[("team", "pay")]),
         idempotency_key: "once".into(),
+        violations: Vec::new(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use latchkey_core::error::{ManagementError, RequestError};
+use latchkey_core::error::{FieldViolation, ManagementError, RequestError};
 use latchkey_core::policy::Policy;
 use latchkey_core::record::{KeyRecord, KeyState, TenantRecord};
 
@@ -51,6 +51,8 @@ pub struct ListKeys {
     pub expires: EventFilter,
     /// Order; empty for the newest first.
     pub order_by: String,
+    /// Violations that were found when the request's message was read.
+    pub violations: Vec<FieldViolation>,
 }
 
 const ORDERS: &[OrderNames<KeyOrder>] = &[
@@ -74,6 +76,7 @@ impl ManagementService {
         let tenant = self.listed_tenant(caller, &request.tenant, request.all_tenants).await?;
         let policy = tenant.as_ref().map(|tenant| self.policy_of(tenant));
         let mut fields = FieldValidator::new("");
+        fields.extend(&request.violations);
         let filter = self.key_filter(&request, tenant.as_ref(), &mut fields);
         let order = order(&mut fields, &request.order_by, ORDERS);
         let (order, descending) = order.unwrap_or_default();

@@ -53,6 +53,13 @@ pub(super) fn environment(fields: &mut FieldValidator<'_>, name: &str, policies:
     unknown(fields, ("environment", "environment"), name, known);
 }
 
+/// Returns true if a text can be the subject of an action: the identifier of a key or a user, a certificate's name, or the
+/// name by which a server acts on its own.
+pub(crate) fn is_subject(text: &str) -> bool {
+    let is_id = text.parse::<KeyId>().is_ok() || text.parse::<UserId>().is_ok();
+    is_id || text == SYSTEM || text.starts_with(CERTIFICATE)
+}
+
 /// Rejects names of keys that none of the policies has, and a creator that can be no subject.
 pub(crate) fn check_key_names(
     fields: &mut FieldValidator<'_>,
@@ -62,9 +69,7 @@ pub(crate) fn check_key_names(
     let kinds = policies.iter().flat_map(|policy| &policy.kinds).map(|kind| &*kind.name);
     unknown(fields, ("kind", "kind"), names.kind, kinds);
     environment(fields, names.environment, policies);
-    let subject = names.created_by;
-    let is_id = subject.parse::<KeyId>().is_ok() || subject.parse::<UserId>().is_ok();
-    if !(subject.is_empty() || is_id || subject == SYSTEM || subject.starts_with(CERTIFICATE)) {
+    if !(names.created_by.is_empty() || is_subject(names.created_by)) {
         fields.reject(
             "created_by",
             "no key was created by it: it must be the id of a key (key_…) or of a user (user_…), or \

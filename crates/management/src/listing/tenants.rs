@@ -1,6 +1,6 @@
 //! List of tenants.
 
-use latchkey_core::error::ManagementError;
+use latchkey_core::error::{FieldViolation, ManagementError};
 use latchkey_core::operator::{self, OperatorRole};
 use latchkey_core::record::TenantRecord;
 
@@ -31,6 +31,8 @@ pub struct ListTenants {
     pub created: TimeRange,
     /// Order; empty for the newest first.
     pub order_by: String,
+    /// Violations that were found when the request's message was read.
+    pub violations: Vec<FieldViolation>,
 }
 
 const ORDERS: &[OrderNames<TenantOrder>] = &[
@@ -49,6 +51,7 @@ impl ManagementService {
     ) -> Result<Page<TenantRecord>, ManagementError> {
         caller.require_role(OperatorRole::Read)?;
         let mut fields = FieldValidator::new("");
+        fields.extend(&request.violations);
         range(&mut fields, "created", request.created);
         let filter = TenantFilter {
             name: optional(&mut fields, "name_contains", &request.name_contains, 128),

@@ -1,6 +1,6 @@
 //! List of users. A caller of a tenant sees the users that it can manage.
 
-use latchkey_core::error::ManagementError;
+use latchkey_core::error::{FieldViolation, ManagementError};
 use latchkey_core::principal::Principal;
 use latchkey_core::record::TenantRecord;
 use latchkey_core::user::UserRecord;
@@ -38,6 +38,8 @@ pub struct ListUsers {
     pub created: TimeRange,
     /// Order; empty for the newest first.
     pub order_by: String,
+    /// Violations that were found when the request's message was read.
+    pub violations: Vec<FieldViolation>,
 }
 
 const ORDERS: &[OrderNames<UserOrder>] =
@@ -59,6 +61,7 @@ impl TokenIssuer {
         let management = &self.parts.management;
         let tenant = management.listed_tenant(caller, &request.tenant, request.all_tenants).await?;
         let mut fields = FieldValidator::new("");
+        fields.extend(&request.violations);
         range(&mut fields, "created", request.created);
         let filter = UserFilter {
             tenant: tenant.as_ref().map(|tenant| tenant.id),

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use latchkey_core::error::SystemError;
 use latchkey_core::id::{KeyId, TenantId};
-use latchkey_core::ports::usage::{CallCounts, Hour, HourRange, KeyUseTotals, StoredHours, UsageBatch};
+use latchkey_core::ports::usage::{
+    CallCounts, Hour, HourRange, KeyUseTotals, Minute, StoredHours, UsageBatch,
+};
 use latchkey_core::time::Timestamp;
 
 use super::shadow::{ShadowFilter, ShadowTotal};
@@ -13,6 +15,8 @@ use super::shadow::{ShadowFilter, ShadowTotal};
 /// Calls of a report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UsageFilter {
+    /// Key; `None` for all.
+    pub key: Option<KeyId>,
     /// Tenant of the keys; `None` for all.
     pub tenant: Option<TenantId>,
     /// Profile of the tenants; `None` for all.
@@ -21,6 +25,8 @@ pub struct UsageFilter {
     pub environments: Vec<String>,
     /// Hours.
     pub span: HourRange,
+    /// First of the minutes to read in place of hours; `None` to read hours.
+    pub minutes: Option<Minute>,
 }
 
 /// Group of calls that a line of a report sums up.
@@ -28,6 +34,8 @@ pub struct UsageFilter {
 pub enum UsageGroup {
     /// Calls of an hour.
     Hour,
+    /// Calls of a minute; for a filter by minutes.
+    Minute,
     /// Calls of a key.
     Key,
     /// Calls of the keys of a tenant.
@@ -41,6 +49,8 @@ pub enum UsageGroup {
 pub struct UsageLine {
     /// Hour.
     pub hour: Option<Hour>,
+    /// Minute.
+    pub minute: Option<Minute>,
     /// Key.
     pub key: Option<KeyId>,
     /// Name of the key; empty for one that was deleted.
@@ -65,7 +75,8 @@ pub trait UsageStore: Send + Sync {
     async fn hours(&self, recorder: &str, key: KeyId, span: HourRange) -> Result<StoredHours, SystemError>;
     /// Reads last use and needed scopes of these keys; keys that were never used are left out.
     async fn uses(&self, keys: &[KeyId]) -> Result<BTreeMap<KeyId, KeyUseTotals>, SystemError>;
-    /// Reads the calls of many keys: by the hour, oldest first, or by another group, at most `limit`, the most calls first.
+    /// Reads the calls of many keys: by the hour or the minute, oldest first, or by another group, at most `limit`, the
+    /// most calls first.
     async fn report(
         &self,
         which: &UsageFilter,
@@ -77,4 +88,6 @@ pub trait UsageStore: Send + Sync {
     /// Deletes hours before `before`, and recorders that have been silent since `silent`, a batch at a time; returns
     /// the number of deleted rows.
     async fn prune(&self, before: Hour, silent: Timestamp) -> Result<u64, SystemError>;
+    /// Deletes minutes before `before`, a batch at a time; returns the number of deleted rows.
+    async fn prune_minutes(&self, before: Minute) -> Result<u64, SystemError>;
 }

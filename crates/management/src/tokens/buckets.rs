@@ -25,6 +25,9 @@ pub(super) struct TokenCharge<'a> {
     pub(super) owner: Uuid,
     /// Limit of the bucket.
     pub(super) limit: &'a Limit,
+    /// True for a call that repeats another one, whose response can have been lost: it may take one token more than the
+    /// bucket holds, since its caller cannot wait.
+    pub(super) repeats: bool,
     /// Text of the error if the bucket has no token.
     pub(super) error: &'static str,
 }
@@ -55,22 +58,31 @@ impl TokenBuckets {
             buckets.full_at.retain(|_, full_at| *full_at > now);
             buckets.sweep_at = LEAST_SWEEP.max(buckets.full_at.len() * 2);
         }
-        // After a change of the limit, a bucket that was empty is empty, and refills at the new rate.
-        let full_at = |charge: &TokenCharge<'_>| {
-            let known = buckets.full_at.get(&charge.owner).copied().unwrap_or(now);
-            known.clamp(now, charge.latest(now))
-        };
-        let before: Vec<MonotonicInstant> = charges.iter().map(full_at).collect();
+        let before: Vec<MonotonicInstant> =
+            charges.iter().map(|charge| buckets.full_at(charge, now)).collect();
         let mut both = charges.iter().zip(&before);
-        let empty = both.find(|(charge, before)| before.plus(charge.token()) > charge.latest(now));
+        let empty = both.find(|(charge, before)| before.plus(charge.token()) > charge.most(now));
         for (charge, before) in charges.iter().zip(&before) {
             let after = if empty.is_none() { before.plus(charge.token()) } else { *before };
             buckets.full_at.insert(charge.owner, after);
         }
         match empty {
             None => Ok(()),
-            Some((charge, _)) => Err(RequestError::ResourceExhausted(charge.error)),
+            Some((charge, before)) => Err(RequestError::TooManyCalls {
+                message: charge.error,
+                retry_after: before.plus(charge.token()).since(charge.most(now)),
+            }),
         }
+    }
+}
+
+impl Buckets {
+    /// Returns the time at which the bucket of a charge is full. After a change of the limit, a bucket that was empty is
+    /// empty, and refills at the new rate. One that lacks a token more was charged by a call that repeats another one.
+    fn full_at(&self, charge: &TokenCharge<'_>, now: MonotonicInstant) -> MonotonicInstant {
+        let known = self.full_at.get(&charge.owner).copied().unwrap_or(now).max(now);
+        let empty = charge.latest(now);
+        if known > empty.plus(charge.token()) { empty } else { known }
     }
 }
 
@@ -78,6 +90,12 @@ impl TokenCharge<'_> {
     /// Returns the time in which a token is refilled.
     fn token(&self) -> Duration {
         refill_time(self.limit, 1)
+    }
+
+    /// Returns the latest time at which the bucket can be full after this charge.
+    fn most(&self, now: MonotonicInstant) -> MonotonicInstant {
+        let latest = self.latest(now);
+        if self.repeats { latest.plus(self.token()) } else { latest }
     }
 
     /// Returns the time at which the bucket is full if it is empty now.
@@ -100,7 +118,7 @@ mod tests {
 
     /// Takes a token of one bucket. Returns false if it has none.
     fn takes(buckets: &TokenBuckets, owner: u128, limit: &Limit, at: u64) -> bool {
-        let charge = TokenCharge { owner: Uuid::from_u128(owner), limit, error: "often" };
+        let charge = TokenCharge { owner: Uuid::from_u128(owner), limit, repeats: false, error: "often" };
         buckets.charge(&[charge], second(at)).is_ok()
     }
 
@@ -133,13 +151,37 @@ mod tests {
     fn a_refused_charge_takes_no_token_of_the_other_buckets() {
         let buckets = TokenBuckets::default();
         let slow = Limit { tokens: 1, period: Duration::from_hours(1), burst: Some(1) };
-        let of = |owner, limit, error| TokenCharge { owner: Uuid::from_u128(owner), limit, error };
+        let of =
+            |owner, limit, error| TokenCharge { owner: Uuid::from_u128(owner), limit, repeats: false, error };
         assert!(takes(&buckets, 2, &slow, 0));
         let both = [of(1, &LIMIT, "first"), of(2, &slow, "second")];
+        let retry_after = Duration::from_hours(1);
+        let refused = RequestError::TooManyCalls { message: "second", retry_after };
         for _ in 0..20 {
-            assert_eq!(buckets.charge(&both, second(0)), Err(RequestError::ResourceExhausted("second")));
+            assert_eq!(buckets.charge(&both, second(0)), Err(refused.clone()));
         }
         assert!((0..10).all(|_| takes(&buckets, 1, &LIMIT, 0)), "the first is still full");
+        let wait = |at| match buckets.charge(&both[1..], second(at)) {
+            Err(RequestError::TooManyCalls { retry_after, .. }) => retry_after,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!([wait(0), wait(3_590)].map(|wait| wait.as_secs()), [3_600, 10]);
+    }
+
+    #[test]
+    fn a_repeated_call_takes_one_token_more_than_there_are_and_later_calls_pay_for_it() {
+        let buckets = TokenBuckets::default();
+        let limit = Limit { tokens: 2, period: Duration::from_secs(200), burst: Some(2) };
+        let repeats = |at| {
+            let charge =
+                TokenCharge { owner: Uuid::from_u128(1), limit: &limit, repeats: true, error: "often" };
+            buckets.charge(&[charge], second(at)).is_ok()
+        };
+        let plain = |at| takes(&buckets, 1, &limit, at);
+        assert!(plain(0) && plain(0) && !plain(0));
+        assert!(repeats(0) && !plain(0) && !repeats(0), "one more, and a refused call forgets nothing");
+        assert!(!plain(199) && plain(200) && !plain(200));
+        assert!(repeats(200) && !repeats(299) && repeats(300));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use latchkey_core::choices::not_one_of;
-use latchkey_core::error::{ManagementError, RequestError, SystemError};
+use latchkey_core::error::{FieldViolation, ManagementError, RequestError, SystemError};
 use latchkey_core::id::FamilyId;
 use latchkey_core::mint::random_text;
 use latchkey_core::observer::TokenEvent;
@@ -14,6 +14,7 @@ use latchkey_core::time::Timestamp;
 use latchkey_core::token::refresh::{self, FamilyRecord, RefreshRecord};
 use latchkey_core::token::{Claims, TokenRules, TokenSubject};
 use latchkey_core::user::UserRecord;
+use uuid::Uuid;
 
 use super::buckets::TokenCharge;
 use super::holder::{Holder, generation, key_expiry, parent};
@@ -45,6 +46,8 @@ pub struct IssueJwt {
     pub audience: String,
     /// Lifetime of the access token; `None` for the profile's, which is also the maximum.
     pub ttl: Option<Duration>,
+    /// Violations that were found when the request's message was read.
+    pub violations: Vec<FieldViolation>,
 }
 
 /// Tokens that were issued or refreshed.
@@ -89,8 +92,9 @@ impl TokenIssuer {
         request: IssueJwt,
         call: &CallContext,
     ) -> Result<IssuedTokens, ManagementError> {
-        let IssueJwt { grant, tenant, scopes, audience, ttl } = request;
+        let IssueJwt { grant, tenant, scopes, audience, ttl, violations } = request;
         let mut fields = FieldValidator::new("");
+        fields.extend(&violations);
         fields.text("audience", &audience, 0..=255);
         if ttl.is_some_and(|ttl| ttl.as_secs() == 0) {
             fields.reject("ttl", "must be at least one second");
@@ -110,10 +114,9 @@ impl TokenIssuer {
             }
             None => return Err(RequestError::field("grant", "must be an API key or a password").into()),
         };
-        check_audience(&audience, &holder.rules)?;
-        let granted = requested_scopes(&scopes, &holder.principal.granted, &holder.policy)?;
+        let granted = checked_scopes(&scopes, &audience, &holder)?;
         let owner = parent(&holder.principal).ok_or(INVALID_CREDENTIAL)?;
-        self.charge_owner(owner, &holder.rules)?;
+        self.charge_owner(&holder)?;
         let now = self.now();
         let mut random = (self.shared().random)();
         let family = FamilyRecord {
@@ -141,8 +144,8 @@ impl TokenIssuer {
     }
 
     /// Takes a token of the bucket of a key or user.
-    fn charge_owner(&self, owner: TokenSubject, rules: &TokenRules) -> Result<(), RequestError> {
-        self.buckets.charge(&[owner_charge(owner, rules)], self.shared().clock.now().monotonic)
+    fn charge_owner(&self, holder: &Holder) -> Result<(), RequestError> {
+        self.buckets.charge(&[owner_charge(holder)], self.shared().clock.now().monotonic)
     }
 
     /// Signs an access token of a family.
@@ -230,17 +233,26 @@ pub(super) fn requested_scopes(
     Ok(if names.is_empty() { granted.clone() } else { requested })
 }
 
-/// Returns the charge to the bucket of a key or user.
-pub(super) fn owner_charge(owner: TokenSubject, rules: &TokenRules) -> TokenCharge<'_> {
-    let owner = match owner {
-        TokenSubject::Key(id) => id.0,
-        TokenSubject::User(id) => id.0,
-    };
+/// Returns the charge to the bucket of a key or user. The successor of a key continues the bucket of the first key.
+pub(super) fn owner_charge(holder: &Holder) -> TokenCharge<'_> {
     TokenCharge {
-        owner,
-        limit: &rules.limits.issue,
+        owner: Uuid::from_u128(holder.principal.bucket_subject()),
+        limit: &holder.rules.limits.issue,
+        repeats: false,
         error: "tokens of this key or user are issued and refreshed too often; try again later, or keep using a token \
                 until it expires",
+    }
+}
+
+/// Returns the scopes to grant. One error names the audience and the scopes that are invalid.
+fn checked_scopes(names: &[String], audience: &str, holder: &Holder) -> Result<ScopeSet, RequestError> {
+    let requested = requested_scopes(names, &holder.principal.granted, &holder.policy);
+    match (check_audience(audience, &holder.rules), requested) {
+        (Err(RequestError::InvalidArgument(mut all)), Err(RequestError::InvalidArgument(scopes))) => {
+            all.extend(scopes);
+            Err(RequestError::InvalidArgument(all))
+        }
+        (audience, requested) => audience.and(requested),
     }
 }
 

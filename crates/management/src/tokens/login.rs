@@ -10,7 +10,7 @@ use latchkey_core::login::{LoginVerdict, account_id, address_id};
 use latchkey_core::observer::{LoginOutcome, TokenEvent};
 use latchkey_core::record::TenantRef;
 use latchkey_core::secret::KeyHash;
-use latchkey_core::user::{UserRecord, canonical_email};
+use latchkey_core::user::UserRecord;
 
 use super::holder::{Holder, generation};
 use super::login_slots::LoginSlot;
@@ -20,6 +20,7 @@ use crate::password::requirements::MAX_BYTES;
 use crate::password::{self, Comparison, PasswordHash, PlainPassword};
 use crate::ports::AuditAction;
 use crate::ports::tokens::{LoginAttempt, run_blocking};
+use crate::users::email;
 
 /// User that may log in, with the hash of the password.
 struct LoginUser {
@@ -85,16 +86,36 @@ impl TokenIssuer {
             Some(named) => self.shared().store.tenant(&named).await?,
             None => None,
         };
-        let canonical = canonical_email(email);
+        let canonical = email::stored_form(email);
         let of_tenant = owner.as_ref().map_or(TenantId(uuid::Uuid::nil()), |owner| owner.id);
-        let found = self.parts.store.login_user(of_tenant, canonical.as_deref().unwrap_or_default()).await?;
+        let found = self.user_of_login(of_tenant, email).await?;
+        let address = found.as_ref().map(|(user, _)| user.email.clone()).or(canonical);
         let may_log_in = owner.as_ref().is_some_and(|owner| !owner.suspended);
         let user = found.filter(|(record, _)| may_log_in && !record.disabled);
         let tenant = owner.map_or_else(|| tenant.to_owned(), |owner| owner.id.to_string());
         Ok(LoginAccount {
-            id: account_id(&tenant, canonical.as_deref().unwrap_or(email)),
+            id: account_id(&tenant, address.as_deref().unwrap_or(email)),
             user: user.map(|(record, password)| LoginUser { record, password }),
         })
+    }
+
+    /// Reads the user of a tenant with an address in one of its forms, the likeliest first. The address alone says how many
+    /// queries there are.
+    async fn user_of_login(
+        &self,
+        tenant: TenantId,
+        address: &str,
+    ) -> Result<Option<(UserRecord, PasswordHash)>, SystemError> {
+        let mut forms = email::known_forms(address);
+        if forms.is_empty() {
+            forms.push(String::new());
+        }
+        let mut first = None;
+        for form in &forms {
+            let found = self.parts.store.login_user(tenant, form).await?;
+            first = first.or(found);
+        }
+        Ok(first)
     }
 
     /// Decides on an attempt by the failures of the account and of the caller's address, and counts a failure.

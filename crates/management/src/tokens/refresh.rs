@@ -68,10 +68,14 @@ impl TokenIssuer {
             return Err(INVALID_CREDENTIAL.into());
         }
         if let Some(spent) = &record.spent {
-            return self.resend_or_end(&record, spent, &request.scopes, &family, &holder, call).await;
+            let successor = self.successor_again(&record, spent, &family, call).await?;
+            let granted = access_scopes(&request.scopes, &record, &holder)?;
+            // Otherwise one refresh token would be good for any number of access tokens.
+            self.charge_refresh(&family, &holder, true)?;
+            return self.resend(successor, &granted, &family, &holder, call).await;
         }
         let granted = access_scopes(&request.scopes, &record, &holder)?;
-        self.charge_refresh(&family, &holder)?;
+        self.charge_refresh(&family, &holder, false)?;
         let mut random = (self.shared().random)();
         let next = refresh::mint(&mut random);
         let sealer = &self.shared().sealer;
@@ -98,33 +102,40 @@ impl TokenIssuer {
         let (record, family) = self.parts.keys.refresh_token(&hash).await?.ok_or(INVALID_CREDENTIAL)?;
         match &record.spent {
             Some(spent) if family.record.ended.is_none() => {
-                self.resend_or_end(&record, spent, &request.scopes, &family, &holder, call).await
+                let successor = self.successor_again(&record, spent, &family, call).await?;
+                let granted = access_scopes(&request.scopes, &record, &holder)?;
+                self.resend(successor, &granted, &family, &holder, call).await
             }
             Some(_) | None => Err(INVALID_CREDENTIAL.into()),
         }
     }
 
-    /// Takes a token of the family's bucket and one of its key's or user's, or none.
-    fn charge_refresh(&self, family: &TokenFamily, holder: &Holder) -> Result<(), RequestError> {
+    /// Takes a token of the family's bucket and one of its key's or user's, or none. A refresh that is repeated once passes
+    /// all the same: after the wait that the error names, the token would be taken for a stolen one.
+    fn charge_refresh(
+        &self,
+        family: &TokenFamily,
+        holder: &Holder,
+        repeats: bool,
+    ) -> Result<(), RequestError> {
         let of_family = TokenCharge {
             owner: family.record.id.0,
             limit: &holder.rules.limits.refresh,
+            repeats,
             error: "the tokens of this family are refreshed too often; use the present one until it expires",
         };
-        let of_owner = owner_charge(family.record.parent, &holder.rules);
+        let of_owner = TokenCharge { repeats, ..owner_charge(holder) };
         self.buckets.charge(&[of_family, of_owner], self.shared().clock.now().monotonic)
     }
 
-    /// Handles a token that was redeemed before: sends its successor again, or ends the family.
-    async fn resend_or_end(
+    /// Returns the successor of a token that was redeemed before, if the token may get it again; otherwise ends the family.
+    async fn successor_again(
         &self,
         record: &RefreshRecord,
         spent: &Redemption,
-        scopes: &[String],
         family: &TokenFamily,
-        holder: &Holder,
         call: &CallContext,
-    ) -> Result<IssuedTokens, ManagementError> {
+    ) -> Result<PlainKey, ManagementError> {
         let now = self.now();
         let opened = self.shared().sealer.open(&spent.successor, &seal_owner(&record.hash));
         let successor = opened.map_err(|e| SystemError::Internal(format!("{}: {e}", family.record.id)))?;
@@ -135,9 +146,20 @@ impl TokenIssuer {
             self.end(family, AuditAction::TokenReuse, call).await?;
             return Err(INVALID_CREDENTIAL.into());
         }
-        let granted = access_scopes(scopes, record, holder)?;
-        let access = self.sign(holder, &family.record, &granted, call).await?;
-        Ok(IssuedTokens::new(holder, &family.record, access, successor, &granted, now))
+        Ok(successor)
+    }
+
+    /// Sends a successor again, with another access token.
+    async fn resend(
+        &self,
+        successor: PlainKey,
+        granted: &ScopeSet,
+        family: &TokenFamily,
+        holder: &Holder,
+        call: &CallContext,
+    ) -> Result<IssuedTokens, ManagementError> {
+        let access = self.sign(holder, &family.record, granted, call).await?;
+        Ok(IssuedTokens::new(holder, &family.record, access, successor, granted, self.now()))
     }
 
     /// Returns the key or user that a family belongs to, if it is valid now.

@@ -19,7 +19,7 @@ use super::{TokenIssuer, delete_batches};
 use crate::missing::Named;
 use crate::ports::tokens::{TokenStore, run_blocking};
 use crate::ports::{AuditAction, AuditEntry};
-use crate::rotation::{PUBLISH_LEAD, SigningKeyRotation};
+use crate::rotation::{PUBLISH_LEAD, SigningKeyRotation, withdraw_alone};
 use crate::{CallContext, Caller};
 
 /// Profile whose signing key is to be rotated.
@@ -188,23 +188,33 @@ impl TokenIssuer {
             .into_iter()
             .find(|k| *k.id == *id)
             .ok_or_else(|| self.parts.management.not_found(Named::SigningKey, id))?;
-        let (policy, rules) = self.token_policy(&key.profile)?;
-        let new_key = self.new_signing_key(&policy, &rules).await?;
+        let policy = self.named_policy(&key.profile)?;
+        // A key of a profile that issues no tokens any more stays in the key set until it is withdrawn.
+        let successor = match &policy.tokens {
+            Some(rules) => Some((rules, self.new_signing_key(&policy, rules).await?)),
+            None => None,
+        };
         let now = self.now();
         let entry = self
             .parts
             .management
             .audit_entry(caller, AuditAction::SigningKeyWithdraw, call)
             .on_target(&key.id);
-        let rule =
-            |keys: &[SigningKeyRecord]| SigningKeyRotation { keys, rules: &rules, now }.withdraw(id, new_key);
+        let rule = |keys: &[SigningKeyRecord]| match successor {
+            Some((rules, new_key)) => SigningKeyRotation { keys, rules, now }.withdraw(id, new_key),
+            None => withdraw_alone(keys, id, now),
+        };
         self.change(&policy, Box::new(rule), entry, call).await?;
         self.signing_keys(caller).await
     }
 
-    fn token_policy(&self, profile: &str) -> Result<(Arc<Policy>, TokenRules), RequestError> {
+    fn named_policy(&self, profile: &str) -> Result<Arc<Policy>, RequestError> {
         let not_found = || self.parts.management.not_found(Named::Profile, profile);
-        let policy = self.shared().policies.named(profile).ok_or_else(not_found)?;
+        self.shared().policies.named(profile).ok_or_else(not_found)
+    }
+
+    fn token_policy(&self, profile: &str) -> Result<(Arc<Policy>, TokenRules), RequestError> {
+        let policy = self.named_policy(profile)?;
         let rules = policy.tokens.clone();
         let none = || RequestError::FailedPrecondition(format!("the profile {profile:?} has no tokens"));
         Ok((policy, rules.ok_or_else(none)?))

@@ -85,6 +85,10 @@ impl ManagementStore for MemoryStore {
         Ok(Some(self.tenant.clone()))
     }
 
+    async fn tenants_by_id(&self, _: &[TenantId]) -> Result<Vec<TenantRecord>, SystemError> {
+        Ok(vec![self.tenant.clone()])
+    }
+
     async fn tenants(
         &self,
         _: &TenantFilter,

@@ -1,6 +1,6 @@
 //! A tenant with a caller and some keys, each of a random shape.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use latchkey_core::cache::Cached;
@@ -226,7 +226,7 @@ fn record(shape: &Shape, id: KeyId) -> KeyRecord {
         scopes: shape.scopes.iter().map(|&scope| scope.into()).collect(),
         bindings: shape.binding.map(|id| ("merchant".to_owned(), id.to_owned())).into_iter().collect(),
         networks: shape.network.iter().map(|text| text.parse().unwrap()).collect(),
-        limits: LimitOverrides(shape.limit.iter().map(limit).collect()),
+        limits: LimitOverrides(shape.limit.iter().map(limit).collect(), BTreeSet::new()),
         metadata: BTreeMap::new(),
         lifecycle: if shape.disabled { KeyLifecycle::Disabled } else { KeyLifecycle::Active },
         created: Timestamp(0),

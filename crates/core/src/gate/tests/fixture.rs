@@ -230,6 +230,7 @@ pub(crate) fn policy() -> Policy {
         roles: HashMap::new(),
         min_password_length: 15,
         resources: Vec::new(),
+        request_id_prefix: None,
     }
 }
 
@@ -250,7 +251,7 @@ pub(super) fn routes(scopes: &ScopeRegistry) -> Vec<Route> {
     let mut publishable = route("/v1/publishable", &[], &[]);
     publishable.kinds = vec!["publishable".into()];
     let mut merchant = route("/v1/merchants/{id}", &[], &[]);
-    merchant.resource = vec![("merchant".into(), 2)];
+    merchant.resource = vec![("merchant".into(), 2.into())];
     let mut open = route("/open", &[], &[]);
     open.public = true;
     vec![

@@ -263,7 +263,7 @@ async fn denials_in_shadow_are_counted_by_principal_and_reason() {
     reasons(&fixture, &get_request("", "/v1/items")).await;
     reasons(&fixture, &CheckInput { dry_run: true, ..get_request("", "/v1/items") }).await;
     reasons(&fixture, &get_request(GOOD, "/v1/items")).await;
-    fixture.usage.collect();
+    fixture.usage.collect(Timestamp(0));
     let batch = fixture.usage.next_batch().unwrap();
     let entries: Vec<_> = batch
         .shadows
@@ -288,6 +288,6 @@ async fn a_call_that_was_denied_all_the_same_is_not_counted_as_allowed_in_shadow
     let fixture =
         GateFixture::with(scope("admin"), |key, _| key.networks = vec!["192.0.2.0/24".parse().unwrap()]);
     reasons(&fixture, &get_request(GOOD, "/v1/admin")).await;
-    fixture.usage.collect();
+    fixture.usage.collect(Timestamp(0));
     assert!(fixture.usage.next_batch().unwrap().shadows.is_empty());
 }

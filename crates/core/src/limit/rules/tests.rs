@@ -2,7 +2,7 @@
 //! before the class's.
 
 use super::*;
-use crate::limit::parse_key_limit;
+use crate::limit::{BucketAlgorithm, parse_key_limit};
 use crate::record::KeyRecord;
 use crate::record::fixture::records;
 
@@ -22,7 +22,8 @@ fn classes() -> RateClasses {
 }
 
 fn overrides(per: BucketOwner, limit: &str) -> LimitOverrides {
-    LimitOverrides(BTreeMap::from([("default".into(), vec![(per, parse_key_limit(limit).unwrap())])]))
+    let limits = BTreeMap::from([("default".into(), vec![(per, parse_key_limit(limit).unwrap())])]);
+    LimitOverrides(limits, BTreeSet::new())
 }
 
 /// Returns the owner and tokens of each bucket that applies.
@@ -66,10 +67,8 @@ fn the_most_specific_limit_wins() {
 fn an_override_can_add_a_bucket_and_never_applies_to_another_class() {
     let added = tokens(None, |_, t| t.limits = overrides(BucketOwner::Ip, "5/min"));
     assert_eq!(added, [(BucketOwner::Key, 300), (BucketOwner::Tenant, 900)], "the address is unknown");
-    let other = LimitOverrides(BTreeMap::from([(
-        "other".into(),
-        vec![(BucketOwner::Key, parse_key_limit("1/s").unwrap())],
-    )]));
+    let other = BTreeMap::from([("other".into(), vec![(BucketOwner::Key, parse_key_limit("1/s").unwrap())])]);
+    let other = LimitOverrides(other, BTreeSet::new());
     assert_eq!(tokens(None, |k, _| k.limits = other), [(BucketOwner::Key, 300), (BucketOwner::Tenant, 900)]);
 }
 
@@ -95,4 +94,23 @@ fn an_override_without_a_burst_is_counted_by_the_algorithm_that_the_rule_declare
         let found: Vec<_> = all.iter().map(|charge| (charge.algorithm, charge.limit.burst)).collect();
         assert_eq!(found, [(expected, burst)], "{declared:?} {class}, {own}");
     }
+}
+
+#[test]
+fn a_limit_that_holds_beside_the_others_replaces_none_and_has_a_bucket_of_its_own() {
+    let beside =
+        |limit| LimitOverrides(overrides(BucketOwner::Key, limit).0, BTreeSet::from(["default".into()]));
+    let both = tokens(None, |k, _| k.limits = beside("7/min"));
+    assert_eq!(both, [(BucketOwner::Key, 300), (BucketOwner::Tenant, 900), (BucketOwner::Key, 7)]);
+    let tenant = tokens(None, |k, t| {
+        k.limits = beside("7/min");
+        t.limits = overrides(BucketOwner::Key, "5/min");
+    });
+    assert_eq!(tenant, [(BucketOwner::Key, 5), (BucketOwner::Tenant, 900), (BucketOwner::Key, 7)]);
+    let limits = beside("7/min");
+    let subjects = LimitSubjects { subject: Some((1, Some(&limits))), tenant: None, address: None };
+    let classes = classes();
+    let all = bucket_charges(&classes, classes.fallback().unwrap(), ChargeCondition::Allowed, &subjects);
+    let buckets: BTreeSet<BucketId> = all.iter().map(|charge| charge.bucket).collect();
+    assert_eq!((all.len(), buckets.len()), (2, 2), "no bucket is charged twice");
 }

@@ -1,5 +1,6 @@
 //! Routes of calls: the first declared one, and none where servers could choose another.
 
+mod affixed;
 mod method;
 mod path_info;
 mod suffix;
@@ -160,7 +161,7 @@ fn a_slash_at_the_end_does_not_hide_a_route_of_another_letter_case() {
 
 #[test]
 fn readings_that_name_different_resources_are_refused() {
-    let store = Route { resource: vec![("store".into(), 1)], ..route(&("", "/stores/{store}/**")) };
+    let store = Route { resource: vec![("store".into(), 1.into())], ..route(&("", "/stores/{store}/**")) };
     let routes = Routes::new(vec![store]);
     assert_eq!(found(&routes, "GET", "/stores/s1/x;a"), Ok(Some(0)));
     assert_eq!(found(&routes, "GET", "/stores/s%40/x"), Ok(Some(0)));
@@ -230,7 +231,12 @@ fn simple_server(
         let rest = parts.last() == Some(&"**");
         let fixed = parts.len() - usize::from(rest);
         let fits = |(part, segment): (&&str, &&str)| {
-            part == segment || (part.starts_with('{') && !segment.is_empty())
+            let (prefix, suffix) = match part.split_once('{') {
+                Some((prefix, rest)) => (prefix, rest.split_once('}').map_or("", |(_, suffix)| suffix)),
+                None => return part == segment,
+            };
+            let value = segment.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(suffix));
+            value.is_some_and(|value| !value.is_empty())
         };
         (if rest { segments.len() >= fixed } else { segments.len() == fixed })
             && parts[..fixed].iter().zip(&segments).all(fits)

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use smallvec::SmallVec;
 
 use crate::route::Route;
+use crate::route::parameter::Affixes;
 use crate::route::pattern::{Part, Pattern};
 use crate::route::readings::EMPTY_SEGMENT;
 
@@ -17,9 +18,20 @@ pub(super) struct Tree {
 #[derive(Clone, Debug, Default)]
 struct Node {
     literal: HashMap<Box<str>, usize, foldhash::fast::RandomState>,
-    any: Option<usize>,
+    open: Open,
     here: Vec<usize>,
     rest: Vec<usize>,
+}
+
+/// Nodes for segments with a parameter.
+#[derive(Clone, Debug, Default)]
+enum Open {
+    #[default]
+    None,
+    /// A parameter that is the whole segment.
+    Any(usize),
+    /// Parameters between literal texts, and one that is the whole segment.
+    Affixed(Vec<(Affixes, usize)>, Option<usize>),
 }
 
 /// State of a search for the route of a call.
@@ -68,8 +80,15 @@ impl Tree {
             for part in &pattern.parts {
                 match part {
                     Part::Rest => rest = true,
-                    Part::Any(_) => at = step(&mut nodes, at, None),
-                    Part::Literal(name) => at = step(&mut nodes, at, Some(literal(name))),
+                    Part::Any(_) => at = step(&mut nodes, at, Node::any),
+                    Part::Affixed(affixes, _) => {
+                        let affixes = affixes.map(&literal);
+                        at = step(&mut nodes, at, |node, next| node.affixed(affixes, next));
+                    }
+                    Part::Literal(name) => {
+                        let name = literal(name);
+                        at = step(&mut nodes, at, |node, next| *node.literal.entry(name).or_insert(next));
+                    }
                 }
             }
             let node = &mut nodes[at];
@@ -91,24 +110,61 @@ impl Tree {
             search.consider(&node.here);
             return;
         }
-        if node.literal.is_empty() && node.any.is_none() {
+        if node.literal.is_empty() && matches!(node.open, Open::None) {
             return;
         }
         let (segment, rest) = path.split_once('/').unwrap_or((path, ""));
-        let any = node.any.as_ref().filter(|_| segment != EMPTY_SEGMENT);
+        let any = match &node.open {
+            Open::None => None,
+            Open::Any(next) => Some(next),
+            Open::Affixed(all, any) => {
+                for (_, next) in all.iter().filter(|(affixes, _)| affixes.fit(segment)) {
+                    self.walk(&self.nodes[*next], rest, search);
+                }
+                any.as_ref()
+            }
+        };
+        let any = any.filter(|_| segment != EMPTY_SEGMENT);
         for next in [node.literal.get(segment), any].into_iter().flatten() {
             self.walk(&self.nodes[*next], rest, search);
         }
     }
 }
 
-fn step(nodes: &mut Vec<Node>, at: usize, literal: Option<Box<str>>) -> usize {
+impl Node {
+    /// Returns the node of a parameter that is the whole segment: `next` if there is none yet.
+    fn any(&mut self, next: usize) -> usize {
+        match &mut self.open {
+            Open::None => {
+                self.open = Open::Any(next);
+                next
+            }
+            Open::Any(child) => *child,
+            Open::Affixed(_, any) => *any.get_or_insert(next),
+        }
+    }
+
+    /// Returns the node of a parameter between these texts: `next` if there is none yet.
+    fn affixed(&mut self, affixes: Affixes, next: usize) -> usize {
+        let (mut all, any) = match std::mem::take(&mut self.open) {
+            Open::None => (Vec::new(), None),
+            Open::Any(child) => (Vec::new(), Some(child)),
+            Open::Affixed(all, any) => (all, any),
+        };
+        let known = all.iter().find(|(other, _)| *other == affixes).map(|(_, child)| *child);
+        let child = known.unwrap_or(next);
+        if known.is_none() {
+            all.push((affixes, child));
+        }
+        self.open = Open::Affixed(all, any);
+        child
+    }
+}
+
+/// Returns the node after a segment. `child` returns the one that a node has for it, or the given number of a new one.
+fn step(nodes: &mut Vec<Node>, at: usize, child: impl FnOnce(&mut Node, usize) -> usize) -> usize {
     let next = nodes.len();
-    let node = &mut nodes[at];
-    let child = match literal {
-        Some(name) => *node.literal.entry(name).or_insert(next),
-        None => *node.any.get_or_insert(next),
-    };
+    let child = child(&mut nodes[at], next);
     if child == next {
         nodes.push(Node::default());
     }

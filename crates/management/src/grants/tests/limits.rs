@@ -50,3 +50,65 @@ fn a_limit_that_replaces_several_keeps_all_of_them() {
     };
     assert!(is_denied(&change(|_| {}, replaced, |key| key.limits.0.clear())));
 }
+
+#[test]
+fn a_limit_that_a_caller_sets_replaces_others_only_within_one_of_an_operator() {
+    let replaces = |own: Option<&str>, before: Option<&str>, limit: &str| {
+        let policy = policy();
+        let (mut record, tenant) = records();
+        let (mut old, mut new) = (record.clone(), record.clone());
+        let set = |key: &mut KeyRecord, limit: Option<&str>| {
+            if let Some(limit) = limit {
+                own_limit(key, limit);
+            }
+        };
+        set(&mut record, own);
+        set(&mut old, before);
+        set(&mut new, Some(limit));
+        let key = Cached::key(record, &tenant);
+        let caller = Principal::from_key(Arc::new(tenant), key, Some(&policy));
+        Grants::of(&caller, &policy).mark_limits(Some(&old.limits), &mut new.limits);
+        new.limits.replaces("default")
+    };
+    assert!(!replaces(None, None, "5/min"));
+    assert!(replaces(Some("90/min"), None, "5/min") && replaces(None, Some("90/min"), "80/min"));
+    assert!(!replaces(Some("4/min"), Some("3/min"), "5/min"));
+}
+
+#[test]
+fn a_change_keeps_the_sort_of_the_limits_that_it_leaves() {
+    let (mut before, _) = records();
+    own_limit(&mut before, "5/min");
+    before.limits.1.insert("default".into());
+    let changed = |limit: Option<&str>| {
+        let mut after = records().0;
+        if let Some(limit) = limit {
+            own_limit(&mut after, limit);
+        }
+        super::super::limits::keep_unchanged(&before, &mut after);
+        after.limits.replaces("default")
+    };
+    assert!(!changed(Some("5/min")) && changed(Some("4/min")) && changed(None));
+}
+
+#[test]
+fn the_keys_of_a_caller_whose_limit_exceeds_its_plan_now_have_both() {
+    let narrowed = |key: &mut KeyRecord| {
+        own_limit(key, "90/min");
+        key.limits.1.insert("default".into());
+    };
+    assert!(can_create(narrowed, |_| {}), "the class has 10/min");
+    assert!(!can_create(narrowed, |key| key.limits.1.clear()));
+}
+
+#[test]
+fn a_limit_that_is_counted_in_several_buckets_is_named_once() {
+    let policy = policy();
+    let (mut record, tenant) = records();
+    own_limit(&mut record, "5/h");
+    let limits = record.limits.clone();
+    let key = Cached::key(record, &tenant);
+    let caller = Principal::from_key(Arc::new(tenant), key, Some(&policy));
+    let named = Grants::of(&caller, &policy).limits_of("default", Some(&limits));
+    assert_eq!(named.len(), 1, "the class has another period: {named:?}");
+}

@@ -57,7 +57,7 @@ fn a_script_makes_no_path_of_a_route_unmatched() {
 
 #[test]
 fn a_script_hides_no_resource_and_a_route_of_scripts_stays() {
-    let store = Route { resource: vec![("store".into(), 0)], ..route(&("", "/{store}/**")) };
+    let store = Route { resource: vec![("store".into(), 0.into())], ..route(&("", "/{store}/**")) };
     let stores = Routes::new(vec![store]);
     assert_eq!(found(&stores, "GET", "/index.php/s2/x"), Err(RouteRefusal::PathInfo));
     assert_eq!(found(&stores, "GET", "/s1/index.html"), Ok(Some(0)));
