@@ -109,3 +109,44 @@ async fn an_endpoint_grants_all_scopes_of_its_caller_where_the_document_or_the_b
         assert!(answer.body.contains("everything must be true or false"), "{}", answer.body);
     }
 }
+
+const ISSUER: &str = r#"
+name = "issuer"
+unmatched_routes = "authenticate"
+[credential]
+sources = ["header:x-api-key"]
+[[kinds]]
+name = "secret"
+prefix = "is_"
+[jwt]
+issuer = "https://issuer.example"
+audience = "issuer"
+ttl = "1h"
+issue_rate = "2/h"
+[[endpoints]]
+method = "POST"
+path = "/token"
+rpc = "IssueJwt"
+fields = { api_key = "{{ header.x-api-key }}" }
+answer = '{"token":"{{ answer.access_token }}"}'
+[[errors]]
+body = '{"status":{{ status }},"title":"{{ status_text }}"}'
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_of_tokens_says_at_an_endpoint_when_it_has_room() {
+    let (latchkey, operator) = Setup::default().open("issuer", ISSUER, &["acme"]).await;
+    let (_, key) = operator.plain_key("acme", "live").await;
+    let send =
+        || Request::new("POST", "issuer.example", "/token").header("x-api-key", &key).send(latchkey.http());
+    let issued = (0..5).map(|_| send()).take_while(|answer| answer.status == 200).count();
+    assert!((1..5).contains(&issued), "{issued}");
+    let limited = send();
+    let title = serde_json::json!({ "status": 429, "title": "Too Many Requests" });
+    assert_eq!((limited.status, limited.json()), (429, title));
+    let wait = limited.header("retry-after").and_then(|wait| wait.parse::<u64>().ok());
+    assert!(
+        wait.is_some_and(|wait| (1_700..=1_800).contains(&wait)),
+        "a token is refilled in 1800 s: {wait:?}"
+    );
+}

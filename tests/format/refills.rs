@@ -32,6 +32,12 @@ rate_limits = { place = [{ per = "ip", rate = "1/h" }], default = [{ per = "key"
 [[plans]]
 name = "paid"
 rate_limits = { place = [{ per = "ip", rate = "10/h" }], default = [{ per = "key", rate = "9/h" }] }
+[[plans]]
+name = "daily"
+rate_limits = { default = [{ per = "key", rate = "8/d" }] }
+[[plans]]
+name = "steady"
+rate_limits = { default = [{ per = "key", rate = "50/s" }, { per = "key", rate = "8/d" }] }
 "#;
 
 const HERE: (&str, &str) = ("x-forwarded-for", "203.0.113.1");
@@ -114,6 +120,44 @@ async fn a_change_of_the_plan_and_a_rotation_keep_what_was_spent() {
         assert_eq!(passed(&kiosk, "/a", &rotated.secret), 0, "a successor continues the bucket");
         id = rotated.key.expect("the new key").id;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_with_another_rule_besides_does_not_refill_the_one_that_both_have() {
+    let kiosk = Product::of(DOCUMENT).await;
+    let (_, value) = kiosk.operator.plain_key("acme", "").await;
+    plan(&kiosk, "daily").await;
+    assert_eq!(passed(&kiosk, "/a", &value), 8);
+    for name in ["steady", "daily", "steady"] {
+        plan(&kiosk, name).await;
+        assert_eq!(passed(&kiosk, "/a", &value), 0, "plan {name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_the_class_does_not_refill_a_limit_of_a_key() {
+    let kiosk = Product::of(DOCUMENT).await;
+    let (key, value) = kiosk.operator.plain_key("acme", "").await;
+    limit(&kiosk, &key.id, "5/d").await;
+    assert_eq!(passed(&kiosk, "/a", &value), 5);
+    let document = DOCUMENT.replace(r#""6/h""#, r#""6/5min""#);
+    let ask = v1::ApplyProfileRequest { document, ..v1::ApplyProfileRequest::default() };
+    let _ = kiosk.operator.profiles().apply_profile(ask).await.expect("another period");
+    assert_eq!(passed(&kiosk, "/a", &value), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_that_a_key_manager_sets_does_not_outlive_the_plan() {
+    let kiosk = Product::of(DOCUMENT).await;
+    plan(&kiosk, "paid").await;
+    let (_, manager) = kiosk.operator.scoped_key("acme", &["api_keys.manage"]).await;
+    let rate_limits = HashMap::from([("default".to_owned(), "9/h".to_owned())]);
+    let ask = v1::CreateKeyRequest { rate_limits, ..key("", "") };
+    let (pinned, value) = kiosk.latchkey.caller(&manager).key(ask).await;
+    plan(&kiosk, "").await;
+    assert_eq!(passed(&kiosk, "/a", &value), 6, "the class has 6/h");
+    limit(&kiosk, &pinned.id, "9/h").await;
+    assert_eq!(passed(&kiosk, "/a", &value), 3, "the limit of an operator replaces that of the class");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,7 +29,7 @@ fn every_example_of_the_documents_goes_as_promised_endpoints_and_all() {
         assert!(reported.contains(&format!(": {name}\n")), "{name} is not among them: {reported}");
     }
     let (output, reported) = latchkey(&["profile", "lint"], &files);
-    assert!(output.status.success() && reported.trim() == "6 documents in order", "{reported}");
+    assert!(output.status.success() && reported.trim() == "6 documents are valid", "{reported}");
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn what_the_pages_about_documents_show_is_one_document_that_keeps_its_promise() 
     let folder = Folder::new("pages");
     let file = folder.write("acme.toml", &whole);
     let (output, reported) = latchkey(&["profile", "test"], std::slice::from_ref(&file));
-    assert!(output.status.success() && reported.contains("1 examples, 0 failed"), "{reported} {output:?}");
+    assert!(output.status.success() && reported.contains("1 example, 0 failed"), "{reported} {output:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -32,6 +32,9 @@ async fn the_key_alone_decides_the_environment() {
         let echo = Echo::of(&luxcore.send(PAYMENT, &headers));
         assert_eq!(echo.all("x-luxcore-environment"), [environment], "a client's own word doesn't count");
     }
+    let refused = luxcore.operator.try_key(key("acme", "")).await.expect_err("there is no live");
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert!(refused.message().contains("environment: is required: one of production, test"), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

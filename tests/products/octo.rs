@@ -1,8 +1,17 @@
-//! A product that is not shipped: its document is enough to serve it.
+//! Products that are not shipped: their documents are enough to serve them.
 
-use latchkey_testing::{Echo, Envoy, EnvoySetup, Setup, key};
+use std::collections::HashMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use latchkey_testing::{Echo, Envoy, EnvoySetup, Folder, Setup, key, program, with_key};
 
 use crate::Product;
+
+/// Returns the credentials of `curl -u KEY:`.
+fn basic(key: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{key}:")))
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_product_that_nobody_has_seen_works_by_its_document() {
@@ -24,4 +33,72 @@ async fn a_product_that_nobody_has_seen_works_by_its_document() {
     assert_eq!((hidden.status, hidden.json()["message"].as_str()), (404, Some("Not Found")));
     assert_eq!(octo.send("GET /zen", &[]).status, 200);
     assert_eq!(octo.send("GET /user", &[]).json()["message"], "Requires authentication");
+}
+
+async fn fox(document: &str) -> Product {
+    let latchkey = Setup::default().profile("fox", document).start();
+    let operator = latchkey.operator();
+    let _ = operator.tenant("acme", "fox", "").await;
+    let envoy = Envoy::start(latchkey.grpc(), &EnvoySetup::default());
+    Product { host: "api.fox.example", envoy, operator, latchkey }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn text_around_a_parameter_binds_a_key_and_a_source_takes_one_format() {
+    let fox = fox(include_str!("fox.toml")).await;
+    let mut ask = key("acme", "live");
+    ask.bindings = HashMap::from([("account".to_owned(), "ac_1".to_owned())]);
+    let (_, bound) = fox.operator.key(ask).await;
+    for (call, status) in [
+        ("GET /v1/accounts/ac_1.json", 200),
+        ("GET /v1/accounts/ac%5F1.json", 200),
+        ("GET /v1/accounts/ac_2.json", 401),
+        ("GET /v1/accounts/ac_1.json.json", 401),
+        ("GET /v1/accounts/.json", 404),
+        ("GET /v1/accounts/ac_1.JSON", 404),
+        ("GET /v1/accounts/ac_1", 404),
+        ("POST /v1/accounts/ac_1:close", 200),
+        ("POST /v1/accounts/ac_2:close", 401),
+        ("POST /v1/accounts/:close", 404),
+        ("GET /v1/accounts/ac_1:close", 404),
+    ] {
+        assert_eq!(fox.send(call, &[("authorization", &basic(&bound))]).status, status, "{call}");
+    }
+    let issued = fox.latchkey.anonymous().tokens().issue_jwt(with_key(&bound)).await;
+    let token = issued.expect("issued").into_inner().access_token;
+    for (authorization, status) in [(format!("Bearer {token}"), 200), (basic(&token), 401)] {
+        let answer = fox.send("GET /v1/accounts/ac_1.json", &[("authorization", &authorization)]);
+        assert_eq!(answer.status, status, "{answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_product_in_another_style_works_by_its_document() {
+    let document = include_str!("fox.toml");
+    let folder = Folder::new("fox");
+    let file = folder.write("fox.toml", document);
+    for (words, expected) in [(["profile", "lint"], "1 document"), (["profile", "test"], ", 0 failed")] {
+        let output = std::process::Command::new(program()).args(words).arg(&file).output();
+        let output = output.expect("the program runs");
+        let reported = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && reported.contains(expected), "{reported}");
+    }
+    let fox = fox(document).await;
+    let (_, secret) = fox.operator.key(key("acme", "live")).await;
+    let mut ask = key("acme", "test");
+    ask.kind = "publishable".to_owned();
+    let (_, publishable) = fox.operator.key(ask).await;
+    let listed = fox.send("GET /v1/charges", &[("authorization", &basic(&secret))]);
+    assert!(Echo::of(&listed).all("authorization").is_empty());
+    assert_eq!(listed.header("ratelimit"), Some(r#""default";r=24;t=1"#));
+    let refused = |call: &str, key: &str| {
+        let answer = fox.send(call, &[("authorization", &basic(key))]);
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+        let body = answer.json();
+        assert!(body["timestamp"].as_str().is_some_and(|time| time.len() == 24), "{body}");
+        (answer.status, body["instance"].as_str().map(str::to_owned))
+    };
+    assert_eq!(refused("GET /v1/charges?x=1", &publishable), (403, Some("/v1/charges".to_owned())));
+    assert_eq!(refused("GET /v1/nothing", &secret), (404, Some("/v1/nothing".to_owned())));
+    assert_eq!(fox.send("POST /v1/tokens", &[("authorization", &basic(&publishable))]).status, 200);
 }

@@ -203,7 +203,7 @@ async fn a_live_key_makes_test_keys_and_a_test_key_no_live_ones() {
     assert!(test.starts_with("lum_sk_test_") && data(&made)["environment"] == "test");
     assert_eq!(make(&test, "test").status, 200);
     let refused = make(&test, "live");
-    let error = json!({ "code": "permission_denied", "message": "the caller is a test key" });
+    let error = json!({ "code": "forbidden", "message": "the caller is a test key" });
     assert_eq!((refused.status, refused.json()), (403, json!({ "success": false, "error": error })));
     assert_eq!(make(&live, "staging").status, 400);
 }

@@ -43,10 +43,14 @@ async fn a_narrow_key_reaches_no_route_by_another_method_or_letter_case() {
         "GET /api/v1/public/Transaction",
         "DELETE /api/v1/public/transaction",
         "POST /API/v1/invoices",
+        "POST /api/v1/batches",
+        "GET /api/v1/batches",
+        "DELETE /api/v1/webhooks/1",
+        "POST /api/v1/merchants",
     ] {
         assert_eq!(status(&auxvault, call, &value), 403, "{call}");
     }
-    for call in ["GET /api/v1/invoices", "HEAD /api/v1/invoices/i-1", "POST /api/v1/batches"] {
+    for call in ["GET /api/v1/invoices", "HEAD /api/v1/invoices/i-1", "GET /api/v1/merchants"] {
         assert_eq!(status(&auxvault, call, &value), 200, "{call}");
     }
 }
@@ -67,6 +71,64 @@ async fn only_a_writing_erp_key_changes_a_merchant() {
             let expected = if allowed { 200 } else { 403 };
             let call = format!("{method} /api/v1/merchants/m-1");
             assert_eq!(status(&auxvault, &call, &value), expected, "{call} {} {:?}", made.kind, made.scopes);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_reads_below_a_merchant_what_its_permissions_name() {
+    let auxvault = Product::open("auxvault", AUXVAULT).await;
+    for (ask, customers, transactions, settings) in [
+        (auxvault_key("secret", &["reports.read"]), 403, 403, 403),
+        (auxvault_key("secret", &["customers.read"]), 200, 403, 403),
+        (auxvault_key("standard", &[]), 403, 200, 403),
+        (auxvault_key("erp", &[]), 200, 200, 200),
+    ] {
+        let (made, value) = auxvault.operator.key(ask).await;
+        for (path, expected) in [
+            ("/api/v1/merchants/m-1", 200),
+            ("/api/v1/merchants/m-1/customers", customers),
+            ("/api/v1/merchants/m-1/transactions/7", transactions),
+            ("/api/v1/merchants/m-1/settings", settings),
+            ("/api/v1/merchants/m-1/api-keys", 403),
+        ] {
+            let answered = status(&auxvault, &format!("GET {path}"), &value);
+            assert_eq!(answered, expected, "{path} {} {:?}", made.kind, made.scopes);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_key_of_lumen_has_every_method_of_pricing_tables() {
+    let lumen = Product::open("lumen", "api.getlumen.dev").await;
+    for (kind, changes) in [("secret", 200), ("publishable", 403)] {
+        let mut ask = key("acme", "live");
+        kind.clone_into(&mut ask.kind);
+        let (_, value) = lumen.operator.key(ask).await;
+        for (call, expected) in [
+            ("GET /v1/pricing-tables", 200),
+            ("POST /v1/pricing-tables", changes),
+            ("PATCH /v1/pricing-tables/pt_1", changes),
+            ("DELETE /v1/pricing-tables/pt_1", changes),
+        ] {
+            assert_eq!(status(&lumen, call, &value), expected, "{call} {kind}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn information_about_a_payment_method_needs_its_own_scope() {
+    let luxcore = Product::open("luxcore", "api.lux-core.io").await;
+    for (scope, methods, payment) in [("payments.read", 403, 200), ("payments.methods", 200, 403)] {
+        let mut ask = scoped("acme", &[scope]);
+        "test".clone_into(&mut ask.environment);
+        let (_, value) = luxcore.operator.key(ask).await;
+        for (call, expected) in [
+            ("GET /v1/payments/methods", methods),
+            ("GET /v1/payments/methods/card", methods),
+            ("GET /v1/payments/pay_1", payment),
+        ] {
+            assert_eq!(status(&luxcore, call, &value), expected, "{call} {scope}");
         }
     }
 }

@@ -100,6 +100,13 @@ impl Catalog {
         Denial { reason: Reason::HostNotAllowed, message: message.into() }
     }
 
+    /// Returns a new identifier for a request that is judged by this policy, with the prefix that the profile declares.
+    #[must_use]
+    pub fn new_request_id(&self, policy: Option<&Policy>) -> String {
+        self.request_ids
+            .make(policy.and_then(|policy| policy.request_id_prefix.as_deref()).unwrap_or_default())
+    }
+
     /// Returns the identifier of a request without a profile.
     #[must_use]
     pub fn request_id<'a>(&self, request: &'a Request<'_>) -> Cow<'a, str> {

@@ -94,20 +94,18 @@ fn profile(mut root: Section<'_>, version: u64) -> Profile {
         roles,
         min_password_length,
         resources: resources.iter().map(|(name, _)| name.clone()).collect(),
+        request_id_prefix: names::request_id(&mut root),
     };
     let other_sources: Vec<&Source> = credential.sources.iter().chain(&tenant).collect();
     let endpoints = endpoints::read(&mut root, &resources, &other_sources);
+    let named_sources = tenant.iter().chain(resources.iter().map(|(_, source)| source));
     let rules = ProductRules {
-        removals: RemovalPlan::new(
-            &upstream,
-            &credential,
-            tenant.iter().chain(resources.iter().map(|(_, source)| source)),
-        ),
+        removals: RemovalPlan::new(&upstream, &credential, named_sources),
         upstream,
         response: headers::response(&mut root),
         unknown_limits: unknown_limits(&mut root),
-        request_ids: RequestIds::new(names::request_id(&mut root)),
-        denials: CustomDenials(denials::read(&mut root)),
+        request_ids: RequestIds::new(policy.request_id_prefix.clone()),
+        denials: CustomDenials(denials::read(&mut root, &policy.kinds)),
         examples: examples::read(&mut root, &policy),
         endpoints,
         hosts,

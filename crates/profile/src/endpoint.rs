@@ -12,7 +12,7 @@ mod response;
 mod unknown;
 
 pub(crate) use body::{BodyField, OtherFields};
-pub(crate) use call::{EndpointValues, is_too_long};
+pub(crate) use call::{EndpointValues, is_too_long, rfc3339_millis};
 pub(crate) use field::FieldTemplate;
 pub(crate) use flaw::Flaw;
 pub(crate) use parameters::OtherParameters;

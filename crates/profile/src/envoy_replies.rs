@@ -11,6 +11,8 @@ use crate::endpoint::ErrorCode;
 use crate::parsed_request::ParsedRequest;
 use crate::profile::Profile;
 use crate::request::Request;
+use crate::response::render_headers;
+use crate::template::RenderInput;
 use crate::template_context::TemplateContext;
 
 /// Response that Envoy makes itself.
@@ -24,8 +26,10 @@ pub struct EnvoyReply {
     pub sent_status: u16,
     /// The content type of the body.
     pub content_type: String,
-    /// The body in Envoy's format for texts, with a command for the request's identifier.
+    /// The body in Envoy's format for texts, with commands for the request's identifier and for the time.
     pub format: String,
+    /// The product's headers of every response: their names, and their values in the same format.
+    pub headers: Vec<(String, String)>,
 }
 
 /// Error of Envoy: its status, the flag of the response if the status alone does not say which error it is, the status
@@ -34,6 +38,15 @@ struct EnvoyError<'m>(u16, Option<&'static str>, u16, ErrorCode, &'m str);
 
 /// Text in place of the request's identifier. No document has it.
 const REQUEST_ID: &str = "latchkey-request-id-of-envoy";
+/// Time in place of the request's.
+const NOW: Timestamp = Timestamp(253_402_300_799_000);
+/// What templates write for that time, and Envoy's command for it. A format of its own comes before a part of it.
+const TIMES: [(&str, &str); 4] = [
+    ("9999-12-31T23:59:59.000Z", "%START_TIME(%Y-%m-%dT%H:%M:%S.%3fZ)%"),
+    ("9999-12-31T23:59:59", "%START_TIME(%Y-%m-%dT%H:%M:%S)%"),
+    ("9999-12-31", "%START_TIME(%Y-%m-%d)%"),
+    ("253402300799", "%START_TIME(%s)%"),
+];
 /// Envoy's flag of a response that ext_authz caused.
 const BY_EXT_AUTHZ: &str = "UAEX";
 /// Envoy's flag of the response to a request for which its configuration has no route. No denial has it.
@@ -80,32 +93,64 @@ impl Profile {
     fn envoy_reply(&self, error: &EnvoyError<'_>) -> EnvoyReply {
         let EnvoyError(status, flag, sent_status, code, message) = *error;
         let id = self.request_id_command(status);
+        let (context, request) = (DecisionContext::default(), Request::default());
+        let parsed = ParsedRequest { access: CheckInput::default(), request_id: Cow::Borrowed(REQUEST_ID) };
+        let template_context = TemplateContext::new(&context, &request, &parsed, NOW);
         let (content_type, format) = if self.has_error_for(code) {
-            let (context, request) = (DecisionContext::default(), Request::default());
-            let parsed =
-                ParsedRequest { access: CheckInput::default(), request_id: Cow::Borrowed(REQUEST_ID) };
-            let template_context = TemplateContext::new(&context, &request, &parsed, Timestamp::default());
             let response =
                 self.error_response_with_status(code, Some(sent_status), message, &template_context);
             let content_type = response.headers.into_iter().find(|(name, _)| *name == "content-type");
             let content_type = content_type.map_or_else(|| "application/json".to_owned(), |(_, value)| value);
-            (content_type, response.body.replace('%', "%%").replace(REQUEST_ID, &id))
+            (content_type, in_envoys_format(&response.body, &id))
         } else {
             problem(sent_status, message, &id)
         };
-        EnvoyReply { status, flag, sent_status, content_type, format }
+        let headers = self.envoy_headers(status, &template_context, &id);
+        EnvoyReply { status, flag, sent_status, content_type, format, headers }
     }
 
-    /// Returns Envoy's command for the request's identifier, after the product's prefix. Envoy gives a request its
-    /// identifier after it has read the head; before that, the identifier is one of the response alone.
-    fn request_id_command(&self, status: u16) -> String {
-        let command = match status {
-            400 | 408 | 414 | 426 | 431 | 501 => "%UNIQUE_ID%",
-            _ => "%REQ(X-REQUEST-ID)%",
+    /// Returns the headers of every response. Those of the body are left out, and so are those with the request's
+    /// identifier where Envoy makes one for the response: it would be another one than in the body.
+    fn envoy_headers(
+        &self,
+        status: u16,
+        template_context: &TemplateContext<'_>,
+        id: &str,
+    ) -> Vec<(String, String)> {
+        let input = RenderInput {
+            policy: &self.policy,
+            template_context,
+            denial: None,
+            unknown_limits: self.rules.unknown_limits,
+            call: None,
         };
+        let is_kept = |name: &str, value: &str| {
+            let is_unknown = is_before_identifier(status) && value.contains(REQUEST_ID);
+            !name.starts_with("content-") && !is_unknown
+        };
+        let rendered = render_headers(&self.rules.response, &input);
+        let kept = rendered.iter().filter(|&(name, value)| is_kept(name, value));
+        kept.map(|(name, value)| (name.to_owned(), in_envoys_format(value, id))).collect()
+    }
+
+    /// Returns Envoy's command for the request's identifier, after the product's prefix.
+    fn request_id_command(&self, status: u16) -> String {
+        let command = if is_before_identifier(status) { "%UNIQUE_ID%" } else { "%REQ(X-REQUEST-ID)%" };
         let prefix = self.rules.request_ids.prefix().unwrap_or_default();
         format!("{}{command}", prefix.replace('%', "%%"))
     }
+}
+
+/// Returns true for a status that Envoy may send before the request has an identifier. Envoy gives it one after it has
+/// read the head; before that, an identifier is one of the response alone.
+fn is_before_identifier(status: u16) -> bool {
+    matches!(status, 400 | 408 | 414 | 426 | 431 | 501)
+}
+
+/// Returns a rendered text in Envoy's format, with commands in place of the identifier and the time.
+fn in_envoys_format(text: &str, id: &str) -> String {
+    let text = text.replace('%', "%%").replace(REQUEST_ID, id);
+    TIMES.iter().fold(text, |text, (time, command)| text.replace(time, command))
 }
 
 /// Returns the content type of problem details (RFC 9457), and their text in Envoy's format.
@@ -160,6 +205,31 @@ mod tests {
         assert_eq!(format(431, None), r#"{"id":"req_%UNIQUE_ID%","status":431}"#);
         // It can also have arrived in part, as far as the head.
         assert_eq!(format(408, None), r#"{"id":"req_%UNIQUE_ID%","status":408}"#);
+    }
+
+    #[test]
+    fn a_reply_has_the_headers_of_every_response() {
+        let document = "name = 'p'\nunknown_rate_limits = 'full'\n\
+            [rate_limits]\ndefault = [{ per = 'key', rate = '300/min' }]\n\
+            [response_headers]\nx-a-limit = '{{ rate_limit.limit }}'\nx-b-reset = '{{ rate_limit.reset }}'\n\
+            x-c-id = '{{ request_id }}'\nx-d-use = '5%'\nx-e-kind = '{{ key.kind }}'\n\
+            [[errors]]\nbody = '{\"at\":\"{{ now }}\",\"second\":\"{{ now | truncate(19) }}Z\"}'\n";
+        let profile = Profile::compile(document, 1).unwrap_or_else(|e| panic!("{e}"));
+        let replies = profile.envoy_replies(9);
+        let of = |status: u16| {
+            let found = replies.iter().find(|reply| reply.status == status);
+            found.unwrap_or_else(|| panic!("{status}"))
+        };
+        let pairs = |status: u16| -> Vec<(&str, &str)> {
+            of(status).headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+        };
+        let [limit, reset, usage] =
+            [("x-a-limit", "300"), ("x-b-reset", "%START_TIME(%s)%"), ("x-d-use", "5%%")];
+        assert_eq!(pairs(503), [limit, reset, ("x-c-id", "%REQ(X-REQUEST-ID)%"), usage]);
+        assert_eq!(pairs(400), [limit, reset, usage], "the identifier would be another one than in the body");
+        let body =
+            r#"{"at":"%START_TIME(%Y-%m-%dT%H:%M:%S.%3fZ)%","second":"%START_TIME(%Y-%m-%dT%H:%M:%S)%Z"}"#;
+        assert_eq!(of(503).format, body);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Parts of a request that Envoy must send for a profile, for the generation of Envoy's configuration.
 
+mod patterns;
 mod upstream;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::patterns::{regex, replace_placeholders};
 use crate::hosts::HostPattern;
 use crate::profile::Profile;
 use crate::route_values::RESOURCE;
@@ -188,36 +190,6 @@ impl Profile {
         };
         hosts.iter().map(|(pattern, _)| (pattern.to_string(), environment(pattern))).collect()
     }
-}
-
-/// Returns a pattern with other texts in place of its placeholders for a segment and for the rest of the path.
-fn replace_placeholders(pattern: &str, segment: &str, rest: &str) -> String {
-    let replaced = pattern.split('/').map(|part| match part {
-        "**" => rest.to_owned(),
-        _ if part.starts_with('{') => segment.to_owned(),
-        _ => part.to_owned(),
-    });
-    replaced.collect::<Vec<_>>().join("/")
-}
-
-/// Returns a regular expression of the paths that match a pattern, with or without a slash at the end.
-fn regex(pattern: &str) -> String {
-    let escape = |text: &str| {
-        text.chars().fold(String::new(), |mut out, letter| {
-            if !letter.is_ascii_alphanumeric() && letter != '/' && letter != '_' {
-                out.push('\\');
-            }
-            out.push(letter);
-            out
-        })
-    };
-    let parts = pattern.split('/').map(|part| match part {
-        "**" => ".*".to_owned(),
-        _ if part.starts_with('{') => "[^/]+".to_owned(),
-        _ => escape(part),
-    });
-    let whole = parts.collect::<Vec<_>>().join("/");
-    if whole.ends_with('*') { whole } else { format!("{}/?", whole.trim_end_matches('/')) }
 }
 
 #[cfg(test)]

@@ -36,7 +36,8 @@ impl HostPattern {
             return Err(format!("\"{text}\" has a port; write the host alone"));
         }
         let address = bracketed(plain);
-        let name = canonical_host(address.as_deref().unwrap_or(plain)).ok_or_else(not_a_host)?;
+        let host = address.as_deref().or_else(|| plain.strip_suffix('.')).unwrap_or(plain);
+        let name = canonical_host(host).ok_or_else(not_a_host)?;
         if subdomains && name.starts_with('[') {
             return Err(not_a_host());
         }

@@ -24,6 +24,7 @@ mod request;
 mod response;
 mod route_values;
 mod source;
+mod status_text;
 mod template;
 mod template_context;
 

@@ -2,12 +2,14 @@
 //! no route requires, aliases in place of names, answers without headers that clients need, logins whose clients share
 //! one address. Each warning has a location, like a mistake.
 
+mod address_limits;
 mod bindings;
 mod conflict;
 mod denial_headers;
 mod error_format;
 mod login_address;
 mod methods;
+mod only;
 mod placeholders;
 mod requirements;
 mod route_overlap;
@@ -50,6 +52,8 @@ pub fn lint(text: &str) -> Result<(Profile, Vec<DocumentError>), Errors> {
     denial_headers::lint(&mut root, &profile);
     error_format::lint(&mut root, &profile);
     login_address::lint(&mut root, &profile);
+    only::lint(&mut root, &profile);
+    address_limits::lint(&mut root, &profile.policy);
     let warnings = reader.finish().err().map(|Errors(all)| all).unwrap_or_default();
     Ok((profile, warnings))
 }
@@ -158,7 +162,8 @@ fn denials(root: &mut Section<'_>) {
         if let Some(all) = all {
             section.report(format!("denials[{all}] matches every reason, so this one is never used"));
         }
-        if section.texts("reasons").is_empty() && section.text("credential").is_none() {
+        let every_credential = section.text("credential").is_none() && section.texts("kinds").is_empty();
+        if section.texts("reasons").is_empty() && every_credential {
             all = all.or(Some(index));
         }
     }

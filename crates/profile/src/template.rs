@@ -5,6 +5,7 @@ mod escape;
 mod filter;
 mod name;
 mod parse;
+mod rate_limit_name;
 
 pub(crate) use escape::{Escape, has_controls};
 pub(crate) use name::{EndpointName, Name, RenderInput};

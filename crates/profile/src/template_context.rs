@@ -76,9 +76,12 @@ impl CredentialFormat {
         match presented {
             PresentedCredential::Missing => None,
             PresentedCredential::Value(value) if is_jwt(value) => Some(Self::Jwt),
+            // The format that the source takes: the product answers as to a credential of it that is not valid.
+            PresentedCredential::NotAJwt => Some(Self::Jwt),
             PresentedCredential::Value(_)
             | PresentedCredential::Ambiguous
-            | PresentedCredential::Malformed => Some(Self::Key),
+            | PresentedCredential::Malformed
+            | PresentedCredential::NotAKey => Some(Self::Key),
         }
     }
 }
@@ -121,7 +124,10 @@ fn is_bearer_without_key(policy: &Policy, template_context: &TemplateContext<'_>
             !policy.matches_key_format(value) && sent.any(|sent| sent == value.as_bytes())
         }
         PresentedCredential::Malformed => sent.next().is_some(),
-        PresentedCredential::Missing | PresentedCredential::Ambiguous => false,
+        PresentedCredential::Missing
+        | PresentedCredential::Ambiguous
+        | PresentedCredential::NotAKey
+        | PresentedCredential::NotAJwt => false,
     }
 }
 

@@ -12,6 +12,7 @@ use crate::parsed_request::{Conflict, Credential};
 use crate::profile::Profile;
 use crate::request::Request;
 use crate::source::{Source, SourceReader};
+use crate::template_context::CredentialFormat;
 
 /// Profiles that a request may belong to, in the order of their names.
 #[derive(Default)]
@@ -78,11 +79,13 @@ impl SourceGroup {
             PresentedCredential::Value(value) => self.key_formats.owner(value),
             PresentedCredential::Missing
             | PresentedCredential::Ambiguous
-            | PresentedCredential::Malformed => None,
+            | PresentedCredential::Malformed
+            | PresentedCredential::NotAKey
+            | PresentedCredential::NotAJwt => None,
         }
     }
 }
 
-fn source_key(credential: &Credential) -> (&[Source], Conflict) {
-    (&credential.sources, credential.conflict)
+fn source_key(credential: &Credential) -> (&[Source], Conflict, &[(Source, CredentialFormat)]) {
+    (&credential.sources, credential.conflict, &credential.only)
 }

@@ -10,10 +10,12 @@ use super::document::texts;
 use super::{Versions, list};
 use crate::parsed_request::Conflict;
 use crate::source::Source;
+use crate::template_context::CredentialFormat;
 
 pub(super) fn changes(versions: &Versions<'_>) -> Vec<ProfileChange> {
     let mut changes = switches(versions);
     changes.extend(sources(versions));
+    changes.extend(formats(versions));
     changes.extend(environments(versions));
     changes
 }
@@ -140,11 +142,8 @@ fn switch(switch: &Switch) -> Option<ProfileChange> {
 fn sources(versions: &Versions<'_>) -> Vec<ProfileChange> {
     let (before, after) = (&versions.old.rules.credential, &versions.new.rules.credential);
     let names = |text: &str, sources: &[Source], others: &[Source]| -> Vec<String> {
-        let mut written = texts(text, "credential", "sources");
-        if written.is_empty() {
-            written = vec!["header:authorization Bearer".to_owned()];
-        }
-        let missing = written.into_iter().zip(sources).filter(|(_, source)| !others.contains(source));
+        let missing =
+            written_sources(text).into_iter().zip(sources).filter(|(_, source)| !others.contains(source));
         missing.map(|(name, _)| name).collect()
     };
     let removed = names(versions.old_text, &before.sources, &after.sources);
@@ -178,15 +177,50 @@ fn sources(versions: &Versions<'_>) -> Vec<ProfileChange> {
     changes
 }
 
-/// Finds environments that are removed. Their keys are found with the kinds.
+/// Finds sources of the credential that take keys or JWTs no more, or from now on.
+fn formats(versions: &Versions<'_>) -> Vec<ProfileChange> {
+    let (before, after) = (&versions.old.rules.credential, &versions.new.rules.credential);
+    let mut changes = Vec::new();
+    for (name, source) in written_sources(versions.new_text).into_iter().zip(&after.sources) {
+        if !before.sources.contains(source) {
+            continue;
+        }
+        for (format, what) in [(CredentialFormat::Key, "keys"), (CredentialFormat::Jwt, "JWTs")] {
+            let name = list(std::slice::from_ref(&name));
+            let (effect, text) = match (before.takes(source, format), after.takes(source, format)) {
+                (true, false) => (ChangeEffect::LosesAccess, format!("{what} in {name} are denied")),
+                (false, true) => (ChangeEffect::GrantsMore, format!("{what} in {name} are accepted")),
+                (true, true) | (false, false) => continue,
+            };
+            let change = ProfileChange::new(effect, "credential.only", text);
+            changes.push(measured(change, AffectedSet::Uncounted(SENT)));
+        }
+    }
+    changes
+}
+
+/// Returns the sources of the credential as a document writes them.
+fn written_sources(text: &str) -> Vec<String> {
+    let written = texts(text, "credential", "sources");
+    if written.is_empty() { vec!["header:authorization Bearer".to_owned()] } else { written }
+}
+
+/// Finds environments that are removed, whose keys are found with the kinds, and those that are added: they are open to
+/// users that were created without an environment, who may have been meant for the earlier environments alone.
 fn environments(versions: &Versions<'_>) -> Vec<ProfileChange> {
     let (old, new) = (&versions.old.policy.environments, &versions.new.policy.environments);
-    let gone = old.iter().filter(|name| !new.contains(name));
-    gone.map(|name| {
+    let gone = old.iter().filter(|name| !new.contains(name)).map(|name| {
         let text =
             format!("the environment `{name}` is removed: users that are confined to it can do nothing");
         let users = Affected::Users { roles: Vec::new(), environment: Some(name.clone()) };
         ProfileChange::new(ChangeEffect::StopsWorking, "", text).affecting([users]).taking_away()
-    })
-    .collect()
+    });
+    let added = new.iter().filter(|name| !old.contains(name)).map(|name| {
+        let text = format!(
+            "the environment `{name}` is added: users without an environment of their own have access to it too; \
+             confine those that are meant for the others with `latchkey user update ID --environment NAME`"
+        );
+        ProfileChange::new(ChangeEffect::GrantsMore, "", text).affecting([Affected::UnconfinedUsers])
+    });
+    gone.chain(added).collect()
 }

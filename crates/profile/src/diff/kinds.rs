@@ -1,6 +1,6 @@
 //! Changes of kinds of keys: keys whose values no kind matches any more, and rights that keys of a kind gain.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use latchkey_core::key_kind::{BASE62, Encoding, KeyKind, Prefixes, checksum};
 use latchkey_core::profile_change::{Affected, AffectedKeys, ChangeEffect, KeyGroup, ProfileChange};
@@ -17,6 +17,7 @@ pub(super) fn changes(versions: &Versions<'_>) -> Vec<ProfileChange> {
     };
     if versions.new.policy.accepts.key {
         changes.extend(imported_keys(versions));
+        changes.extend(returning_keys(versions));
     }
     for old in &versions.old.policy.kinds {
         let Some(new) = versions.new.policy.kind(&old.name) else { continue };
@@ -44,6 +45,35 @@ fn invalid_keys(versions: &Versions<'_>) -> Vec<ProfileChange> {
         }
     }
     causes.into_iter().map(|((field, text), groups)| stops(field, text, groups)).collect()
+}
+
+/// Finds the keys of an earlier version, stored with a kind, an environment and a prefix that the version before the change
+/// does not have together: they work again.
+fn returning_keys(versions: &Versions<'_>) -> Vec<ProfileChange> {
+    let (old, new) = (&versions.old.policy, &versions.new.policy);
+    let kinds = if old.accepts.key { old.kinds.as_slice() } else { &[] };
+    let before: Vec<KeyGroup> = kinds.iter().flat_map(|kind| groups(kind, &old.environments)).collect();
+    let with = |keys: AffectedKeys, what: String| {
+        let text = format!("keys of an earlier version {what} work again; revoke those that must not");
+        let change = ProfileChange::new(ChangeEffect::GrantsMore, "", text);
+        change.affecting([Affected::Keys(keys)]).only_if_affected()
+    };
+    let change = |kind: &KeyKind| {
+        let name = &kind.name;
+        if kind.imports.only {
+            let keys = AffectedKeys { kinds: vec![name.clone()], ..AffectedKeys::default() };
+            let is_new = kinds.iter().all(|other| other.name != *name);
+            return is_new.then(|| with(keys, format!("with the kind `{name}`")));
+        }
+        let mut returning = groups(kind, &new.environments);
+        returning.retain(|group| !before.contains(group));
+        let prefixes: BTreeSet<&str> = returning.iter().map(|group| &*group.prefix).collect();
+        let what = format!("with the kind `{name}` and the prefix {}", list(prefixes));
+        let is_new = !returning.is_empty();
+        let keys = AffectedKeys { groups: returning, ..AffectedKeys::default() };
+        is_new.then(|| with(keys, what))
+    };
+    new.kinds.iter().filter_map(change).collect()
 }
 
 /// Returns the keys of a kind, one group for each environment and prefix.

@@ -13,6 +13,7 @@ const MAX_COUNTED: usize = 10;
 
 pub(super) fn changes(versions: &Versions<'_>) -> Vec<ProfileChange> {
     let mut changes = lost_scopes(versions);
+    changes.extend(returning_scopes(versions));
     changes.extend(merged_scopes(versions));
     changes.extend(enforcement(versions));
     changes.extend(roles(versions));
@@ -70,6 +71,23 @@ fn lost_scopes(versions: &Versions<'_>) -> Vec<ProfileChange> {
             .taking_away()
     };
     lost.into_iter().map(change).collect()
+}
+
+/// Finds names of scopes that are added, also as aliases, and that keys of an earlier version are stored with: these keys
+/// have the scopes again.
+fn returning_scopes(versions: &Versions<'_>) -> Option<ProfileChange> {
+    let old = &versions.old.policy.scopes;
+    let entries = versions.new.policy.scopes.entries().iter();
+    let names = entries.flat_map(|entry| std::iter::once(&entry.name).chain(&entry.aliases));
+    let added: Vec<Box<str>> = names.filter(|name| old.find(name).is_none()).cloned().collect();
+    if added.is_empty() {
+        return None;
+    }
+    let text =
+        format!("keys of an earlier version that are stored with {} have the scope again", list(&added));
+    let keys = AffectedKeys { scopes: added, ..AffectedKeys::default() };
+    let change = ProfileChange::new(ChangeEffect::GrantsMore, "", text);
+    Some(change.affecting([Affected::Keys(keys)]).only_if_affected())
 }
 
 /// Finds scopes that become names of one scope: a key or user with one of them has all that it permits.

@@ -7,6 +7,7 @@ use super::names;
 use crate::parsed_request::{ClientAddress, Conflict, Credential};
 use crate::reader::{Section, Text};
 use crate::source::{Source, is_token};
+use crate::template_context::CredentialFormat;
 
 /// Default source of credentials (RFC 6750 section 2.1).
 const DEFAULT_SOURCE: &str = "header:authorization Bearer";
@@ -18,15 +19,15 @@ const MAX_TRUSTED_HOPS: u64 = 16;
 pub(super) fn read(root: &mut Section<'_>) -> (AcceptedCredentials, Credential) {
     let default = || Source::parse(DEFAULT_SOURCE).into_iter().collect();
     let Some(mut section) = root.section("credential") else {
-        let credential = Credential { sources: default(), conflict: Conflict::Deny, forward: false };
+        let credential =
+            Credential { sources: default(), conflict: Conflict::Deny, only: Vec::new(), forward: false };
         return (AcceptedCredentials { key: true, jwt: true }, credential);
     };
     let accepts = accepts(&mut section);
-    let credential = Credential {
-        sources: sources(&mut section).unwrap_or_else(default),
-        conflict: conflict(&mut section),
-        forward: section.flag("forward", false),
-    };
+    let sources = sources(&mut section).unwrap_or_else(default);
+    let conflict = conflict(&mut section);
+    let only = only(&mut section, &sources, accepts);
+    let credential = Credential { sources, conflict, only, forward: section.flag("forward", false) };
     section.close();
     (accepts, credential)
 }
@@ -66,6 +67,36 @@ fn accepts(section: &mut Section<'_>) -> AcceptedCredentials {
         section.report("\"accepts\" lists no credential; write \"key\", \"jwt\" or both");
     }
     accepts
+}
+
+/// Reads the sources that take credentials of one format alone.
+fn only(
+    section: &mut Section<'_>,
+    sources: &[Source],
+    accepts: AcceptedCredentials,
+) -> Vec<(Source, CredentialFormat)> {
+    let entries = section.section("only").map(|table| table.entries()).unwrap_or_default();
+    let mut only: Vec<(Source, CredentialFormat)> = Vec::new();
+    for (name, value) in entries {
+        let (Some(source), Some(text)) = (source(&name), value.text()) else { continue };
+        let (format, accepted) = match text.value {
+            "key" => (CredentialFormat::Key, accepts.key),
+            "jwt" => (CredentialFormat::Jwt, accepts.jwt),
+            other => {
+                text.report(format!("\"{other}\" is neither \"key\" nor \"jwt\""));
+                continue;
+            }
+        };
+        if !sources.contains(&source) {
+            name.report(format!("\"{}\" is not one of the \"sources\"", name.value));
+        } else if only.iter().any(|(other, _)| *other == source) {
+            name.report(format!("the source \"{}\" is listed twice", name.value));
+        } else if !accepted {
+            text.report(format!("\"accepts\" does not list \"{}\"", text.value));
+        }
+        only.push((source, format));
+    }
+    only
 }
 
 fn conflict(section: &mut Section<'_>) -> Conflict {

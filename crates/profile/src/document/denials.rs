@@ -1,8 +1,9 @@
 //! `[[denials]]`: a product's own responses to denied requests.
 
+use latchkey_core::key_kind::KeyKind;
 use latchkey_core::reason::Reason;
 
-use super::headers;
+use super::{headers, routes};
 use crate::profile::HeaderTemplate;
 use crate::reader::Section;
 use crate::response::CustomDenial;
@@ -17,17 +18,18 @@ const STATUSES: &[std::ops::RangeInclusive<u64>] =
     &[300..=305, 307..=308, 400..=417, 421..=424, 426..=426, 428..=429, 431..=431, 500..=508, 510..=511];
 
 /// Reads the denials in the order of their declaration.
-pub(super) fn read(root: &mut Section<'_>) -> Vec<CustomDenial> {
+pub(super) fn read(root: &mut Section<'_>, declared: &[KeyKind]) -> Vec<CustomDenial> {
     let mut denials = Vec::new();
     for mut section in root.sections("denials") {
         let reasons = reasons(&mut section);
         let credential = credential(&mut section);
+        let kinds = routes::kinds(&mut section, declared);
         let status = status(&mut section);
         let headers = section.section("headers").map(|h| headers::plain(&h)).unwrap_or_default();
         let body = body(&mut section);
         let escape = Escape::of(content_type(&section, &headers));
         section.close();
-        denials.push(CustomDenial { reasons, credential, status, headers, escape, body });
+        denials.push(CustomDenial { reasons, credential, kinds, status, headers, escape, body });
     }
     denials
 }

@@ -2,7 +2,7 @@
 
 use latchkey_core::key_kind::KeyKind;
 use latchkey_core::limit::{DEFAULT_CLASS, RateClassId, RateClasses};
-use latchkey_core::route::{Pattern, Route, Routes};
+use latchkey_core::route::{ParameterPlace, Pattern, Route, Routes};
 use latchkey_core::scope::ScopeRegistry;
 
 use super::names::{self, UniqueNames};
@@ -96,7 +96,8 @@ fn methods(section: &mut Section<'_>) -> Vec<Box<str>> {
     methods
 }
 
-fn kinds(section: &mut Section<'_>, declared: &[KeyKind]) -> Vec<Box<str>> {
+/// Reads a list of kinds.
+pub(super) fn kinds(section: &mut Section<'_>, declared: &[KeyKind]) -> Vec<Box<str>> {
     let listed = section.texts("kinds");
     let mut unique = UniqueNames::default();
     for name in &listed {
@@ -108,17 +109,17 @@ fn kinds(section: &mut Section<'_>, declared: &[KeyKind]) -> Vec<Box<str>> {
     listed.iter().map(|name| name.value.into()).collect()
 }
 
-fn resource(section: &mut Section<'_>, pattern: Option<&Pattern>) -> Vec<(Box<str>, usize)> {
+fn resource(section: &mut Section<'_>, pattern: Option<&Pattern>) -> Vec<(Box<str>, ParameterPlace)> {
     let Some(table) = section.section("resource") else { return Vec::new() };
     let mut resource = Vec::new();
     for (name, value) in table.entries() {
         names::check(&name);
         let (Some(text), Some(pattern)) = (value.text(), pattern) else { continue };
-        let segment = text.strip_prefix('{').and_then(|t| t.strip_suffix('}'));
-        match segment.and_then(|segment| pattern.segment_index(segment)) {
-            Some(index) => resource.push((name.value.into(), index)),
+        let parameter = text.strip_prefix('{').and_then(|t| t.strip_suffix('}'));
+        match parameter.and_then(|parameter| pattern.place(parameter)) {
+            Some(place) => resource.push((name.value.into(), place)),
             None => text.report(format!(
-                "\"{}\" is not a segment of \"{}\"; write \"{{id}}\" where the path has {{id}}",
+                "\"{}\" is not a parameter of \"{}\"; write \"{{id}}\" where the path has {{id}}",
                 text.value,
                 pattern.text()
             )),

@@ -1,5 +1,6 @@
 //! `[[scopes]]`: the catalog of scopes, and lists of scopes elsewhere in a document that refer to it.
 
+use latchkey_core::choices::not_one_of;
 use latchkey_core::scope::{ScopeEntry, ScopeId, ScopeRegistry, ScopeSet};
 
 use super::enforce;
@@ -52,11 +53,16 @@ pub(super) fn set(section: &mut Section<'_>, field: &'static str, scopes: &Scope
     section.texts(field).iter().filter_map(|name| resolve(name, scopes)).collect()
 }
 
+/// Returns the error about a name that is no scope of the document.
+pub(super) fn undeclared(name: &str, scopes: &ScopeRegistry) -> String {
+    not_one_of(name, scopes.entries().iter().map(|entry| &*entry.name))
+}
+
 /// Returns the scope of a name; reports a name that is not in the catalog.
 pub(super) fn resolve(name: &Text<'_>, scopes: &ScopeRegistry) -> Option<ScopeId> {
     let found = scopes.find(name);
     if found.is_none() {
-        name.report(format!("the catalog has no scope \"{}\"", name.value));
+        name.report(undeclared(name.value, scopes));
     }
     found
 }

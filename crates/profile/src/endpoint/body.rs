@@ -38,6 +38,9 @@ pub(super) fn body(fields: &[BodyField], others: &OtherFields, bytes: &[u8]) -> 
     if fields.is_empty() {
         return Ok(Value::Null);
     }
+    if bytes.trim_ascii().is_empty() && fields.iter().all(|field| !field.required) {
+        return Ok(Value::Object(serde_json::Map::new()));
+    }
     let read: Value = serde_json::from_slice(bytes).map_err(|_| vec!["The body is not JSON.".to_owned()])?;
     let Value::Object(mut read) = read else {
         return Err(vec!["The body is not a JSON object.".to_owned()]);
@@ -56,6 +59,9 @@ pub(super) fn body(fields: &[BodyField], others: &OtherFields, bytes: &[u8]) -> 
             }
             (Some(value), field_type) if has_type(&value, field_type) => {
                 drop(accepted.insert(field.name.to_string(), value));
+            }
+            (Some(Value::Number(number)), FieldType::Number) if number.is_i64() => {
+                problems.push(format!("{} must not be negative.", field.name));
             }
             (Some(_), field_type) => {
                 let expected = match field_type {
@@ -132,6 +138,7 @@ mod tests {
         let all = "name is required. days must be a whole number. list must be a list of strings. \
                    all must be true or false.";
         assert_eq!(problems(r#"{"days": 1.5, "list": [1], "all": "true"}"#), all);
+        assert_eq!(problems(r#"{"name": "a", "days": -1}"#), "days must not be negative.");
         assert_eq!(problems(r#"{"name": ""}"#), "name must not be empty.");
         // An optional field too: left out, it would let the call do more than its sender asked for.
         assert_eq!(problems(r#"{"name": "a", "shop": ""}"#), "shop must not be empty.");
@@ -141,6 +148,17 @@ mod tests {
         assert_eq!(body(&fields, &others, text).unwrap().to_string(), r#"{"name":"{{ key }}"}"#);
         let more = br#"{"name": "a", "more": 1}"#;
         assert_eq!(body(&fields, &OtherFields::Ignore, more).unwrap().to_string(), r#"{"name":"a"}"#);
+    }
+
+    #[test]
+    fn a_request_without_a_body_has_none_of_the_optional_fields() {
+        let field = |required| BodyField { name: "overlap".into(), field_type: FieldType::Text, required };
+        let others = OtherFields::Refuse { except: Vec::new() };
+        for bytes in ["", "\r\n"] {
+            assert_eq!(body(&[field(false)], &others, bytes.as_bytes()), Ok(serde_json::json!({})));
+            let refused = body(&[field(true)], &others, bytes.as_bytes());
+            assert_eq!(refused.unwrap_err(), ["The body is not JSON."]);
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use latchkey_core::route::{Route, decode_segment, segment};
+use latchkey_core::route::{Route, decode_segment};
 use latchkey_core::time::LONGEST_DURATION;
 use serde_json::Value;
 
@@ -10,7 +10,8 @@ use super::flaw::{Flaw, label};
 use crate::contract::FieldType;
 use crate::request::Request;
 use crate::source::{Source, SourceReader, SourceValue};
-use crate::template::{EndpointName, RenderInput};
+use crate::status_text::status_text;
+use crate::template::EndpointName;
 
 /// Values of an endpoint's call.
 #[derive(Clone, Copy)]
@@ -96,7 +97,7 @@ impl<'a> EndpointValues<'a> {
             | EndpointName::Code
             | EndpointName::Message
             | EndpointName::Status
-            | EndpointName::Now => None,
+            | EndpointName::StatusText => None,
         }
     }
 
@@ -111,11 +112,11 @@ impl<'a> EndpointValues<'a> {
     }
 
     /// Writes the value of a name; writes nothing if there is none, or none that is exactly one text.
-    pub(crate) fn write(&self, name: &EndpointName, input: &RenderInput<'_>, out: &mut String) {
+    pub(crate) fn write(&self, name: &EndpointName, out: &mut String) {
         match name {
             EndpointName::Path(name) => {
-                let index = self.route.and_then(|route| route.pattern.segment_index(name));
-                let text = index.and_then(|index| segment(self.path, index)).unwrap_or_default();
+                let place = self.route.and_then(|route| route.pattern.place(name));
+                let text = place.and_then(|place| place.value(self.path)).unwrap_or_default();
                 out.push_str(&decode_segment(text));
             }
             EndpointName::Query(_) | EndpointName::Header(_) | EndpointName::Resource(_) => {
@@ -134,7 +135,7 @@ impl<'a> EndpointValues<'a> {
             EndpointName::Code => out.push_str(self.code),
             EndpointName::Message => out.push_str(self.message),
             EndpointName::Status => out.push_str(&self.status.to_string()),
-            EndpointName::Now => out.push_str(&rfc3339_millis(&input.template_context.now.to_string())),
+            EndpointName::StatusText => out.push_str(status_text(self.status)),
         }
     }
 }
@@ -164,7 +165,7 @@ fn push_value(value: Option<&Value>, field_type: FieldType, out: &mut String) {
 }
 
 /// Returns a time of RFC 3339 in UTC with exactly three digits after the second.
-fn rfc3339_millis(time: &str) -> String {
+pub(crate) fn rfc3339_millis(time: &str) -> String {
     let plain = time.trim_end_matches('Z');
     let (seconds, fraction) = plain.split_once('.').unwrap_or((plain, ""));
     format!("{seconds}.{:0<3}Z", fraction.get(..fraction.len().min(3)).unwrap_or_default())

@@ -53,7 +53,7 @@ fn sent_name(template: &Template) -> Option<&EndpointName> {
             | EndpointName::Code
             | EndpointName::Message
             | EndpointName::Status
-            | EndpointName::Now => None,
+            | EndpointName::StatusText => None,
         },
         Some(_) | None => None,
     }

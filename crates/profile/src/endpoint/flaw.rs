@@ -57,7 +57,7 @@ pub(super) fn label(name: &EndpointName, resources: &[(Box<str>, Source)]) -> St
         | EndpointName::Code
         | EndpointName::Message
         | EndpointName::Status
-        | EndpointName::Now => "a value of this call".to_owned(),
+        | EndpointName::StatusText => "a value of this call".to_owned(),
     }
 }
 

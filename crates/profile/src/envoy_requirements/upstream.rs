@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use latchkey_core::route::Route;
 
-use super::replace_placeholders;
+use super::patterns::replace_placeholders;
 use crate::profile::Profile;
 
 impl Profile {

@@ -39,7 +39,7 @@ pub(super) fn lint(root: &mut Section<'_>, profile: &Profile) {
                  [\"RATE_LIMITED\"]",
             );
         }
-        if denial.credential.is_none() {
+        if denial.credential.is_none() && denial.kinds.is_empty() {
             earlier.extend(reasons);
         }
     }

@@ -152,5 +152,9 @@ fn in_another_case(path: &Text<'_>, matches: &RouteMatches, earlier: &[(Text<'_>
 }
 
 fn has_letters(path: &str) -> bool {
-    path.split('/').any(|part| !part.starts_with('{') && part.bytes().any(|b| b.is_ascii_alphabetic()))
+    let mut in_name = false;
+    path.bytes().any(|byte| {
+        in_name = (in_name || byte == b'{') && byte != b'}';
+        !in_name && byte.is_ascii_alphabetic()
+    })
 }

@@ -3,9 +3,11 @@
 use std::sync::LazyLock;
 
 use latchkey_core::check_input::PresentedCredential;
+use latchkey_core::token::looks_like_jwt;
 
 use crate::request::Request;
 use crate::source::{Source, SourceReader, SourceValue};
+use crate::template_context::CredentialFormat;
 
 /// Handling of two sources with different values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +26,7 @@ static MANAGEMENT: LazyLock<Credential> = LazyLock::new(|| Credential {
         Source::Header("x-api-key".into()),
     ],
     conflict: Conflict::Deny,
+    only: Vec::new(),
     forward: false,
 });
 
@@ -39,6 +42,8 @@ pub fn management_credential<'a>(request: &'a Request<'_>) -> PresentedCredentia
 pub(crate) struct Credential {
     pub(crate) sources: Vec<Source>,
     pub(crate) conflict: Conflict,
+    /// Sources that take credentials of one format alone.
+    pub(crate) only: Vec<(Source, CredentialFormat)>,
     pub(crate) forward: bool,
 }
 
@@ -69,7 +74,30 @@ impl Credential {
             }
             SourceValue::Multiple => PresentedCredential::Ambiguous,
             SourceValue::NotText => PresentedCredential::Malformed,
-            SourceValue::Text(text) => PresentedCredential::of(text),
+            SourceValue::Text(text) if self.only.is_empty() => PresentedCredential::of(text),
+            SourceValue::Text(text) => self.of_one_format(reader, text),
         }
+    }
+
+    /// Returns the credential that was found, unless a source that it was found in takes those of the other format alone.
+    fn of_one_format<'a>(&self, reader: &SourceReader<'a, '_>, text: &'a str) -> PresentedCredential<'a> {
+        let presented = PresentedCredential::of(text);
+        if presented != PresentedCredential::Value(text) {
+            return presented;
+        }
+        let format = if looks_like_jwt(text) { CredentialFormat::Jwt } else { CredentialFormat::Key };
+        let sent = self.sources.iter().filter(|source| reader.credential(source) != SourceValue::Absent);
+        // All sources that are sent have the same value, or else the first one counts.
+        let counted = if self.conflict == Conflict::First { 1 } else { self.sources.len() };
+        match (sent.take(counted).all(|source| self.takes(source, format)), format) {
+            (true, _) => presented,
+            (false, CredentialFormat::Jwt) => PresentedCredential::NotAKey,
+            (false, CredentialFormat::Key) => PresentedCredential::NotAJwt,
+        }
+    }
+
+    /// Returns true if a source takes credentials of this format.
+    pub(crate) fn takes(&self, source: &Source, format: CredentialFormat) -> bool {
+        self.only.iter().find(|(of, _)| of == source).is_none_or(|(_, only)| *only == format)
     }
 }

@@ -51,7 +51,8 @@ impl RequestIds {
         }
     }
 
-    fn make(&self, prefix: &str) -> String {
+    /// Returns a new identifier with this prefix.
+    pub(crate) fn make(&self, prefix: &str) -> String {
         let mut id = String::with_capacity(prefix.len() + RANDOM_CHARACTERS);
         id.push_str(prefix);
         let mut random = self.seed.hash_one(self.next.fetch_add(1, Ordering::Relaxed));

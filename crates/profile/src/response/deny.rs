@@ -2,6 +2,7 @@
 
 use latchkey_core::decision::Denial;
 use latchkey_core::policy::Policy;
+use latchkey_core::principal::Principal;
 use latchkey_core::reason::Reason;
 
 use super::headers::render_headers;
@@ -21,6 +22,8 @@ pub(crate) struct CustomDenial {
     pub(crate) reasons: Vec<Reason>,
     /// Credential that the denial applies to; `None` for any.
     pub(crate) credential: Option<DeniedCredential>,
+    /// Kinds of the known key that the denial applies to; empty for every credential.
+    pub(crate) kinds: Vec<Box<str>>,
     /// HTTP status; `None` for the usual status of the reason.
     pub(crate) status: Option<u16>,
     pub(crate) headers: Vec<HeaderTemplate>,
@@ -35,9 +38,11 @@ impl CustomDenials {
         policy: &Policy,
         template_context: &TemplateContext<'_>,
     ) -> Option<&CustomDenial> {
+        let kind = template_context.context.principal.as_ref().map(Principal::kind);
         let matches = |d: &&CustomDenial| {
             (d.reasons.is_empty() || d.reasons.contains(&reason))
                 && d.credential.is_none_or(|credential| credential.matches(policy, template_context))
+                && (d.kinds.is_empty() || d.kinds.iter().any(|name| Some(&**name) == kind))
         };
         self.0.iter().find(matches)
     }

@@ -77,6 +77,7 @@ impl Pointer {
                     match (named.next(), named.next()) {
                         (Some((name, value)), None) if is_name(name, token) => value,
                         (Some(_), None) => return SourceValue::Unreadable,
+                        (None, _) if has_prototype(members) => return SourceValue::Unreadable,
                         (None, _) => return SourceValue::Absent,
                         (Some(_), Some(_)) => return SourceValue::Multiple,
                     }
@@ -97,6 +98,12 @@ impl Pointer {
             Json::List(_) | Json::Object(_) | Json::Other => SourceValue::Unreadable,
         }
     }
+}
+
+/// Returns true if an object has the member by which JavaScript names the prototype: a program that copies the members of
+/// such an object (`Object.assign`) finds those of the prototype too.
+fn has_prototype(members: &[(String, Json)]) -> bool {
+    members.iter().any(|(name, _)| name == "__proto__")
 }
 
 /// Returns true if a reader takes a member's name for this one: without letter case, up to a NUL, or in the other of the

@@ -1,16 +1,20 @@
 //! Names that templates may use. None of them gives access to the credential's value. Apart from the names of
-//! endpoints and the request identifier, none gives access to a value that a client sent.
+//! endpoints, the request identifier, the method and the path without its query, none gives access to a value that a
+//! client sent.
 
 use latchkey_core::decision::Denial;
-use latchkey_core::limit::ceil_seconds;
 use latchkey_core::policy::Policy;
 use latchkey_core::principal::Principal;
 use latchkey_core::time::Timestamp;
 
+use super::rate_limit_name::RateLimitName;
 use crate::contract::FieldType;
-use crate::endpoint::{EndpointValues, Flaw};
-use crate::rate_limit_view::{RateLimitView, UnknownLimits};
+use crate::endpoint::{EndpointValues, Flaw, rfc3339_millis};
+use crate::rate_limit_view::UnknownLimits;
 use crate::template_context::TemplateContext;
+
+/// Most bytes of a request's path. A longer one is denied, and left empty here.
+const MAX_PATH_BYTES: usize = 8 * 1024;
 
 /// Input for rendering a template.
 #[derive(Clone, Copy)]
@@ -51,7 +55,8 @@ pub(crate) enum EndpointName {
     Message,
     /// The HTTP status of an error.
     Status,
-    Now,
+    /// The phrase of the HTTP status of an error.
+    StatusText,
 }
 
 /// Names that all templates may use.
@@ -71,17 +76,10 @@ pub(crate) enum StandardName {
     Scopes,
     MissingScopes,
     RoutePath,
+    RequestMethod,
+    RequestPath,
+    Now,
     RateLimit(RateLimitName),
-}
-
-/// Values of the most restrictive bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RateLimitName {
-    Bucket,
-    Limit,
-    Remaining,
-    Reset,
-    RetryAfter,
 }
 
 const STANDARD_NAMES: &[(&str, StandardName)] = &[
@@ -99,10 +97,14 @@ const STANDARD_NAMES: &[(&str, StandardName)] = &[
     ("scopes", StandardName::Scopes),
     ("missing_scopes", StandardName::MissingScopes),
     ("route.path", StandardName::RoutePath),
+    ("request.method", StandardName::RequestMethod),
+    ("request.path", StandardName::RequestPath),
+    ("now", StandardName::Now),
     ("rate_limit.bucket", StandardName::RateLimit(RateLimitName::Bucket)),
     ("rate_limit.limit", StandardName::RateLimit(RateLimitName::Limit)),
     ("rate_limit.remaining", StandardName::RateLimit(RateLimitName::Remaining)),
     ("rate_limit.reset", StandardName::RateLimit(RateLimitName::Reset)),
+    ("rate_limit.reset_after", StandardName::RateLimit(RateLimitName::ResetAfter)),
     ("rate_limit.retry_after", StandardName::RateLimit(RateLimitName::RetryAfter)),
 ];
 
@@ -183,7 +185,7 @@ impl Name {
             Self::Standard(known) => known.write(input, out),
             Self::Endpoint(name) => {
                 if let Some(call) = &input.call {
-                    call.write(name, input, out);
+                    call.write(name, out);
                 }
             }
         }
@@ -210,31 +212,11 @@ impl StandardName {
             Self::Scopes => input.scopes(out),
             Self::MissingScopes => input.missing_scopes(out),
             Self::RoutePath => push(out, input.route().map(|r| r.pattern.text())),
+            Self::RequestMethod => out.push_str(input.template_context.method),
+            Self::RequestPath => out.push_str(input.request_path()),
+            Self::Now => out.push_str(&rfc3339_millis(&input.template_context.now.to_string())),
             Self::RateLimit(rate) => rate.write(input, out),
         }
-    }
-}
-
-impl RateLimitName {
-    fn write(self, input: &RenderInput<'_>, out: &mut String) {
-        let Some(rate_limit_view) = RateLimitView::of(input) else { return };
-        match self {
-            Self::Bucket => out.extend([rate_limit_view.per.name(), "/", rate_limit_view.class]),
-            Self::Limit => digits(out, rate_limit_view.limit),
-            Self::Remaining => digits(out, rate_limit_view.remaining),
-            Self::Reset => digits(out, input.template_context.now.plus(rate_limit_view.reset).ceil_seconds()),
-            // There is no time to wait if no wait helps.
-            Self::RetryAfter => {
-                if let Some(wait) = rate_limit_view.retry {
-                    digits(out, ceil_seconds(wait));
-                }
-            }
-        }
-    }
-
-    /// Returns whether a call has this value.
-    fn is_known(self, input: &RenderInput<'_>) -> bool {
-        RateLimitView::of(input).is_some_and(|view| self != Self::RetryAfter || view.retry.is_some())
     }
 }
 
@@ -247,6 +229,12 @@ impl<'a> RenderInput<'a> {
     /// Returns the route that matched the call.
     pub(crate) fn route(&self) -> Option<&'a latchkey_core::route::Route> {
         self.effective_policy().routes.get(self.template_context.context.route?)
+    }
+
+    /// Returns the path as sent, without its query, which may hold a credential.
+    fn request_path(&self) -> &'a str {
+        let path = self.template_context.path.split(['?', '#']).next().unwrap_or_default();
+        if path.len() > MAX_PATH_BYTES { "" } else { path }
     }
 
     /// Returns the principal. A call that passes in shadow with an invalid credential has none.
@@ -275,10 +263,6 @@ fn push(out: &mut String, text: Option<impl AsRef<str>>) {
     if let Some(text) = text {
         out.push_str(text.as_ref());
     }
-}
-
-fn digits(out: &mut String, number: impl itoa::Integer) {
-    out.push_str(itoa::Buffer::new().format(number));
 }
 
 fn join<'s>(out: &mut String, names: impl Iterator<Item = &'s str>) {

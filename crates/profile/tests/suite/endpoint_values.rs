@@ -43,7 +43,7 @@ bindings = {{ shop = '{bindings}' }}
     ))
 }
 
-fn ask(profile: &Profile, request: &Request<'_>) -> Result<Value, String> {
+pub(crate) fn ask(profile: &Profile, request: &Request<'_>) -> Result<Value, String> {
     let parsed = profile.parse_request(request);
     let context = DecisionContext::default();
     let template_context = TemplateContext::new(&context, request, &parsed, NOW);

@@ -173,6 +173,25 @@ fn absent_values_are_omitted_and_errors_are_rendered() {
 }
 
 #[test]
+fn an_error_has_the_phrase_of_its_status() {
+    let document = "name = \"p\"\n[[errors]]\ncodes = [\"NOT_FOUND\"]\nstatus = 410\n\
+        body = '{{ status }} {{ status_text }}'\n[[errors]]\nbody = '{{ status }} {{ status_text }}'";
+    let profile = profile(document);
+    let (context, request) = (DecisionContext::default(), request("/", &[]));
+    let parsed = profile.parse_request(&request);
+    let template_context = TemplateContext::new(&context, &request, &parsed, NOW);
+    for (code, body) in [
+        (ErrorCode::InvalidArgument, "400 Bad Request"),
+        (ErrorCode::NotFound, "410 Gone"),
+        (ErrorCode::MethodNotAllowed, "405 Method Not Allowed"),
+        (ErrorCode::FailedPrecondition, "409 Conflict"),
+        (ErrorCode::Internal, "500 Internal Server Error"),
+    ] {
+        assert_eq!(profile.error_response(code, "", &template_context).body, body);
+    }
+}
+
+#[test]
 fn the_items_of_a_list_are_each_rendered_and_escaped() {
     let profile = profile(DOCUMENT);
     let request = request("/keys", &[]);

@@ -276,3 +276,22 @@ fn a_login_by_password_whose_clients_share_the_address_of_envoy_is_named() {
         assert_eq!(warnings(&good), Vec::<String>::new(), "{good}");
     }
 }
+
+#[test]
+fn a_plan_that_refills_the_bucket_of_an_address_for_others_is_named() {
+    let with = |limit: &str| {
+        format!(
+            "[rate_limits]\ndefault = [{{ per = \"ip\", rate = \"10/h\" }}]\n[[plans]]\nname = \"fast\"\n\
+             rate_limits = {{ default = [{{ per = \"ip\", {limit} }}] }}\n"
+        )
+    };
+    one(&with("rate = \"100/s\", burst = 100"), "plans[0].name: calls under its \"ip\" limit");
+    for limit in ["rate = \"100/s\"", "rate = \"5/h\", burst = 5"] {
+        assert_eq!(warnings(&with(limit)), Vec::<String>::new(), "{limit}");
+    }
+    let slow = "[[plans]]\nname = \"slow\"\nrate_limits = { default = [{ per = \"ip\", rate = \"1/h\" }] }\n";
+    one(
+        &format!("{}{slow}", with("rate = \"5/h\", burst = 5")),
+        "plans[0].name: calls under its \"ip\" limit",
+    );
+}

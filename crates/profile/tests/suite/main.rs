@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
+mod affixes;
 mod catalog;
 mod diff;
 mod documents;
@@ -12,6 +13,7 @@ mod imports;
 mod lint;
 mod mistakes;
 mod mutations;
+mod only;
 mod paykore;
 mod products;
 mod properties;

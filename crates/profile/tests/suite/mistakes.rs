@@ -110,3 +110,14 @@ fn the_number_of_reported_mistakes_is_limited() {
     assert_eq!(places.len(), 100);
     assert!(messages[99].contains("more mistakes"), "{}", messages[99]);
 }
+
+#[test]
+fn a_misspelt_scope_is_reported_with_the_declared_ones_and_the_nearest() {
+    let document =
+        "[[scopes]]\nname = \"orders.read\"\n[[routes]]\npath = \"/orders\"\nscopes = [\"orders.raed\"]";
+    let found = mistake(document);
+    assert!(
+        found.contains("\"orders.raed\" is not one of orders.read; did you mean orders.read?"),
+        "{found}"
+    );
+}

@@ -241,7 +241,7 @@ fn the_first_host_that_matches_decides_the_environment() {
     let profile = reader(r#"["header:x-api-key"]"#, hosts);
     for (host, target) in [
         ("api.example.dev", RequestedEnvironment::Named("test")),
-        ("A.B.Example.Dev.:8443", RequestedEnvironment::Named("test")),
+        ("A.B.Example.Dev:8443", RequestedEnvironment::Named("test")),
         ("free.dev", RequestedEnvironment::Any),
         ("example.dev", RequestedEnvironment::UnknownHost),
         ("", RequestedEnvironment::UnknownHost),

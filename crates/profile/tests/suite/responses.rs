@@ -248,6 +248,26 @@ fn the_first_denial_that_matches_is_used() {
 }
 
 #[test]
+fn a_denial_can_be_for_keys_of_a_kind() {
+    let profile = profile(
+        "name = \"p\"\n[[kinds]]\nname = \"secret\"\ndefault = true\nprefix = \"sk_\"\n[[kinds]]\nname = \"publishable\"\n\
+         prefix = \"pk_\"\n[[denials]]\nreasons = [\"ROUTE_NOT_ALLOWED\"]\nkinds = [\"publishable\"]\n\
+         body = \"use a secret key\"\n[[denials]]\nstatus = 404\nbody = \"no such URL\"",
+    );
+    let of = |context: &DecisionContext| {
+        let (status, _, body) = denied(&profile, Reason::RouteNotAllowed, context);
+        (status, body)
+    };
+    let known = |kind: &str| of(&context(&profile.policy, key(kind, "live")));
+    assert_eq!(known("publishable"), (403, "use a secret key".to_owned()));
+    assert_eq!(known("secret"), (404, "no such URL".to_owned()));
+    assert_eq!(of(&DecisionContext::default()).0, 404, "no key is known");
+    let unknown = "name = \"p\"\n[[denials]]\nkinds = [\"public\"]";
+    let error = Profile::compile(unknown, 1).unwrap_err().to_string();
+    assert!(error.contains("denials[0].kinds[0]") && error.contains("no kind \"public\""), "{error}");
+}
+
+#[test]
 fn a_denials_own_header_replaces_the_response_header() {
     let profile = profile(
         "name = \"p\"\n[response_headers]\nX-A = \"all\"\nX-B = \"all\"\n[[denials]]\nheaders = { x-a = \"own\" }",

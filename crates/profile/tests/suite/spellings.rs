@@ -135,6 +135,10 @@ fn a_member_in_another_spelling_of_its_name_is_not_absent() {
         ("/shopId", r#"{"shop_id":"m_2"}"#, Some(",")),
         ("/shop_data/id", r#"{"shop_data":{"id":"m_1"}}"#, Some("m_1")),
         ("/shop_data/id", r#"{"shopData":{"id":"m_2"}}"#, Some(",")),
+        ("/merchant", r#"{"__proto__":{"merchant":"m_2"}}"#, Some(",")),
+        ("/merchant", r#"{"merchant":"m_1","__proto__":{"merchant":"m_2"}}"#, Some("m_1")),
+        ("/shop/id", r#"{"shop":{"__proto__":{"id":"m_2"}}}"#, Some(",")),
+        ("/shop/id", r#"{"shop":{"proto":{"id":"m_2"}}}"#, None),
         ("/café_id", r#"{"CAFÉ_ID":"m_1"}"#, Some("m_1")),
         ("/café_id", r#"{"caféId":"m_2"}"#, Some(",")),
     ] {

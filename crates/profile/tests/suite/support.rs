@@ -103,6 +103,7 @@ pub(crate) fn level() -> Level {
     Level {
         bucket,
         limit: 300,
+        period: Duration::from_mins(1),
         capacity: 300,
         remaining: 247,
         reset_after: Duration::from_millis(59_001),

@@ -49,10 +49,14 @@ fn every_name_has_a_value() {
         ("bindings.merchant", "m-1"),
         ("bindings.shop", ""),
         ("route.path", ""),
+        ("request.method", "GET"),
+        ("request.path", "/v1/wallets"),
+        ("now", "2024-06-01T00:00:00.000Z"),
         ("rate_limit.bucket", "key/"),
         ("rate_limit.limit", "300"),
         ("rate_limit.remaining", "247"),
         ("rate_limit.reset", "1717200060"),
+        ("rate_limit.reset_after", "60"),
         ("rate_limit.retry_after", "12"),
     ] {
         assert_eq!(plain(&format!("{{{{ {name} }}}}")), value, "{name}");
@@ -104,6 +108,32 @@ fn a_value_is_never_read_as_a_template() {
     record.name = "{{ tenant.slug }}\u{1b}[2J\u{9b}1m".into();
     let context = context(&profile.policy, record);
     assert_eq!(denied(&profile, Reason::Expired, &context).2, "{{ tenant.slug }}[2J1m");
+}
+
+#[test]
+fn a_path_is_shown_without_its_query_and_escaped() {
+    let profile = profile(
+        "name = \"p\"\n[response_headers]\nx-path = \"{{ request.path }}\"\n\
+         [[denials]]\nheaders = { content-type = \"application/problem+json\" }\n\
+         body = '{\"instance\":\"{{ request.path }}\"}'",
+    );
+    let long = format!("/{}", "a".repeat(8 * 1024));
+    for (sent, shown, header) in [
+        ("/v1/a?key=sk_live_secret", "/v1/a", Some("/v1/a")),
+        ("/v1/a#b", "/v1/a", Some("/v1/a")),
+        (r#"/v1/"}"#, r#"/v1/\"}"#, Some(r#"/v1/"}"#)),
+        (&*long, "", None),
+        ("*", "*", Some("*")),
+    ] {
+        let request = request(sent, &[]);
+        let parsed = profile.parse_request(&request);
+        let context = DecisionContext::default();
+        let template_context = TemplateContext::new(&context, &request, &parsed, NOW);
+        let response = profile.deny_response(&Denial::new(Reason::RouteNotAllowed), &template_context);
+        assert_eq!(response.body, format!(r#"{{"instance":"{shown}"}}"#), "{sent}");
+        let set = response.headers.iter().find(|(name, _)| *name == "x-path");
+        assert_eq!(set.map(|(_, value)| value.as_str()), header, "{sent}");
+    }
 }
 
 #[test]

@@ -29,7 +29,7 @@ impl NameSources<'_> {
 
     /// Compiles the template of the response body.
     pub(super) fn response_template(&self, text: &Text<'_>) -> Option<Template> {
-        let help = "answer.FIELD, items, now, path.NAME, query.NAME, header.NAME, body.NAME, resource.NAME, ";
+        let help = "answer.FIELD, items, path.NAME, query.NAME, header.NAME, body.NAME, resource.NAME, ";
         template(text, &|word| self.response_name(word).or_else(|| self.request_name(word)), help)
     }
 
@@ -46,7 +46,7 @@ impl NameSources<'_> {
     fn request_name(&self, word: &str) -> Option<Name> {
         let (source, name) = word.split_once('.')?;
         let endpoint_name = match source {
-            "path" => EndpointName::Path(self.pattern?.segment_index(name).map(|_| name.into())?),
+            "path" => EndpointName::Path(self.pattern?.place(name).map(|_| name.into())?),
             "query" if is_token(name) => EndpointName::Query(name.to_ascii_lowercase().into()),
             "header" if is_token(name) => EndpointName::Header(name.to_ascii_lowercase().into()),
             "resource" => {
@@ -63,7 +63,6 @@ impl NameSources<'_> {
 
     fn response_name(&self, word: &str) -> Option<Name> {
         let endpoint_name = match word {
-            "now" => EndpointName::Now,
             "items" if self.rpc.is_some_and(|rpc| rpc.list.is_some()) => EndpointName::Items,
             _ => {
                 let (path, field_type) = field(word.strip_prefix("answer.")?, self.rpc?.response_fields)?;
@@ -85,9 +84,10 @@ pub(super) fn error_template(text: &Text<'_>) -> Option<Template> {
         "code" => Some(Name::Endpoint(EndpointName::Code)),
         "message" => Some(Name::Endpoint(EndpointName::Message)),
         "status" => Some(Name::Endpoint(EndpointName::Status)),
+        "status_text" => Some(Name::Endpoint(EndpointName::StatusText)),
         _ => None,
     };
-    template(text, &resolve, "code, message, status, ")
+    template(text, &resolve, "code, message, status, status_text, ")
 }
 
 /// Returns path and type of a field, or of an entry of a map.

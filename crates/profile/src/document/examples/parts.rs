@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use latchkey_core::policy::Policy;
 
 use super::texts;
+use crate::document::scopes::undeclared;
 use crate::examples::{FixtureState, KeyFixture, Sender, TENANT, UserFixture};
 use crate::reader::{Section, Text};
 
@@ -62,7 +63,7 @@ pub(super) fn key(mut section: Section<'_>, policy: &Policy) -> KeyFixture {
         plan.report(format!("there is no plan \"{}\"", plan.value));
     }
     for scope in scopes.iter().flatten().filter(|scope| policy.scopes.find(scope).is_none()) {
-        scope.report(format!("the catalog has no scope \"{}\"", scope.value));
+        scope.report(undeclared(scope.value, &policy.scopes));
     }
     section.close();
     KeyFixture {

@@ -121,3 +121,45 @@ fn ten_changes_of_many_routes_are_counted() {
         changes.iter().filter(|change| change.description.contains("; not counted: ten other")).count();
     assert_eq!((changes.len(), counted, said), (20, 10, 10), "{changes:#?}");
 }
+
+#[test]
+fn a_new_environment_is_open_to_users_without_one() {
+    let prefixes = "live = \"sk_live_\", test = \"sk_test_\"";
+    let added = format!("{prefixes}, stage = \"sk_stage_\"");
+    let change =
+        find(prefixes, &added, ChangeEffect::GrantsMore, "the environment `stage` is added: users without");
+    assert_eq!(change.affected, [Affected::UnconfinedUsers]);
+    assert!(!change.takes_away, "{change:?}");
+}
+
+/// Returns the changes that depend on what is stored.
+fn returning(old: &str, new: &str) -> Vec<ProfileChange> {
+    let mut changes = diff(Some(old), new).unwrap_or_else(|errors| panic!("{errors}"));
+    changes.retain(|change| change.only_if_affected);
+    assert!(changes.iter().all(|change| change.effect == ChangeEffect::GrantsMore && !change.takes_away));
+    changes
+}
+
+#[test]
+fn keys_of_an_earlier_version_return_with_their_kind_prefix_or_scope() {
+    let page = "[[kinds]]\nname = \"page\"\nprefix = \"pk_\"\nscopes = [\"items.read\"]\n";
+    let without = SHOP.replace(page, "");
+    let change = returning(&without, SHOP).remove(0);
+    assert!(change.description.contains("the kind `page` and the prefix `pk_` work again"), "{change:?}");
+    let groups = vec![group("page", "live", "pk_"), group("page", "test", "pk_")];
+    assert_eq!(change.affected, [Affected::Keys(AffectedKeys { groups, ..AffectedKeys::default() })]);
+    assert_eq!(returning(SHOP, &without), []);
+    let renamed = SHOP.replace("\"sk_live_\"", "\"s2_live_\"");
+    let groups = vec![group("secret", "live", "sk_live_")];
+    let back = returning(&renamed, SHOP).remove(0);
+    assert_eq!(back.affected, [Affected::Keys(AffectedKeys { groups, ..AffectedKeys::default() })]);
+    let added = SHOP.replace(
+        "[[scopes]]\nname = \"items.write\"",
+        "[[scopes]]\nname = \"items.write\"\n[[scopes]]\nname = \"items.delete\"\naliases = [\"items.drop\"]",
+    );
+    let change = returning(SHOP, &added).remove(0);
+    assert_eq!(change.affected, [keys_with(&["items.delete", "items.drop"], &[])]);
+    let alias = SHOP.replace("aliases = [\"items.view\"]", "aliases = [\"items.view\", \"items.see\"]");
+    let change = returning(SHOP, &alias).remove(0);
+    assert_eq!(change.affected, [keys_with(&["items.see"], &[])], "another name of a scope that was there");
+}
