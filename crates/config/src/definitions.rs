@@ -185,7 +185,7 @@ settings! {
     USAGE_RETENTION = "usage_retention", "LATCHKEY_USAGE_RETENTION", Text, Some("90d"),
         "Retention of the use of keys (calls by key and hour)";
     AUDIT_TOKEN_RETENTION = "audit_token_retention", "LATCHKEY_AUDIT_TOKEN_RETENTION", Text, Some("30d"),
-        "Retention of the audit events of issued and refreshed tokens; after it, a digest of each remains, by which the log is still verified";
+        "Retention of the audit events of tokens that are issued, refreshed, reused and revoked; after it, a digest of each remains, by which the log is still verified";
     AUDIT_ANCHOR = "audit_anchor", "LATCHKEY_AUDIT_ANCHOR", List, Some("log"),
         "Places where the end of the audit log is recorded, so that a truncation is detected: log, the path of a file that is appended to, or both with a comma between; or none";
     DECISION_LOG = "decision_log", "LATCHKEY_DECISION_LOG", Text, Some("off"),

@@ -148,9 +148,13 @@ impl Follower {
     /// replica. The order matters: workers may still have calls in flight.
     pub(crate) async fn leave(&self) {
         self.parts.cache.close();
-        if let Some(membership) = &self.parts.membership {
-            // If this fails, writers wait for the end of the lease instead.
-            let _ = membership.depart().await;
+        if let Some(membership) = &self.parts.membership
+            && let Err(error) = membership.depart().await
+        {
+            tracing::warn!(
+                ?error,
+                "failed to leave the fleet; writers wait for the end of this replica's lease"
+            );
         }
     }
 

@@ -6,6 +6,7 @@ mod certificates;
 mod clock;
 mod connection_certificates;
 mod disk;
+mod lookup_watch;
 mod lookups;
 mod monitor;
 mod secret_files;

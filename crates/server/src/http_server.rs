@@ -201,6 +201,7 @@ async fn readyz(State(stage): State<watch::Receiver<Stage>>) -> Response {
     let stage = stage.borrow().clone();
     match stage {
         Stage::Ready => Json(json!({ "status": "ready" })).into_response(),
+        Stage::Limited(reason) => Json(json!({ "status": "limited", "reason": reason })).into_response(),
         Stage::Starting(reason) => not_ready("starting", &reason),
         Stage::Unable(reason) => not_ready("unable", &reason),
         Stage::Draining => not_ready("draining", "calls in flight are finished, then the process ends"),

@@ -49,7 +49,7 @@ pub(crate) fn feed(follower: Arc<Follower>, stage: watch::Receiver<Stage>) -> im
         if let Some(replicas) = replicas {
             snapshot.add_u64(&definitions::REPLICAS, &[], replicas);
         }
-        snapshot.add_bool(&definitions::READY, *stage.borrow() == Stage::Ready);
+        snapshot.add_bool(&definitions::READY, stage.borrow().is_serving());
     }
 }
 

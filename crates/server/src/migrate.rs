@@ -1,9 +1,12 @@
 //! Migrations of the database schema, for `latchkey migrate` and for start-up.
 
 use latchkey_config::{DatabaseDialect, DatabasePooler, DatabaseSettings, MissingDatabase};
+use latchkey_core::ports::Replicas as _;
 use latchkey_migrations::ReversalError;
 pub use latchkey_migrations::{DataLoss, SchemaStatus, Step, StepState};
-use latchkey_store::{DatabaseFileError, Dialect, InvalidUrl, Pooler, Store, StoreOptions};
+use latchkey_store::{
+    DatabaseFileError, Dialect, InvalidUrl, Pooler, Store, StoreOptions, commit_migrations,
+};
 
 /// Makes the store that the settings name. No connection is opened yet.
 pub(crate) fn open_store(database: &DatabaseSettings) -> Result<Store, InvalidUrl> {
@@ -73,7 +76,7 @@ impl Migrator {
     pub async fn up(&self) -> Result<Vec<String>, MigrationError> {
         self.take_embedded()?;
         self.reach().await?;
-        match latchkey_migrations::up(self.store.connection()).await {
+        match latchkey_migrations::up_by(self.store.connection(), commit_migrations).await {
             Ok(migrated) => {
                 if let Some(notice) = migrated.notice {
                     tracing::warn!("{notice}");
@@ -84,17 +87,38 @@ impl Migrator {
         }
     }
 
-    /// Reverts the last `steps` migrations. An embedded database must not be in use by another process. Fails if that
-    /// would delete data, unless the loss is accepted.
+    /// Reverts the last `steps` migrations, and logs the names of replicas that may run. An embedded database must not be in use
+    /// by another process. Fails if that would delete data, unless the loss is accepted.
     pub async fn down(&self, steps: u32, loss: DataLoss) -> Result<(), MigrationError> {
         self.take_embedded()?;
         self.reach().await?;
-        match latchkey_migrations::down(self.store.connection(), steps, loss).await {
+        self.warn_of_replicas().await;
+        match latchkey_migrations::down_by(self.store.connection(), steps, loss, commit_migrations).await {
             Ok(()) => Ok(()),
             Err(error @ ReversalError::DataLoss(_)) => Err(MigrationError::DataLoss(error.to_string())),
             Err(ReversalError::Database(error)) => {
                 Err(self.explain(self.store.cause_of_migration(&error).await, true).await)
             }
+        }
+    }
+
+    /// Logs the names of replicas that have not left the database of a server.
+    async fn warn_of_replicas(&self) {
+        if self.database.url.embedded().is_some() {
+            return;
+        }
+        // An earlier schema can lack the table.
+        let fleet = self.store.list(0).await;
+        self.store.close_idle().await;
+        let Ok(fleet) = fleet else { return };
+        let rows = fleet.rows.iter().filter(|row| !row.departed);
+        let replicas: Vec<&str> = rows.map(|row| &*row.replica.name).collect();
+        if !replicas.is_empty() {
+            tracing::warn!(
+                replicas = replicas.join(", "),
+                "replicas run with this schema, or were killed: the tables and columns that a reversal removes are missing for \
+                 those that run; stop them first"
+            );
         }
     }
 
@@ -130,8 +154,12 @@ impl Migrator {
         Ok(())
     }
 
-    /// Lists all migrations, oldest first. Writes nothing.
+    /// Lists all migrations, oldest first. Writes nothing, and creates no file of an embedded database.
     pub async fn status(&self) -> Result<SchemaStatus, MigrationError> {
+        self.database.check_present().map_err(|error| MigrationError::Database(error.to_string()))?;
+        if self.database.url.creates_file() && self.database.is_absent_or_empty() {
+            return Ok(SchemaStatus::of_empty());
+        }
         let examined = self.store.examine_database_file();
         examined.map_err(|error| MigrationError::Database(error.to_string()))?;
         self.reach().await?;

@@ -112,12 +112,6 @@ impl Server {
         self.bound_ports.first()?.listener.tcp_address()
     }
 
-    /// Returns the TCP address of the HTTP port; `None` for a Unix socket.
-    #[must_use]
-    pub fn http_address(&self) -> Option<SocketAddr> {
-        self.http.first()?.listener.tcp_address()
-    }
-
     /// Returns a receiver of the stage, to wait for readiness.
     #[must_use]
     pub fn stage(&self) -> watch::Receiver<Stage> {
@@ -152,7 +146,7 @@ impl Server {
             background_tasks.spawn(serve_http(port, http_state.clone()));
         }
         background_tasks.spawn(Supervisor::from_environment().follow(readiness.watch()));
-        background_tasks.spawn(watch_host(host_monitor, readiness.watch()));
+        background_tasks.spawn(watch_host(host_monitor, readiness.clone()));
         background_tasks.spawn(receive_notifications(follower.clone()));
         background_tasks.spawn(maintain_limiter(limiter.clone()));
         background_tasks.spawn(write_anchors(anchor_writer.clone()));
@@ -211,8 +205,8 @@ async fn watch_certificates(port: Arc<PortConfig<PortRouter<RateLimiter>>>) -> R
     Ok(())
 }
 
-async fn watch_host(monitor: HostMonitor, stage: watch::Receiver<Stage>) -> Result<(), StartupConflict> {
-    monitor.run(stage).await;
+async fn watch_host(monitor: HostMonitor, readiness: Readiness) -> Result<(), StartupConflict> {
+    tokio::join!(monitor.run(readiness.watch()), monitor.watch_lookups(&readiness));
     Ok(())
 }
 

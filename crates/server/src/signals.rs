@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -51,10 +52,15 @@ fn log_ignored(signal: &'static str) {
     }
 }
 
+/// Time within which a further signal is the first one again: `timeout` and other supervisors send one to the process
+/// and another one to its group.
+const SAME_SIGNAL: Duration = Duration::from_millis(500);
+
 /// Returns at the second of the signals that end the process, which asks for an end at once. If handlers cannot be
 /// installed, it never returns.
 pub async fn second_signal() {
     shutdown().await;
+    tokio::time::sleep(SAME_SIGNAL).await;
     shutdown().await;
 }
 

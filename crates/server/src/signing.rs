@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use latchkey_core::cache::ReplicaCache;
-use latchkey_core::error::SystemError;
+use latchkey_core::error::{ManagementError, SystemError};
+use latchkey_core::logged_causes::LoggedCauses;
 use latchkey_core::seal::Sealer;
 use latchkey_core::time::Clock;
 use latchkey_core::token::KeyRing;
@@ -14,7 +15,7 @@ use latchkey_management::ports::sealed_values::SealedValueStore;
 use latchkey_management::ports::tokens::TokenStore;
 use latchkey_management::rewrap::MasterKeyRotation;
 use latchkey_profile::Catalog;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::random::Randomness;
 
@@ -82,35 +83,53 @@ pub(crate) struct SigningKeyMaintainer {
 }
 
 impl SigningKeyMaintainer {
-    /// Maintains signing keys until the future is dropped.
+    /// Maintains signing keys until the future is dropped. Each failure is logged once, and then once a minute.
     pub(crate) async fn run(&self) {
-        let mut failing = false;
+        let mut logged = LoggedCauses::default();
         for run in 1u32.. {
-            let result = self.maintain(run.is_multiple_of(SWEEP_EVERY)).await;
-            match &result {
-                Err(error) if !failing => {
-                    tracing::warn!(%error, "failed to maintain signing keys; it is tried again every second");
+            for (what, error) in self.maintain(run.is_multiple_of(SWEEP_EVERY)).await {
+                let cause = format!("{what}: {error:?}");
+                if let Some(repeated) = logged.count(cause, Instant::now().into_std()) {
+                    tracing::warn!(?error, repeated, "failed to {what}; it is tried again");
                 }
-                Err(_) | Ok(()) => {}
             }
-            failing = result.is_err();
             sleep(INTERVAL).await;
         }
     }
 
-    async fn maintain(&self, sweep: bool) -> Result<(), latchkey_core::error::ManagementError> {
+    /// Does what is due for each profile, even if that fails for another one, and returns what has failed. Without an answer
+    /// of the database, the rest is left to the next run.
+    async fn maintain(&self, sweep: bool) -> Vec<(String, ManagementError)> {
+        let mut failed = Vec::new();
         for profile in self.catalog.all() {
-            self.issuer.maintain_signing_keys(&profile.policy).await?;
+            if let Err(error) = self.issuer.maintain_signing_keys(&profile.policy).await {
+                let is_no_answer = matches!(&error, ManagementError::System(system) if system.is_no_answer());
+                failed.push((format!("maintain signing keys of {}", profile.policy.name), error));
+                if is_no_answer {
+                    return failed;
+                }
+            }
         }
         if sweep {
-            self.issuer.prune_families().await?;
-            self.issuer.prune_logins().await?;
-            if !self.master_key_check.record().await? {
-                tracing::error!(
-                    "the database has values that are encrypted with a master key that this process does not have: \
-                     add it to previous_master_keys, and restart"
-                );
-            }
+            let families = self.issuer.prune_families().await.map(drop);
+            let logins = self.issuer.prune_logins().await.map(drop);
+            let results = [
+                ("delete ended token families", families),
+                ("delete old login histories", logins),
+                ("check the master key", self.check_master_key().await),
+            ];
+            let errors = results.into_iter().filter_map(|(what, result)| Some((what, result.err()?)));
+            failed.extend(errors.map(|(what, error)| (what.to_owned(), error.into())));
+        }
+        failed
+    }
+
+    async fn check_master_key(&self) -> Result<(), SystemError> {
+        if !self.master_key_check.record().await? {
+            tracing::error!(
+                "the database has values that are encrypted with a master key that this process does not have: \
+                 add it to previous_master_keys, and restart"
+            );
         }
         Ok(())
     }

@@ -3,7 +3,6 @@
 //! retry cannot fix.
 
 mod profiles;
-mod retry_log;
 mod root_key;
 mod schema;
 
@@ -14,13 +13,13 @@ use std::time::Duration;
 
 use latchkey_config::{MasterKey, RootKey};
 use latchkey_core::error::{ManagementError, RequestError, SystemError};
+use latchkey_core::logged_causes::LoggedCauses;
 use latchkey_core::time::Clock;
 use latchkey_management::ports::{AuditAction, AuditEntry};
 use latchkey_store::Store;
 use rand::RngExt as _;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use self::retry_log::RetryLog;
 use crate::follower::{EntryError, Follower};
 use crate::profile_files::Document;
 use crate::pruning::Pruner;
@@ -129,16 +128,16 @@ impl Startup {
     pub(crate) async fn run(self) -> Result<Infallible, StartupConflict> {
         let (mut pause, max_pause) = RETRY_DELAYS;
         let (mut patience, max_patience) = PATIENCE;
-        let mut log = RetryLog::default();
+        let mut logged = LoggedCauses::default();
         loop {
             self.store.set_patience(patience);
             match self.try_start().await {
                 Ok(()) => break,
                 Err(StartupError::Fatal(conflict)) => return Err(conflict),
                 Err(StartupError::Database(reason, error)) => {
-                    self.wait_for(&mut log, reason, &self.cause().unwrap_or(error));
+                    self.wait_for(&mut logged, reason, &self.cause().unwrap_or(error));
                 }
-                Err(StartupError::Retryable(reason, error)) => self.wait_for(&mut log, reason, &error),
+                Err(StartupError::Retryable(reason, error)) => self.wait_for(&mut logged, reason, &error),
             }
             // Random, so that replicas that lost their database together do not reconnect at the same time.
             sleep(pause.mul_f64(self.random.generator().random_range(0.5..1.0))).await;
@@ -169,9 +168,12 @@ impl Startup {
         }
     }
 
-    fn wait_for(&self, log: &mut RetryLog, reason: &str, error: &str) {
-        log.record(reason, error);
+    /// Reports an attempt that failed.
+    fn wait_for(&self, logged: &mut LoggedCauses<(&'static str, String)>, reason: &'static str, error: &str) {
         self.readiness.set_waiting_for(format!("{reason}: {error}"));
+        if let Some(repeated) = logged.count((reason, error.to_owned()), Instant::now().into_std()) {
+            tracing::warn!(%error, repeated, "not ready: {reason}; the start is retried");
+        }
     }
 
     /// Returns why the database cannot be used: its error message, or that of the operating system.

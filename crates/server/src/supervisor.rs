@@ -57,6 +57,7 @@ fn message(stage: &Stage) -> String {
     let (first, status) = match stage {
         Stage::Starting(reason) => ("", format!("starting: {reason}")),
         Stage::Ready => ("READY=1\n", "ready".to_owned()),
+        Stage::Limited(reason) => ("READY=1\n", format!("limited: {reason}")),
         Stage::Unable(reason) => ("", format!("unable to decide: {reason}")),
         Stage::Draining => ("STOPPING=1\n", "draining: calls in flight are finished".to_owned()),
     };

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use latchkey_config::UsageSettings;
 use latchkey_core::error::SystemError;
-use latchkey_core::ports::usage::Hour;
+use latchkey_core::ports::usage::{Hour, Minute};
 use latchkey_core::time::{Clock, Timestamp};
 use latchkey_core::usage::UsageTracker;
 use latchkey_management::ports::usage::UsageStore;
@@ -17,6 +17,8 @@ use tokio::time::sleep;
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 /// Interval at which old usage is deleted.
 const PRUNE_INTERVAL: Duration = Duration::from_mins(10);
+/// Longest interval of writes at which calls are also counted by the minute.
+const LONGEST_OF_MINUTES: Duration = Duration::from_mins(1);
 /// Time without writes after which a recorder's process is assumed to have ended.
 const RECORDER_EXPIRY: Duration = Duration::from_hours(24);
 
@@ -31,16 +33,24 @@ pub(crate) struct UsageFlusher {
 }
 
 impl UsageFlusher {
-    /// Writes until the future is dropped.
+    /// Writes, and deletes old rows, until the future is dropped. Neither waits for the other: the deletion of millions of
+    /// rows takes minutes, and calls that wait for longer than a minute belong to none.
     pub(crate) async fn run(&self) {
-        let start = self.clock.now().monotonic;
-        let (mut written, mut pruned) = (start, start);
+        tokio::join!(self.write_regularly(), self.prune_regularly());
+    }
+
+    async fn write_regularly(&self) {
+        let mut written = self.clock.now().monotonic;
         let mut failing = false;
+        let by_minute = self.settings.flush_interval <= LONGEST_OF_MINUTES;
+        let mut minute = Minute::of(self.clock.now().wall);
         loop {
             sleep(CHECK_INTERVAL.min(self.settings.flush_interval)).await;
-            let now = self.clock.now().monotonic;
-            if now.since(written) >= self.settings.flush_interval || self.usage.nearly_full() {
-                written = now;
+            let at = self.clock.now();
+            let now = at.monotonic;
+            let ended = by_minute && minute != Minute::of(at.wall);
+            if ended || now.since(written) >= self.settings.flush_interval || self.usage.nearly_full() {
+                (written, minute) = (now, Minute::of(at.wall));
                 let done = self.flush().await;
                 if let (Err(error), false) = (&done, failing) {
                     tracing::warn!(
@@ -51,10 +61,15 @@ impl UsageFlusher {
                 failing = done.is_err();
                 self.report_dropped();
             }
-            if now.since(pruned) >= PRUNE_INTERVAL {
-                pruned = now;
-                // Remaining rows are deleted by the next run, or by another replica.
-                let _ = self.prune().await;
+        }
+    }
+
+    async fn prune_regularly(&self) {
+        loop {
+            sleep(PRUNE_INTERVAL).await;
+            // Remaining rows are deleted by the next run, or by another replica.
+            if let Err(error) = self.prune().await {
+                tracing::warn!(?error, "failed to delete old key usage; it is tried again later");
             }
         }
     }
@@ -63,9 +78,9 @@ impl UsageFlusher {
     pub(crate) async fn flush(&self) -> Result<(), SystemError> {
         // Twice: batches that were waiting, and counts that were added since.
         for _ in 0..2 {
-            self.usage.collect();
+            let now = self.clock.now().wall;
+            self.usage.collect(now);
             while let Some(batch) = self.usage.next_batch() {
-                let now = self.clock.now().wall;
                 self.store.add(self.usage.recorder(), &batch, now).await?;
                 self.usage.mark_written(batch.number);
             }
@@ -86,6 +101,10 @@ impl UsageFlusher {
         let (before, silent) = (Hour::of(ago(self.settings.retention)), ago(RECORDER_EXPIRY));
         while self.store.prune(before, silent).await? > 0 {
             // Other writers get a turn.
+            sleep(CHECK_INTERVAL / 10).await;
+        }
+        let oldest = Minute(Minute::of(now).0 - i64::from(Minute::KEPT));
+        while self.store.prune_minutes(oldest).await? > 0 {
             sleep(CHECK_INTERVAL / 10).await;
         }
         Ok(())

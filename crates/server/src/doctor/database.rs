@@ -4,21 +4,16 @@
 mod durability;
 mod first_start;
 mod history;
+mod keys;
 mod schema;
 mod tables;
 mod trials;
 
 use std::time::Duration;
 
-use latchkey_config::{DatabaseDialect, DatabasePooler, Settings, sealer};
-use latchkey_core::record::ProfileRecord;
-use latchkey_core::seal::Sealer;
+use latchkey_config::{DatabaseDialect, DatabasePooler, Settings};
+use latchkey_core::error::SystemError;
 use latchkey_core::time::Clock as _;
-use latchkey_core::token::KeyRing;
-use latchkey_management::ports::ManagementStore as _;
-use latchkey_management::ports::tokens::TokenStore as _;
-use latchkey_management::rewrap::MasterKeyRotation;
-use latchkey_profile::Profile;
 use latchkey_store::{DatabaseFailure, Store, Transport};
 use tokio::time::Instant;
 
@@ -72,13 +67,15 @@ async fn examine_store(settings: &Settings, store: &Store) -> Vec<Finding> {
     found.extend(trials::check_pages(store).await);
     let (of_schema, usable) = schema::examine(settings, store).await;
     found.extend(of_schema);
-    if usable {
-        found.extend(trials::examine(store).await);
-        found.extend(check_master_key(settings, store).await);
+    let failed = if usable { trials::examine(store).await } else { None };
+    // Further checks would fail for the same reason. Through a pooler that mixes sessions they could get rows of other queries.
+    if usable && failed.is_none() {
+        found.extend(keys::check_master_key(settings, store).await);
         found.extend(history::examine(store).await);
         found.extend(tables::examine(store).await);
-        found.extend(check_signing_keys(store).await);
+        found.extend(keys::check_signing_keys(store).await);
     }
+    found.extend(failed);
     if found.is_empty() {
         let what = format!(
             "{} responds in time, its schema is complete, and the master key is the right one",
@@ -200,42 +197,10 @@ async fn check_clock(store: &Store) -> Vec<Finding> {
     found
 }
 
-async fn check_master_key(settings: &Settings, store: &Store) -> Option<Finding> {
-    // A file that does not exist would be created by loading it.
-    if !settings.master_key.exists() {
-        let unused = Sealer::new(&[0; 32]);
-        let holds = MasterKeyRotation { store, sealer: &unused }.has_sealed_values().await.unwrap_or(true);
-        let what = "it has encrypted values, and the file of the master key is missing";
-        return holds.then(|| finding(Severity::Error, what, "restore the file from its backup"));
-    }
-    let sealer = sealer(&settings.master_key, &settings.previous_master_keys).ok()?;
-    let keys = store.signing_keys().await.ok()?;
-    let all = keys.keys.len();
-    let (_, undecryptable) = KeyRing::open(keys, &sealer, SystemClock.now().wall);
-    let opens = MasterKeyRotation { store, sealer: &sealer }.keys_match().await.ok()?;
-    let what = match undecryptable.len() {
-        0 if opens => return None,
-        0 => "the master key is not the one that its values are encrypted with".to_owned(),
-        count => format!("the master key does not decrypt {count} of {all} signing keys"),
-    };
-    Some(finding(
-        Severity::Error,
-        what,
-        "set the master key that this database was last used with, as master_key or in previous_master_keys",
-    ))
-}
-
-/// Reports profiles whose schedule of signing keys has stopped.
-async fn check_signing_keys(store: &Store) -> Vec<Finding> {
-    let (Ok(profiles), Ok(keys)) = (store.profiles().await, store.signing_keys().await) else {
-        return Vec::new();
-    };
-    let issues = |profile: &&ProfileRecord| {
-        Profile::compile(&profile.document, profile.version).is_ok_and(|found| found.policy.tokens.is_some())
-    };
-    let now = SystemClock.now().wall;
-    let examine = |profile: &ProfileRecord| host_checks::examine_signing_keys(&profile.name, &keys.keys, now);
-    profiles.iter().filter(issues).filter_map(examine).collect()
+/// Reports a check that could not be made, since a query failed.
+fn unchecked(store: &Store, what: &str, error: &SystemError) -> Finding {
+    let what = format!("{what} can't be checked: {}", trials::cause(store, error));
+    finding(Severity::Error, what, "correct what is named, and run `latchkey doctor` again")
 }
 
 #[cfg(test)]

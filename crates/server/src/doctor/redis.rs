@@ -10,6 +10,8 @@ use crate::config;
 
 /// Difference of clocks in seconds from which on it is reported.
 const FAR: u64 = 5;
+/// Words about the server's certificate, and those of a server about the client's.
+const TLS_FAILURES: [&str; 2] = ["invalid peer certificate", "received fatal alert"];
 
 /// Checks Redis, if it is given; `deadline` is the time that a call waits for it before it counts locally.
 pub(crate) async fn examine(given: Option<&Redis>, deadline: Duration) -> Vec<Finding> {
@@ -60,6 +62,11 @@ fn unusable_finding(name: &str, refusal: Option<Refusal>, error: &Unreachable) -
             "refuses",
             "correct this cause (docs/redis.md lists causes); until then each replica counts limits by itself",
         ),
+        None if TLS_FAILURES.iter().any(|words| error.0.contains(words)) => (
+            Severity::Error,
+            "can't be used by TLS",
+            "correct redis_ca, the host in redis_url or the certificate, or set tls-auth-clients no (docs/redis.md)",
+        ),
         None => (
             Severity::Unreachable,
             "does not respond",
@@ -76,7 +83,7 @@ fn probe_findings(probe: &Probe, in_cluster: bool, deadline: Duration) -> Vec<Fi
     let mut report =
         |severity, what: String, remedy: &str| found.push(Finding::new(Area::Redis, severity, what, remedy));
     match (&probe.cluster, in_cluster) {
-        (Some(state), true) if state != "ok" => report(
+        (Some(state), true) if !["", "ok"].contains(&state.as_str()) => report(
             Severity::Error,
             format!("the cluster is incomplete (cluster_state:{state}): replicas count limits by themselves"),
             "check CLUSTER NODES and CLUSTER SLOTS, and assign a primary to every slot",
@@ -86,7 +93,7 @@ fn probe_findings(probe: &Probe, in_cluster: bool, deadline: Duration) -> Vec<Fi
             "it is a node of a cluster, and holds only a part of the limits".to_owned(),
             "write redis+cluster:// or rediss+cluster:// in redis_url",
         ),
-        (None, true) => report(
+        (None, true) if probe.unreadable.is_none() => report(
             Severity::Error,
             "it is not a node of a cluster".to_owned(),
             "write redis:// or rediss:// in redis_url",
@@ -135,17 +142,25 @@ fn trial_findings(probe: &Probe) -> Vec<Finding> {
     let mut report =
         |severity, what: String, remedy: &str| found.push(Finding::new(Area::Redis, severity, what, remedy));
     if let Some(error) = &probe.refused {
-        report(
-            Severity::Error,
-            format!("it does not count limits: {error}"),
-            "correct this cause on the server (docs/redis.md lists causes); until then each replica counts limits by itself",
-        );
+        let (what, remedy) = if probe.counts_partly {
+            (
+                "a part of the cluster does not count limits",
+                "see CLUSTER NODES, and start the primary that failed or replace it; until then each replica counts the \
+                 limits of this part by itself",
+            )
+        } else {
+            (
+                "it does not count limits",
+                "correct this cause on the server (docs/redis.md lists causes); until then each replica counts limits by itself",
+            )
+        };
+        report(Severity::Error, format!("{what}: {error}"), remedy);
     }
     if let Some(error) = &probe.unreadable {
         report(
             Severity::Warning,
-            format!("its eviction policy and role cannot be read: {error}"),
-            "permit INFO to the user (ACL: +info), or check maxmemory-policy by hand",
+            format!("its eviction policy, its role or the state of its cluster cannot be read: {error}"),
+            "permit INFO to the user (ACL: +info, and +cluster|info in a cluster), or check maxmemory-policy by hand",
         );
     }
     if let Some(error) = &probe.unheard {
@@ -230,6 +245,12 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_of_tls_is_no_silence() {
+        let severity = |words: &str| unusable_finding("a:1", None, &Unreachable(words.to_owned())).severity;
+        assert_eq!(TLS_FAILURES.map(severity), [Severity::Error, Severity::Error]);
+    }
+
+    #[test]
     fn a_response_time_is_compared_with_the_deadline_of_the_settings() {
         let found = |latency, deadline| {
             let millis = Duration::from_millis;
@@ -258,5 +279,20 @@ mod tests {
         assert!(messages_of(Some("fail"), true).contains("incomplete"));
         assert!(messages_of(None, true).contains("not a node of a cluster"));
         assert!(messages_of(Some("ok"), false).contains("a node of a cluster"));
+        assert!(messages_of(Some(""), true).contains("evicts no buckets"), "its state could not be read");
+    }
+
+    #[test]
+    fn what_a_user_may_not_read_is_a_warning_and_a_part_that_fails_is_named_as_one() {
+        let refused = || Some("NOPERM this user has no permissions".to_owned());
+        for cluster in [None, Some(String::new())] {
+            let probe = Probe { unreadable: refused(), cluster, ..Probe::default() };
+            let found = probe_findings(&probe, true, DEADLINE);
+            assert!(matches!(&found[..], [only] if only.severity == Severity::Warning), "{found:?}");
+        }
+        let probe = Probe { refused: refused(), counts_partly: true, ..Probe::default() };
+        assert!(trial_findings(&probe)[0].message.starts_with("a part of the cluster does not count limits"));
+        let probe = Probe { counts_partly: false, ..probe };
+        assert!(trial_findings(&probe)[0].message.starts_with("it does not count limits"));
     }
 }

@@ -189,9 +189,12 @@ impl Holder {
     }
 }
 
-/// Returns the longest lease that a replica can have.
+/// Returns the longest lease that a replica can have. A registration makes the stored one that of the replica at least: if a
+/// row announces a longer one, or none is stored, another program has altered it.
 fn longest(fleet: &Fleet) -> Duration {
-    if fleet.longest_lease.is_zero() { LONGEST_LEASE } else { fleet.longest_lease }
+    let announced = fleet.rows.iter().filter_map(|row| row.announced).map(|announced| announced.lease).max();
+    let altered = announced.is_some_and(|announced| announced > fleet.longest_lease);
+    if altered || fleet.longest_lease.is_zero() { LONGEST_LEASE } else { fleet.longest_lease }
 }
 
 /// Returns whether a row is unchanged; a challenge does not count as a change if rows have no versions. If they have, a

@@ -11,7 +11,7 @@ use latchkey_core::time::MonotonicInstant;
 use tokio::time::{sleep, timeout};
 
 use super::{EntryError, Follower, ROUND_INTERVAL, ROUNDS_PER_LEASE};
-use crate::readiness::Readiness;
+use crate::readiness::{Lack, Readiness};
 
 /// Time that a Check waits for a new lease. Envoy's timeout for the whole call is 200 ms.
 const RENEWAL_TIMEOUT: Duration = Duration::from_millis(80);
@@ -110,17 +110,17 @@ impl Follower {
                         cause = cause(),
                         "Checks are refused until the database can be read and written again: the cache's lease has ended"
                     );
-                    readiness.set_unable(reason()).await;
+                    readiness.set_lack(Lack::Lease, reason()).await;
                     ended = Some(now);
                 }
                 (true, Some(since)) => {
                     let seconds = now.since(since).as_secs_f64();
                     tracing::info!(seconds, "Checks are answered again: the cache has a lease");
-                    readiness.set_able().await;
+                    readiness.clear_lack(Lack::Lease).await;
                     ended = None;
                 }
                 // The cause may become known, or change, while the outage lasts.
-                (false, Some(_)) => readiness.set_unable(reason()).await,
+                (false, Some(_)) => readiness.set_lack(Lack::Lease, reason()).await,
                 (true, None) => {}
             }
             sleep(REPORT_INTERVAL).await;

@@ -76,7 +76,15 @@ impl Membership {
         settings: MembershipSettings,
     ) -> Self {
         let MembershipSettings { lease, poll_interval, alone } = settings;
-        let socket = replica.host.as_ref().and_then(|_| LifeSocket::bind(&replica.id).ok());
+        let bind = || {
+            LifeSocket::bind(&replica.id).inspect_err(|error| {
+                tracing::warn!(
+                    %error,
+                    "failed to bind the socket that proves the end of this process: if it crashes, writers wait for its lease"
+                );
+            })
+        };
+        let socket = replica.host.as_ref().and_then(|_| bind().ok());
         if socket.is_none() {
             replica.host = None;
         }

@@ -131,10 +131,21 @@ async fn wait_one_second(
     let second = Duration::from_secs(1);
     // Rounds from before the wait do not count.
     clock.advance(Duration::from_micros(1));
+    // The first of these rounds can begin before the wait, and the last one cannot.
+    let last = follower.rounds_begun.load(Ordering::SeqCst) + 3;
     let mut waiter = wait(follower, revision, Some(clock.monotonic().plus(second)));
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    clock.advance(second);
-    waiter.join_next().await.unwrap().unwrap()
+    let waited = async {
+        while follower.last_round.borrow().0 < last {
+            if let Some(waited) = waiter.try_join_next() {
+                return waited;
+            }
+            follower.request_round();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        clock.advance(second);
+        waiter.join_next().await.unwrap()
+    };
+    tokio::time::timeout(Duration::from_mins(1), waited).await.unwrap().unwrap()
 }
 
 const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../profiles/demo.toml"));

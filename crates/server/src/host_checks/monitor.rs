@@ -70,9 +70,9 @@ pub(crate) struct HostMonitor {
     /// Files of certificates of the connections that the process opens.
     connection_files: Vec<SettingFile>,
     embedded: Option<PathBuf>,
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
     catalog: Arc<Catalog>,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     pub(crate) status: Arc<HostStatus>,
 }
 

@@ -20,7 +20,7 @@ pub(super) fn examine(profile: &str, keys: &[SigningKeyRecord], now: Timestamp) 
     let at = |stage: KeyStage| own().filter(move |key| key.stage(now) == stage);
     own().next()?;
     let remedy = format!(
-        "read the log of a replica for \"failed to maintain signing keys\"; `latchkey signing-key rotate {profile}` \
+        "read the log of a replica for \"failed to maintain signing keys of {profile}\"; `latchkey signing-key rotate {profile}` \
          makes a successor"
     );
     let (severity, key, what) = match (

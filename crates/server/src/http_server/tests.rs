@@ -46,6 +46,8 @@ async fn readiness_says_what_it_waits_for() {
         "{waiting}"
     );
     assert!(get(Stage::Ready, "/readyz").await.starts_with("HTTP/1.1 200"));
+    let limited = get(Stage::Limited("look-ups are refused".into()), "/readyz").await;
+    assert!(limited.starts_with("HTTP/1.1 200") && limited.contains("look-ups are refused"), "{limited}");
     assert!(get(Stage::Draining, "/readyz").await.starts_with("HTTP/1.1 503"));
 }
 
@@ -139,7 +141,7 @@ async fn a_connection_without_a_handshake_is_rejected_and_closed() {
     };
     tokio::select! {
         () = serve(listener.clone(), Some(tls), http_state(Stage::Ready).1, ServedPaths::All) => unreachable!("the server runs until it is dropped"),
-        over = timeout(Duration::from_secs(20), over) => over.expect("the connection is closed"),
+        over = timeout(Duration::from_mins(1), over) => over.expect("the connection is closed"),
     }
     assert_eq!(listener.stats().outcomes(), [0, 1]);
 }

@@ -33,7 +33,7 @@ impl<L: Limiter + 'static> LateLookups<L> {
         let Some(pending) = PendingLookup::begin(Arc::clone(self), subject) else { return };
         self.runtime.spawn(async move {
             if let Err(error) = pending.owner.gate.preload(&pending.subject).await {
-                tracing::debug!(%error, "a late look-up failed; the next Check of its key looks it up again");
+                tracing::debug!(?error, "a late look-up failed; the next Check of its key looks it up again");
             }
         });
     }
@@ -64,3 +64,6 @@ impl<L: Limiter + 'static> Drop for PendingLookup<L> {
         self.owner.pending().remove(&self.subject);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,10 +55,7 @@ impl KeyStore for RecordingStore {
 
 fn batching_store() -> (Arc<RecordingStore>, Arc<BatchingKeyStore>) {
     let store = Arc::new(RecordingStore::default());
-    (
-        Arc::clone(&store),
-        Arc::new(BatchingKeyStore::new(store, &Handle::current(), Duration::from_millis(130))),
-    )
+    (Arc::clone(&store), Arc::new(BatchingKeyStore::new(store, &Handle::current(), Duration::from_secs(30))))
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! kept in it from then on.
 
 use latchkey_migrations::StepState;
+use latchkey_store::commit_migrations;
 
 use super::{Startup, StartupError};
 
@@ -24,7 +25,7 @@ impl Startup {
 
     /// Applies the missing migrations. Returns the search path that keeps connections in the schema.
     async fn migrate_schema(&self) -> Result<Option<String>, StartupError> {
-        match latchkey_migrations::up(self.store.connection()).await {
+        match latchkey_migrations::up_by(self.store.connection(), commit_migrations).await {
             Ok(migrated) => {
                 warn_of(migrated.notice.as_deref());
                 warn_of_newer(migrated.newer.last().map(String::as_str));

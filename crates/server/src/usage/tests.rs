@@ -31,6 +31,10 @@ impl Clock for RuntimeClock {
 struct FakeUsageStore {
     added: Mutex<Vec<(u64, usize)>>,
     pruned: Mutex<Vec<Hour>>,
+    pruned_minutes: Mutex<Vec<Minute>>,
+    minutes: Mutex<Vec<Option<i64>>>,
+    /// Number of statements that still find old minutes.
+    old_minutes: AtomicU64,
     unavailable: AtomicBool,
 }
 
@@ -41,6 +45,7 @@ impl UsageStore for FakeUsageStore {
             return Err(SystemError::database());
         }
         self.added.lock().unwrap().push((batch.number, batch.uses.len()));
+        self.minutes.lock().unwrap().push(batch.minute.map(|minute| minute.0));
         Ok(())
     }
 
@@ -68,6 +73,12 @@ impl UsageStore for FakeUsageStore {
     async fn prune(&self, before: Hour, _: Timestamp) -> Result<u64, SystemError> {
         self.pruned.lock().unwrap().push(before);
         Ok(0)
+    }
+
+    async fn prune_minutes(&self, before: Minute) -> Result<u64, SystemError> {
+        self.pruned_minutes.lock().unwrap().push(before);
+        let (order, left) = (Ordering::SeqCst, |left: u64| left.checked_sub(1));
+        Ok(u64::from(self.old_minutes.fetch_update(order, order, left).is_ok()))
     }
 }
 
@@ -163,4 +174,34 @@ async fn old_usage_is_deleted() {
     let fixture = Fixture::new();
     fixture.runs_for(700).await;
     assert_eq!(fixture.store.pruned.lock().unwrap().first(), Some(&Hour(976)));
+    assert_eq!(fixture.store.pruned_minutes.lock().unwrap().first(), Some(&Minute(60_010 - 60)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_minute_ends_with_a_write() {
+    let fixture = Fixture::new();
+    // The third call is a second before the end of a minute, and the flush interval ends three seconds after it.
+    sleep(Duration::from_secs(3)).await;
+    let calls = async {
+        for _ in 0..5 {
+            fixture.use_keys(1..2);
+            sleep(Duration::from_secs(28)).await;
+        }
+    };
+    tokio::join!(fixture.runs_for(150), calls);
+    let minutes: Vec<_> = fixture.store.minutes.lock().unwrap().iter().flatten().copied().collect();
+    assert_eq!(minutes, [60_000, 60_000, 60_000, 60_001, 60_001]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_are_written_while_many_old_rows_are_deleted() {
+    let fixture = Fixture::new();
+    fixture.store.old_minutes.store(100_000, Ordering::SeqCst);
+    let calls = async {
+        sleep(Duration::from_secs(610)).await;
+        fixture.use_keys(1..2);
+    };
+    tokio::join!(fixture.runs_for(620), calls);
+    assert_eq!(fixture.added(), [(1, 1)]);
+    assert!(fixture.store.old_minutes.load(Ordering::SeqCst) > 0, "the deletion goes on");
 }

@@ -31,8 +31,8 @@ pub(super) fn decision_line(event: &CheckEvent<'_>, now: Moment) -> Vec<u8> {
     if let Some(route) = event.route() {
         line.text("route", route);
     }
-    if event.method.len() <= MAX_METHOD_BYTES && !event.method.is_empty() {
-        line.text("method", event.method);
+    if event.method.len() <= MAX_METHOD_BYTES {
+        line.identifier("method", event.method.as_bytes());
     }
     line.text("source", event.source().name());
     if context.started_at != Moment::default() {
@@ -117,7 +117,7 @@ impl JsonLine {
         let _: serde_json::Result<()> = serde_json::to_writer(&mut self.0, text);
     }
 
-    /// Writes an identifier that a client sent, if it is printable ASCII and not too long.
+    /// Writes an identifier or a method that a client sent, if it is printable ASCII and not too long.
     fn identifier(&mut self, name: &str, sent: &[u8]) {
         let fits = (1..=MAX_ID_BYTES).contains(&sent.len()) && sent.iter().all(u8::is_ascii_graphic);
         if let (true, Ok(text)) = (fits, std::str::from_utf8(sent)) {
@@ -237,7 +237,14 @@ mod tests {
     fn a_clients_values_cannot_break_or_fill_the_line() {
         let long = "x".repeat(MAX_METHOD_BYTES + 1);
         assert!(read(CheckOutcome::Allowed, &context(), "r", &long).get("method").is_none());
-        assert_eq!(read(CheckOutcome::Allowed, &context(), "r", "G\"\n\u{1b}")["method"], "G\"\n\u{1b}");
+        assert_eq!(read(CheckOutcome::Allowed, &context(), "r", "G\"")["method"], "G\"");
+        // Other characters could end a line, or turn its direction, where the log is read.
+        for method in ["G\"\n\u{1b}", "GET\u{2028}x", "GET\u{202e}", "G T"] {
+            assert!(
+                read(CheckOutcome::Allowed, &context(), "r", method).get("method").is_none(),
+                "{method:?}"
+            );
+        }
         for sent in [&b"a b"[..], b"a\nb", b"\xff", b"", &[b'x'; MAX_ID_BYTES + 1]] {
             let text = String::from_utf8_lossy(sent).into_owned();
             assert!(

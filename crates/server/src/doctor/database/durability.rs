@@ -3,13 +3,14 @@
 
 use latchkey_store::{Durability, Store};
 
-use super::finding;
+use super::{finding, unchecked};
 use crate::doctor::{Finding, Severity};
 
 pub(super) async fn examine(store: &Store) -> Vec<Finding> {
-    // The other checks report a database that does not answer.
-    let Ok(Some(durability)) = store.durability().await else { return Vec::new() };
-    findings(durability)
+    match store.durability().await {
+        Ok(durability) => durability.map(findings).unwrap_or_default(),
+        Err(error) => vec![unchecked(store, "whether commits survive a crash", &error)],
+    }
 }
 
 fn findings(durability: Durability) -> Vec<Finding> {

@@ -6,7 +6,7 @@ use latchkey_core::time::{Clock as _, Timestamp};
 use latchkey_management::ports::audit::AuditEvent;
 use latchkey_store::Store;
 
-use super::finding;
+use super::{finding, unchecked};
 use crate::clock::SystemClock;
 use crate::doctor::{Finding, Severity};
 use crate::follower::HISTORY_LOST;
@@ -17,9 +17,10 @@ const REPORTED_FOR: Duration = Duration::from_hours(7 * 24);
 pub(super) async fn examine(store: &Store) -> Option<Finding> {
     let week = i64::try_from(REPORTED_FOR.as_millis()).unwrap_or(i64::MAX);
     let since = Timestamp(SystemClock.now().wall.0.saturating_sub(week));
-    // The other checks report a database that does not answer.
-    let event = store.newest_event(HISTORY_LOST.text(), since).await.ok().flatten()?;
-    Some(lost(&event))
+    match store.newest_event(HISTORY_LOST.text(), since).await {
+        Ok(event) => event.as_ref().map(lost),
+        Err(error) => Some(unchecked(store, "the audit log", &error)),
+    }
 }
 
 fn lost(event: &AuditEvent) -> Finding {

@@ -4,16 +4,24 @@ use latchkey_core::ports::{ChangeFeed as _, FeedExtent};
 use latchkey_management::ports::recovery::RecoveryStore as _;
 use latchkey_store::Store;
 
-use super::finding;
+use super::{finding, unchecked};
 use crate::doctor::{Finding, Severity};
 
 /// Number of objects that are counted.
 const LIMIT: u32 = 1_000;
 
 pub(super) async fn examine(store: &Store) -> Vec<Finding> {
-    let mut found = store.extent().await.map(of_feed).unwrap_or_default();
-    // The other checks report a database that does not answer.
-    let outdated = store.outdated(0, LIMIT).await.unwrap_or_default();
+    let mut found = match store.extent().await {
+        Ok(extent) => of_feed(extent),
+        Err(error) => vec![unchecked(store, "the change feed", &error)],
+    };
+    let outdated = match store.outdated(0, LIMIT).await {
+        Ok(outdated) => outdated,
+        Err(error) => {
+            found.push(unchecked(store, "whether tables have all changes of the change feed", &error));
+            return found;
+        }
+    };
     if !outdated.is_empty() {
         let what = format!(
             "the change feed has {} changes that keys, tenants, users or tokens lack: a table was altered, or restored alone, \

@@ -35,7 +35,7 @@ pub(super) async fn examine(store: &Store) -> Option<Finding> {
 }
 
 /// Returns the cause that the database named, or the error of the call.
-fn cause(store: &Store, error: &SystemError) -> String {
+pub(super) fn cause(store: &Store, error: &SystemError) -> String {
     match (store.failure(), error) {
         (Some(failure), _) => failure.cause,
         (None, SystemError::Internal(text)) => text.clone(),

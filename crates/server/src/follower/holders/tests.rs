@@ -98,6 +98,19 @@ fn missing_rows_are_waited_for_for_the_longest_lease_that_was_registered() {
 }
 
 #[test]
+fn a_longest_lease_that_was_lowered_below_that_of_a_row_is_not_believed() {
+    let mut table = HolderTable::default();
+    let counts = FleetCounts { registrations: 2, removals: 0 };
+    let lowered = Fleet {
+        counts: Some(counts),
+        longest_lease: Duration::from_secs(1),
+        ..fleet(vec![row("own", 1, 9)])
+    };
+    table.observe(&lowered, "own", at(100));
+    assert_eq!(pending(&table, 100, 100), Some(at(100).plus(with_margin(LONGEST_LEASE))));
+}
+
+#[test]
 fn a_replica_that_departed_is_not_waited_for_and_its_row_stays_until_all_have_seen_it() {
     let mut table = HolderTable::default();
     table.observe(&fleet(vec![row("a", 1, 4)]), "own", at(100));

@@ -39,6 +39,10 @@ impl ManagementStore for Link {
         unreachable!("a follower does not call this")
     }
 
+    async fn tenants_by_id(&self, _: &[TenantId]) -> Result<Vec<TenantRecord>, SystemError> {
+        unreachable!("a follower does not call this")
+    }
+
     async fn tenants(
         &self,
         _: &TenantFilter,

@@ -47,7 +47,7 @@ impl StoreLink {
 
     /// Returns when the replicas were listed so many times more.
     pub(super) async fn listed(&self, times: u32) {
-        let listed = tokio::time::timeout(Duration::from_secs(20), self.lists.acquire_many(times)).await;
+        let listed = tokio::time::timeout(Duration::from_mins(1), self.lists.acquire_many(times)).await;
         listed.expect("the writer looks at the replicas").unwrap().forget();
     }
 
