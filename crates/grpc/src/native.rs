@@ -12,6 +12,7 @@ mod service;
 
 pub(crate) use self::service::NativeChecks;
 
+use std::borrow::Cow;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ use latchkey_core::gate::Gate;
 use latchkey_core::observer::{CheckEvent, CheckObserver, CheckOutcome, Entrypoint};
 use latchkey_core::ports::Limiter;
 use latchkey_core::time::Clock;
-use latchkey_profile::{Catalog, Request};
+use latchkey_profile::Catalog;
 use latchkey_proto::v1;
 use prost::Message as _;
 use zeroize::Zeroize as _;
@@ -99,35 +100,42 @@ impl<L: Limiter> NativeCheckHandler<L> {
             }
         };
         let mut context = DecisionContext::default();
-        let decision = self.decide(&view, metadata, limit, &mut context).await?;
-        Ok(finish(response::from_decision(decision, &mut context, &view.request_id)))
+        let (decision, request_id) = self.decide(&view, metadata, limit, &mut context).await?;
+        Ok(finish(response::from_decision(decision, &mut context, &request_id)))
     }
 
-    async fn decide(
+    /// Returns the decision and the identifier of the request. A generated identifier has the prefix of the profile that
+    /// the request was judged by, which can be that of the credential's tenant.
+    async fn decide<'v>(
         &self,
-        view: &CheckRequestView<'_>,
+        view: &CheckRequestView<'v>,
         metadata: &HeaderMap,
         limit: impl FnOnce() -> Duration,
         context: &mut DecisionContext,
-    ) -> Result<Decision, SystemError> {
+    ) -> Result<(Decision, Cow<'v, str>), SystemError> {
         let policy = view.profile.as_ref().map(|profile| &profile.policy);
         let decided =
             deadline::with_timeout(limit, pin!(self.gate.check_into(policy, &view.access, context))).await;
+        let request_id = match view.request_id {
+            Some(sent) => Cow::Borrowed(sent),
+            None => Cow::Owned(self.catalog.new_request_id(policy.or(context.policy.as_ref()).map(|p| &**p))),
+        };
+        let request = (&*request_id, view.access.method);
         match &decided {
             Ok(Decision::Deny(_)) if context.malformed => {
-                self.emit(Some(view), metadata, CheckOutcome::Malformed, context);
+                self.emit(request, metadata, CheckOutcome::Malformed, context);
             }
-            Ok(decision) => self.emit(Some(view), metadata, CheckOutcome::of(decision), context),
+            Ok(decision) => self.emit(request, metadata, CheckOutcome::of(decision), context),
             Err(error) => {
                 let context = DecisionContext {
                     policy: policy.cloned(),
                     started_at: context.started_at,
                     ..DecisionContext::default()
                 };
-                self.emit(Some(view), metadata, CheckOutcome::Error(error), &context);
+                self.emit(request, metadata, CheckOutcome::Error(error), &context);
             }
         }
-        decided
+        decided.map(|decision| (decision, request_id))
     }
 
     /// Denies a check that cannot be read, and emits its event.
@@ -138,22 +146,23 @@ impl<L: Limiter> NativeCheckHandler<L> {
         metadata: &HeaderMap,
     ) -> v1::CheckResponse {
         let context = DecisionContext { started_at: self.clock.now(), ..DecisionContext::default() };
-        self.emit(None, metadata, CheckOutcome::Malformed, &context);
-        match request.and_then(request::valid_request_id) {
-            Some(sent) => response::malformed(text, sent),
-            None => response::malformed(text, &self.catalog.request_id(&Request::default())),
+        self.emit(("", ""), metadata, CheckOutcome::Malformed, &context);
+        if let Some(sent) = request.and_then(request::valid_request_id) {
+            return response::malformed(text, sent);
         }
+        let profile = request.and_then(|request| self.catalog.named(&request.profile));
+        let policy = profile.as_ref().map(|profile| &*profile.policy);
+        response::malformed(text, &self.catalog.new_request_id(policy))
     }
 
-    /// Emits the event of a Check.
+    /// Emits the event of a Check with this identifier and method.
     fn emit(
         &self,
-        view: Option<&CheckRequestView<'_>>,
+        (request_id, method): (&str, &str),
         metadata: &HeaderMap,
         outcome: CheckOutcome<'_>,
         context: &DecisionContext,
     ) {
-        let (request_id, method) = view.map_or(("", ""), |view| (&*view.request_id, view.access.method));
         let headers = &RequestHeaders { metadata, headers: &[] };
         emit(
             &*self.observer,

@@ -60,12 +60,15 @@ pub(crate) fn request_error_to_status(error: &RequestError) -> Status {
         RequestError::PermissionDenied(_) => {
             status_with(Code::PermissionDenied, message, error_details("PERMISSION_DENIED", &[]))
         }
-        RequestError::ResourceExhausted(_) => {
-            let mut details = error_details("BUSY", &[]);
-            details.set_retry_info(Some(Duration::from_secs(1)));
-            status_with(Code::ResourceExhausted, message, details)
-        }
+        RequestError::ResourceExhausted(_) => exhausted(message, Duration::from_secs(1)),
+        RequestError::TooManyCalls { retry_after, .. } => exhausted(message, *retry_after),
     }
+}
+
+fn exhausted(message: String, retry_after: Duration) -> Status {
+    let mut details = error_details("BUSY", &[]);
+    details.set_retry_info(Some(retry_after));
+    status_with(Code::ResourceExhausted, message, details)
 }
 
 /// Returns the status of an error of the service. The text of an internal error is logged and never sent.
@@ -179,6 +182,15 @@ mod tests {
         let withheld = error_to_status(RequestError::no_such("key").into());
         let details = withheld.get_error_details();
         assert_eq!(details.resource_info().unwrap().resource_name, "");
+    }
+
+    #[test]
+    fn a_limit_says_when_it_has_room() {
+        let retry_after = Duration::from_millis(41_500);
+        let status = error_to_status(RequestError::TooManyCalls { message: "too often", retry_after }.into());
+        assert_eq!((status.code(), status.message()), (Code::ResourceExhausted, "too often"));
+        let details = status.get_error_details();
+        assert_eq!(details.retry_info().unwrap().retry_delay, Some(retry_after));
     }
 
     #[test]

@@ -27,7 +27,7 @@ use serde_json::Value;
 use tonic::service::Routes;
 
 use crate::request::{BodyError, IncomingRequest};
-use crate::rpc::{RpcCaller, RpcError};
+use crate::rpc::RpcCaller;
 
 /// Dependencies of an [`EndpointService`].
 pub struct EndpointServiceParts<L> {
@@ -205,7 +205,9 @@ impl<L: Limiter> EndpointService<L> {
             PresentedCredential::Value(value) => Some(value),
             PresentedCredential::Missing
             | PresentedCredential::Ambiguous
-            | PresentedCredential::Malformed => None,
+            | PresentedCredential::Malformed
+            | PresentedCredential::NotAKey
+            | PresentedCredential::NotAJwt => None,
         };
         let caller = RpcCaller { credential, request_id: &parsed.request_id, address: parsed.access.address };
         if rpc_request.rpc.name == "Check" {
@@ -237,8 +239,10 @@ impl<L: Limiter> EndpointService<L> {
                 &items,
             )),
             Err(error) => {
-                let message = message(profile, *endpoint, &error);
-                into_http(profile.error_response(error.code, &message, template_context))
+                let message = error.message_for(profile, *endpoint);
+                let mut response = into_http(profile.error_response(error.code, &message, template_context));
+                error.add_retry_after(response.headers_mut());
+                response
             }
         }
     }
@@ -247,17 +251,6 @@ impl<L: Limiter> EndpointService<L> {
 /// Returns true if a `CheckResponse` is a denial, enforced or in shadow mode.
 fn would_deny(response: &Value) -> bool {
     response["decision"] != "DECISION_ALLOW" || !response["shadow"].is_null()
-}
-
-/// Returns the message of an error, with each field under the name that it has in the HTTP request.
-fn message(profile: &Profile, endpoint: EndpointMatch<'_>, error: &RpcError) -> String {
-    if error.fields.is_empty() {
-        return error.message.clone();
-    }
-    let describe = |(field, description): &(String, String)| {
-        format!("{}: {description}", profile.request_field_name(endpoint, field))
-    };
-    error.fields.iter().map(describe).collect::<Vec<_>>().join("; ")
 }
 
 fn error_code(error: &SystemError) -> ErrorCode {

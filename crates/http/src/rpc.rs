@@ -5,12 +5,14 @@ mod invalid_fields;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use http::{HeaderValue, Request};
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, HeaderValue, Request};
 use http_body_util::{BodyExt as _, Full};
-use latchkey_profile::ErrorCode;
 use latchkey_profile::contract::Rpc;
+use latchkey_profile::{EndpointMatch, ErrorCode, Profile};
 use prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, SerializeOptions};
 use serde_json::Value;
@@ -48,11 +50,31 @@ pub(crate) struct RpcError {
     pub(crate) message: String,
     /// Invalid fields of the RPC's request, each with a description of the error.
     pub(crate) fields: Vec<(String, String)>,
+    /// Time after which the call may succeed, if the RPC names one.
+    pub(crate) retry_after: Option<Duration>,
 }
 
 impl RpcError {
     fn with(code: ErrorCode, message: &str) -> Self {
-        Self { code, message: message.to_owned(), fields: Vec::new() }
+        Self { code, message: message.to_owned(), fields: Vec::new(), retry_after: None }
+    }
+
+    /// Returns the message, with each field under the name that it has in the HTTP request.
+    pub(crate) fn message_for(&self, profile: &Profile, endpoint: EndpointMatch<'_>) -> String {
+        if self.fields.is_empty() {
+            return self.message.clone();
+        }
+        let describe = |(field, description): &(String, String)| {
+            format!("{}: {description}", profile.request_field_name(endpoint, field))
+        };
+        self.fields.iter().map(describe).collect::<Vec<_>>().join("; ")
+    }
+
+    /// Adds `retry-after` if the RPC names a time and the product's error has no header of its own.
+    pub(crate) fn add_retry_after(&self, headers: &mut HeaderMap) {
+        let Some(wait) = self.retry_after else { return };
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        headers.entry(RETRY_AFTER).or_insert_with(|| HeaderValue::from(seconds.max(1)));
     }
 }
 
@@ -177,6 +199,7 @@ fn rpc_error(status: &tonic::Status) -> RpcError {
             |info| format!("There is no such {}.", info.resource_type),
         ),
         fields: violations.map(|violation| (violation.field, violation.description)).collect(),
+        retry_after: status.get_details_retry_info().and_then(|info| info.retry_delay),
     }
 }
 

@@ -22,6 +22,7 @@ pub(crate) fn list(request: v1::ListAuditEventsRequest, violations: &mut Violati
         action: request.action,
         action_prefix: request.action_prefix,
         target: request.target,
+        violations: Vec::new(),
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn rotate(request: v1::RotateKeyRequest, violations: &mut Violations)
         Some(Ttl(ttl)) => duration_from_proto("ttl", Some(ttl), violations).map(Expiry::After),
     };
     let overlap = duration_from_proto("overlap", request.overlap, violations).unwrap_or_default();
-    RotateKey { id: request.id, overlap, expiry }
+    RotateKey { id: request.id, overlap, expiry, violations: Vec::new() }
 }
 
 /// Converts the request to create a key. `field_prefix` is put in front of the fields that violations name.
@@ -56,6 +56,7 @@ pub(crate) fn create(
         rate_limits: to_btree_map(request.rate_limits),
         metadata: to_btree_map(request.metadata),
         idempotency_key: request.idempotency_key,
+        violations: Vec::new(),
     }
 }
 
@@ -75,6 +76,7 @@ pub(crate) fn update(request: v1::UpdateKeyRequest, violations: &mut Violations)
         metadata: to_btree_map(key.metadata),
         expires: timestamp_from_proto("key.expire_time", key.expire_time, violations),
         disabled: key.disabled,
+        violations: Vec::new(),
     }
 }
 
@@ -155,6 +157,8 @@ pub(crate) fn to_proto(key: &KeyRecord, now: Timestamp) -> v1::Key {
         rotated_to: key.rotated_to.map(|id| id.to_string()).unwrap_or_default(),
         disabled: key.lifecycle == KeyLifecycle::Disabled,
         unused_scopes: Vec::new(),
+        denied_by_profile: String::new(),
+        removed_scopes: Vec::new(),
     }
 }
 

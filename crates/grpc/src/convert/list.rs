@@ -38,6 +38,7 @@ pub(crate) fn keys(request: v1::ListKeysRequest, violations: &mut Violations) ->
         last_used: EventFilter { time: range("last_used", last_used, violations), never: request.never_used },
         expires: EventFilter { time: range("expires", expires, violations), never: request.never_expires },
         order_by: request.order_by,
+        violations: Vec::new(),
     }
 }
 
@@ -78,6 +79,7 @@ pub(crate) fn tenants(request: v1::ListTenantsRequest, violations: &mut Violatio
         plan: request.plan,
         created: range("created", (request.created_after, request.created_before), violations),
         order_by: request.order_by,
+        violations: Vec::new(),
     }
 }
 
@@ -106,6 +108,7 @@ pub(crate) fn users(request: v1::ListUsersRequest, violations: &mut Violations) 
         disabled,
         created: range("created", (request.created_after, request.created_before), violations),
         order_by: request.order_by,
+        violations: Vec::new(),
     }
 }
 

@@ -76,7 +76,7 @@ fn effect(effect: ChangeEffect) -> v1::ProfileChangeEffect {
 fn impact(impact: &Impact) -> v1::ProfileImpact {
     let subjects = match impact.affected {
         Affected::Keys(_) => "keys",
-        Affected::Users { .. } => "users",
+        Affected::Users { .. } | Affected::UnconfinedUsers => "users",
         Affected::Tenants { .. } => "tenants",
     };
     let example = |example: &ImpactExample| v1::ProfileImpactExample {

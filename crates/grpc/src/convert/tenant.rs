@@ -21,18 +21,15 @@ pub(crate) fn create(request: v1::CreateTenantRequest) -> CreateTenant {
     }
 }
 
-/// Converts the request to update a tenant, which is identified by either its id or its slug.
+/// Converts the request to update a tenant, which is identified by its id, its slug, or both, as in a response.
 pub(crate) fn update(request: v1::UpdateTenantRequest, violations: &mut Violations) -> UpdateTenant {
     let tenant = request.tenant.unwrap_or_default();
-    match (tenant.id.as_str(), tenant.slug.as_str()) {
-        ("", "") => violations.add("tenant", "needs an id or a slug"),
-        (id, slug) if !id.is_empty() && !slug.is_empty() => {
-            violations.add("tenant.slug", "must be empty if the id is set: a slug can't be changed");
-        }
-        (_, _) => {}
+    if tenant.id.is_empty() && tenant.slug.is_empty() {
+        violations.add("tenant", "needs an id or a slug");
     }
     UpdateTenant {
-        tenant: if tenant.id.is_empty() { tenant.slug } else { tenant.id },
+        tenant: if tenant.id.is_empty() { tenant.slug.clone() } else { tenant.id },
+        slug: tenant.slug,
         fields: request.update_mask.unwrap_or_default().paths,
         display_name: tenant.display_name,
         plan: tenant.plan,

@@ -20,7 +20,14 @@ pub(crate) fn issue(request: v1::IssueJwtRequest, violations: &mut Violations) -
         }
     });
     let ttl = duration_from_proto("ttl", request.ttl, violations);
-    IssueJwt { grant, tenant: request.tenant, scopes: request.scopes, audience: request.audience, ttl }
+    IssueJwt {
+        grant,
+        tenant: request.tenant,
+        scopes: request.scopes,
+        audience: request.audience,
+        ttl,
+        violations: Vec::new(),
+    }
 }
 
 const TOKEN_TYPE: &str = "Bearer";

@@ -17,8 +17,8 @@ impl<L: Limiter + 'static> AuditService for ManagementApi<L> {
     ) -> Result<Response<v1::ListAuditEventsResponse>, Status> {
         let (caller, request, _) = self.authenticate(call).await?;
         let mut violations = Violations::default();
-        let request = audit::list(request, &mut violations);
-        violations.finish().map_err(|r| request_error_to_status(&r))?;
+        let mut request = audit::list(request, &mut violations);
+        request.violations = violations.into_violations();
         let page = self.auditor.list(&caller, request).await.map_err(error_to_status)?;
         let events = page.items.into_iter().map(audit::event).collect();
         Ok(Response::new(v1::ListAuditEventsResponse { events, next_page_token: page.next }))

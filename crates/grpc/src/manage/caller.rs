@@ -96,7 +96,9 @@ fn credential(metadata: &MetadataMap) -> SentCredential {
         PresentedCredential::Value(value) => SentCredential::Value(PlainKey::new(value.to_owned())),
         PresentedCredential::Missing => SentCredential::Missing,
         PresentedCredential::Ambiguous => SentCredential::Ambiguous,
-        PresentedCredential::Malformed => SentCredential::Malformed,
+        PresentedCredential::Malformed | PresentedCredential::NotAKey | PresentedCredential::NotAJwt => {
+            SentCredential::Malformed
+        }
     }
 }
 

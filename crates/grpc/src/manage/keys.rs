@@ -19,8 +19,8 @@ impl<L: Limiter + 'static> KeyService for ManagementApi<L> {
     async fn create_key(&self, call: Request<v1::CreateKeyRequest>) -> RpcResult<v1::CreateKeyResponse> {
         let (caller, request, context) = self.authenticate(call).await?;
         let mut violations = Violations::default();
-        let request = key::create(request, "", &mut violations);
-        violations.finish().map_err(|r| request_error_to_status(&r))?;
+        let mut request = key::create(request, "", &mut violations);
+        request.violations = violations.into_violations();
         let created =
             self.management.create_key(&caller, request, &context).await.map_err(error_to_status)?;
         Ok(Response::new(v1::CreateKeyResponse {
@@ -40,8 +40,8 @@ impl<L: Limiter + 'static> KeyService for ManagementApi<L> {
     async fn list_keys(&self, call: Request<v1::ListKeysRequest>) -> RpcResult<v1::ListKeysResponse> {
         let (caller, request, context) = self.authenticate(call).await?;
         let mut violations = Violations::default();
-        let request = list::keys(request, &mut violations);
-        violations.finish().map_err(|r| request_error_to_status(&r))?;
+        let mut request = list::keys(request, &mut violations);
+        request.violations = violations.into_violations();
         let page = self.management.list_keys(&caller, request, &context).await.map_err(error_to_status)?;
         let keys = self.with_usage(&page.items).await.map_err(system_error_to_status)?;
         Ok(Response::new(v1::ListKeysResponse { keys, next_page_token: page.next }))
@@ -50,8 +50,8 @@ impl<L: Limiter + 'static> KeyService for ManagementApi<L> {
     async fn update_key(&self, call: Request<v1::UpdateKeyRequest>) -> RpcResult<v1::Key> {
         let (caller, request, context) = self.authenticate(call).await?;
         let mut violations = Violations::default();
-        let request = key::update(request, &mut violations);
-        violations.finish().map_err(|r| request_error_to_status(&r))?;
+        let mut request = key::update(request, &mut violations);
+        request.violations = violations.into_violations();
         let changed =
             self.management.update_key(&caller, request, &context).await.map_err(error_to_status)?;
         Ok(Response::new(self.show_changed_key(&changed).await))
@@ -60,8 +60,8 @@ impl<L: Limiter + 'static> KeyService for ManagementApi<L> {
     async fn rotate_key(&self, call: Request<v1::RotateKeyRequest>) -> RpcResult<v1::RotateKeyResponse> {
         let (caller, request, context) = self.authenticate(call).await?;
         let mut violations = Violations::default();
-        let request = key::rotate(request, &mut violations);
-        violations.finish().map_err(|r| request_error_to_status(&r))?;
+        let mut request = key::rotate(request, &mut violations);
+        request.violations = violations.into_violations();
         let rotated =
             self.management.rotate_key(&caller, request, &context).await.map_err(error_to_status)?;
         let now = self.now();
@@ -135,11 +135,13 @@ impl<L: Limiter + 'static> KeyService for ManagementApi<L> {
 }
 
 impl<L: Limiter> ManagementApi<L> {
-    /// Returns the messages of keys with their usage.
+    /// Returns the messages of keys with their usage, and with what their profiles no longer have of them.
     async fn with_usage(&self, keys: &[KeyRecord]) -> Result<Vec<v1::Key>, SystemError> {
-        let summary = self.usage.summaries(keys).await?;
+        let summaries = self.usage.summaries(keys).await?;
+        let losses = self.management.key_losses(keys).await?;
         let now = self.now();
-        Ok(keys.iter().zip(&summary).map(|(key, summary)| usage::key_with_usage(key, summary, now)).collect())
+        let each = keys.iter().zip(summaries.iter().zip(&losses));
+        Ok(each.map(|(key, (summary, losses))| usage::key_with_usage(key, summary, losses, now)).collect())
     }
 
     /// Returns the message of a key that was just changed. If its usage cannot be read, the message has none: the

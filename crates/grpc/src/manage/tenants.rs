@@ -37,8 +37,8 @@ impl<L: Limiter + 'static> TenantService for ManagementApi<L> {
     ) -> RpcResult<v1::ListTenantsResponse> {
         let (caller, request, context) = self.authenticate(call).await?;
         let mut violations = Violations::default();
-        let request = list::tenants(request, &mut violations);
-        violations.finish().map_err(|r| request_error_to_status(&r))?;
+        let mut request = list::tenants(request, &mut violations);
+        request.violations = violations.into_violations();
         let page = self.management.list_tenants(&caller, request, &context).await.map_err(error_to_status)?;
         let tenants = page.items.iter().map(tenant::to_proto).collect();
         Ok(Response::new(v1::ListTenantsResponse { tenants, next_page_token: page.next }))

@@ -21,8 +21,8 @@ impl<L: Limiter + 'static> TokenService for ManagementApi<L> {
     async fn issue_jwt(&self, call: Request<v1::IssueJwtRequest>) -> RpcResult<v1::IssueJwtResponse> {
         let context = self.context(&call);
         let mut violations = Violations::default();
-        let request = token::issue(call.into_inner(), &mut violations);
-        violations.finish().map_err(|r| request_error_to_status(&r))?;
+        let mut request = token::issue(call.into_inner(), &mut violations);
+        request.violations = violations.into_violations();
         let issued = self.tokens.issue(request, &context).await.map_err(error_to_status)?;
         Ok(Response::new(token::issue_response(&issued)))
     }

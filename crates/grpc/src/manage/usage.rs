@@ -25,6 +25,7 @@ impl<L: Limiter + 'static> UsageService for ManagementApi<L> {
         let request = GetUsageReport {
             from: time::timestamp_from_proto("start_time", request.start_time, &mut violations),
             until: time::timestamp_from_proto("end_time", request.end_time, &mut violations),
+            minutes: request.recent_minutes,
             group: group(request.group_by, &mut violations),
             tenant: request.tenant,
             profile: request.profile,
@@ -44,13 +45,14 @@ fn group(group: i32, violations: &mut Violations) -> Option<UsageGroup> {
     match v1::UsageGroup::try_from(group) {
         Ok(v1::UsageGroup::Unspecified) => None,
         Ok(v1::UsageGroup::Hour) => Some(UsageGroup::Hour),
+        Ok(v1::UsageGroup::Minute) => Some(UsageGroup::Minute),
         Ok(v1::UsageGroup::Key) => Some(UsageGroup::Key),
         Ok(v1::UsageGroup::Tenant) => Some(UsageGroup::Tenant),
         Ok(v1::UsageGroup::Profile) => Some(UsageGroup::Profile),
         Err(_) => {
             violations.add(
                 "group_by",
-                format!("{group} is not a group of usage: 1 is HOUR, 2 KEY, 3 TENANT, 4 PROFILE"),
+                format!("{group} is not a group of usage: 1 is HOUR, 2 KEY, 3 TENANT, 4 PROFILE, 5 MINUTE"),
             );
             None
         }
@@ -72,5 +74,6 @@ fn line(line: &UsageLine) -> v1::UsageLine {
         allowed: line.counts.allowed,
         denied: denied(&line.counts),
         calls: line.counts.total(),
+        minute: line.minute.map(|minute| time::timestamp_to_proto(minute.start())),
     }
 }

@@ -9,7 +9,7 @@ use tonic::{Request, Response};
 use super::ManagementApi;
 use super::tenants::RpcResult;
 use crate::convert::{Violations, list, to_btree_map, token};
-use crate::status::{error_to_status, request_error_to_status};
+use crate::status::error_to_status;
 
 impl<L: Limiter> ManagementApi<L> {
     pub(super) async fn handle_create_user(
@@ -35,8 +35,8 @@ impl<L: Limiter> ManagementApi<L> {
     ) -> RpcResult<v1::ListUsersResponse> {
         let (caller, request, context) = self.authenticate(call).await?;
         let mut violations = Violations::default();
-        let request = list::users(request, &mut violations);
-        violations.finish().map_err(|r| request_error_to_status(&r))?;
+        let mut request = list::users(request, &mut violations);
+        request.violations = violations.into_violations();
         let page = self.tokens.list_users(&caller, request, &context).await.map_err(error_to_status)?;
         let users = page.items.iter().map(token::user).collect();
         Ok(Response::new(v1::ListUsersResponse { users, next_page_token: page.next }))

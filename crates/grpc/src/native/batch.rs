@@ -17,6 +17,10 @@ use crate::wire::frame::GrpcFrame;
 /// Largest number of checks in a batch.
 const MAX_BATCH_CHECKS: usize = 1_000;
 
+/// Largest size of a response in bytes: that of a request, and what clients of gRPC receive by default. A response can be
+/// many times as large as its request, since it repeats the metadata of a key in each result.
+const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
+
 /// Number of checks of a batch after which the batch yields to other calls on the worker.
 const YIELD_INTERVAL: usize = 50;
 
@@ -31,7 +35,7 @@ struct EncodedBatch {
 impl<L: Limiter> NativeCheckHandler<L> {
     /// Evaluates the checks one after the other, so that each sees what the earlier ones were charged. A malformed
     /// check is denied alone. A check that could not be decided ends the batch, because the rest would wait for the
-    /// same store. Returns an error if the message is not a batch or has too many checks.
+    /// same store. Returns an error if the message is not a batch, has too many checks, or has a response that is too large.
     pub(super) async fn respond_batch(
         &self,
         message: prost::bytes::Bytes,
@@ -48,22 +52,33 @@ impl<L: Limiter> NativeCheckHandler<L> {
         let results = deadline::with_timeout(limit, pin!(self.check_each(&checks, metadata)))
             .await
             .map_err(system_error_to_status)?;
+        let results = results.ok_or_else(|| {
+            let text = "the response would have more than 4 MiB: send fewer checks";
+            request_error_to_status(&RequestError::field("checks", text))
+        })?;
         Ok(GrpcFrame::encode(&v1::BatchCheckResponse { results }))
     }
 
+    /// Returns the results in the order of the checks; `None` if they do not fit into a response.
     async fn check_each(
         &self,
         checks: &[prost::bytes::Bytes],
         metadata: &HeaderMap,
-    ) -> Result<Vec<v1::CheckResponse>, SystemError> {
+    ) -> Result<Option<Vec<v1::CheckResponse>>, SystemError> {
         let mut results = Vec::with_capacity(checks.len());
+        let mut size = 0;
         for (n, check) in checks.iter().enumerate() {
             if n % YIELD_INTERVAL == YIELD_INTERVAL - 1 {
                 tokio::task::yield_now().await;
             }
             let limit = || self.deadline;
-            results.push(self.check(check, metadata, limit, |response| response).await?);
+            let result = self.check(check, metadata, limit, |response| response).await?;
+            size += result.encoded_len();
+            if size > MAX_RESPONSE_BYTES {
+                return Ok(None);
+            }
+            results.push(result);
         }
-        Ok(results)
+        Ok(Some(results))
     }
 }

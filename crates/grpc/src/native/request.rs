@@ -2,7 +2,6 @@
 //! denial names all fields that exceed theirs. The credential has no limit here: one that is too long is malformed,
 //! which has a reason of its own.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ use latchkey_core::check_input::{
 use latchkey_core::error::FieldViolation;
 use latchkey_core::excerpt::Quoted;
 use latchkey_core::route;
-use latchkey_profile::{Catalog, Profile, Request};
+use latchkey_profile::{Catalog, Profile};
 use latchkey_proto::v1::CheckRequest;
 
 use crate::convert::Violations;
@@ -31,8 +30,8 @@ pub(super) struct CheckRequestView<'a> {
     pub(super) profile: Option<Arc<Profile>>,
     /// Input of the gate.
     pub(super) access: CheckInput<'a>,
-    /// Identifier of the request, or a new one if it has none.
-    pub(super) request_id: Cow<'a, str>,
+    /// Identifier of the request; `None` if it has none.
+    pub(super) request_id: Option<&'a str>,
 }
 
 impl<'a> CheckRequestView<'a> {
@@ -49,11 +48,7 @@ impl<'a> CheckRequestView<'a> {
         if !violations.is_empty() {
             return Err(violations);
         }
-        let request_id = match request.request_id.as_str() {
-            "" => Cow::Owned(catalog.request_id(&Request::default()).into_owned()),
-            sent => Cow::Borrowed(sent),
-        };
-        Ok(Self { profile, access: access(request, address), request_id })
+        Ok(Self { profile, access: access(request, address), request_id: non_empty(&request.request_id) })
     }
 }
 
@@ -138,11 +133,12 @@ fn check_bounds(request: &CheckRequest, violations: &mut Violations) {
         }
     }
     violations.check_count("resource", request.resource.len(), MAX_RESOURCES);
-    let long =
-        |(name, value): &(&String, &String)| name.len() > MAX_NAME_BYTES || value.len() > MAX_VALUE_BYTES;
-    if request.resource.iter().any(|entry| long(&entry)) {
+    let wrong = |(name, value): (&String, &String)| {
+        name.is_empty() || name.len() > MAX_NAME_BYTES || value.len() > MAX_VALUE_BYTES
+    };
+    if request.resource.iter().any(wrong) {
         let text = format!(
-            "must have names of at most {MAX_NAME_BYTES} bytes, and values of at most {MAX_VALUE_BYTES}"
+            "must have names of 1 to {MAX_NAME_BYTES} bytes, and values of at most {MAX_VALUE_BYTES}"
         );
         violations.add("resource", text);
     }
@@ -162,7 +158,7 @@ mod tests {
         let request = CheckRequest::default();
         let view = CheckRequestView::read(&request, &Catalog::new()).unwrap();
         let access = &view.access;
-        assert!(view.profile.is_none() && !view.request_id.is_empty());
+        assert!(view.profile.is_none() && view.request_id.is_none());
         assert_eq!((access.credential, access.tenant, access.cost), (PresentedCredential::Missing, None, 1));
         assert_eq!((access.environment, &access.path), (RequestedEnvironment::Any, &Path::Absent));
         assert_eq!(access.class, RateClassSelector::Route);
@@ -205,6 +201,18 @@ mod tests {
             ..CheckRequest::default()
         };
         assert_eq!(fields(&request), ["tenant", "request_id", "scopes[1]", "profile", "source_ip"]);
+    }
+
+    #[test]
+    fn a_resource_has_a_name() {
+        let long = "s".repeat(513);
+        for (name, value, is_valid) in
+            [("shop", "", true), ("", "s_1", false), ("shop", long.as_str(), false)]
+        {
+            let resource = [(name.to_owned(), value.to_owned())].into();
+            let request = CheckRequest { resource, ..CheckRequest::default() };
+            assert_eq!(fields(&request).is_empty(), is_valid, "{name}: {value}");
+        }
     }
 
     #[test]

@@ -91,6 +91,7 @@ fn to_hash_map(map: StringMapRef<'_>) -> HashMap<String, String> {
     map.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
+/// Returns the state of each limit. A limit that is counted in several buckets is reported once, by its tightest one.
 fn rate_limits(context: &DecisionContext, now: Timestamp) -> Vec<v1::RateLimitStatus> {
     let Some(policy) = &context.policy else { return Vec::new() };
     let status = |level: &Level| v1::RateLimitStatus {
@@ -104,7 +105,10 @@ fn rate_limits(context: &DecisionContext, now: Timestamp) -> Vec<v1::RateLimitSt
         never: level.never_fits(),
         rate: level.limit,
     };
-    context.levels.iter().map(status).collect()
+    let levels = context.levels.iter().enumerate();
+    let first =
+        levels.filter(|(index, level)| !context.levels[..*index].iter().any(|l| l.is_of_limit(level)));
+    first.map(|(_, level)| status(level)).collect()
 }
 
 fn step(step: ExplainStep) -> v1::Step {

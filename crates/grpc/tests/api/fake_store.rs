@@ -116,6 +116,10 @@ impl ManagementStore for FakeStore {
         Ok(self.tenants.lock().unwrap().iter().find(named).cloned())
     }
 
+    async fn tenants_by_id(&self, ids: &[TenantId]) -> Result<Vec<TenantRecord>, SystemError> {
+        Ok(self.tenants.lock().unwrap().iter().filter(|tenant| ids.contains(&tenant.id)).cloned().collect())
+    }
+
     async fn tenants(
         &self,
         filter: &TenantFilter,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use latchkey_core::error::SystemError;
 use latchkey_core::id::KeyId;
-use latchkey_core::ports::usage::{Hour, HourRange, KeyUseTotals, StoredHours, UsageBatch};
+use latchkey_core::ports::usage::{Hour, HourRange, KeyUseTotals, Minute, StoredHours, UsageBatch};
 use latchkey_core::time::Timestamp;
 use latchkey_management::ports::shadow::{ShadowFilter, ShadowTotal};
 use latchkey_management::ports::usage::UsageStore;
@@ -40,6 +40,10 @@ impl UsageStore for FakeStore {
     }
 
     async fn prune(&self, _: Hour, _: Timestamp) -> Result<u64, SystemError> {
+        Ok(0)
+    }
+
+    async fn prune_minutes(&self, _: Minute) -> Result<u64, SystemError> {
         Ok(0)
     }
 }

@@ -246,6 +246,19 @@ async fn a_batch_has_at_most_a_thousand_checks() {
 }
 
 #[tokio::test]
+async fn a_batch_has_at_most_four_mebibytes_of_results() {
+    let harness = Harness::new();
+    let mut client = CheckServiceClient::new(harness.routes.clone());
+    // Each result names the missing scopes twice.
+    let scopes: Vec<String> = (0..200).map(|n| format!("{n:0>128}")).collect();
+    let checks = vec![v1::CheckRequest { scopes, explain: true, ..good() }; 120];
+    let status = client.batch_check(v1::BatchCheckRequest { checks: checks.clone() }).await.unwrap_err();
+    assert_eq!((status.code(), fields(&status)), (Code::InvalidArgument, vec!["checks".to_owned()]));
+    let checks = checks[..60].to_vec();
+    assert!(client.batch_check(v1::BatchCheckRequest { checks }).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_database_that_is_down_ends_the_batch() {
     let harness = Harness::new();
     harness.fail_store();

@@ -221,7 +221,8 @@ async fn usage(
     start_time: Option<prost_types::Timestamp>,
     end_time: Option<prost_types::Timestamp>,
 ) -> Result<(), Status> {
-    let request = v1::GetKeyUsageRequest { id: harness.good.to_string(), start_time, end_time };
+    let request =
+        v1::GetKeyUsageRequest { id: harness.good.to_string(), start_time, end_time, ..Default::default() };
     keys(harness).get_key_usage(with_api_key(request, ROOT)).await.map(drop)
 }
 
