@@ -79,6 +79,16 @@ fn a_database_is_looked_at() {
 }
 
 #[test]
+fn a_check_that_fails_is_no_silent_success() {
+    let url = Postgres::shared().database();
+    migrate(&url, &["up"]);
+    Postgres::shared().sql(&url, "UPDATE head SET revision = -1");
+    let (found, code) = doctor(&["--database-url", &url, "--master-key", MASTER_KEY]);
+    has(&found, "database", "error", "the change feed can't be checked: ");
+    assert_eq!(code, 1);
+}
+
+#[test]
 fn a_database_that_lags_is_found() {
     let url = Postgres::shared().database();
     migrate(&url, &["up"]);

@@ -104,7 +104,7 @@ async fn a_full_disk_refuses_writes_whole_and_lets_checks_go_on() {
     let words = "database or disk is full (SQLite code 13)";
     let said = || fixture.latchkey.log().contains(words).then_some(());
     eventually("the cause is in the log, in SQLite's words", said);
-    assert!(fixture.latchkey.log().contains("free space on the disk"), "{}", fixture.latchkey.log());
+    fixture.latchkey.wait_for_log("free space on the disk");
     disk.empty();
     fixture.goes_on().await;
 }

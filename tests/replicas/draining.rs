@@ -22,7 +22,7 @@ const LEAVING: usize = 2;
 const STUCK: usize = 20;
 
 /// Time that is longer than a busy machine needs to revoke a key when no lease must be waited for.
-const AT_ONCE: Duration = Duration::from_secs(10);
+const AT_ONCE: Duration = Duration::from_mins(1);
 
 fn settings(replica: usize) -> Vec<(&'static str, String)> {
     if replica != LEAVING {

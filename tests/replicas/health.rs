@@ -1,15 +1,15 @@
 //! A replica that cannot decide reports this by gRPC health, by `/readyz` with the cause, and by one line in the log at
 //! the start and one at the end. As long as its lease is valid, an outage has no effect on callers.
 
-use std::time::Duration;
+use latchkey_testing::{Grpcurl, Latchkey, eventually};
 
-use latchkey_testing::{Grpcurl, Latchkey, eventually_for};
-
-use crate::cluster::{Cluster, LEASE, allows, ask, rounds};
+use crate::cluster::{Cluster, allows, ask, rounds};
 use crate::figures::{Figures, now};
 
 /// Number of the replica whose database becomes unavailable.
 const CUT_OFF: usize = 1;
+
+const LEASE: &str = "4s";
 
 /// Returns the health status of a replica, as a load balancer reads it.
 fn health(latchkey: &Latchkey) -> String {
@@ -24,36 +24,32 @@ fn ready(latchkey: &Latchkey) -> u16 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_that_can_decide_nothing_says_so_and_when_it_is_over() {
-    let cluster = Cluster::start().await;
+    // Long enough for a busy machine, which must not lose the lease without a fault.
+    let cluster = Cluster::with(|_| vec![("LATCHKEY_CACHE_LEASE", LEASE.to_owned())]).await;
     let (_, value) = cluster.key().await;
     cluster.admitted_everywhere(&value).await;
     let replica = &cluster.replicas[CUT_OFF];
     let (mut told, mut over) = (Figures::default(), Figures::default());
-    let patience = Duration::from_secs(10);
     let count = rounds(2).min(20);
     for round in 1..=count {
         tokio::task::block_in_place(|| {
             let began = now();
             replica.to_database.black_hole(true);
             assert_eq!(ready(&replica.latchkey), 200, "its lease holds");
-            eventually_for("it is not ready", patience, || (ready(&replica.latchkey) == 503).then_some(()));
+            eventually("it is not ready", || (ready(&replica.latchkey) == 503).then_some(()));
             told.add(began.elapsed());
             let page = replica.latchkey.page("/readyz");
             assert!(page.body.contains("the database cannot be read and written: "), "{page:?}");
-            eventually_for("its health says so", patience, || {
-                (health(&replica.latchkey) == "NOT_SERVING").then_some(())
-            });
+            eventually("its health says so", || (health(&replica.latchkey) == "NOT_SERVING").then_some(()));
             assert_eq!(health(&cluster.replicas[0].latchkey), "SERVING", "the others go on");
         });
         assert!(allows(&cluster.operators[CUT_OFF], ask(&value)).await.is_err(), "nothing can be decided");
         tokio::task::block_in_place(|| {
             let began = now();
             replica.to_database.black_hole(false);
-            eventually_for("it is ready", patience, || (ready(&replica.latchkey) == 200).then_some(()));
+            eventually("it is ready", || (ready(&replica.latchkey) == 200).then_some(()));
             over.add(began.elapsed());
-            eventually_for("its health says so", patience, || {
-                (health(&replica.latchkey) == "SERVING").then_some(())
-            });
+            eventually("its health says so", || (health(&replica.latchkey) == "SERVING").then_some(()));
         });
         assert_eq!(allows(&cluster.operators[CUT_OFF], ask(&value)).await, Ok(true));
         for line in ["Checks are refused until", "Checks are answered again"] {
@@ -61,7 +57,6 @@ async fn a_replica_that_can_decide_nothing_says_so_and_when_it_is_over() {
             assert_eq!(log.matches(line).count(), round, "one line each: {log}");
         }
     }
-    told.tell(&format!("database black-holed, lease {LEASE:?}: until /readyz says so"));
+    told.tell(&format!("database black-holed, lease {LEASE}: until /readyz says so"));
     over.tell("database back: until /readyz says so");
-    assert!(over.longest() < Duration::from_secs(5), "within a second or so: {:?}", over.longest());
 }

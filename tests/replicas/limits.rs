@@ -88,11 +88,13 @@ async fn without_redis_each_replica_limits_by_itself_and_refuses_nobody_for_it()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_without_memory_is_reported_once_in_its_own_words_and_refuses_no_call() {
     let cluster = Cluster::start().await;
-    cluster.wait_for_log(0, "connected to Redis", 1);
+    let everywhere =
+        |words| (0..cluster.replicas.len()).for_each(|replica| cluster.wait_for_log(replica, words, 1));
+    everywhere("connected to Redis");
     let (_, value) = cluster.key().await;
     assert_eq!(cluster.redis.cli(&["CONFIG", "SET", "maxmemory", "1"]), "OK");
-    cluster.wait_for_log(0, "Redis refuses to count limits", 1);
-    cluster.wait_for_log(0, "OOM command not allowed", 1);
+    everywhere("Redis refuses to count limits");
+    everywhere("OOM command not allowed");
     let call = || allows(&cluster.operators[0], classed(&value, "exact"));
     assert_eq!(call().await, Ok(true));
     // This is longer than several attempts to connect.

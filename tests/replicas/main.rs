@@ -18,6 +18,7 @@ mod logs;
 mod meter;
 mod names;
 mod outages;
+mod partial_restores;
 mod revocation_latency;
 mod rolling;
 mod rows;

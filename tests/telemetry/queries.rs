@@ -82,18 +82,19 @@ async fn what_management_asks_is_counted_by_what_it_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_hangs_or_is_gone_is_seen_by_how_questions_end() {
     let postgres = Postgres::start();
-    let shop = Shop::open(Setup::default().database(&postgres.database())).await;
+    let setup = Setup::default().database(&postgres.database());
+    // The look-up that is repeated in the background still waits when the database is killed.
+    let shop = Shop::open(setup.environment("LATCHKEY_DATABASE_DEADLINE", "1m")).await;
     let mut values = Vec::new();
     for _ in 0..2 {
         values.push(shop.key("acme").await);
     }
     let before = |outcome: &str| query_count(&shop, "find_key", outcome);
     let (answered, late, failed) = (before("ok"), before("timeout"), before("error"));
-    assert_eq!((late, failed), (0, 0));
     postgres.freeze();
     let hung = shop.latchkey.anonymous().checks().check(call(&values[0].1, "GET")).await;
     assert_eq!(hung.expect_err("the key is not cached").code(), Code::Unavailable);
-    eventually("it is late", || (query_count(&shop, "find_key", "timeout") == 1).then_some(()));
+    eventually("it is late", || (query_count(&shop, "find_key", "timeout") == late + 1).then_some(()));
     // The caller does not wait for the response.
     let mut keys = shop.operator.keys();
     let mut impatient = tonic::Request::new(GetKeyRequest { id: values[0].0.id.clone() });
@@ -103,10 +104,10 @@ async fn a_database_that_hangs_or_is_gone_is_seen_by_how_questions_end() {
     postgres.kill();
     let gone = shop.latchkey.anonymous().checks().check(call(&values[1].1, "GET")).await;
     assert_eq!(gone.expect_err("the key is not cached").code(), Code::Unavailable);
-    assert!(query_count(&shop, "find_key", "error") >= 1);
+    assert!(query_count(&shop, "find_key", "error") > failed);
     assert_eq!(
         (query_count(&shop, "find_key", "ok"), query_count(&shop, "find_key", "timeout")),
-        (answered, 1)
+        (answered, late + 1)
     );
     eventually("the feed is asked for in vain", || {
         let labels = [("operation", "feed"), ("outcome", "error"), ("system", "postgresql")];

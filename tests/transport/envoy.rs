@@ -82,6 +82,11 @@ impl Front {
         Request::get("api.example", path).header("x-api-key", key).send(self.port)
     }
 
+    /// Returns the echo service behind Envoy.
+    pub(crate) fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
     /// Returns the output of `latchkey doctor` about the configuration.
     pub(crate) fn doctor(&self) -> String {
         let profile = self.folder.path().join("demo.toml").display().to_string();

@@ -64,7 +64,7 @@ fn service() -> (u16, Receiver<String>) {
 /// Sends a handshake, and text right after it. Returns the connection and the head of the response.
 fn handshake(port: u16, path: &str, key: &str, early: &str) -> (TcpStream, String) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
-    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
     let head = format!(
         "GET {path} HTTP/1.1\r\nhost: api.example\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
          sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
@@ -92,7 +92,7 @@ fn a_handshake_passes_with_its_key_alone_and_nothing_passes_with_it() {
 
     let (mut stream, answer) = handshake(front.port, "/ws", &key, "");
     assert!(answer.starts_with("HTTP/1.1 101"), "{answer}");
-    let head = seen.recv_timeout(Duration::from_secs(10)).expect("the handshake");
+    let head = seen.recv_timeout(Duration::from_secs(30)).expect("the handshake");
     assert!(head.contains("sec-websocket-protocol: bearer\r\n") && !head.contains(&key), "{head}");
     stream.write_all(b"a frame").expect("it is sent");
     let mut back = [0; 7];

@@ -74,7 +74,7 @@ fn what_envoy_refuses_itself_has_the_words_of_the_product() {
     let away = format!("127.0.0.1:{}", latchkey_testing::free_port());
     for (name, host, code, outage) in [
         ("paykore", "api.paykore.dev", "/error/code=INVALID_REQUEST", "/error/http_status=503"),
-        ("luxcore", "api.lux-core.io", "/error=Bad Request", "/statusCode=503"),
+        ("luxcore", "api.lux-core.io", "/error=Bad Request", "/error=Service Unavailable"),
         ("luxor", "app.luxor.tech", "/error/code=invalid_request", "/error/code=unavailable"),
     ] {
         let front = Front::of(&shipped(name), None, &["--latchkey", &away]);
@@ -89,6 +89,11 @@ fn what_envoy_refuses_itself_has_the_words_of_the_product() {
                 let id = body.pointer("/meta/request_id").and_then(Value::as_str).unwrap_or_default();
                 assert!(id.starts_with("req_") && id.len() > 12, "{body}");
                 assert_eq!(body.pointer("/error/http_status"), Some(&status.into()));
+                // "Every response includes rate limit headers".
+                assert_eq!(answer.header("x-ratelimit-limit"), Some("300"));
+                assert_eq!(answer.header("x-ratelimit-remaining"), Some("300"));
+                let reset = answer.header("x-ratelimit-reset").and_then(|reset| reset.parse::<u64>().ok());
+                assert!(reset.is_some_and(|reset| reset > 1_700_000_000), "{answer:?}");
             }
         }
     }

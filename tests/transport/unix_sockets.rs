@@ -42,7 +42,7 @@ fn the_command_line_calls_a_server_on_a_unix_socket() {
     let socket = socket(&folder);
     let latchkey = on(&socket).start();
     assert_eq!(mode(&socket), 0o600, "for its own user alone");
-    assert!(latchkey.log().contains(&address(&socket)), "{}", latchkey.log());
+    latchkey.wait_for_log(&address(&socket));
     let slashes = format!("unix://{}", socket.display());
     let created = cli(&slashes, &["tenant", "create", "acme", "--profile", "demo"]);
     assert!(created.status.success(), "{}", text(&created));

@@ -74,7 +74,7 @@ async fn a_reversal_that_would_delete_keys_is_refused(database: Database) {
     let (latchkey, operator) = on(database.single_replica()).open("stored", PROFILE, &["acme"]).await;
     let (_, value) = operator.scoped_key("acme", &["items.read"]).await;
     latchkey.kill();
-    let down = ["migrate", "down", "--steps", "17"];
+    let down = ["migrate", "down", "--steps", "18"];
     let refused = run(&latchkey, &down);
     let words = text(&refused);
     assert!(

@@ -156,6 +156,11 @@ impl Latchkey {
         self.process().log()
     }
 
+    /// Waits until the output has a text. Lines of the log are written in the background.
+    pub fn wait_for_log(&self, words: &str) {
+        eventually(&format!("the log has {words:?}"), || self.log().contains(words).then_some(()));
+    }
+
     /// Returns a caller with this credential.
     #[must_use]
     pub fn caller(&self, credential: &str) -> Caller {

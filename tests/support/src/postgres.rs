@@ -16,6 +16,7 @@ use rustix::process::{kill_process, test_kill_process};
 pub use self::locks::TableLock;
 pub(crate) use self::programs::as_server_user;
 use self::programs::{User, children, give, initialise, launch, user};
+use crate::process::wait_until_stopped;
 use crate::{Clocks, Disk, Folder, Process, Signal, eventually, free_port, replace_once, tools};
 
 static SHARED: LazyLock<Postgres> = LazyLock::new(Postgres::start);
@@ -203,8 +204,13 @@ impl Postgres {
     fn signal_all(&self, signal: Signal) {
         let mut server = self.server();
         server.signal(signal);
-        for child in children(server.pid()) {
-            let _ = kill_process(child, signal);
+        // A postmaster that is suspended starts no more.
+        let backends = children(server.pid());
+        for &backend in &backends {
+            let _ = kill_process(backend, signal);
+        }
+        if signal == Signal::STOP {
+            backends.into_iter().for_each(wait_until_stopped);
         }
     }
 

@@ -3,11 +3,10 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{Folder, eventually_for, reaper};
+use crate::{Folder, eventually, reaper};
 
 /// A running process; killed when it is dropped.
 #[derive(Debug)]
@@ -56,19 +55,22 @@ impl Process {
         self.ended
     }
 
-    /// Sends a signal, if the process still runs.
+    /// Sends a signal, if the process still runs. Returns after SIGSTOP when the process does nothing any more.
     pub fn signal(&mut self, signal: Signal) {
         if self.ended().is_some() {
             return;
         }
         let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).expect("a process has a number");
         kill_process(pid, signal).expect("a child can be sent a signal");
+        if signal == Signal::STOP {
+            wait_until_stopped(pid);
+        }
     }
 
     /// Waits until the process ends.
     pub fn wait(&mut self) -> ExitStatus {
         let what = format!("process {} ends", self.pid());
-        eventually_for(&what, Duration::from_secs(30), || self.ended())
+        eventually(&what, || self.ended())
     }
 
     /// Sends a signal and waits until the process ends.
@@ -76,6 +78,22 @@ impl Process {
         self.signal(signal);
         self.wait()
     }
+}
+
+/// Waits until every thread of a process has stopped, or the process has ended. A signal has an effect on a running thread
+/// only when the kernel looks at that thread the next time.
+pub(crate) fn wait_until_stopped(pid: Pid) {
+    let pid = pid.as_raw_nonzero();
+    eventually(&format!("process {pid} stops"), || {
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Some(()) };
+        let runs = |stat: &str| {
+            // The state follows the name, which is in brackets and may contain any character.
+            let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+            state.is_some_and(|state| !"TtZX".contains(state))
+        };
+        let stats = threads.flatten().map(|thread| std::fs::read_to_string(thread.path().join("stat")));
+        (!stats.flatten().any(|stat| runs(&stat))).then_some(())
+    });
 }
 
 impl Drop for Process {

@@ -48,6 +48,8 @@ struct State {
     muted: AtomicBool,
     over: AtomicBool,
     open: Mutex<Vec<(Arc<ProxiedConnection>, [TcpStream; 2])>>,
+    /// Number of times that every connection was closed. One that is being accepted meanwhile is closed as well.
+    closed: AtomicU64,
     taken: AtomicU64,
 }
 
@@ -61,6 +63,7 @@ impl State {
 
     fn close_all(&self) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        self.closed.fetch_add(1, Ordering::SeqCst);
         for stream in open.drain(..).flat_map(|(_, streams)| streams) {
             let _ = stream.shutdown(Shutdown::Both);
         }
@@ -172,6 +175,7 @@ fn accept(listener: &TcpListener, state: &Arc<State>) {
         if state.over.load(Ordering::SeqCst) {
             return;
         }
+        let closed = state.closed.load(Ordering::SeqCst);
         if state.refusing.load(Ordering::SeqCst) {
             continue;
         }
@@ -186,6 +190,9 @@ fn accept(listener: &TcpListener, state: &Arc<State>) {
         state.taken.fetch_add(1, Ordering::SeqCst);
         {
             let mut open = state.open.lock().unwrap_or_else(PoisonError::into_inner);
+            if state.closed.load(Ordering::SeqCst) != closed {
+                continue;
+            }
             open.retain(|(connection, _)| !connection.closed.load(Ordering::SeqCst));
             open.push((Arc::clone(&connection), [kept.0, kept.1]));
         }

@@ -1,5 +1,7 @@
 //! Common set-up of suites: a product that is served on one of the two databases, its tenants, its operator.
 
+use std::time::{Duration, Instant};
+
 use latchkey_proto::v1::CheckRequest;
 use tonic::{Code, Status};
 
@@ -109,17 +111,19 @@ pub fn call(value: &str, method: &str) -> CheckRequest {
     }
 }
 
-/// Repeats a call until there is a response. On a machine that is busy with other tests, a call may miss its
-/// deadline.
+/// Repeats a call until there is a response, for three minutes. On a machine that is busy with other tests, a call may miss
+/// its deadline.
 pub async fn answered<T, A>(mut ask: impl FnMut() -> A) -> Result<T, Status>
 where
     A: Future<Output = Result<T, Status>>,
 {
+    let start = Instant::now();
     loop {
         let answer = ask().await;
         if !answer.as_ref().is_err_and(|status| status.code() == Code::Unavailable) {
             return answer;
         }
+        assert!(start.elapsed() < Duration::from_mins(3), "no response: {:?}", answer.err());
     }
 }
 
