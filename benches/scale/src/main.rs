@@ -62,12 +62,12 @@ fn print_report(inputs: &Inputs) {
         inputs.get("replicas") * postgres / estimate.feed[1]
     );
     println!("\nRedis, of which one node executes {:.0} scripts/s", inputs.get("redis"));
-    for (what, questions) in [
+    for (what, requests) in [
         ("leased, a key's calls on all replicas", estimate.redis[0]),
         ("leased, a key's calls on one replica", estimate.redis[1]),
         ("exact", estimate.redis[2]),
     ] {
-        println!("  {what:<38} {questions:>9.0} questions/s, {:.1} nodes", questions / inputs.get("redis"));
+        println!("  {what:<38} {requests:>9.0} requests/s, {:.1} nodes", requests / inputs.get("redis"));
     }
     println!("\nRevokeKey, simulated (measured with three replicas: {:.0} ms)", inputs.get("revoke_ms"));
     for (what, fault) in

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn leases_save_questions_where_a_key_is_called_often_on_one_replica() {
+    fn leases_save_requests_where_a_key_is_called_often_on_one_replica() {
         let [spread, together, exact] = estimate(&inputs(&[])).redis;
         assert!(
             (spread - exact).abs() < 1e-3,
