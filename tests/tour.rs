@@ -11,6 +11,9 @@ const DENIALS: &str = include_str!("../docs/denials.md");
 const LIMITS: &str = include_str!("../docs/limits.md");
 const ROTATION: &str = include_str!("../docs/rotation.md");
 const MIGRATING: &str = include_str!("../docs/migrating.md");
+const PROTECTING: &str = include_str!("../docs/protecting.md");
+const SHADOW: &str = include_str!("../docs/shadow.md");
+const TOKENS: &str = include_str!("../docs/tokens.md");
 const README: &str = include_str!("../README.md");
 const MARK: &str = "--- end of what the page does here ---";
 /// Addresses in the page.
@@ -136,6 +139,11 @@ fn the_requests_of_the_readme_get_the_responses_that_it_shows() {
 }
 
 #[test]
+fn an_api_is_protected_as_its_page_says() {
+    play(PROTECTING, "protecting", 5);
+}
+
+#[test]
 fn limits_and_plans_hold_as_their_page_says() {
     play(LIMITS, "limits", 4);
 }
@@ -153,4 +161,14 @@ fn a_key_is_rotated_as_its_page_says() {
 #[test]
 fn keys_of_other_systems_are_imported_as_its_page_says() {
     play(MIGRATING, "migrating", 8);
+}
+
+#[test]
+fn a_rule_is_tried_in_shadow_as_its_page_says() {
+    play(SHADOW, "shadow", 4);
+}
+
+#[test]
+fn tokens_are_issued_and_ended_as_their_page_says() {
+    play(TOKENS, "tokens", 5);
 }

@@ -26,6 +26,9 @@ required = false
 [resource]
 merchant = "header:x-merchant-id"
 
+[request_id]
+prefix = "lab_"
+
 [[kinds]]
 name = "secret"
 default = true

@@ -31,6 +31,27 @@ async fn a_good_key_is_told_who_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_generated_identifier_has_the_prefix_of_the_profile() {
+    let fixture = CheckFixture::open().await;
+    let value = fixture.value().await;
+    let by_the_tenants_profile = CheckRequest { profile: String::new(), ..get(&value) };
+    let malformed = CheckRequest { source_ip: "here".to_owned(), ..get(&value) };
+    for ask in [get(&value), get(""), by_the_tenants_profile, malformed] {
+        let id = fixture.check(ask).await.request_id;
+        assert!(id.strip_prefix("lab_").is_some_and(|random| random.len() == 10), "{id}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scope_that_no_profile_declares_is_shown_without_control_characters() {
+    let fixture = CheckFixture::open().await;
+    let scopes = vec!["a\u{1b}[2J\u{202e}b".to_owned()];
+    let answer = fixture.check(CheckRequest { scopes, ..get(&fixture.value().await) }).await;
+    assert_denied(&answer, Reason::InsufficientScope);
+    assert_eq!(answer.message, r"The credential lacks the scope a\u{1b}[2J\u{202e}b.");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_credential_it_is_missing() {
     let fixture = CheckFixture::open().await;
     assert_denied(&fixture.check(get("")).await, Reason::MissingCredential);

@@ -77,6 +77,23 @@ fn every_recipe_of_the_justfile_can_be_run() {
 }
 
 #[test]
+fn packages_and_manifests_have_the_programs_version_and_licence() {
+    let version = env!("CARGO_PKG_VERSION");
+    for (file, line) in [
+        ("deploy/helm/latchkey/Chart.yaml", format!("version: {version}")),
+        ("deploy/helm/latchkey/Chart.yaml", format!("appVersion: \"{version}\"")),
+        ("deploy/kubernetes/kustomization.yaml", format!("newTag: \"{version}\"")),
+        ("clients/python/pyproject.toml", format!("version = \"{version}\"")),
+        ("clients/node/package.json", format!("\"version\": \"{version}\",")),
+    ] {
+        assert!(read(file).lines().any(|one| one.trim() == line), "{file} does not say {line}");
+    }
+    for package in ["go", "node", "python"] {
+        assert_eq!(read(&format!("clients/{package}/LICENSE")), read("LICENSE"), "{package}");
+    }
+}
+
+#[test]
 fn the_contract_follows_its_rules_and_breaks_no_client() {
     for words in [["lint"].as_slice(), &["breaking", "--against", "proto/contract.binpb"]] {
         let output = run("buf", words);
@@ -134,10 +151,12 @@ fn the_page_for_contributors_names_files_tests_and_commands_that_there_are() {
         let words: Vec<&str> = command.split(' ').collect();
         let after = |flag: &str| words.iter().position(|word| *word == flag).and_then(|at| words.get(at + 1));
         if let Some(test) = after("--test") {
+            let package = after("--package").map_or("cli", |name| name.trim_start_matches("latchkey-"));
             let places = [
                 format!("tests/{test}.rs"),
                 format!("tests/{test}/main.rs"),
-                format!("crates/cli/tests/{test}.rs"),
+                format!("crates/{package}/tests/{test}.rs"),
+                format!("crates/{package}/tests/{test}/main.rs"),
             ];
             assert!(places.iter().any(|place| root().join(place).is_file()), "{command}");
             assert!(after("--").is_none_or(|filter| selects(test, filter)), "{command} selects no test");

@@ -18,24 +18,41 @@ fn output(script: &str, arguments: &[&Path]) -> String {
 #[test]
 fn the_comparison_with_other_services_is_that_of_the_stored_run() {
     let run = root().join("benches/wire/results/peers.json");
-    let page = read(&root().join("docs/performance.md"));
-    let shown = output("bench-peers", &[Path::new("--show"), &run]);
     // The date, the rounds and the versions come before the table.
-    let lines: Vec<&str> = shown.lines().filter(|line| !line.is_empty()).collect();
-    assert!(lines.len() > 8, "{shown}");
-    for line in lines {
-        assert!(page.contains(line), "docs/performance.md does not have this line: {line}");
-    }
-    assert_chart("peers", &page);
+    let shown = output("bench-peers", &[Path::new("--show"), &run]);
+    assert_lines(&shown, 8);
+    assert_chart("peers");
 }
 
 #[test]
-fn the_chart_of_writes_is_that_of_the_stored_run() {
-    assert_chart("writes", &read(&root().join("docs/performance.md")));
+fn the_figures_of_lists_are_those_of_the_stored_run() {
+    let run = root().join("benches/wire/results/lists.json");
+    let shown = output("bench-lists", &[Path::new("--show"), &run]);
+    let (_, table) = shown.split_once("\n\n").expect("a heading");
+    assert_lines(table, 12);
+    assert_chart("lists");
+}
+
+#[test]
+fn the_charts_are_those_of_the_stored_runs() {
+    for name in ["check-cpu", "envoy-latency", "revocation-times", "writes"] {
+        assert_chart(name);
+    }
+}
+
+/// Asserts that the page has every line, and that there are more than a number of them.
+fn assert_lines(shown: &str, more_than: usize) {
+    let page = read(&root().join("docs/performance.md"));
+    let lines: Vec<&str> = shown.lines().filter(|line| !line.is_empty()).collect();
+    assert!(lines.len() > more_than, "{shown}");
+    for line in lines {
+        assert!(page.contains(line), "docs/performance.md does not have this line: {line}");
+    }
 }
 
 /// Asserts that the chart of a stored run is in the documentation as scripts/chart draws it.
-fn assert_chart(name: &str, page: &str) {
+fn assert_chart(name: &str) {
+    let page = read(&root().join("docs/performance.md"));
     let run = root().join(format!("benches/wire/results/{name}.json"));
     let folder = Folder::new("chart");
     let drawn = folder.path().join(format!("{name}.svg"));

@@ -2,6 +2,7 @@
 //! contents, and the generated book has no broken links.
 
 mod book;
+mod command_line;
 mod figures;
 mod page;
 mod proofs;
