@@ -51,7 +51,7 @@ impl ManagementStore for Store {
     }
 
     async fn tenants_by_id(&self, ids: &[TenantId]) -> Result<Vec<TenantRecord>, SystemError> {
-        self.with_deadline(QueryKind::List, async {
+        self.with_deadline(QueryKind::Read, async {
             query::tenant::by_ids(&self.pool.acquire().await?, ids).await
         })
         .await
