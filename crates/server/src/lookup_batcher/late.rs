@@ -55,7 +55,8 @@ impl<L: Limiter + 'static> PendingLookup<L> {
             let mut pending = owner.pending();
             pending.len() < MAX_PENDING && pending.insert(subject.clone())
         };
-        started.then_some(Self { owner, subject })
+        // Made only then: its end removes the subject.
+        started.then(|| Self { owner, subject })
     }
 }
 
