@@ -82,8 +82,8 @@ fn a_database_is_looked_at() {
 fn a_check_that_fails_is_no_silent_success() {
     let url = Postgres::shared().database();
     migrate(&url, &["up"]);
-    let row = "INSERT INTO signing_keys (id, profile, algorithm, sealed, created_at, longest_seconds, signs_from) \
-               VALUES ('none', 'shop', 'ES257', '', 1, 1, 1)";
+    let row =
+        "INSERT INTO profiles (name, document, version, revision, applied_at) VALUES ('shop', '', -1, 1, 1)";
     Postgres::shared().sql(&url, row);
     let look = || doctor(&["--database-url", &url, "--master-key", MASTER_KEY]);
     let (found, code) = look();
