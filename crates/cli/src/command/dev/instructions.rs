@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn every_line_fits_a_terminal_of_80_columns() {
-        for line in texts("/work/latchkey/target/debug").iter().flat_map(|text| text.lines()) {
+        for line in texts("/opt/latchkey/target/debug").iter().flat_map(|text| text.lines()) {
             assert!(line.chars().count() <= 80 && line == line.trim_end(), "{line}");
         }
     }
