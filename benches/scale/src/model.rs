@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_figure_is_refused() {
+    fn an_argument_that_sets_no_figure_is_refused() {
         for bad in ["keys", "kees=1", "keys=x", "keys=0", "keys=-1", "keys=NaN"] {
             assert!(Inputs::read([bad.to_owned()].into_iter()).is_err(), "{bad}");
         }

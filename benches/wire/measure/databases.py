@@ -7,7 +7,7 @@ from .messages import key
 from .servers import ROOT, call, latchkey
 
 PAYKORE = os.path.join(ROOT, "profiles/paykore.toml")
-# A limit that no benchmark reaches.
+# A limit that no benchmark reaches. It has the period of the profile's own limit, so that a call has one bucket.
 LIMITS = {"default": "key 1000000000/min"}
 # Columns that differ from key to key.
 OWN = {"id", "hash", "idempotency_key", "idempotency_hash"}
@@ -19,16 +19,17 @@ def first_key(server, profile="paykore"):
     call(server, "KeyService/ImportKeys", {"tenant": "bench", "keys": [entry]})
 
 
-def schema():
-    """Returns a fingerprint that changes whenever the schema may have changed."""
+def fingerprint():
+    """Returns a fingerprint that changes whenever the schema or the content of the databases may have changed."""
     folder = os.path.join(ROOT, "migrations/src")
     texts = [open(entry.path, "rb").read() for entry in sorted(os.scandir(folder), key=lambda entry: entry.name) if entry.is_file()]
+    texts.append(open(os.path.abspath(__file__), "rb").read())
     return hashlib.sha256(b"".join(texts)).hexdigest()[:12]
 
 
 def sqlite(place, keys):
     """Creates a SQLite database with the given number of keys; returns its URL."""
-    kept = os.path.join(ROOT, "target", "bench", f"keys-{keys}-{schema()}.db")
+    kept = os.path.join(ROOT, "target", "bench", f"keys-{keys}-{fingerprint()}.db")
     if not os.path.exists(kept):
         os.makedirs(os.path.dirname(kept), exist_ok=True)
         made = os.path.join(tempfile.mkdtemp(dir=place.folder), "latchkey.db")

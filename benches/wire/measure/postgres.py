@@ -55,7 +55,7 @@ class Postgres:
 
 def with_keys(place, keys):
     """Starts a PostgreSQL with the given number of keys in the database `latchkey`."""
-    folder = os.path.join(ROOT, "target", "bench", f"postgres-{keys}-{schema()}")
+    folder = os.path.join(ROOT, "target", "bench", f"postgres-{keys}-{fingerprint()}")
     ready = os.path.exists(f"{folder}.ready")
     if not ready:
         shutil.rmtree(folder, ignore_errors=True)
