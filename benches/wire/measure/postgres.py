@@ -2,7 +2,7 @@
 created, inserted by the database itself in batches."""
 import atexit, glob, os, pwd, shutil, signal, subprocess, sys
 
-from .databases import PAYKORE, first_key, schema
+from .databases import PAYKORE, fingerprint, first_key
 from .servers import ROOT, free_port, latchkey, wait_for
 
 # Rows of one transaction.
