@@ -26,7 +26,7 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Tells a caller who it is to Latchkey.
+// Describes a caller to itself.
 type CallerServiceClient interface {
 	// Returns the caller: the key, user or client certificate of this call, with its role, tenant, scopes and expiry. Every
 	// valid credential may ask, also one that may do nothing else.
@@ -55,7 +55,7 @@ func (c *callerServiceClient) WhoAmI(ctx context.Context, in *WhoAmIRequest, opt
 // All implementations must embed UnimplementedCallerServiceServer
 // for forward compatibility.
 //
-// Tells a caller who it is to Latchkey.
+// Describes a caller to itself.
 type CallerServiceServer interface {
 	// Returns the caller: the key, user or client certificate of this call, with its role, tenant, scopes and expiry. Every
 	// valid credential may ask, also one that may do nothing else.

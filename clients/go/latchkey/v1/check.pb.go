@@ -114,6 +114,11 @@ const (
 	Reason_REASON_MALFORMED_REQUEST Reason = 17
 	// The host is none of the profile's, or is not a host at all. Public routes are not open there either.
 	Reason_REASON_HOST_NOT_ALLOWED Reason = 18
+	// No route has the path. Only with `route_errors` in the profile; ROUTE_NOT_ALLOWED otherwise.
+	Reason_REASON_ROUTE_NOT_FOUND Reason = 19
+	// Routes have the path, and none of them takes the method; `allowed_methods` has those that are taken. Only with
+	// `route_errors` in the profile; ROUTE_NOT_ALLOWED otherwise.
+	Reason_REASON_METHOD_NOT_ALLOWED Reason = 20
 )
 
 // Enum value maps for Reason.
@@ -138,6 +143,8 @@ var (
 		16: "REASON_DISABLED",
 		17: "REASON_MALFORMED_REQUEST",
 		18: "REASON_HOST_NOT_ALLOWED",
+		19: "REASON_ROUTE_NOT_FOUND",
+		20: "REASON_METHOD_NOT_ALLOWED",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":          0,
@@ -159,6 +166,8 @@ var (
 		"REASON_DISABLED":             16,
 		"REASON_MALFORMED_REQUEST":    17,
 		"REASON_HOST_NOT_ALLOWED":     18,
+		"REASON_ROUTE_NOT_FOUND":      19,
+		"REASON_METHOD_NOT_ALLOWED":   20,
 	}
 )
 
@@ -387,9 +396,11 @@ type CheckResponse struct {
 	Revision uint64 `protobuf:"varint,8,opt,name=revision,proto3" json:"revision,omitempty"`
 	// Denial of a rule in shadow mode. If nothing else denies the call, `decision` is ALLOW and `reason` is OK all the
 	// same.
-	Shadow        *Shadow `protobuf:"bytes,9,opt,name=shadow,proto3" json:"shadow,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Shadow *Shadow `protobuf:"bytes,9,opt,name=shadow,proto3" json:"shadow,omitempty"`
+	// Methods that the path takes, for an `Allow` header; only in a denial with METHOD_NOT_ALLOWED.
+	AllowedMethods []string `protobuf:"bytes,10,rep,name=allowed_methods,json=allowedMethods,proto3" json:"allowed_methods,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *CheckResponse) Reset() {
@@ -481,6 +492,13 @@ func (x *CheckResponse) GetRevision() uint64 {
 func (x *CheckResponse) GetShadow() *Shadow {
 	if x != nil {
 		return x.Shadow
+	}
+	return nil
+}
+
+func (x *CheckResponse) GetAllowedMethods() []string {
+	if x != nil {
+		return x.AllowedMethods
 	}
 	return nil
 }
@@ -978,7 +996,7 @@ const file_latchkey_v1_check_proto_rawDesc = "" +
 	"\rResourceEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\a\n" +
-	"\x05_cost\"\x8f\x03\n" +
+	"\x05_cost\"\xb8\x03\n" +
 	"\rCheckResponse\x121\n" +
 	"\bdecision\x18\x01 \x01(\x0e2\x15.latchkey.v1.DecisionR\bdecision\x12+\n" +
 	"\x06reason\x18\x02 \x01(\x0e2\x13.latchkey.v1.ReasonR\x06reason\x12\x18\n" +
@@ -990,7 +1008,9 @@ const file_latchkey_v1_check_proto_rawDesc = "" +
 	"request_id\x18\x06 \x01(\tR\trequestId\x12'\n" +
 	"\x05steps\x18\a \x03(\v2\x11.latchkey.v1.StepR\x05steps\x12\x1a\n" +
 	"\brevision\x18\b \x01(\x04R\brevision\x12+\n" +
-	"\x06shadow\x18\t \x01(\v2\x13.latchkey.v1.ShadowR\x06shadow\"\x7f\n" +
+	"\x06shadow\x18\t \x01(\v2\x13.latchkey.v1.ShadowR\x06shadow\x12'\n" +
+	"\x0fallowed_methods\x18\n" +
+	" \x03(\tR\x0eallowedMethods\"\x7f\n" +
 	"\x06Shadow\x12+\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x13.latchkey.v1.ReasonR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12.\n" +
@@ -1038,7 +1058,7 @@ const file_latchkey_v1_check_proto_rawDesc = "" +
 	"\bDecision\x12\x18\n" +
 	"\x14DECISION_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eDECISION_ALLOW\x10\x01\x12\x11\n" +
-	"\rDECISION_DENY\x10\x02*\x90\x04\n" +
+	"\rDECISION_DENY\x10\x02*\xcb\x04\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tREASON_OK\x10\x01\x12\x1d\n" +
@@ -1059,7 +1079,9 @@ const file_latchkey_v1_check_proto_rawDesc = "" +
 	"\x13REASON_RATE_LIMITED\x10\x0f\x12\x13\n" +
 	"\x0fREASON_DISABLED\x10\x10\x12\x1c\n" +
 	"\x18REASON_MALFORMED_REQUEST\x10\x11\x12\x1b\n" +
-	"\x17REASON_HOST_NOT_ALLOWED\x10\x122\x9d\x01\n" +
+	"\x17REASON_HOST_NOT_ALLOWED\x10\x12\x12\x1a\n" +
+	"\x16REASON_ROUTE_NOT_FOUND\x10\x13\x12\x1d\n" +
+	"\x19REASON_METHOD_NOT_ALLOWED\x10\x142\x9d\x01\n" +
 	"\fCheckService\x12>\n" +
 	"\x05Check\x12\x19.latchkey.v1.CheckRequest\x1a\x1a.latchkey.v1.CheckResponse\x12M\n" +
 	"\n" +

@@ -105,7 +105,8 @@ type Key struct {
 	Bindings map[string]string `protobuf:"bytes,9,rep,name=bindings,proto3" json:"bindings,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// CIDR blocks that may use it; none: any.
 	AllowedNetworks []string `protobuf:"bytes,10,rep,name=allowed_networks,json=allowedNetworks,proto3" json:"allowed_networks,omitempty"`
-	// Replaces this key's own buckets, class -> "300/min" or "300/min burst 50".
+	// Limits of this key, class -> "300/min" or "300/min burst 50". Each replaces the class's limit for keys, and that of the
+	// tenant and its plan; one whose class is in `rate_limits_beside_others` holds beside these.
 	RateLimits map[string]string `protobuf:"bytes,11,rep,name=rate_limits,json=rateLimits,proto3" json:"rate_limits,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Metadata chosen by the owner, returned by Check: at most 64, of at most 512 characters.
 	Metadata map[string]string `protobuf:"bytes,12,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -142,8 +143,12 @@ type Key struct {
 	// Scopes of the key that the profile of the tenant no longer has, and that grant nothing. Set in the same responses
 	// as last_use_time.
 	RemovedScopes []string `protobuf:"bytes,26,rep,name=removed_scopes,json=removedScopes,proto3" json:"removed_scopes,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Classes of `rate_limits` whose limit replaces no other: calls must keep it and the limits of the tenant, its plan and
+	// the class. A limit that a key manager sets is of this sort, unless it is within one that an operator has set on the
+	// key or on the key manager. Set in responses alone.
+	RateLimitsBesideOthers []string `protobuf:"bytes,27,rep,name=rate_limits_beside_others,json=rateLimitsBesideOthers,proto3" json:"rate_limits_beside_others,omitempty"`
+	unknownFields          protoimpl.UnknownFields
+	sizeCache              protoimpl.SizeCache
 }
 
 func (x *Key) Reset() {
@@ -354,6 +359,13 @@ func (x *Key) GetDeniedByProfile() string {
 func (x *Key) GetRemovedScopes() []string {
 	if x != nil {
 		return x.RemovedScopes
+	}
+	return nil
+}
+
+func (x *Key) GetRateLimitsBesideOthers() []string {
+	if x != nil {
+		return x.RateLimitsBesideOthers
 	}
 	return nil
 }
@@ -2473,7 +2485,7 @@ var File_latchkey_v1_keys_proto protoreflect.FileDescriptor
 
 const file_latchkey_v1_keys_proto_rawDesc = "" +
 	"\n" +
-	"\x16latchkey/v1/keys.proto\x12\vlatchkey.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb3\t\n" +
+	"\x16latchkey/v1/keys.proto\x12\vlatchkey.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xee\t\n" +
 	"\x03Key\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\ttenant_id\x18\x02 \x01(\tR\btenantId\x12\x12\n" +
@@ -2507,7 +2519,8 @@ const file_latchkey_v1_keys_proto_rawDesc = "" +
 	"\bdisabled\x18\x17 \x01(\bR\bdisabled\x12#\n" +
 	"\runused_scopes\x18\x18 \x03(\tR\funusedScopes\x12*\n" +
 	"\x11denied_by_profile\x18\x19 \x01(\tR\x0fdeniedByProfile\x12%\n" +
-	"\x0eremoved_scopes\x18\x1a \x03(\tR\rremovedScopes\x1a;\n" +
+	"\x0eremoved_scopes\x18\x1a \x03(\tR\rremovedScopes\x129\n" +
+	"\x19rate_limits_beside_others\x18\x1b \x03(\tR\x16rateLimitsBesideOthers\x1a;\n" +
 	"\rBindingsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a=\n" +

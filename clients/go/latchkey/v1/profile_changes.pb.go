@@ -173,7 +173,7 @@ type ProfileDiff struct {
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Version that was compared with; 0: the profile has no version yet.
 	FromVersion uint64 `protobuf:"varint,2,opt,name=from_version,json=fromVersion,proto3" json:"from_version,omitempty"`
-	// Changes, ordered by their effect: what grants more is first.
+	// Changes, ordered by their effect: those that grant more are first.
 	Changes []*ProfileChange `protobuf:"bytes,3,rep,name=changes,proto3" json:"changes,omitempty"`
 	// True if ApplyProfile needs `force`.
 	RequiresForce bool `protobuf:"varint,4,opt,name=requires_force,json=requiresForce,proto3" json:"requires_force,omitempty"`
