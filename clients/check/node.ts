@@ -6,9 +6,9 @@ import * as http from "node:http";
 import * as net from "node:net";
 import { join } from "node:path";
 import { inspect } from "node:util";
-import { type CheckRequest, Checker, type Contract, guard, type GuardOptions, loadContract, principal, protoFolder } from "latchkey-client";
+import { type CheckRequest, Checker, type Contract, guard, type GuardOptions, loadContract, principal, protoFolder, upgradeGuard } from "latchkey-client";
 
-type Given = Record<string, string> & { lossy: Record<string, string> };
+type Given = Record<string, string> & { lossy: Record<string, string>; mute: Record<string, string> };
 const given = JSON.parse(readFileSync(0, "utf8")) as unknown as Given;
 const [target, key] = [given.target!, given.api_key!];
 const credentials = grpc.credentials.createSsl(readFileSync(given.ca!), readFileSync(given.key!), readFileSync(given.cert!));
@@ -22,19 +22,57 @@ function same(actual: unknown, expected: unknown): void {
 /** Status and body of a raw request to a server with the guard. */
 async function ask(checker: Checker, options: GuardOptions, lines: string[]): Promise<[number, string]> {
   const app = express();
+  // Node makes these when they are read for the first time: here before the guard in some requests, and after it in the others.
+  if (lines.length > 2) app.use((request, _, next) => (request.headersDistinct, next()));
   app.use(guard(checker, options));
   app.use((request, response) => {
-    same(request.rawHeaders.filter((text) => /x-api-key|authorization/i.test(text)), []);
+    const names = [...request.rawHeaders, ...Object.keys(request.headers), ...Object.keys(request.headersDistinct)];
+    same(names.filter((text) => /x-api-key|authorization/i.test(text)), []);
     response.send(principal(request)?.tenantSlug ?? "");
   });
-  const server = http.createServer(app);
+  return exchange(http.createServer(app), [...lines, "connection: close"]);
+}
+
+/** Status and body of a raw request to a server, which is closed then. */
+async function exchange(server: http.Server, lines: string[]): Promise<[number, string]> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const socket = net.connect((server.address() as net.AddressInfo).port, "127.0.0.1");
-  socket.write([...lines, "host: things.example", "connection: close", "", ""].join("\r\n"));
+  socket.write([...lines, "host: things.example", "", ""].join("\r\n"));
   let text = "";
   for await (const chunk of socket) text += chunk;
   server.close();
   return [Number(text.split(" ")[1]), text.split("\r\n\r\n")[1] ?? ""];
+}
+
+/** Checks the guard of upgrades, for which Node calls no middleware. */
+async function upgrades(checker: Checker, options: GuardOptions): Promise<void> {
+  const upgraded = (more: string[], customize?: GuardOptions["customize"]) => {
+    const [server, guarded] = [http.createServer(), upgradeGuard(checker, { ...options, customize })];
+    server.on("upgrade", (request, socket) =>
+      guarded(request, socket, () => {
+        const names = [...request.rawHeaders, ...Object.keys(request.headers), ...Object.keys(request.headersDistinct)];
+        socket.end(`HTTP/1.1 101 Switching Protocols\r\n\r\n${principal(request)?.tenantSlug} ${names.includes("x-api-key")}`);
+      }),
+    );
+    return exchange(server, ["GET /things HTTP/1.1", "upgrade: websocket", "connection: upgrade", ...more]);
+  };
+  same(await upgraded([`x-api-key: ${key}`]), [101, "acme false"]);
+  same(await upgraded([]), [401, '{"error":"MISSING_CREDENTIAL"}']);
+  same(await upgraded([`x-api-key: ${key}`], (_, sent) => void (sent.scopes = ["things.write"])), [403, '{"error":"INSUFFICIENT_SCOPE"}']);
+  same(await upgraded([`x-api-key: ${key}`], () => Promise.reject(new Error("a defect"))), [500, '{"error":"INTERNAL"}']);
+}
+
+/** Asserts that a response that other middleware sends before the decision stays, and that the process goes on. */
+async function answered(): Promise<void> {
+  const decide: (() => void)[] = [];
+  const denial = { decision: "DECISION_DENY", reason: "REASON_REVOKED", rateLimits: [] };
+  const guarded = guard({ check: () => new Promise((resolve) => decide.push(() => resolve(denial))) } as unknown as Checker);
+  const server = http.createServer((request, response) => (guarded(request, response, () => undefined), void response.writeHead(504).end()));
+  same((await exchange(server, ["GET /things HTTP/1.1", "connection: close"]))[0], 504);
+  same(decide.length, 1);
+  decide[0]!();
+  // A rejection that nothing handles ends the process by then.
+  await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Checks that the guard judges the path that the client sent, in applications that Express mounts below a prefix and in their routers. */
@@ -90,9 +128,9 @@ async function unknown(): Promise<void> {
   same(response.statusCode, 403);
 }
 
-/** Checks by a connection that is lost without a word: the checker must replace it by itself. */
-async function lost(): Promise<void> {
-  const checker = new Checker(given.lossy.node!, { credentials, deadline: 1_000, caller: given.caller });
+/** Asserts that Checks by a port succeed or fail as wanted, one after the other: the checker must replace a lost connection by itself. */
+async function become(port: string, ...expected: boolean[]): Promise<void> {
+  const checker = new Checker(port, { credentials, deadline: 1_000, caller: given.caller });
   const once = async (): Promise<boolean> => {
     try {
       await checker.check({ credential: key, method: "GET", path: "/things", dryRun: true });
@@ -103,7 +141,7 @@ async function lost(): Promise<void> {
       return false;
     }
   };
-  for (const wanted of [true, false, true]) {
+  for (const wanted of expected) {
     const end = Date.now() + 60_000;
     while ((await once()) !== wanted) {
       if (Date.now() > end) throw new Error(`no ${wanted}`);
@@ -129,6 +167,15 @@ async function plain(checker: Checker, options: GuardOptions, key: string): Prom
 async function main(): Promise<void> {
   const checker = new Checker(target, { credentials, deadline: 10_000, caller: given.caller });
   same(inspect(checker, { depth: 9 }).includes(given.caller!), false);
+  for (const caller of [`${given.caller}\n`, ""]) {
+    let message = "";
+    try {
+      new Checker(target, { credentials, caller });
+    } catch (error) {
+      message = String(error);
+    }
+    same([message.startsWith("TypeError: caller is no key"), message.includes(given.caller!)], [true, false]);
+  }
   const check = (method: string) => checker.check({ credential: key, method, path: "/things" } satisfies CheckRequest);
   same((await check("GET")).decision, "DECISION_ALLOW");
   same((await check("POST")).reason, "REASON_INSUFFICIENT_SCOPE");
@@ -143,8 +190,12 @@ async function main(): Promise<void> {
   await mounted();
   await unreadable();
   await unknown();
-  await lost();
+  // One is lost without a word, and of the other, the first attempt to connect is not answered.
+  await become(given.lossy.node!, true, false, true);
+  await become(given.mute.node!, false, true);
   const demo: GuardOptions = { profile: "demo" };
+  await answered();
+  await upgrades(checker, demo);
   same(await ask(checker, demo, ["GET /things HTTP/1.1", `x-api-key: ${key}`]), [200, "acme"]);
   same(await ask(checker, demo, ["GET http://things.example/things?a=1 HTTP/1.1", `authorization: Bearer ${key}`]), [200, "acme"]);
   same((await ask(checker, demo, ["GET /things HTTP/1.1"]))[0], 401);
@@ -177,7 +228,11 @@ async function main(): Promise<void> {
   listed.close();
 }
 
-main().catch((error) => {
-  console.error(error);
-  process.exit(1);
-});
+main().then(
+  // The connection that was never answered still waits.
+  () => process.exit(0),
+  (error) => {
+    console.error(error);
+    process.exit(1);
+  },
+);

@@ -21,6 +21,13 @@ with Checker(target, tls, deadline=10, caller=caller) as checker:
     assert check("GET").decision == check_pb2.DECISION_ALLOW
     denied = check("POST")
     assert (denied.decision, denied.reason) == (check_pb2.DECISION_DENY, check_pb2.REASON_INSUFFICIENT_SCOPE)
+for kind in (Checker, AsyncChecker):
+    for wrong in (f"{caller}\n", ""):
+        try:
+            kind(target, tls, caller=wrong)
+            raise SystemExit("a key with a line end must be an error")
+        except ValueError as error:
+            assert "caller is no key" in str(error) and caller not in str(error), error
 with Checker(given["closed"], deadline=0.5, max_attempts=2) as checker:
     try:
         checker.check(check_pb2.CheckRequest(credential=key))
@@ -136,8 +143,8 @@ async def guards():
         await one.close()
 
 
-def lost():
-    """Checks by a connection that is lost without a word: the checker must replace it by itself."""
+def become(port, *expected):
+    """Asserts that Checks by a port succeed or fail as wanted, one after the other: the checker must replace a lost connection by itself."""
     def once():
         try:
             checker.check(check_pb2.CheckRequest(credential=key, method="GET", path="/things", dry_run=True))
@@ -152,8 +159,8 @@ def lost():
             assert time.monotonic() < end, f"no {wanted}"
             time.sleep(0.1)
 
-    with Checker(given["lossy"]["python"], tls, deadline=1, caller=caller) as checker:
-        for wanted in (True, False, True):
+    with Checker(port, tls, deadline=1, caller=caller) as checker:
+        for wanted in expected:
             until(wanted)
 
 
@@ -180,5 +187,7 @@ shared = AsyncChecker(target, tls, deadline=10, caller=caller)
 for _ in range(2):  # Each in an event loop of its own.
     assert asyncio.run(once(shared)) == check_pb2.DECISION_ALLOW
 asyncio.run(closed_in_flight())
-lost()
+# One is lost without a word, and of the other, the first attempt to connect is not answered.
+become(given["lossy"]["python"], True, False, True)
+become(given["mute"]["python"], False, True)
 asyncio.run(guards())

@@ -32,7 +32,7 @@ import (
 // given describes the server, in the file that LATCHKEY_CLIENT_TEST names (scripts/clients writes it).
 type given struct {
 	Target, Closed, Silent, CA, Cert, Key, Caller string
-	Lossy                                         map[string]string
+	Lossy, Mute                                   map[string]string
 	APIKey                                        string `json:"api_key"`
 }
 

@@ -54,6 +54,9 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 			refuse(w, http.StatusServiceUnavailable, "UNAVAILABLE", 0)
 		case response.GetDecision() != latchkeyv1.Decision_DECISION_ALLOW:
 			status := statusOf(response.GetReason())
+			if status == http.StatusMethodNotAllowed {
+				w.Header().Set("Allow", strings.Join(response.GetAllowedMethods(), ", "))
+			}
 			refuse(w, status, strings.TrimPrefix(response.GetReason().String(), "REASON_"), retryAfter(response))
 		default:
 			next.ServeHTTP(w, r.WithContext(withPrincipal(r.Context(), response.GetPrincipal())))
@@ -88,13 +91,14 @@ func finish(check *latchkeyv1.CheckRequest) bool {
 	return check.GetPath() != ""
 }
 
-// requestID returns the identifier that the client sent if a Check can carry it; the server makes one otherwise.
+// requestID returns the identifier that the client sent if it is the only one and a Check can carry it; the server makes one
+// otherwise.
 func requestID(header http.Header) string {
-	id := header.Get("X-Request-Id")
-	if len(id) > 128 || strings.Contains(id, " ") || !printable(id) {
+	ids := header.Values("X-Request-Id")
+	if len(ids) != 1 || len(ids[0]) > 128 || strings.Contains(ids[0], " ") || !printable(ids[0]) {
 		return ""
 	}
-	return id
+	return ids[0]
 }
 
 // takeCredential removes all credentials from headers, and returns false for two different ones or an unreadable one.
@@ -152,6 +156,10 @@ func statusOf(reason latchkeyv1.Reason) int {
 		return http.StatusTooManyRequests
 	case latchkeyv1.Reason_REASON_MALFORMED_REQUEST:
 		return http.StatusBadRequest
+	case latchkeyv1.Reason_REASON_ROUTE_NOT_FOUND:
+		return http.StatusNotFound
+	case latchkeyv1.Reason_REASON_METHOD_NOT_ALLOWED:
+		return http.StatusMethodNotAllowed
 	default:
 		return http.StatusForbidden
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 
 	latchkeyv1 "github.com/latchkey/latchkey/clients/go/latchkey/v1"
 )
@@ -23,6 +24,45 @@ func (publicHealth) Check(_ context.Context, check *latchkeyv1.CheckRequest, _ .
 		return &latchkeyv1.CheckResponse{Decision: latchkeyv1.Decision_DECISION_ALLOW}, nil
 	}
 	return &latchkeyv1.CheckResponse{Reason: latchkeyv1.Reason_REASON_MISSING_CREDENTIAL}, nil
+}
+
+// recorder allows every call, and keeps its Check.
+type recorder struct {
+	latchkeyv1.CheckServiceClient
+	asked *latchkeyv1.CheckRequest
+}
+
+func (r *recorder) Check(_ context.Context, check *latchkeyv1.CheckRequest, _ ...grpc.CallOption) (*latchkeyv1.CheckResponse, error) {
+	r.asked = check
+	return &latchkeyv1.CheckResponse{Decision: latchkeyv1.Decision_DECISION_ALLOW}, nil
+}
+
+func TestBothGuardsSendTheOnlyIdentifierOfACall(t *testing.T) {
+	recorder := &recorder{}
+	checker := &Checker{client: recorder, Deadline: time.Minute, MaxAttempts: 1}
+	web := (&Guard{Checker: checker}).Wrap(http.NotFoundHandler())
+	calls := &GRPCGuard{Checker: checker}
+	for _, c := range []struct {
+		sent []string
+		id   string
+	}{{nil, ""}, {[]string{"r-1"}, "r-1"}, {[]string{"r-1", "r-2"}, ""}, {[]string{"a b"}, ""}} {
+		request := httptest.NewRequest(http.MethodGet, "/things", nil)
+		incoming := metadata.MD{}
+		for _, id := range c.sent {
+			request.Header.Add("X-Request-Id", id)
+			incoming.Append("x-request-id", id)
+		}
+		web.ServeHTTP(httptest.NewRecorder(), request)
+		if found := recorder.asked.GetRequestId(); found != c.id {
+			t.Errorf("net/http, %q: %q", c.sent, found)
+		}
+		if _, err := calls.authorize(metadata.NewIncomingContext(context.Background(), incoming), "/things.v1.Things/Get"); err != nil {
+			t.Error(err)
+		}
+		if found := recorder.asked.GetRequestId(); found != c.id {
+			t.Errorf("gRPC, %q: %q", c.sent, found)
+		}
+	}
 }
 
 // statusFor returns the status of a raw request.

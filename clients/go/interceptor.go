@@ -71,7 +71,10 @@ func (g *GRPCGuard) authorize(ctx context.Context, fullMethod string) (context.C
 	if !single {
 		return nil, status.Error(codes.Unauthenticated, "the call has more than one credential or an unreadable one")
 	}
-	check := &latchkeyv1.CheckRequest{Credential: credential, Profile: g.Profile, Method: "POST", Path: fullMethod}
+	check := &latchkeyv1.CheckRequest{
+		Credential: credential, Profile: g.Profile, Method: "POST", Path: fullMethod,
+		RequestId: requestID(http.Header{"X-Request-Id": incoming.Get("x-request-id")}),
+	}
 	if g.Customize != nil {
 		g.Customize(ctx, fullMethod, check)
 	}
@@ -101,6 +104,8 @@ func codeOf(reason latchkeyv1.Reason) codes.Code {
 		return codes.ResourceExhausted
 	case http.StatusBadRequest:
 		return codes.InvalidArgument
+	case http.StatusNotFound, http.StatusMethodNotAllowed:
+		return codes.Unimplemented
 	default:
 		return codes.PermissionDenied
 	}

@@ -31,7 +31,17 @@ func TestOutage(t *testing.T) {
 
 func TestAConnectionThatIsLostWithoutAWordIsReplaced(t *testing.T) {
 	server := server(t)
-	connection, err := Connect(server.Lossy["go"], secure(t, server))
+	become(t, server, server.Lossy["go"], true, false, true)
+}
+
+func TestAnAttemptToConnectThatIsNotAnsweredIsGivenUp(t *testing.T) {
+	server := server(t)
+	become(t, server, server.Mute["go"], false, true)
+}
+
+// become asserts that Checks by a port succeed or fail as wanted, one after the other.
+func become(t *testing.T, server given, port string, expected ...bool) {
+	connection, err := Connect(port, secure(t, server))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +49,7 @@ func TestAConnectionThatIsLostWithoutAWordIsReplaced(t *testing.T) {
 	checker := NewChecker(connection).WithCaller(server.Caller)
 	checker.Deadline = time.Second
 	request := &latchkeyv1.CheckRequest{Credential: server.APIKey, Method: "GET", Path: "/things", DryRun: true}
-	for _, wanted := range []bool{true, false, true} {
+	for _, wanted := range expected {
 		for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
 			_, err := checker.Check(context.Background(), request)
 			if code := status.Code(err); err != nil && code != codes.DeadlineExceeded && code != codes.Unavailable {

@@ -37,7 +37,12 @@ export function loadContract<Name extends keyof Contract>(name: Name): Contract[
 /** Pause before the second attempt, in milliseconds; the pause before attempt n + 1 is n times as long. */
 const PAUSE = 10;
 
+/** Longest duration of an attempt to connect, in milliseconds. The library itself has no bound. */
+const CONNECT_TIMEOUT = 5_000;
+
 const CHANNEL: grpc.ChannelOptions = {
+  // A connection of its own, so that a hanging attempt can be given up.
+  "grpc.use_local_subchannel_pool": 1,
   // The library's own retries would not respect the number of attempts.
   "grpc.enable_retries": 0,
   // A connection that was lost without a word is replaced after 15 seconds, also where calls are rare.
@@ -66,7 +71,10 @@ export interface CheckerOptions {
 
 /** Sends Checks over one connection. */
 export class Checker {
-  private readonly client: CheckServiceClient;
+  private readonly connect: () => CheckServiceClient;
+  private client: CheckServiceClient;
+  /** Time at which an attempt to connect, which still goes on, was seen first. */
+  private connecting: number | undefined;
   private readonly deadline: number;
   private readonly maxAttempts: number;
   // Private to the language, so that a printed Checker does not show the key.
@@ -75,10 +83,11 @@ export class Checker {
   constructor(target: string, options: CheckerOptions = {}) {
     const { latchkey } = loadContract("check");
     const credentials = options.credentials ?? grpc.credentials.createInsecure();
-    this.client = new latchkey.v1.CheckService(target, credentials, CHANNEL);
+    this.connect = () => new latchkey.v1.CheckService(target, credentials, CHANNEL);
+    this.client = this.connect();
     this.deadline = options.deadline ?? 200;
     this.maxAttempts = Math.max(1, options.maxAttempts ?? 3);
-    if (options.caller) this.#metadata.set("authorization", `Bearer ${options.caller}`);
+    if (options.caller !== undefined) this.#metadata.set("authorization", `Bearer ${printable(options.caller)}`);
   }
 
   /**
@@ -91,6 +100,7 @@ export class Checker {
       try {
         return await this.once(request, end);
       } catch (error) {
+        this.renew();
         const pause = PAUSE * attempt;
         const again = isStatus(error, grpc.status.UNAVAILABLE) && attempt < this.maxAttempts && Date.now() + pause < end;
         if (!again) throw error;
@@ -99,7 +109,22 @@ export class Checker {
     }
   }
 
+  /**
+   * Gives up an attempt to connect that hangs: the server accepted it and is silent, or the network drops its packets. Its socket is
+   * not accessible: it ends by the server or by the system.
+   */
+  private renew(): void {
+    if (this.client.getChannel().getConnectivityState(false) !== grpc.connectivityState.CONNECTING) this.connecting = undefined;
+    else if (this.connecting === undefined) this.connecting = performance.now();
+    else if (performance.now() - this.connecting > CONNECT_TIMEOUT) {
+      this.client.close();
+      this.client = this.connect();
+      this.connecting = undefined;
+    }
+  }
+
   private once(request: CheckRequest, deadline: number): Promise<CheckResponse__Output> {
+    this.renew();
     return new Promise((resolve, reject) =>
       this.client.Check(request, this.#metadata, { deadline }, (error, response) => (error || !response ? reject(error) : resolve(response))),
     );
@@ -108,6 +133,12 @@ export class Checker {
   close(): void {
     this.client.close();
   }
+}
+
+/** Returns the key of the caller. The library's own error would show it. */
+function printable(caller: string): string {
+  if (/^[\x21-\x7e]+$/.test(caller)) return caller;
+  throw new TypeError("caller is no key: it must have printable ASCII characters alone, and no line end of a file");
 }
 
 /** Returns true for an error of gRPC with one of these codes. */

@@ -1,6 +1,7 @@
 /** Guard for Express, Connect and other frameworks with middleware of the form `(request, response, next)`. */
 import * as grpc from "@grpc/grpc-js";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
 import type { CheckRequest } from "./gen/latchkey/v1/CheckRequest";
 import type { CheckResponse__Output } from "./gen/latchkey/v1/CheckResponse";
 import type { Principal__Output } from "./gen/latchkey/v1/Principal";
@@ -27,7 +28,7 @@ const CREDENTIALS = ["authorization", "x-api-key"];
 const UNAUTHENTICATED = new Set<string>(
   "MISSING_CREDENTIAL AMBIGUOUS_CREDENTIAL INVALID_CREDENTIAL REVOKED EXPIRED DISABLED TENANT_REQUIRED ENVIRONMENT_MISMATCH".split(" "),
 );
-const STATUSES: Record<string, number> = { RATE_LIMITED: 429, MALFORMED_REQUEST: 400 };
+const STATUSES: Record<string, number> = { RATE_LIMITED: 429, MALFORMED_REQUEST: 400, ROUTE_NOT_FOUND: 404, METHOD_NOT_ALLOWED: 405 };
 const principals = new WeakMap<IncomingMessage, Principal__Output>();
 
 /** Returns the caller of an allowed request; undefined on a public route. */
@@ -45,7 +46,22 @@ export function guard(checker: Checker, options: GuardOptions = {}) {
     decide(checker, options, request).then(
       (refusal) => (refusal ? respond(response, refusal) : next()),
       // A defect in `customize` admits nothing.
-      () => respond(response, { status: 500, reason: "INTERNAL" }),
+      () => respond(response, DEFECT),
+    );
+  };
+}
+
+/**
+ * Returns a guard for a server's event "upgrade", by which WebSockets begin: Node calls no middleware for it, neither Express's nor
+ * Connect's. An upgrade that is refused gets the response, and its connection ends.
+ */
+export function upgradeGuard(checker: Checker, options: GuardOptions = {}) {
+  return (request: IncomingRequest, socket: Duplex, next: () => void): void => {
+    // Nothing else listens for errors of the socket yet, and an error that nothing listens for ends the process.
+    socket.on("error", () => socket.destroy());
+    decide(checker, options, request).then(
+      (refusal) => (refusal ? end(socket, refusal) : next()),
+      () => end(socket, DEFECT),
     );
   };
 }
@@ -54,7 +70,12 @@ interface Refusal {
   status: number;
   reason: string;
   retryAfter?: number;
+  /** Methods that the path takes, of a 405. */
+  allow?: string[];
 }
+
+// Refusal after a defect in `customize`.
+const DEFECT: Refusal = { status: 500, reason: "INTERNAL" };
 
 async function decide(checker: Checker, options: GuardOptions, request: IncomingRequest): Promise<Refusal | undefined> {
   const path = pathOf(request.originalUrl ?? request.url ?? "");
@@ -100,6 +121,9 @@ function requestId(request: IncomingRequest): string {
 
 /** Removes all credentials from a request. Returns undefined for two different ones or an unreadable one. */
 function takeCredential(request: IncomingMessage): string | undefined {
+  // Node makes both of these when they are read for the first time, from as many raw headers as it received. A request of HTTP/2 has
+  // the first one alone.
+  const made: (object | undefined)[] = [request.headers, request.headersDistinct];
   const values = new Set<string | undefined>();
   const kept: string[] = [];
   // Node joins or drops duplicates in `headers`, and `rawHeaders` has each one.
@@ -109,7 +133,7 @@ function takeCredential(request: IncomingMessage): string | undefined {
     else kept.push(name, value);
   }
   request.rawHeaders.splice(0, request.rawHeaders.length, ...kept);
-  for (const name of CREDENTIALS) delete request.headers[name];
+  for (const headers of made) for (const name of CREDENTIALS) if (headers) Reflect.deleteProperty(headers, name);
   values.delete("");
   const [first = ""] = values;
   return values.has(undefined) || values.size > 1 || /[^\x20-\x7e]/.test(first) ? undefined : first;
@@ -132,13 +156,33 @@ function denied(decided: CheckResponse__Output): Refusal {
   const status = UNAUTHENTICATED.has(reason) ? 401 : (STATUSES[reason] ?? 403);
   // No wait helps a call that a bucket can never hold.
   const limits = decided.rateLimits.some((limit) => limit.never) ? [] : decided.rateLimits;
-  return { status, reason, retryAfter: Math.max(0, ...limits.map((limit) => limit.retryAfterSeconds)) };
+  const retryAfter = Math.max(0, ...limits.map((limit) => limit.retryAfterSeconds));
+  return status === 405 ? { status, reason, retryAfter, allow: decided.allowedMethods } : { status, reason, retryAfter };
 }
 
-function respond(response: OutgoingResponse, { status, reason, retryAfter }: Refusal): void {
-  response.statusCode = status;
-  if (status === 401) response.setHeader("www-authenticate", "Bearer");
-  if (retryAfter) response.setHeader("retry-after", String(retryAfter));
-  response.setHeader("content-type", "application/json");
-  response.end(JSON.stringify({ error: reason }));
+function respond(response: OutgoingResponse, refusal: Refusal): void {
+  // Other middleware, such as one that limits the time, has answered meanwhile.
+  if (response.headersSent) return;
+  response.statusCode = refusal.status;
+  for (const [name, value] of headersOf(refusal)) response.setHeader(name, value);
+  response.end(bodyOf(refusal));
+}
+
+function end(socket: Duplex, refusal: Refusal): void {
+  const body = bodyOf(refusal);
+  const headers = [...headersOf(refusal), ["content-length", String(body.length)], ["connection", "close"]];
+  const head = [`HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}`, ...headers.map(([name, value]) => `${name}: ${value}`)];
+  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
+}
+
+function headersOf({ status, retryAfter, allow }: Refusal): [string, string][] {
+  const headers: [string, string][] = [["content-type", "application/json"]];
+  if (status === 401) headers.push(["www-authenticate", "Bearer"]);
+  if (retryAfter) headers.push(["retry-after", String(retryAfter)]);
+  if (allow) headers.push(["allow", allow.join(", ")]);
+  return headers;
+}
+
+function bodyOf({ reason }: Refusal): string {
+  return JSON.stringify({ error: reason });
 }

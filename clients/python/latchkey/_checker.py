@@ -36,7 +36,12 @@ def channel_credentials(ca: bytes | None = None, cert: bytes | None = None, key:
 
 
 def _metadata(caller: str | None) -> tuple[tuple[str, str], ...]:
-    return (("authorization", f"Bearer {caller}"),) if caller else ()
+    if caller is None:
+        return ()
+    # The library's own error would show the key.
+    if not caller or any(not "!" <= character <= "~" for character in caller):
+        raise ValueError("caller is no key: it must have printable ASCII characters alone, and no line end of a file")
+    return (("authorization", f"Bearer {caller}"),)
 
 
 def _is_cancelled() -> bool:

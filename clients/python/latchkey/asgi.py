@@ -35,6 +35,12 @@ _UNAUTHENTICATED = frozenset(
         "ENVIRONMENT_MISMATCH",
     )
 )
+_STATUSES = {
+    check_pb2.REASON_RATE_LIMITED: 429,
+    check_pb2.REASON_MALFORMED_REQUEST: 400,
+    check_pb2.REASON_ROUTE_NOT_FOUND: 404,
+    check_pb2.REASON_METHOD_NOT_ALLOWED: 405,
+}
 
 
 class OnOutage(enum.Enum):
@@ -174,7 +180,9 @@ def _denied(response: check_pb2.CheckResponse) -> tuple[int, str, list[tuple[byt
         status = 401
         headers.append((b"www-authenticate", b"Bearer"))
     else:
-        status = {check_pb2.REASON_RATE_LIMITED: 429, check_pb2.REASON_MALFORMED_REQUEST: 400}.get(response.reason, 403)
+        status = _STATUSES.get(response.reason, 403)
+    if status == 405:
+        headers.append((b"allow", ", ".join(response.allowed_methods).encode()))
     seconds = max((limit.retry_after_seconds for limit in response.rate_limits), default=0)
     # No wait helps a call that a bucket can never hold.
     if seconds and not any(limit.never for limit in response.rate_limits):

@@ -11,16 +11,16 @@ async fn things(Extension(principal): Extension<v1::Principal>) -> String {
     format!("hello {} of {}", principal.subject_name, principal.tenant_slug)
 }
 
-/// Returns the service, protected by the Latchkey server at this address.
-pub(crate) fn service(latchkey: &str) -> Result<Router, latchkey_client::ConnectError> {
-    let checker = Checker::new(Connect::to(latchkey).connect_lazy()?);
-    Ok(Router::new().route("/things", get(things)).layer(Guard::new(checker).profile("demo")))
+/// Returns the service, protected by the Latchkey server that the checker asks.
+pub(crate) fn service(checker: Checker) -> Router {
+    Router::new().route("/things", get(things)).layer(Guard::new(checker).profile("demo"))
 }
 
 /// Serves on port 8000.
 #[tokio::main(flavor = "current_thread")]
 pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let latchkey = std::env::args().nth(1).unwrap_or_else(|| "http://127.0.0.1:50051".to_owned());
-    axum::serve(TcpListener::bind("127.0.0.1:8000").await?, service(&latchkey)?).await?;
+    let checker = Checker::new(Connect::to(&latchkey).connect_lazy()?);
+    axum::serve(TcpListener::bind("127.0.0.1:8000").await?, service(checker)).await?;
     Ok(())
 }

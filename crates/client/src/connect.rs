@@ -87,7 +87,7 @@ impl Connect {
         Self { identity: Some((cert.into(), key.into())), ..self }
     }
 
-    /// Sets the longest duration of a connection attempt and of a single call.
+    /// Sets the longest duration of a connection attempt and of its TLS handshake, each, and of a single call.
     #[must_use]
     pub fn timeouts(self, connect_timeout: Duration, request_timeout: Duration) -> Self {
         Self { dial_timeout: connect_timeout, request_timeout, ..self }
@@ -133,9 +133,11 @@ impl Connect {
             let uses_tls = self.ca.is_some() || self.identity.is_some();
             return if uses_tls { Err(ConnectError::PlainText(self.address.clone())) } else { Ok(endpoint) };
         }
+        // Without a timeout of its own, a handshake waits for ever for a server that accepts the connection and is silent.
+        let tls = ClientTlsConfig::new().timeout(self.dial_timeout);
         let tls = match &self.ca {
-            Some(ca) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca)),
-            None => ClientTlsConfig::new().with_native_roots(),
+            Some(ca) => tls.ca_certificate(Certificate::from_pem(ca)),
+            None => tls.with_native_roots(),
         };
         let tls = match &self.identity {
             Some((cert, key)) => tls.identity(Identity::from_pem(cert, key)),
@@ -259,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_never_shows() {
+    fn a_credential_is_never_printed() {
         let credential = Credential::bearer("canary").unwrap();
         assert!(!format!("{credential:?}").contains("canary"));
         assert!(Credential::bearer("a\nb").is_none());

@@ -11,7 +11,7 @@ mod axum_service;
 mod tonic_service;
 
 use latchkey_client::{Checker, Connect, Guard, OnOutage, v1};
-use latchkey_testing::{Answer, Latchkey, Request, Setup, free_port, key};
+use latchkey_testing::{Answer, Latchkey, Request, Setup, eventually_async, free_port, key};
 use tokio::net::TcpListener;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
@@ -28,6 +28,12 @@ async fn demo() -> (Latchkey, String) {
 
 fn address(latchkey: &Latchkey) -> String {
     format!("http://127.0.0.1:{}", latchkey.grpc())
+}
+
+/// Returns a checker that waits longer than the default, which a busy machine exceeds.
+fn patient(latchkey: &Latchkey) -> Checker {
+    let channel = Connect::to(&address(latchkey)).connect_lazy().unwrap();
+    Checker::new(channel).deadline(std::time::Duration::from_secs(20))
 }
 
 async fn serve(router: axum::Router) -> u16 {
@@ -47,7 +53,7 @@ async fn get(port: u16, headers: &[(&str, &str)]) -> Answer {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_axum_service_gets_allowed_calls_with_their_principal() {
     let (latchkey, key) = demo().await;
-    let port = serve(axum_service::service(&address(&latchkey)).unwrap()).await;
+    let port = serve(axum_service::service(patient(&latchkey))).await;
     let allowed = get(port, &[("x-api-key", &key)]).await;
     assert_eq!((allowed.status, allowed.body.as_str()), (200, "hello api-server of acme"));
     assert_eq!(get(port, &[]).await.status, 401);
@@ -67,7 +73,7 @@ async fn an_axum_service_gets_allowed_calls_with_their_principal() {
 async fn a_tonic_service_responds_in_grpc() {
     let (latchkey, key) = demo().await;
     let port = free_port();
-    let routes = tonic_service::service(&address(&latchkey)).unwrap();
+    let routes = tonic_service::service(patient(&latchkey));
     let serving = tonic::transport::Server::builder().add_routes(routes);
     tokio::spawn(serving.serve(format!("127.0.0.1:{port}").parse().unwrap()));
     let channel = Connect::to(&format!("http://127.0.0.1:{port}")).connect_lazy().unwrap();
@@ -79,13 +85,12 @@ async fn a_tonic_service_responds_in_grpc() {
         request
     };
     let mut health = HealthClient::new(channel);
-    for _ in 0..100 {
-        match health.check(request(Some(&key))).await {
-            Ok(_) => break,
-            Err(status) if status.code() == Code::Unavailable => tokio::task::yield_now().await,
-            Err(status) => panic!("{status:?}"),
-        }
-    }
+    eventually_async("the service answers", async || match health.clone().check(request(Some(&key))).await {
+        Ok(_) => Some(()),
+        Err(status) if status.code() == Code::Unavailable => None,
+        Err(status) => panic!("{status:?}"),
+    })
+    .await;
     assert!(health.check(request(Some(&key))).await.is_ok());
     assert_eq!(health.check(request(None)).await.unwrap_err().code(), Code::Unauthenticated);
     let denied = health.watch(request(Some(&key))).await.unwrap_err();
@@ -108,12 +113,9 @@ async fn raw(port: u16, request: String) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_request_of_a_client_looks_like_an_outage_to_an_open_guard() {
+async fn no_request_of_a_client_looks_like_an_outage_to_a_guard_that_fails_open() {
     let (latchkey, key) = demo().await;
-    let checker = Checker::new(Connect::to(&address(&latchkey)).connect_lazy().unwrap());
-    let guard = Guard::new(checker.deadline(std::time::Duration::from_secs(20)))
-        .profile("demo")
-        .on_outage(OnOutage::FailOpen);
+    let guard = Guard::new(patient(&latchkey)).profile("demo").on_outage(OnOutage::FailOpen);
     let router = axum::Router::new().fallback(|| async { "open" }).layer(guard);
     let port = serve(router).await;
     let long = "x".repeat(129);
@@ -137,8 +139,7 @@ async fn no_request_of_a_client_looks_like_an_outage_to_an_open_guard() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guard_below_a_prefix_judges_the_path_that_the_client_sent() {
     let (latchkey, key) = demo().await;
-    let checker = Checker::new(Connect::to(&address(&latchkey)).connect_lazy().unwrap());
-    let guard = Guard::new(checker.deadline(std::time::Duration::from_secs(20))).profile("demo");
+    let guard = Guard::new(patient(&latchkey)).profile("demo");
     let guarded = |path: &str| {
         let handler = axum::routing::get(|| async { "reached" });
         axum::Router::new().route(path, handler).layer(guard.clone())

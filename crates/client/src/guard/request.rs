@@ -54,10 +54,13 @@ fn denial(reason: Reason, message: &str) -> Box<CheckResponse> {
     Box::new(CheckResponse { decision, reason, message: message.to_owned(), ..CheckResponse::default() })
 }
 
-/// Returns the identifier that the client sent, if a Check can carry it; the server makes one otherwise.
+/// Returns the identifier that the client sent, if it is the only one and a Check can carry it; the server makes one otherwise.
 fn request_id(parts: &Parts) -> Option<&str> {
-    let sent = parts.headers.get("x-request-id")?.to_str().ok()?;
-    Some(sent).filter(|id| id.len() <= MAX_REQUEST_ID && id.bytes().all(|byte| byte.is_ascii_graphic()))
+    let mut all = parts.headers.get_all("x-request-id").iter();
+    let sent = all.next()?.to_str().ok()?;
+    Some(sent)
+        .filter(|_| all.next().is_none())
+        .filter(|id| id.len() <= MAX_REQUEST_ID && id.bytes().all(|byte| byte.is_ascii_graphic()))
 }
 
 /// Returns the credential, an empty text if there is none, and `None` for two different ones or an unreadable one.
@@ -149,6 +152,8 @@ mod tests {
         for sent in ["x".repeat(129).as_str(), "a b", "a\tb", "\u{e9}"] {
             assert_eq!(with(sent), "", "{sent:?}");
         }
+        let two = http::Request::get("/").header("x-request-id", "r-1").header("x-request-id", "r-2");
+        assert_eq!(check_of(two).unwrap().request_id, "");
     }
 
     #[test]

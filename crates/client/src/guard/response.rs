@@ -1,6 +1,6 @@
 //! Responses that reject a call: an HTTP status, or a `grpc-status` for a gRPC call.
 
-use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use latchkey_proto::v1::{CheckResponse, Reason};
 use tonic::{Code, Status};
@@ -17,6 +17,11 @@ pub(super) fn denied<R: Default>(check: &CheckResponse, grpc: bool) -> Response<
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
+    if status == StatusCode::METHOD_NOT_ALLOWED
+        && let Ok(methods) = HeaderValue::from_str(&check.allowed_methods.join(", "))
+    {
+        headers.insert(ALLOW, methods);
+    }
     // No wait helps a call that a bucket can never hold.
     let never = check.rate_limits.iter().any(|limit| limit.never);
     let retry_after = check.rate_limits.iter().map(|limit| limit.retry_after_seconds).max();
@@ -32,8 +37,9 @@ pub(super) fn unavailable<R: Default>(grpc: bool) -> Response<R> {
     respond(StatusCode::SERVICE_UNAVAILABLE, &Status::unavailable("authorization is not available"), grpc)
 }
 
-/// Returns 401 for an unauthenticated caller, 429 for an exceeded rate limit, 400 for a request that cannot be read, and
-/// 403 for every other denial. A reason that this version does not know is a denial too.
+/// Returns 401 for an unauthenticated caller, 429 for an exceeded rate limit, 400 for a request that cannot be read, 404 or
+/// 405 for a path or method without a route where the profile says so, and 403 for every other denial. A reason that this
+/// version does not know is a denial too.
 fn status_of(reason: Reason) -> (StatusCode, Code) {
     match reason {
         Reason::MissingCredential
@@ -46,6 +52,8 @@ fn status_of(reason: Reason) -> (StatusCode, Code) {
         | Reason::EnvironmentMismatch => (StatusCode::UNAUTHORIZED, Code::Unauthenticated),
         Reason::RateLimited => (StatusCode::TOO_MANY_REQUESTS, Code::ResourceExhausted),
         Reason::MalformedRequest => (StatusCode::BAD_REQUEST, Code::InvalidArgument),
+        Reason::RouteNotFound => (StatusCode::NOT_FOUND, Code::Unimplemented),
+        Reason::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, Code::Unimplemented),
         _ => (StatusCode::FORBIDDEN, Code::PermissionDenied),
     }
 }
@@ -75,6 +83,20 @@ mod tests {
             let (status, code) = status_of(reason);
             assert!(status.is_client_error() && code != Code::Ok, "{reason:?}");
         }
+    }
+
+    #[test]
+    fn a_method_that_a_path_does_not_have_is_answered_with_the_others() {
+        let check = CheckResponse {
+            reason: Reason::MethodNotAllowed.into(),
+            allowed_methods: vec!["GET".to_owned(), "HEAD".to_owned()],
+            ..CheckResponse::default()
+        };
+        let response: Response<String> = denied(&check, false);
+        assert_eq!(
+            (response.status(), &response.headers()[ALLOW]),
+            (StatusCode::METHOD_NOT_ALLOWED, &HeaderValue::from_static("GET, HEAD"))
+        );
     }
 
     #[test]
