@@ -2,7 +2,9 @@
 # of its dependencies, and the C library that it is linked to. It has no shell, and runs as an unprivileged user.
 #
 #   docker build -t latchkey .        needs BuildKit, which keeps the compiled dependencies between builds
-#   docker run -p 127.0.0.1:50051:50051 -e LATCHKEY_INSECURE=true -v latchkey:/var/lib/latchkey latchkey
+#   docker run --stop-timeout 15 -p 127.0.0.1:50051:50051 -e LATCHKEY_INSECURE=true -v latchkey:/var/lib/latchkey latchkey
+#
+# Docker kills a container ten seconds after `docker stop`, and shutdown_delay and shutdown_timeout are twelve together.
 #
 # The digests are those of the tags for all platforms; Dependabot renews both together.
 FROM rust:1.95-bookworm@sha256:6258907abe69656e41cd992e0b705cdcfabcbbe3db374f92ed2d47121282d4a1 AS build

@@ -125,8 +125,8 @@ fn readme_lines() -> String {
     lines[first..].join("\n")
 }
 
-#[test]
-fn the_containers_start_and_the_readmes_lines_give_a_200_through_envoy() {
+/// Starts the containers, runs the README's lines, and returns the exit code and the output.
+fn run_readme_lines() -> Value {
     let folder = Folder::new("compose-up");
     let config = resolved(&folder);
     let mut command = unshare(&["--net"]);
@@ -141,10 +141,24 @@ fn the_containers_start_and_the_readmes_lines_give_a_200_through_envoy() {
     let output = child.wait_with_output().expect("the script ends");
     let message = text(&output);
     assert!(output.status.success(), "{message}");
-    let shell: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {message}"));
-    let printed = shell["out"].as_str().expect("output");
-    assert!(shell["code"] == 0 && printed.contains("HTTP/1.1 200"), "{shell}");
-    assert!(printed.contains("x-tenant") || printed.contains("X-Tenant"), "{shell}");
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {message}"))
+}
+
+/// On a busy machine, a call can miss the deadlines of the configuration, so that the lines are run again. A fault shows
+/// each time.
+#[test]
+fn the_containers_start_and_the_readmes_lines_give_a_200_through_envoy() {
+    let mut failed = Vec::new();
+    for _ in 0..3 {
+        let shell = run_readme_lines();
+        let printed = shell["out"].as_str().expect("output");
+        let echoed = printed.contains("x-tenant") || printed.contains("X-Tenant");
+        if shell["code"] == 0 && printed.contains("HTTP/1.1 200") && echoed {
+            return;
+        }
+        failed.push(shell);
+    }
+    panic!("{failed:#?}");
 }
 
 #[test]

@@ -88,7 +88,7 @@ class Compose:
         if name in ABSENT:
             return
         test = self.words(self.services[name].get("healthcheck", {}).get("test", []))
-        for _ in range(150):
+        for _ in range(1800):
             if not test or self.run(name, test[1:]).returncode == 0:
                 return
             time.sleep(0.1)
@@ -128,7 +128,7 @@ class Compose:
         run = lambda *words: subprocess.run([*user, *words], env={"PATH": self.path}, check=True, stdout=subprocess.DEVNULL, cwd="/")
         run("initdb", "-D", str(folder), *options)
         self.spawn(name, [*user, "postgres", "-D", str(folder), "-k", str(folder)], {})
-        for _ in range(100):
+        for _ in range(1200):
             if subprocess.run(["pg_isready", "-q", "-h", "127.0.0.1"], env={"PATH": self.path}).returncode == 0:
                 break
             time.sleep(0.1)
@@ -184,7 +184,7 @@ class Compose:
         for _, process in reversed(self.processes):
             process.terminate()
         for _, process in self.processes:
-            process.wait(20)
+            process.wait(120)
 
 
 def main():

@@ -5,6 +5,7 @@
 mod run;
 mod settings;
 mod values;
+mod written;
 
 use std::collections::BTreeSet;
 use std::process::{Command, Output};
@@ -12,7 +13,7 @@ use std::process::{Command, Output};
 use latchkey_testing::{Folder, tool};
 use serde_json::{Value, json};
 
-use crate::schemas::judged;
+use crate::schemas::validate_files;
 use crate::{read, root, text};
 
 const CHART: &str = "deploy/helm/latchkey";
@@ -90,7 +91,7 @@ fn validate(all: &[Value]) {
     command.arg(python.join("bin/kubernetes-validate")).arg("--strict").args(&own).env("PYTHONPATH", &python);
     let output = command.output().expect("python3 starts");
     assert!(output.status.success(), "{}", text(&output));
-    let output = judged(&others);
+    let output = validate_files(&others);
     assert!(output.status.success(), "{}", text(&output));
 }
 

@@ -60,7 +60,14 @@ fn a_release_has_its_parts_and_right_checksums() {
 #[test]
 fn the_page_about_installing_leads_to_a_200_through_envoy_in_an_empty_debian() {
     let (folder, _) = &*RELEASE;
-    let output = as_root(&root().join("scripts/install-tour"), folder.path());
+    let run = || as_root(&root().join("scripts/install-tour"), folder.path());
+    let mut output = run();
+    // On a busy machine, a call can miss the deadline of Envoy's configuration. A fault of the page shows each time.
+    for _ in 0..2 {
+        if !output.status.success() {
+            output = run();
+        }
+    }
     assert!(output.status.success(), "{}", text(&output));
     assert!(text(&output).contains("200 with the key and 401 without"), "{}", text(&output));
 }

@@ -29,7 +29,7 @@ fn after(file: &str, words: &str) -> u64 {
 }
 
 #[test]
-fn what_may_be_taken_is_more_than_what_is_remembered() {
+fn the_memory_limit_of_each_deployment_exceeds_its_cache() {
     for (limited, limit, output, remembered) in [
         (
             "deploy/kubernetes/deployment.yaml",

@@ -158,7 +158,7 @@ fn every_rule_of_the_network_policy_names_who_may_connect() {
 }
 
 #[test]
-fn settings_that_ship_name_settings_that_there_are() {
+fn shipped_settings_have_known_names_alone() {
     let folder = Folder::new("deploy-settings");
     for file in ["deploy/kubernetes/latchkey.toml", "deploy/systemd/latchkey.toml"] {
         let message = text(&latchkey(&folder, &["doctor", "--config", file, "--output", "json"]));
@@ -167,6 +167,14 @@ fn settings_that_ship_name_settings_that_there_are() {
             "{file}: {message}"
         );
     }
+}
+
+#[test]
+fn the_unit_lets_threads_lower_their_priority() {
+    let unit = read("deploy/systemd/latchkey.service");
+    let filters: Vec<&str> = unit.lines().filter_map(|line| line.strip_prefix("SystemCallFilter=")).collect();
+    // `@resources` has the call, and a later line wins.
+    assert_eq!(filters, ["@system-service", "~@privileged @resources", "setpriority"]);
 }
 
 #[test]
@@ -183,7 +191,7 @@ fn systemd_takes_the_unit() {
 }
 
 #[test]
-fn nothing_that_ships_holds_a_secret_or_lets_requests_pass_unasked() {
+fn no_shipped_file_has_a_secret_or_lets_requests_pass_without_a_check() {
     let folders = ["kubernetes", "envoy", "envoy-gateway", "istio", "systemd"];
     let all = folders.iter().flat_map(|folder| files(&format!("deploy/{folder}")));
     for file in all {

@@ -130,7 +130,7 @@ fn selects(test: &str, filter: &str) -> bool {
 }
 
 #[test]
-fn the_page_for_contributors_names_files_tests_and_commands_that_there_are() {
+fn the_page_for_contributors_names_existing_files_tests_and_commands() {
     let page = read("CONTRIBUTING.md");
     let code: Vec<&str> = page.split('`').skip(1).step_by(2).filter(|code| !code.contains('\n')).collect();
     let top = ["crates/", "tests/", "docs/", "deploy/", "migrations/", "proto/", "scripts/", "profiles/"];

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::{files, read, root, text};
 
 /// Validation of these files by their schemas.
-pub(crate) fn judged(files: &[PathBuf]) -> Output {
+pub(crate) fn validate_files(files: &[PathBuf]) -> Output {
     let python = root().join(".tools/kubernetes");
     assert!(python.join("jsonschema").is_dir(), "jsonschema is missing: run scripts/setup");
     let here = root().join("tests/deploy");
@@ -23,12 +23,12 @@ pub(crate) fn judged(files: &[PathBuf]) -> Output {
 fn istio_knows_every_field_of_its_resources() {
     let resources = files("deploy/istio");
     assert!(resources.len() >= 2, "{resources:?}");
-    let output = judged(&resources);
+    let output = validate_files(&resources);
     assert!(output.status.success(), "{}", text(&output));
 }
 
 #[test]
-fn a_resource_that_is_wrong_is_found_so() {
+fn a_wrong_resource_is_refused() {
     let folder = Folder::new("deploy-schemas");
     let mesh = read("deploy/istio/meshconfig.yaml");
     let rules = read("deploy/istio/authorizationpolicy.yaml");
@@ -40,7 +40,7 @@ fn a_resource_that_is_wrong_is_found_so() {
         (&rules, "action: CUSTOM", "action: ASK"),
         (&rules, "mode: MUTUAL", "mode: BOTH"),
     ] {
-        let output = judged(&[folder.write("wrong.yaml", &replace_once(whole, right, wrong))]);
+        let output = validate_files(&[folder.write("wrong.yaml", &replace_once(whole, right, wrong))]);
         assert_eq!(output.status.code(), Some(1), "{wrong}: {}", text(&output));
     }
 }
@@ -57,4 +57,12 @@ fn an_outage_is_a_503_soon_and_never_an_admission() {
     let asked = &mesh["meshConfig"]["extensionProviders"][0]["envoyExtAuthzGrpc"];
     assert_eq!((&asked["failOpen"], &asked["statusOnError"]), (&false.into(), &"503".into()));
     assert_eq!(asked["timeout"], "0.2s");
+}
+
+#[test]
+fn istio_sends_a_check_for_every_request() {
+    let policies = read("deploy/istio/authorizationpolicy.yaml");
+    let policy = policies.split("\n---\n").next().expect("a policy");
+    let policy: Value = serde_saphyr::from_str(policy).expect("YAML");
+    assert_eq!(policy["spec"]["rules"], serde_json::json!([{}]));
 }

@@ -76,7 +76,7 @@ fn the_containers_run_as_their_manifests_say() {
         "ports": { "grpc": free_port(), "http": free_port(), "admin": admin },
         "profiles": { "demo.toml": read("profiles/demo.toml") },
         "operators": { "spiffe://example.com/ops": { "scopes": ["latchkey.admin"] } },
-        "settings": { "cache_lease": "30s", "database_connections": 4, "audit_anchor": ["log"] },
+        "settings": { "cache_lease": "60s", "database_deadline": "30s", "database_connections": 4, "audit_anchor": ["log"] },
     }));
     let job = &find(&all, "Job", "latchkey-migrate")["spec"]["template"]["spec"];
     let (migration, words) = container(&all, job, &secrets);
@@ -93,8 +93,9 @@ fn the_containers_run_as_their_manifests_say() {
         let probed = Command::new("curl").args(["--silent", "--fail", "--insecure", &url]).output();
         probed.expect("curl starts").status.success().then_some(())
     });
-    let mut health =
-        server.command(&["/usr/local/bin/latchkey", "health", "--config", "/config/latchkey.toml"]);
+    let health =
+        ["/usr/local/bin/latchkey", "health", "--timeout", "60", "--config", "/config/latchkey.toml"];
+    let mut health = server.command(&health);
     let output = health.output().expect("unshare starts");
     assert_eq!(text(&output), "ready\n");
     assert!(!process.log().contains("WARN"), "{}", process.log());

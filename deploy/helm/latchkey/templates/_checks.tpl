@@ -1,6 +1,7 @@
 {{- /* Values that contradict each other, which the schema can't compare. Fails with the first one. */ -}}
 {{- define "latchkey.checks" -}}
 {{- include "latchkey.checkTls" . -}}
+{{- include "latchkey.checkSettings" . -}}
 {{- include "latchkey.checkUnused" . -}}
 {{- include "latchkey.checkReplicas" . -}}
 {{- include "latchkey.checkMemory" . -}}
@@ -24,6 +25,37 @@
 {{- $before := include "latchkey.milliseconds" $tls.certManager.renewBefore | int64 -}}
 {{- if or (lt $whole 3600000) (lt $before 300000) (ge $before $whole) -}}
 {{- fail "tls.certManager: cert-manager needs a duration of 1h or more, and a renewBefore of 5m or more that is shorter than it" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Settings that contradict other values: a replica would not start, or they would have no effect. */ -}}
+{{- define "latchkey.checkSettings" -}}
+{{- $settings := default dict .Values.settings -}}
+{{- $certificates := and .Values.tls.enabled .Values.tls.clientCertificates -}}
+{{- $variables := list -}}
+{{- range .Values.extraEnv -}}{{- $variables = append $variables (trimSuffix "_FILE" .name) -}}{{- end -}}
+{{- $auth := default "none" $settings.check_auth -}}
+{{- if has "LATCHKEY_CHECK_AUTH" $variables -}}
+{{- $auth = "" -}}
+{{- end -}}
+{{- if and (eq $auth "certificate") (not $certificates) -}}
+{{- fail "settings.check_auth is certificate, but clients are not asked for certificates: set tls.enabled and tls.clientCertificates" -}}
+{{- else if and (eq $auth "key") (not (or $settings.check_keys_file (has "LATCHKEY_CHECK_KEYS" $variables))) -}}
+{{- fail "settings.check_auth is key, but there are no keys: give settings.check_keys_file, a file of extraVolumes, or LATCHKEY_CHECK_KEYS in extraEnv" -}}
+{{- else if and $settings.check_keys_file (has $auth (list "none" "certificate")) -}}
+{{- fail "settings.check_keys_file is given, but settings.check_auth is not key: set it, or remove the file" -}}
+{{- else if and $settings.tls_client_crl (not $certificates) -}}
+{{- fail "settings.tls_client_crl is given, but clients are not asked for certificates: set tls.enabled and tls.clientCertificates, or remove it" -}}
+{{- end -}}
+{{- range list "management_tls_client_ca" "management_tls_client_crl" -}}
+{{- if and (get $settings .) (not (and $.Values.management.enabled $.Values.tls.enabled)) -}}
+{{- fail (printf "settings.%s is given, but there is no management port with TLS: set management.enabled and tls.enabled, or remove it" .) -}}
+{{- end -}}
+{{- end -}}
+{{- range list "redis_ca" "redis_deadline" -}}
+{{- if and (get $settings .) (not (or $.Values.redis.enabled (has "LATCHKEY_REDIS_URL" $variables))) -}}
+{{- fail (printf "settings.%s is given, but redis.enabled is false: set it, or remove the setting" .) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -97,7 +129,7 @@
 {{- include "latchkey.checkTwice" (list "extraVolumes" "name" .Values.extraVolumes) -}}
 {{- include "latchkey.checkTwice" (list "extraVolumeMounts" "mountPath" .Values.extraVolumeMounts) -}}
 {{- range .Values.extraEnv -}}
-{{- if regexMatch "^LATCHKEY_((GRPC|HTTP|ADMIN|MANAGEMENT)_ADDR|INSECURE|HTTP_TLS|TLS_(CERT|KEY|CLIENT_CA)|CACHE_MAX_BYTES|SHUTDOWN_(DELAY|TIMEOUT)|PROFILES|REPLICA_NAME|SINGLE_REPLICA|CONFIG)$" .name -}}
+{{- if regexMatch "^LATCHKEY_((GRPC|HTTP|ADMIN|MANAGEMENT)_ADDR|INSECURE|HTTP_TLS|TLS_(CERT|KEY|CLIENT_CA)|CACHE_MAX_BYTES|MEMORY_BYTES|SHUTDOWN_(DELAY|TIMEOUT)|DRAIN_(SETTLE|TIMEOUT)|UNIX_SOCKET_(MODE|GROUP)|PROFILES|REPLICA_NAME|SINGLE_REPLICA|CONFIG)$" .name -}}
 {{- fail (printf "extraEnv has %s, which the chart sets itself: remove it, and give the value of the chart that it stands for, if there is one" .name) -}}
 {{- end -}}
 {{- end -}}

@@ -26,8 +26,8 @@
 {{- end -}}
 
 {{- define "latchkey.selector" -}}
-app.kubernetes.io/name: {{ include "latchkey.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "latchkey.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- /* Pods that serve, without those of the migration. */ -}}
@@ -45,7 +45,7 @@ app.kubernetes.io/component: server
 {{- $root := first . -}}
 {{ include "latchkey.selector" $root }}
 app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service | quote }}
 helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" }}
 {{- $further := dict -}}
 {{- range prepend (rest .) $root.Values.commonLabels -}}
