@@ -27,8 +27,10 @@ fn a_second_signal_ends_a_replica_that_drains() {
 fn a_signal_that_arrives_twice_at_once_lets_a_replica_drain() {
     // Two of one kind could be merged by the system.
     let latchkey = Setup::default().environment("LATCHKEY_SHUTDOWN_DELAY", "1s").start();
-    latchkey.signal(Signal::TERM);
-    latchkey.signal(Signal::INT);
+    // Both wait until the process continues, so that they arrive at once on a busy machine too.
+    for signal in [Signal::STOP, Signal::TERM, Signal::INT, Signal::CONT] {
+        latchkey.signal(signal);
+    }
     assert!(latchkey.wait().success(), "{}", latchkey.log());
     assert!(latchkey.log().contains("stopped"), "{}", latchkey.log());
 }
@@ -73,7 +75,7 @@ fn the_envoy_of_a_dev_server_that_is_killed_ends_too() {
         assert!(dev.ended().is_none(), "{log}");
         log.contains("Press Ctrl-C").then_some(())
     });
-    assert!(TcpStream::connect(&addresses[2]).is_ok());
+    eventually("Envoy listens", || TcpStream::connect(&addresses[2]).ok());
     dev.end(Signal::KILL);
     eventually("Envoy has ended", || TcpStream::connect(&addresses[2]).is_err().then_some(()));
 }

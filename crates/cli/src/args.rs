@@ -6,6 +6,7 @@ mod check;
 mod dev;
 #[cfg(test)]
 mod documented_commands;
+mod empty;
 mod envoy;
 mod examples;
 mod globals;
@@ -83,7 +84,7 @@ impl Cli {
         let command = Self::command_with_examples();
         let parsed = command.clone().try_get_matches_from(&words);
         let matches = parsed.unwrap_or_else(|error| hints::with_hint(error, &words).exit());
-        let checked = repeated::check(&command, &matches);
+        let checked = repeated::check(&command, &matches).and_then(|()| empty::check(&command, &matches));
         let cli =
             checked.and_then(|()| Self::from_arg_matches(&matches)).unwrap_or_else(|error| error.exit());
         (cli, OptionNames::of(&command, &matches))
@@ -134,7 +135,8 @@ pub(crate) enum Command {
     /// Each profile is validated as a whole and stored as the next version; an unchanged one is skipped. The command
     /// returns when every replica decides by the new version. If a version exists already, the command shows the
     /// changes and whom they affect, and asks for confirmation; without a terminal, --yes is needed. A document that
-    /// makes keys or users invalid, or removes scopes or plans, needs --force.
+    /// makes keys or users invalid, or removes scopes or plans, needs --force. Of several documents, none is applied if
+    /// one of them is invalid.
     Apply(ApplyArgs),
     /// Tenants: the customers that keys and users belong to
     #[command(subcommand)]

@@ -2,7 +2,9 @@
 
 mod diagnosis;
 mod secret_files;
+mod terminal;
 
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -29,6 +31,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest time for a call. A revocation waits for the lease of a replica that crashed or is cut off, which the settings
 /// bound by ten minutes.
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(11);
+/// Longest time for a call that reads a few rows.
+const SHORT_TIMEOUT: Duration = Duration::from_mins(1);
 /// Longest time for a call that reads all records of a table.
 const LONG_TIMEOUT: Duration = Duration::from_hours(1);
 
@@ -63,7 +67,8 @@ pub(crate) type AuthenticatedChannel = InterceptedService<Channel, Credential>;
 impl Server {
     /// Connects as the command line and the environment specify.
     pub(crate) async fn of(globals: &Globals) -> Result<Self, CliError> {
-        Self::with_timeout(globals, REQUEST_TIMEOUT).await
+        let timeout = if globals.is_short { SHORT_TIMEOUT } else { REQUEST_TIMEOUT };
+        Self::with_timeout(globals, timeout).await
     }
 
     /// Connects with a longer timeout, for a call that may take long.
@@ -142,6 +147,9 @@ impl Server {
     }
 }
 
+/// Most bytes of a credential, by the rule of the server.
+const LONGEST_CREDENTIAL: usize = 8 * 1024;
+
 /// Returns the metadata of a credential. A value that is no credential is refused here, so that the error names the
 /// reason.
 fn sendable(key: &Secret) -> Result<Credential, CliError> {
@@ -149,6 +157,11 @@ fn sendable(key: &Secret) -> Result<Credential, CliError> {
     if starts_with_bearer(&key.0) {
         return Err(CliError::Usage(format!(
             "{WHERE} begins with the word Bearer: give the value after it alone"
+        )));
+    }
+    if key.0.len() > LONGEST_CREDENTIAL {
+        return Err(CliError::Usage(format!(
+            "{WHERE} is longer than 8 KiB, as no credential is: name the right file"
         )));
     }
     let wrong = key.0.chars().position(|character| !character.is_ascii_graphic());
@@ -170,18 +183,46 @@ pub(crate) fn starts_with_bearer(value: &str) -> bool {
 /// Maximum size of a response: a page of a thousand keys with all their metadata fits.
 const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 
-/// Reads a secret from a file, or from standard input if the path is "-". Warns about a file that others can read.
+/// Reads a key or a token from a file, or from standard input if the path is "-". Warns about a file that others can read.
 pub(crate) fn read_secret(path: &Path) -> Result<Secret, CliError> {
-    let text = read_text(path)?;
+    let text = read_hidden(path, "Key or token")?;
     warn_if_shared(path);
     Ok(Secret(text.trim().to_owned()))
 }
 
 /// Reads a password from a file, without the line end. Spaces are part of the password.
 pub(crate) fn read_password(path: &Path) -> Result<String, CliError> {
-    let text = read_text(path)?;
+    let text = read_hidden(path, "Password")?;
     warn_if_shared(path);
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+    Ok(without_line_end(&text))
+}
+
+/// Reads a password that is set, as [`read_password`] does. On a terminal it is asked for twice.
+pub(crate) fn read_new_password(path: &Path) -> Result<String, CliError> {
+    let password = read_password(path)?;
+    if is_typed(path) && without_line_end(&read_hidden(path, "The same password again")?) != password {
+        return Err(CliError::Usage("the two passwords differ, and nothing was changed".to_owned()));
+    }
+    Ok(password)
+}
+
+fn without_line_end(text: &str) -> String {
+    text.trim_end_matches(['\r', '\n']).to_owned()
+}
+
+/// Reads the text of a file, or a line of the terminal, which does not show it, if the path is "-" and standard input is a
+/// terminal.
+pub(crate) fn read_hidden(path: &Path, question: &str) -> Result<String, CliError> {
+    if !is_typed(path) {
+        return read_text(path);
+    }
+    let typed = terminal::read_hidden(question);
+    typed.map_err(|error| CliError::Usage(format!("the terminal can't be read: {error}")))
+}
+
+/// Returns whether a text is typed on a terminal.
+fn is_typed(path: &Path) -> bool {
+    path.as_os_str() == "-" && std::io::stdin().is_terminal()
 }
 
 /// Reads the text of a file, or of standard input if the path is "-". A file that can't be read, or that is not UTF-8, is

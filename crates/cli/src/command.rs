@@ -29,7 +29,10 @@ mod user;
 
 use latchkey_config::check_variables;
 
-use crate::args::{Cli, Command, Globals};
+use crate::args::{
+    AuditCommand, Cli, Command, Globals, KeyCommand, OperatorCommand, ProfileCommand, SigningKeyCommand,
+    TenantCommand, UserCommand,
+};
 use crate::call::explained;
 use crate::exit::CliError;
 use crate::output::Format;
@@ -57,13 +60,31 @@ pub(crate) async fn run(cli: Cli) -> Result<(), CliError> {
         command @ Command::Doctor(_) => (cli.globals.resolve()?, command),
         command => {
             check_environment()?;
-            (cli.globals.resolve()?, command)
+            (Globals { is_short: is_short(&command), ..cli.globals.resolve()? }, command)
         }
     };
     match calling(&globals.0, globals.1).await {
         Ok(()) => Ok(()),
         Err(error) => Err(explained(&globals.0, error).await),
     }
+}
+
+/// Returns whether a command reads a few rows alone. A server that does not answer it for a minute is hung.
+fn is_short(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::WhoAmI
+            | Command::Check(_)
+            | Command::Tenant(TenantCommand::Get { .. } | TenantCommand::List(_))
+            | Command::Key(KeyCommand::Get { .. } | KeyCommand::List(_) | KeyCommand::Publishable { .. })
+            | Command::User(UserCommand::List(_))
+            | Command::Operator(OperatorCommand::List { .. })
+            | Command::Profile(
+                ProfileCommand::Show { .. } | ProfileCommand::List | ProfileCommand::Versions { .. }
+            )
+            | Command::SigningKey(SigningKeyCommand::List)
+            | Command::Audit(AuditCommand::List { .. })
+    )
 }
 
 /// Checks that no variable of the environment is a misspelt or unreadable one of this program.
@@ -107,5 +128,24 @@ async fn calling(globals: &Globals, command: Command) -> Result<(), CliError> {
         | Command::Health(_)
         | Command::Completions { .. }
         | Command::Man { .. } => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[test]
+    fn a_command_that_changes_something_may_wait_for_replicas() {
+        let short = |line: &str| is_short(&Cli::try_parse_from(line.split(' ')).unwrap().command);
+        for line in ["whoami", "key list", "key get key_1", "tenant list", "audit list", "check k --path /a"]
+        {
+            assert!(short(&format!("latchkey {line}")), "{line}");
+        }
+        for line in ["key revoke key_1", "key delete key_1", "tenant suspend acme", "audit verify", "usage"] {
+            assert!(!short(&format!("latchkey {line}")), "{line}");
+        }
     }
 }

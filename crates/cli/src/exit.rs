@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_wrong_field_is_told_and_no_control_character_gets_out() {
+    fn every_wrong_field_is_named_and_no_control_character_is_printed() {
         let mut details = ErrorDetails::new();
         details.set_error_info("INVALID_ARGUMENT", "latchkey", std::collections::HashMap::new());
         details.add_bad_request_violation("name", "too long");

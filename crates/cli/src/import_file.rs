@@ -5,6 +5,7 @@ mod aws;
 mod csv;
 mod kong;
 mod record;
+mod unique;
 mod unkey;
 
 use latchkey_proto::v1;
@@ -41,6 +42,8 @@ pub(crate) struct FileKeys {
     pub(crate) errors: Vec<String>,
     /// Notes about parts of the file that Latchkey cannot import.
     pub(crate) notes: Vec<String>,
+    /// True if the file itself says that it is only to be checked (`validate_only`).
+    pub(crate) validate_only: bool,
 }
 
 impl FileKeys {
@@ -87,20 +90,29 @@ fn detect(text: &str, name: &str) -> ImportSource {
         Some("csv") => ImportSource::Csv,
         Some("jsonl" | "ndjson") => ImportSource::Jsonl,
         Some("json") => ImportSource::Json,
-        _ if !text.trim_start().starts_with('{') => ImportSource::Csv,
+        _ if !text.trim_start().starts_with(['{', '[']) => ImportSource::Csv,
         _ => {
-            let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-            let whole = serde_json::from_str::<Value>(first).ok();
-            let one_key = whole.is_some_and(|value| value.get("keys").is_none());
+            let first = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+            // A line with a mistake is still one of many.
+            let one_key = first.starts_with('{') && first.ends_with('}') && !names_keys(first);
             if one_key { ImportSource::Jsonl } else { ImportSource::Json }
         }
+    }
+}
+
+/// Returns whether a line is a `latchkey.v1.ImportKeysRequest`, whose keys are in the list `keys`.
+fn names_keys(line: &str) -> bool {
+    match serde_json::from_str::<Value>(line) {
+        Ok(value) => value.get("keys").is_some(),
+        Err(_) => line.contains("\"keys\""),
     }
 }
 
 /// Reads a `latchkey.v1.ImportKeysRequest`.
 fn request(text: &str) -> Result<FileKeys, CliError> {
     let request: v1::ImportKeysRequest = from_json(text)?;
-    let mut found = FileKeys::default();
+    unique::check(text).map_err(CliError::Usage)?;
+    let mut found = FileKeys { validate_only: request.validate_only, ..FileKeys::default() };
     for (n, mut key) in request.keys.into_iter().enumerate() {
         let inner = key.key.get_or_insert_default();
         if inner.tenant.is_empty() {
@@ -119,21 +131,32 @@ fn lines(text: &str) -> FileKeys {
             CliError::Usage(text) | CliError::Local(text) => text,
             _ => "can't be read".to_owned(),
         });
+        let key = key.and_then(|key| unique::check(line).map(|()| key));
         found.add(format!("line {}", n + 1), key);
     }
     found
 }
 
 fn json(text: &str) -> Result<Value, CliError> {
-    serde_json::from_str(text).map_err(|error| CliError::Usage(format!("the file is not JSON: {error}")))
+    let value = serde_json::from_str(text)
+        .map_err(|error| CliError::Usage(format!("the file is not JSON: {error}")))?;
+    unique::check(text).map_err(CliError::Usage)?;
+    Ok(value)
 }
 
 fn yaml_or_json(text: &str) -> Result<Value, CliError> {
-    serde_json::from_str(text).or_else(|_| {
-        serde_saphyr::from_str(text)
-            // A snippet of the file would show keys.
-            .map_err(|error| error.without_snippet().to_string())
-            .map_err(|error| CliError::Usage(format!("the file is neither JSON nor YAML: {error}")))
+    if let Ok(value) = serde_json::from_str(text) {
+        unique::check(text).map_err(CliError::Usage)?;
+        return Ok(value);
+    }
+    serde_saphyr::from_str(text).map_err(|error| {
+        // The error's own text can repeat a key.
+        let place = error.location().map(|at| format!(" (line {}, column {})", at.line(), at.column()));
+        CliError::Usage(format!(
+            "the file is neither JSON nor YAML{}: write one document, each name once in an object, and keys that look like \
+             numbers in quotes",
+            place.unwrap_or_default()
+        ))
     })
 }
 

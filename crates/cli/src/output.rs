@@ -7,6 +7,7 @@ mod colour;
 mod deletion;
 mod json;
 mod operator;
+mod own_limits;
 mod profile;
 mod shadow;
 mod table;
@@ -63,7 +64,8 @@ pub(crate) fn show_value(
 }
 
 /// Prints a message with a secret that is not shown again: the whole message, or only the secret without a format. If
-/// the output can't be written, the secret is lost, and the error has the remedy.
+/// the output can't be written, the secret is lost, and the error has the remedy. So it has if only the secret is wanted and
+/// the server did not send it, because an earlier call created the key.
 pub(crate) fn show_once<M: NamedMessage + TextOutput>(
     format: Option<Format>,
     message: &M,
@@ -76,7 +78,14 @@ pub(crate) fn show_once<M: NamedMessage + TextOutput>(
         None => secret.to_owned(),
     };
     if secret.is_empty() {
-        return print(&text);
+        return match format {
+            Some(_) => print(&text),
+            None => Err(CliError::Conflict(format!(
+                "the key was created by an earlier call with this idempotency key, and its value is not shown again; if it is \
+                 lost, {}",
+                remedy()
+            ))),
+        };
     }
     write(&text)
         .map_err(|error| CliError::Local(format!("standard output can't be written: {error}; {}", remedy())))

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on says so by ending")]
 
+use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
 
 const ME: &str = env!("CARGO_BIN_EXE_latchkey");
@@ -55,6 +56,45 @@ fn a_table_fits_the_terminal_and_a_pipe_gets_it_whole() {
     let narrow = at_terminal(24, &[("NO_COLOR", "1")], "migrate status");
     assert!(narrow.lines().all(|line| line.chars().count() <= 24), "{narrow}");
     assert_eq!(steps(&narrow), steps(&whole), "{narrow}");
+}
+
+/// Runs a command at a terminal. Each of these lines is typed when the text before it was printed. Returns what the
+/// terminal showed.
+fn typed(words: &str, answers: &[(&str, &str)]) -> String {
+    let mut command = Command::new("script");
+    command.args(["-qec", &format!("{ME} {words}"), "/dev/null"]).env("NO_COLOR", "1");
+    command
+        .env("LATCHKEY_API_KEY", "k")
+        .env("XDG_CONFIG_HOME", "/nowhere")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let (mut keyboard, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let mut shown = Vec::new();
+    for (question, answer) in answers {
+        let mut byte = [0];
+        while !String::from_utf8_lossy(&shown).ends_with(*question) {
+            assert_eq!(screen.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&shown));
+            shown.extend(byte);
+        }
+        writeln!(keyboard, "{answer}").unwrap();
+    }
+    screen.read_to_end(&mut shown).unwrap();
+    child.wait().unwrap();
+    String::from_utf8(shown).unwrap()
+}
+
+#[test]
+fn a_secret_that_is_typed_is_asked_for_and_not_shown() {
+    let shown = typed("jwt inspect", &[("(it is not shown): ", "canary.canary.canary")]);
+    assert!(shown.contains("Key or token") && !shown.contains("canary"), "{shown}");
+    let asked = ("(it is not shown): ", "canary horse battery");
+    let shown = typed(
+        "user set-password user_1 --server http://127.0.0.1:1",
+        &[asked, ("again (it is not shown): ", "another horse")],
+    );
+    assert!(shown.contains("Password (it") && shown.contains("the two passwords differ"), "{shown}");
+    assert!(!shown.contains("horse"), "{shown}");
 }
 
 #[test]

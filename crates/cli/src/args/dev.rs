@@ -23,13 +23,19 @@ pub(crate) struct DevArgs {
     #[arg(long)]
     pub(crate) envoy: bool,
     /// Path of Envoy's program (`LATCHKEY_ENVOY`)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "envoy")]
     pub(crate) envoy_binary: Option<PathBuf>,
     /// Address of that Envoy
-    #[arg(long, default_value = "127.0.0.1:10000", value_name = "ADDRESS")]
+    #[arg(long, default_value = "127.0.0.1:10000", value_name = "ADDRESS", requires = "envoy")]
     pub(crate) envoy_addr: SocketAddr,
     /// Address of the echo service behind it; a free port by default
-    #[arg(long, default_value = "127.0.0.1:0", hide_default_value = true, value_name = "ADDRESS")]
+    #[arg(
+        long,
+        default_value = "127.0.0.1:0",
+        hide_default_value = true,
+        value_name = "ADDRESS",
+        requires = "envoy"
+    )]
     pub(crate) echo_addr: SocketAddr,
 }
 

@@ -49,6 +49,8 @@ pub(crate) struct Globals {
     pub(crate) ca_file: Option<PathBuf>,
     pub(crate) certificate: Option<(PathBuf, PathBuf)>,
     pub(crate) output: Format,
+    /// True if the command reads a few rows alone, and waits for no other replica.
+    pub(crate) is_short: bool,
 }
 
 const SERVER: &str = "http://127.0.0.1:50051";
@@ -65,8 +67,8 @@ impl GlobalArgs {
             (text_variable(KEY_VARIABLE)?.map(Secret), variable(KEY_FILE_VARIABLE).map(PathBuf::from));
         let said = self.or_environment()?;
         let said = said.or_credential(of_environment.0.clone(), of_environment.1.clone())?;
-        let globals = match user_config_path().filter(|path| path.is_file()) {
-            Some(path) => said.with_defaults(read(&path)?)?,
+        let globals = match user_config_path().map(|path| read(&path)).transpose()?.flatten() {
+            Some(file) => said.with_defaults(file)?,
             None => said.with_defaults(Self::default())?,
         };
         Ok(Globals { of_environment, ..globals })
@@ -117,6 +119,7 @@ impl GlobalArgs {
             ca_file: self.ca_file.or(file.ca_file),
             certificate,
             output: self.output.or(file.output).unwrap_or(Format::Text),
+            is_short: false,
         })
     }
 }
@@ -132,10 +135,15 @@ fn text_variable(name: &str) -> Result<Option<String>, CliError> {
     text.map_err(|_| CliError::Usage(format!("{name} is not valid UTF-8")))
 }
 
-fn read(path: &Path) -> Result<GlobalArgs, CliError> {
+/// Reads the caller's own file; `None` if there is none, or if its folder is closed to the caller. One that is there and
+/// can't be read is an error, since it may name another server.
+fn read(path: &Path) -> Result<Option<GlobalArgs>, CliError> {
     let wrong = |what: &str| CliError::Usage(format!("{}: {what}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(&error.to_string()))?;
-    parse(&text).map_err(|what| wrong(&what))
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse(&text).map(Some).map_err(|what| wrong(&what)),
+        Err(_) if path.symlink_metadata().is_err() => Ok(None),
+        Err(error) => Err(wrong(&format!("can't be read: {error}"))),
+    }
 }
 
 fn parse(text: &str) -> Result<GlobalArgs, String> {
@@ -143,6 +151,9 @@ fn parse(text: &str) -> Result<GlobalArgs, String> {
     let mut file = GlobalArgs::default();
     for (key, value) in &table {
         let value = value.as_str().ok_or_else(|| format!("{key} must be a text"))?;
+        if value.is_empty() {
+            return Err(format!("{key} is empty: write a value, or leave it out"));
+        }
         let place = Some(PathBuf::from(value));
         match key.as_str() {
             "server" => file.server = Some(value.to_owned()),
@@ -166,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_wins_over_the_file() {
+    fn options_win_over_the_users_file() {
         let file = "server = 'https://a:1'\nkey_file = '/k'\noutput = 'json'\n";
         let said = GlobalArgs { server: Some("b:2".to_owned()), ..GlobalArgs::default() };
         let globals = said.with_defaults(parse(file).unwrap()).unwrap();
@@ -188,7 +199,10 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_in_the_file_is_told_without_being_quoted() {
+    fn an_error_of_the_users_file_quotes_none_of_its_values() {
+        for empty in ["server = ''", "key_file = ''", "output = ''"] {
+            assert!(parse(empty).unwrap_err().contains("is empty"), "{empty}");
+        }
         for text in ["api_key = 'canary'", "server = 1", "output = 'canary'", "canary"] {
             let error = parse(text).unwrap_err();
             assert!(!error.contains("canary"), "{error}");

@@ -148,7 +148,7 @@ pub(crate) struct CreateKeyArgs {
     /// Metadata; may be repeated
     #[arg(long, value_parser = pair, value_name = "NAME=VALUE")]
     pub(crate) metadata: Vec<(String, String)>,
-    /// Idempotency key: a repeated call returns the same key, without its value
+    /// Idempotency key: a repeated call returns the same key, without its value; with --secret-only, it is an error
     #[arg(long, default_value = "", hide_default_value = true, value_name = "ID")]
     pub(crate) idempotency_key: String,
     /// Print the value alone, for a script to store
@@ -244,6 +244,9 @@ pub(crate) struct ImportArgs {
     /// Check everything, show what would be imported, and import nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Leave out keys that exist already, to go on after an import that was interrupted
+    #[arg(long)]
+    pub(crate) skip_existing: bool,
     /// The tenant, in place of the file's
     #[arg(long)]
     pub(crate) tenant: Option<String>,

@@ -47,7 +47,7 @@ pub(crate) struct IssueArgs {
     #[arg(long, requires = "tenant")]
     pub(crate) email: Option<String>,
     /// A file that holds the password; "-" reads standard input
-    #[arg(long, default_value = "-", value_name = "FILE")]
+    #[arg(long, default_value = "-", value_name = "FILE", requires = "email")]
     pub(crate) password_file: PathBuf,
     /// The tenant's id or slug
     #[arg(long)]

@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_may_hold_the_sign() {
+    fn a_value_may_have_an_equals_sign() {
         assert_eq!(pair("a=b=c"), Ok(("a".into(), "b=c".into())));
         assert!(pair("a").is_err() && pair("=b").is_err());
     }

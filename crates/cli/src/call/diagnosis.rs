@@ -22,9 +22,14 @@ enum Protocol {
     Tls,
     /// HTTP/1.1 without TLS.
     Http1,
-    /// Anything else, or nothing.
+    /// Another protocol, or no answer.
     Unknown,
 }
+
+/// Message of the server about a key or token that is not in force. It does not say why, as the caller may be anyone.
+const INVALID_CREDENTIAL: &str = "the credential is not valid";
+const POSSIBLE_CAUSES: &str = ": this server does not have the key or token, or it has expired, is revoked or disabled, or may \
+                               not be used from this network (UNAUTHENTICATED)";
 
 /// Returns an error that names the cause, for an error whose text does not: a connection that ended, or a call without
 /// a credential. Any other error is returned unchanged.
@@ -33,7 +38,15 @@ pub(crate) async fn explained(globals: &Globals, error: CliError) -> CliError {
     if let Some(cause) = transport_cause(status) {
         return CliError::Unreachable(of_lost_connection(globals, &cause).await);
     }
-    if status.code() != Code::Unauthenticated || !matches!(globals.credential(), Ok(None)) {
+    if status.code() != Code::Unauthenticated {
+        return error;
+    }
+    if status.message() == INVALID_CREDENTIAL {
+        return CliError::Unauthenticated(format!(
+            "not authenticated: {INVALID_CREDENTIAL}{POSSIBLE_CAUSES}"
+        ));
+    }
+    if !matches!(globals.credential(), Ok(None)) {
         return error;
     }
     let text = if globals.certificate.is_some() {

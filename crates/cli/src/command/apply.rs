@@ -1,5 +1,5 @@
 //! `latchkey apply`: documents go to the server one by one, in the order given. It stops at the first that is refused or
-//! not confirmed, and names it.
+//! not confirmed, and names it. If one of them is invalid, none is applied.
 
 use std::path::{Path, PathBuf};
 
@@ -12,14 +12,20 @@ use crate::output::{note, sanitize};
 pub(super) async fn run(globals: &Globals, args: ApplyArgs) -> Result<(), CliError> {
     let mut documents = Vec::new();
     for file in files(&args.files)? {
-        documents.push((read_text(&file)?, file));
+        documents.push((NewVersion::Document(read_text(&file)?), file));
     }
     let mut profiles = Server::of(globals).await?.profiles();
-    for (document, file) in documents {
-        let new = NewVersion::Document(document);
-        profile_change::run(&mut profiles, globals.output, &new, &args.change).await.inspect_err(|_| {
-            note(&format!("{}:", sanitize(&file.display().to_string())));
-        })?;
+    let name = |file: &Path| sanitize(&file.display().to_string());
+    if documents.len() > 1 && !args.change.dry_run {
+        // What a document says together with those before it is checked when it is applied.
+        for (new, file) in documents.iter().filter(|(new, _)| new.is_doubtful()) {
+            let checked = profile_change::validate(&mut profiles, new, &args.change).await;
+            checked.inspect_err(|_| note(&format!("nothing was applied, because of {}:", name(file))))?;
+        }
+    }
+    for (new, file) in documents {
+        let done = profile_change::run(&mut profiles, globals.output, &new, &args.change).await;
+        done.inspect_err(|_| note(&format!("{}:", name(&file))))?;
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::args::HealthArgs;
 use crate::exit::CliError;
-use crate::output::{Format, show_value};
+use crate::output::{Format, sanitize, show_value};
 
 const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
@@ -45,11 +45,13 @@ pub(super) async fn run(args: HealthArgs, format: Format) -> Result<(), CliError
     let fail = |why: String| CliError::Local(format!("{place}{path}: {why}"));
     let response = probed.map_err(|_| fail(format!("no response within {} s", args.timeout)))?;
     let (status, body) = response.map_err(fail)?;
-    if status == StatusCode::OK {
-        let word = if args.live { "alive" } else { "ready" };
-        return show_value(format, &json!({ "status": word }), || word.to_owned());
+    let (word, reason) = state(status, &body).map_err(fail)?;
+    match reason {
+        None => show_value(format, &json!({ "status": word }), || sanitize(&word)),
+        Some(reason) => show_value(format, &json!({ "status": word, "reason": reason }), || {
+            sanitize(&format!("{word}: {reason}"))
+        }),
     }
-    Err(fail(reason(status, &body)))
 }
 
 /// Returns the address by which this machine reaches a port: loopback for one that listens on all addresses.
@@ -62,12 +64,14 @@ fn local(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// Returns the reason that the server gives, or else the status of the response.
-fn reason(status: StatusCode, body: &[u8]) -> String {
+/// Returns the state that the server gives (`ready`, `limited`, `alive`), with the reason if there is one. Fails with the
+/// reason if it is not ready, and with the status of a response that is not Latchkey's.
+fn state(status: StatusCode, body: &[u8]) -> Result<(String, Option<String>), String> {
     let json: Value = serde_json::from_slice(body).unwrap_or_default();
-    match (json["status"].as_str(), json["reason"].as_str()) {
-        (Some(stage), Some(reason)) => format!("not ready ({stage}): {reason}"),
-        _ => format!("the response is {status}: is this port Latchkey's (http_addr)?"),
+    match (status, json["status"].as_str(), json["reason"].as_str()) {
+        (StatusCode::OK, Some(word), reason) => Ok((word.to_owned(), reason.map(str::to_owned))),
+        (_, Some(stage), Some(reason)) => Err(format!("not ready ({stage}): {reason}")),
+        _ => Err(format!("the response is {status}, and no state: is this port Latchkey's (http_addr)?")),
     }
 }
 
@@ -177,8 +181,25 @@ mod tests {
     #[test]
     fn a_reason_is_the_servers_own() {
         let body = br#"{"status":"starting","reason":"the database does not answer"}"#;
-        let text = reason(StatusCode::SERVICE_UNAVAILABLE, body);
+        let text = state(StatusCode::SERVICE_UNAVAILABLE, body).unwrap_err();
         assert_eq!(text, "not ready (starting): the database does not answer");
-        assert!(reason(StatusCode::NOT_FOUND, b"<html>").contains("404"));
+        let body = br#"{"status":"limited","reason":"a permission is missing"}"#;
+        let limited = ("limited".to_owned(), Some("a permission is missing".to_owned()));
+        assert_eq!(state(StatusCode::OK, body), Ok(limited));
+        assert_eq!(state(StatusCode::OK, br#"{"status":"ready"}"#), Ok(("ready".to_owned(), None)));
+    }
+
+    #[test]
+    fn a_response_of_another_server_is_not_ready() {
+        for (status, body) in [
+            (StatusCode::NOT_FOUND, "<html>"),
+            (StatusCode::OK, "<html>"),
+            (StatusCode::OK, ""),
+            (StatusCode::OK, "{\"status\": true}"),
+            (StatusCode::SERVICE_UNAVAILABLE, "{\"status\": \"starting\"}"),
+        ] {
+            let error = state(status, body.as_bytes()).unwrap_err();
+            assert!(error.contains(status.as_str()) && error.contains("http_addr"), "{error}");
+        }
     }
 }

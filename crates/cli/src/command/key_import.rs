@@ -1,33 +1,26 @@
 //! `latchkey key import`: checks all keys of a file before the first is imported, so that a mistake in the last one
 //! does not leave a part of the keys imported.
 
-use std::collections::{BTreeMap, HashMap};
+mod pieces;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal as _;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use latchkey_proto::v1;
 use latchkey_proto::v1::key_service_client::KeyServiceClient;
-use prost::Message as _;
 
+use self::pieces::{PIECE, Piece, existing, pieces, twice, without};
 use crate::args::{Globals, ImportArgs};
 use crate::call::{AuthenticatedChannel, Server, read_text};
 use crate::exit::CliError;
-use crate::import_file::{self, FileKey};
+use crate::import_file;
 use crate::output::{Format, note, pluralize, print, show};
 
-/// Maximum number of keys in one call.
-const PIECE: usize = 1_000;
 /// Keys that a dry run shows as examples.
 const EXAMPLES: usize = 3;
 /// Exit code of a file with mistakes: that of a request with wrong fields.
 const MISTAKES: u8 = 2;
-
-/// Keys of one tenant that one call takes, each with its number in the file.
-struct Piece {
-    tenant: String,
-    numbers: Vec<usize>,
-    keys: Vec<v1::ImportedKey>,
-}
 
 pub(super) async fn run(globals: &Globals, args: ImportArgs) -> Result<(), CliError> {
     let path = args.file.clone().or(args.named.clone()).unwrap_or_default();
@@ -37,32 +30,44 @@ pub(super) async fn run(globals: &Globals, args: ImportArgs) -> Result<(), CliEr
         note(&format!("note: {text}"));
     }
     let mut errors = std::mem::take(&mut file.errors);
+    let (unreadable, dry_run) = (errors.len(), args.dry_run || file.validate_only);
     let mut keys = file.keys;
     for key in &mut keys {
         complete(&mut key.key, &args);
     }
-    errors.extend(twice(&keys));
+    let repeated = twice(&keys);
     let changes = import_file::changes(&keys);
     let places: Vec<String> = keys.iter().map(|key| key.place.clone()).collect();
     let total = places.len();
     if total == 0 && errors.is_empty() {
         return Err(CliError::Usage("the file has no keys".to_owned()));
     }
-    let pieces = pieces(keys);
+    let mut pieces = pieces(keys);
     let mut service = Server::of(globals).await?.keys();
-    let mut checked = check(&mut service, &pieces, &places, &mut errors).await?;
+    let mut checked = check(&mut service, &pieces, &places).await?;
+    let skipped = if args.skip_existing { existing(&checked.errors) } else { BTreeSet::new() };
+    if !skipped.is_empty() {
+        note(&format!("note: {} left out, because they exist already", pluralize(skipped.len(), "key")));
+        pieces = without(pieces, &skipped);
+        checked = check(&mut service, &pieces, &places).await?;
+    }
+    errors.extend(checked.errors.iter().map(|error| at_place(error, &places)));
+    // The server names those of one call itself.
+    let is_named =
+        |number: usize| checked.errors.iter().any(|error| error.field == format!("keys[{number}]"));
+    errors.extend(repeated.into_iter().filter(|(number, _)| !is_named(*number)).map(|(_, error)| error));
     checked.warnings.extend(changes);
     checked.warnings.sort_by_key(|warning| warning.index);
     if !errors.is_empty() {
-        return report(globals, &checked, &errors, total, args.dry_run);
+        return report(globals, &checked, &errors, total + unreadable, dry_run);
     }
     for warning in &checked.warnings {
         note(&format!("warning: {}", at_place(warning, &places)));
     }
-    if args.dry_run {
+    if dry_run {
         return preview(globals, &checked);
     }
-    let keys = import(&mut service, pieces, total).await?;
+    let keys = import(&mut service, pieces, total - skipped.len()).await?;
     show(globals.output, &v1::ImportKeysResponse { keys, warnings: checked.warnings, errors: Vec::new() })
 }
 
@@ -84,50 +89,22 @@ fn complete(key: &mut v1::ImportedKey, args: &ImportArgs) {
     }
 }
 
-/// Returns an error for each key whose secret another key of the file has. The server compares those of one call.
-fn twice(keys: &[FileKey]) -> Vec<String> {
-    let mut first: HashMap<Vec<u8>, &str> = HashMap::new();
-    let mut errors = Vec::new();
-    for FileKey { place, key, .. } in keys {
-        let secret = v1::ImportedKey { secret: key.secret.clone(), ..v1::ImportedKey::default() };
-        match first.get(&secret.encode_to_vec()) {
-            Some(other) if key.secret.is_some() => errors.push(format!("{place}: has the secret of {other}")),
-            _ => drop(first.insert(secret.encode_to_vec(), place)),
-        }
-    }
-    errors
-}
-
-/// Groups the keys by tenant, in the order of the file, in pieces for one call each.
-fn pieces(keys: Vec<FileKey>) -> Vec<Piece> {
-    let mut pieces: Vec<Piece> = Vec::new();
-    let mut open: HashMap<String, usize> = HashMap::new();
-    for (number, FileKey { key, .. }) in keys.into_iter().enumerate() {
-        let tenant = key.key.as_ref().map(|inner| inner.tenant.clone()).unwrap_or_default();
-        let place = open.get(&tenant).copied().filter(|n| pieces[*n].keys.len() < PIECE);
-        let place = place.unwrap_or_else(|| {
-            pieces.push(Piece { tenant: tenant.clone(), numbers: Vec::new(), keys: Vec::new() });
-            open.insert(tenant, pieces.len() - 1);
-            pieces.len() - 1
-        });
-        pieces[place].numbers.push(number);
-        pieces[place].keys.push(key);
-    }
-    pieces
-}
-
-/// Has the server check all keys. Errors are added with their places in the file; the indexes of what is returned are
-/// those of the whole file.
+/// Has the server check all keys. The indexes of what is returned are those of the whole file.
 async fn check(
     service: &mut KeyServiceClient<AuthenticatedChannel>,
     pieces: &[Piece],
     places: &[String],
-    errors: &mut Vec<String>,
 ) -> Result<v1::ImportKeysResponse, CliError> {
     let mut all = v1::ImportKeysResponse::default();
     for piece in pieces {
         let (tenant, keys) = (piece.tenant.clone(), piece.keys.clone());
-        let answer = service.import_keys(v1::ImportKeysRequest { tenant, keys, validate_only: true }).await?;
+        let ask = v1::ImportKeysRequest { tenant, keys, validate_only: true };
+        let answer = service.import_keys(ask).await.inspect_err(|_| {
+            let first = piece.numbers.first().and_then(|number| places.get(*number));
+            if let Some(first) = first.filter(|_| pieces.len() > 1) {
+                note(&format!("nothing is imported; the tenant of {first} and its other keys:"));
+            }
+        })?;
         let v1::ImportKeysResponse { keys, warnings, errors: wrong } = answer.into_inner();
         let in_file = |mut finding: v1::ImportFinding| {
             let number = usize::try_from(finding.index).ok().and_then(|n| piece.numbers.get(n)).copied();
@@ -136,7 +113,7 @@ async fn check(
             let rest = finding.field.strip_prefix(&before).unwrap_or(&finding.field).to_owned();
             finding.field = format!("keys[{number}]{rest}");
             let of_file = |n: usize| Some(format!("keys[{}]", piece.numbers.get(n)?));
-            finding.description = with_keys(&finding.description, of_file);
+            finding.description = without_values(&with_keys(&finding.description, of_file));
             finding.index = i32::try_from(number).unwrap_or(i32::MAX);
             finding
         };
@@ -144,7 +121,6 @@ async fn check(
         all.warnings.extend(warnings.into_iter().map(in_file));
         all.errors.extend(wrong.into_iter().map(in_file));
     }
-    errors.extend(all.errors.iter().map(|error| at_place(error, places)));
     Ok(all)
 }
 
@@ -176,6 +152,22 @@ fn with_keys(text: &str, name: impl Fn(usize) -> Option<String>) -> String {
         }
     }
     all
+}
+
+/// Returns a text in which a quoted text that may be the value of a key is not shown: in a file with a missing comma, a value
+/// is where a scope or a kind belongs. Names of scopes and kinds are short, or have no digits.
+fn without_values(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-.+/=…".contains(c);
+    let may_be_value = |quoted: &str| {
+        quoted.chars().count() >= 16
+            && quoted.chars().all(is_plain)
+            && quoted.contains(|c: char| c.is_ascii_digit())
+    };
+    let parts = text.split('"').enumerate().map(|(number, part)| {
+        let is_quoted = number % 2 == 1;
+        if is_quoted && may_be_value(part) { "not shown, because it may be a key" } else { part }
+    });
+    parts.collect::<Vec<_>>().join("\"")
 }
 
 /// Prints every error. Nothing was imported.
@@ -244,7 +236,11 @@ async fn import(
         let answer = service.import_keys(piece).await.inspect_err(|_| {
             bar.abandon();
             if several {
-                note(&format!("{} of {total} keys are imported; the next {count} are not:", made.len()));
+                note(&format!(
+                    "{} of {total} keys are imported, and the next {count} may be. Repeat the command with \
+                     --skip-existing to import the others. The error is:",
+                    made.len()
+                ));
             }
         })?;
         made.extend(numbers.into_iter().zip(answer.into_inner().keys));
@@ -277,5 +273,28 @@ mod tests {
             description: "has the value of keys[0], and keys[9] has not".to_owned(),
         };
         assert_eq!(at_place(&finding, &places), "line 3: name: has the value of line 2, and keys[9] has not");
+    }
+
+    #[test]
+    fn a_finding_shows_no_value_that_is_where_a_name_belongs() {
+        for (text, shown) in [
+            (
+                "\"sk_live_canary123456789\" is not one of orders.read, orders.write",
+                "\"not shown, because it may be a key\" is not one of orders.read, orders.write",
+            ),
+            (
+                "does not have the format of the kind \"550e8400-e29b-41d4-a716-446655440000\"",
+                "does not have the format of the kind \"not shown, because it may be a key\"",
+            ),
+        ] {
+            assert_eq!(without_values(text), shown);
+        }
+        for text in [
+            "\"orders.write\" is not one of orders.read",
+            "\"payments.refunds.write\" is not one of payments.read",
+            "those of the kind \"legacy\" match the pattern \"[A-Za-z0-9_-]{8,40}\" with 16 to 40 characters",
+        ] {
+            assert_eq!(without_values(text), text);
+        }
     }
 }

@@ -12,10 +12,15 @@ use crate::output::{Format, pluralize, rows, show_value};
 pub(super) async fn run(action: MigrateAction, format: Format) -> Result<(), CliError> {
     match action {
         MigrateAction::Up(settings) => {
-            let (migrator, _flush) = open(&settings, |_| Ok(()))?;
+            let mut place = String::new();
+            let name_place = |database: &DatabaseSettings| {
+                place = database.url.to_string();
+                Ok(())
+            };
+            let (migrator, _flush) = open(&settings, name_place)?;
             let newer = migrator.up().await.map_err(|error| failed(&error))?;
             let text = newer.last().map_or_else(
-                || "the schema is up to date".to_owned(),
+                || format!("the schema of {place} is up to date"),
                 |newest| {
                     format!(
                         "the schema was migrated to {newest} by a newer version; this version can use it, and changed \

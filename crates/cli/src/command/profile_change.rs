@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use latchkey_proto::v1;
 use latchkey_proto::v1::profile_service_client::ProfileServiceClient;
+use latchkey_server::profile_test::Profile;
 use tonic::Status;
 
 use crate::args::ChangeArgs;
@@ -17,6 +18,16 @@ pub(super) enum NewVersion {
     Document(String),
     /// An older version of a profile; 0 for the one before the newest.
     Rollback { name: String, to: u64 },
+}
+
+impl NewVersion {
+    /// Returns whether this program would refuse the document. The server can be a newer version, which takes more.
+    pub(super) fn is_doubtful(&self) -> bool {
+        match self {
+            Self::Document(document) => Profile::compile(document, 1).is_err(),
+            Self::Rollback { .. } => false,
+        }
+    }
 }
 
 type Profiles = ProfileServiceClient<AuthenticatedChannel>;
@@ -52,6 +63,15 @@ pub(super) async fn run(
         Format::Json => show(format, &applied),
         Format::Text => print(&format!("{} version {}", sanitize(&applied.name), applied.version)),
     }
+}
+
+/// Has the server check a document. Changes nothing.
+pub(super) async fn validate(
+    profiles: &mut Profiles,
+    new: &NewVersion,
+    args: &ChangeArgs,
+) -> Result<(), CliError> {
+    send(profiles, new, args, Step::Preview).await.map(drop)
 }
 
 #[derive(Clone, Copy)]

@@ -27,7 +27,8 @@ impl Report {
         let word = if self.error { "error" } else { "warning" };
         let line = sanitize(&match &self.place {
             Some((file, line, column)) => {
-                format!("{file}:{line}:{column}: {word}: {}: {}", self.field, self.message)
+                let colon = if self.field.is_empty() { "" } else { ": " };
+                format!("{file}:{line}:{column}: {word}: {}{colon}{}", self.field, self.message)
             }
             None => format!("{word}: {}", self.message),
         });

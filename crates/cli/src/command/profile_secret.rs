@@ -7,7 +7,7 @@ use latchkey_proto::v1::profile_service_client::ProfileServiceClient;
 
 use super::confirm::confirm;
 use crate::args::{Globals, ProfileSecretCommand, SecretEncoding, hexadecimal};
-use crate::call::{AuthenticatedChannel, Server, read_text};
+use crate::call::{AuthenticatedChannel, Server, read_hidden};
 use crate::exit::CliError;
 use crate::output::{Format, print, show};
 
@@ -20,7 +20,7 @@ pub(super) async fn run(globals: &Globals, command: ProfileSecretCommand) -> Res
         }
         ProfileSecretCommand::Set { profile, name, file, encoding, yes } => {
             // The file is read before the server is called.
-            let secret = decode(&read_text(&file)?, encoding)?;
+            let secret = decode(&read_hidden(&file, "Secret")?, encoding)?;
             let mut profiles = Server::of(globals).await?.profiles();
             if !yes && is_set(&mut profiles, &profile, &name).await? {
                 confirm(

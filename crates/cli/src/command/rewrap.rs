@@ -70,13 +70,13 @@ fn json<'a>(tables: impl Iterator<Item = (&'static str, &'a RewrapCounts)>) -> V
 fn failed(error: &RewrapError) -> CliError {
     let text = error.to_string();
     match error {
-        RewrapError::SystemError(_) => CliError::Unreachable(text),
+        RewrapError::Embedded(_) if error.is_in_use() => CliError::Conflict(text),
+        RewrapError::SystemError(_) | RewrapError::Embedded(_) => CliError::Unreachable(text),
         RewrapError::MasterKey(_) | RewrapError::MissingKeyFile(_) | RewrapError::Database(_) => {
             CliError::Usage(text)
         }
-        RewrapError::WrongKey
-        | RewrapError::Embedded(_)
-        | RewrapError::Internal(_)
-        | RewrapError::Randomness(_) => CliError::Local(text),
+        RewrapError::WrongKey | RewrapError::Internal(_) | RewrapError::Randomness(_) => {
+            CliError::Local(text)
+        }
     }
 }

@@ -6,7 +6,7 @@ use super::confirm::confirm;
 use super::list;
 use super::tenant::mask;
 use crate::args::{Globals, UpdateUserArgs, UserCommand};
-use crate::call::{Server, read_password};
+use crate::call::{Server, read_new_password};
 use crate::exit::CliError;
 use crate::output::show;
 
@@ -14,7 +14,7 @@ pub(super) async fn run(globals: &Globals, command: UserCommand) -> Result<(), C
     let format = globals.output;
     match command {
         UserCommand::Create { email, role, tenant, password_file, bindings, environment } => {
-            let password = read_password(&password_file)?;
+            let password = read_new_password(&password_file)?;
             let bindings = bindings.into_iter().collect();
             let ask = v1::CreateUserRequest { tenant, email, password, role, bindings, environment };
             show(format, Server::of(globals).await?.tenants().create_user(ask).await?.get_ref())
@@ -25,7 +25,7 @@ pub(super) async fn run(globals: &Globals, command: UserCommand) -> Result<(), C
         }
         UserCommand::List(args) => list::users(globals, *args).await,
         UserCommand::SetPassword { id, password_file } => {
-            let ask = v1::SetUserPasswordRequest { id, password: read_password(&password_file)? };
+            let ask = v1::SetUserPasswordRequest { id, password: read_new_password(&password_file)? };
             show(format, Server::of(globals).await?.tenants().set_user_password(ask).await?.get_ref())
         }
         UserCommand::Delete { id, yes } => {

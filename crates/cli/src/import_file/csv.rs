@@ -16,6 +16,13 @@ pub(super) fn read(text: &str) -> Result<FileKeys, CliError> {
     let mut rows = rows(text).map_err(CliError::Usage)?.into_iter();
     let (_, header) = rows.next().ok_or_else(|| CliError::Usage("the file is empty".to_owned()))?;
     let header: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
+    if let [one] = &*header
+        && !is_column(one)
+        && one.contains([';', '\t', '|'])
+    {
+        let text = "line 1: has no comma: separate the columns by commas, not by semicolons, tabs or bars";
+        return Err(CliError::Usage(text.to_owned()));
+    }
     for (n, name) in header.iter().enumerate() {
         if let Some(column) = meant(name) {
             return Err(CliError::Usage(format!(
@@ -165,6 +172,11 @@ fn rows(text: &str) -> Result<Vec<(usize, Vec<String>)>, String> {
                 line += 1;
                 rows.extend(row.end());
                 row = Row::new(line);
+            }
+            _ if row.was_quoted && !quoted => {
+                return Err(format!(
+                    "line {line}: a text follows a closing quote; write a quote within quotes twice"
+                ));
             }
             _ => {
                 line += usize::from(character == '\n');

@@ -9,7 +9,7 @@ use latchkey_proto::v1::imported_key::Secret;
 use prost_types::Duration;
 use serde_json::Value;
 
-use super::record::{key, list, text, time};
+use super::record::{key, list, scalar, text, time};
 use super::{Change, FileKeys, incomplete};
 use crate::exit::CliError;
 
@@ -56,7 +56,7 @@ fn credential_key(
     credential: &Value,
     consumer: Option<&str>,
 ) -> Result<(v1::ImportedKey, Vec<Change>), String> {
-    let value = text(credential, "key").ok_or("has no \"key\"")?;
+    let value = text(credential, "key").ok_or_else(|| missing_key(credential))?;
     let id = text(credential, "id").unwrap_or_default();
     let metadata = vec![
         ("kong.id".to_owned(), id.to_owned()),
@@ -66,9 +66,23 @@ fn credential_key(
     let name = consumer.unwrap_or(if id.is_empty() { "kong" } else { id });
     let (mut imported, changes) = key(Secret::Value(value.to_owned()), name, metadata);
     imported.create_time = time(credential, "created_at")?;
-    // The seconds that were left when the file was exported.
-    if let Some(seconds) = credential.get("ttl").and_then(Value::as_i64) {
-        imported.key.get_or_insert_default().expiry = Some(Expiry::Ttl(Duration { seconds, nanos: 0 }));
-    }
+    imported.key.get_or_insert_default().expiry = ttl(credential)?.map(Expiry::Ttl);
     Ok((imported, changes))
+}
+
+fn missing_key(credential: &Value) -> &'static str {
+    match credential.get("key") {
+        Some(Value::Number(_) | Value::Bool(_)) => "\"key\" is no text: write it in quotes",
+        _ => "has no \"key\"",
+    }
+}
+
+/// Returns the seconds that were left when the file was exported. Kong has null or 0 for a key that does not expire.
+fn ttl(credential: &Value) -> Result<Option<Duration>, String> {
+    let Some(ttl) = credential.get("ttl").filter(|ttl| !ttl.is_null()) else { return Ok(None) };
+    match scalar(ttl).and_then(|text| text.trim().parse::<i64>().ok()) {
+        Some(0) => Ok(None),
+        Some(seconds) if seconds > 0 => Ok(Some(Duration { seconds, nanos: 0 })),
+        Some(_) | None => Err("ttl: is no number of seconds".to_owned()),
+    }
 }

@@ -83,8 +83,8 @@ pub(super) fn time(record: &Value, field: &str) -> Result<Option<Timestamp>, Str
     match record.get(field) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Number(number)) => {
-            let number = number.as_f64().unwrap_or(f64::NAN);
-            unix(number).map(Some).ok_or_else(|| format!("{field}: is no Unix time"))
+            let seconds = number.as_f64().filter(|_| !is_date(&number.to_string())).unwrap_or(f64::NAN);
+            unix(seconds).map(Some).ok_or_else(|| format!("{field}: is no Unix time"))
         }
         Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
         Some(Value::String(text)) => {
@@ -98,7 +98,7 @@ pub(super) fn time(record: &Value, field: &str) -> Result<Option<Timestamp>, Str
 pub(super) fn parse_time(text: &str) -> Result<Timestamp, String> {
     let text = text.trim();
     let digits = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    match text.parse().ok().filter(|_| digits).and_then(unix) {
+    match text.parse().ok().filter(|_| digits && !is_date(text)).and_then(unix) {
         Some(time) => Ok(time),
         None => crate::args::time(text),
     }
@@ -111,4 +111,13 @@ fn unix(number: f64) -> Option<Timestamp> {
         seconds: i64::try_from(time.as_secs()).ok()?,
         nanos: i32::try_from(time.subsec_millis() * 1_000_000).ok()?,
     })
+}
+
+/// Returns whether digits are those of a date, such as 20270131 or 20270131120000, which would be another Unix time.
+fn is_date(digits: &str) -> bool {
+    let part = |range: std::ops::Range<usize>| digits.get(range).and_then(|part| part.parse::<u32>().ok());
+    matches!(digits.len(), 8 | 12 | 14)
+        && part(0..4).is_some_and(|year| (1900..2200).contains(&year))
+        && part(4..6).is_some_and(|month| (1..=12).contains(&month))
+        && part(6..8).is_some_and(|day| (1..=31).contains(&day))
 }

@@ -5,6 +5,8 @@ use latchkey_proto::v1::imported_key::Secret;
 
 use super::*;
 
+mod strict;
+
 fn parse(text: &str, source: ImportSource) -> FileKeys {
     read(text, "-", Some(source)).unwrap_or_else(|_| panic!("{text} is not read"))
 }

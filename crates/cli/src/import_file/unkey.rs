@@ -57,6 +57,9 @@ fn imported(record: &Value) -> Result<(v1::ImportedKey, Vec<Change>), String> {
     let created = time(record, "createdAt")?;
     imported.create_time = if created.is_some() { created } else { time(record, "created_at_m")? };
     imported.disabled = flag(record, "enabled")? == Some(false);
+    if record.get("permissions").is_some_and(|list| !list.is_null() && !list.is_array()) {
+        return Err("permissions: is no list".to_owned());
+    }
     let inner = imported.key.get_or_insert_default();
     inner.expiry = time(record, "expires")?.map(Expiry::ExpireTime);
     inner.scopes = list(record, "permissions").split_whitespace().map(str::to_owned).collect();
@@ -98,6 +101,9 @@ fn note_what_is_left_out(record: &Value, place: &str, notes: &mut Vec<String>) {
         ));
     }
     let meta = record.get("meta").and_then(Value::as_object).into_iter().flatten();
+    if record.get("meta").is_some_and(|meta| !meta.is_null() && !meta.is_object()) {
+        notes.push(format!("{place}: meta is left out: it is no object"));
+    }
     for (name, _) in meta.filter(|(_, value)| scalar(value).is_none()) {
         notes.push(format!("{place}: meta.{name} is left out: metadata has texts alone"));
     }

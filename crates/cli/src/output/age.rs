@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn ages_are_told_in_the_unit_that_fits() {
+    fn ages_are_written_in_the_largest_unit() {
         let said: Vec<String> = [0, 59, 60, 3_599, 3_600, 86_399, 86_400, 172_800].map(format_age).to_vec();
         let expected = [
             "just now",
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_nobody_uses_stands_out() {
+    fn the_last_use_says_how_long_a_key_is_unused() {
         assert_eq!(last_use(Some(&before(10 * DAY + 5)), None), "unused for 10 days");
         assert_eq!(last_use(None, Some(&before(3 * DAY + 5))), "never used in 3 days");
         assert_eq!(last_use(None, Some(&before(5))), "never used");

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_state_is_told_by_its_first_word() {
+    fn the_first_word_of_a_state_decides_its_colour() {
         assert_eq!(Tone::of_state("active, replaced: still in use"), Some(Tone::Good));
         assert_eq!(Tone::of_state(DENIED_BY_PROFILE), Some(Tone::Warning));
         assert_eq!(Tone::of_state("revoked"), Some(Tone::Bad));
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_none_before_anybody_looked() {
+    fn no_colour_is_used_before_the_output_is_known() {
         assert_eq!(Tone::Bad.paint("DENIED"), "DENIED");
     }
 }

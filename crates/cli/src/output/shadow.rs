@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_tells_who_and_why() {
+    fn a_line_names_the_caller_and_the_reason() {
         let line = v1::ShadowLine {
             profile: "paykore".into(),
             tenant_slug: "acme".into(),

@@ -98,12 +98,12 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_value_is_left_out() {
+    fn a_field_without_a_value_is_left_out() {
         assert_eq!(fields([("id", "1".to_owned()), ("plan", String::new())]).lines().count(), 1);
     }
 
     #[test]
-    fn what_names_a_row_is_never_broken_and_a_narrow_place_gets_one_row_below_the_other() {
+    fn an_identifier_is_never_broken_and_a_narrow_terminal_gets_one_field_below_the_other() {
         let id = "key_01a218a5d5c57b80b948bdd987dadc78";
         let row = [id, "api-server-production", "secret", "live", "active, replaced: still in use"]
             .map(str::to_owned);

@@ -7,6 +7,7 @@ use latchkey_proto::v1;
 use prost_types::Timestamp;
 
 use super::age::last_use;
+use super::own_limits::own_limits;
 use super::table::{fields, rows};
 use super::usage::used_since;
 
@@ -89,7 +90,7 @@ impl TextOutput for v1::Key {
             ("removed scopes", words(&self.removed_scopes)),
             ("bindings", pairs(&self.bindings)),
             ("networks", words(&self.allowed_networks)),
-            ("rate limits", pairs(&self.rate_limits)),
+            ("rate limits", own_limits(self)),
             ("metadata", pairs(&self.metadata)),
             ("created", timestamp(self.create_time.as_ref())),
             ("created by", self.created_by.clone()),
@@ -248,7 +249,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_steers_a_terminal_gets_through() {
+    fn no_control_character_is_printed() {
         let text = sanitize("a\u{1b}[31m\r\n\t\u{7}\u{7f}\u{9b}\u{202e}\u{feff}b é日");
         assert!(!text.chars().any(is_unsafe), "{text:?}");
         assert!(text.starts_with("a\\u{1b}[31m") && text.ends_with("b é日"), "{text}");

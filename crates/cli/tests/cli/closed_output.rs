@@ -98,3 +98,21 @@ fn no_secret_is_created_for_an_output_that_is_closed() {
     assert_eq!(keys(), before, "no key was created");
     served.end();
 }
+
+#[test]
+fn a_value_that_was_shown_before_is_not_printed_as_an_empty_one() {
+    let served = Served::start();
+    assert_eq!(served.call(&["apply", "-f", DEMO]).0, 0);
+    assert_eq!(served.call(&["tenant", "create", "acme", "--profile", "demo"]).0, 0);
+    let create = ["key", "create", "--tenant", "acme", "--name", "k", "--idempotency-key", "i"];
+    let alone = [create.as_slice(), &["--secret-only"]].concat();
+    let (code, value, error) = served.call(&alone);
+    assert!(code == 0 && value.starts_with("demo_live_"), "{error}");
+    let (code, out, error) = served.call(&alone);
+    assert!(code == 7 && out.is_empty(), "{code} {out}");
+    assert!(error.contains("is not shown again") && error.contains("latchkey key revoke key_"), "{error}");
+    assert!(!error.contains(value.trim()), "{error}");
+    let (code, out, error) = served.call(&create);
+    assert!(code == 0 && out.contains("was created before"), "{error}");
+    served.end();
+}

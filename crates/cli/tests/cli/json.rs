@@ -170,7 +170,7 @@ fn log_and_server(session: &mut Session) {
     session.json("audit verify");
     session.json("shadow report");
     session.json("usage");
-    let ready = session.json(&format!("health --http-addr {}", session.served.http));
+    let ready = session.json(&format!("health --timeout 60 --http-addr {}", session.served.http));
     assert_eq!(ready["status"], "ready");
     // One object a line, so that a log of any length can be read line by line.
     let (code, out, error) = session.served.call(&["audit", "export", "--output", "json"]);

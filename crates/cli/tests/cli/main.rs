@@ -15,7 +15,7 @@ mod variables;
 mod words;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -57,7 +57,7 @@ fn all_bad_settings_are_named_at_once_and_nothing_starts() {
 }
 
 #[test]
-fn a_profile_with_a_mistake_is_told_with_its_line() {
+fn a_profile_with_a_mistake_is_reported_with_its_line() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("bad.toml"), "name = \"bad\"\nnonsense = 1\n").unwrap();
     let output = latchkey(folder.path()).args(["serve", "--profiles", "bad.toml"]).output().unwrap();
@@ -67,7 +67,7 @@ fn a_profile_with_a_mistake_is_told_with_its_line() {
 }
 
 #[test]
-fn what_makes_no_sense_is_a_usage_error() {
+fn an_invalid_command_line_is_a_usage_error() {
     assert_eq!(run(&["nonsense"]).status.code(), Some(2));
     assert_eq!(run(&["tenant", "update", "acme"]).status.code(), Some(2), "nothing would change");
     assert_eq!(run(&["user", "update", "user_1"]).status.code(), Some(2), "nothing would change");
@@ -93,23 +93,26 @@ struct Served {
 impl Served {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let port = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let (grpc, http) = (port(), port());
         let mut child = latchkey(folder.path())
-            .args(["serve", "--grpc-addr", &grpc.to_string(), "--http-addr", &http.to_string()])
+            .args(["serve", "--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0"])
+            // The defaults are too short for a busy machine.
+            .envs([("LATCHKEY_CHECK_DEADLINE", "5s"), ("LATCHKEY_DATABASE_DEADLINE", "30s")])
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-        assert!(lines.any(|line| line.contains("\"ready\"")), "it gets ready");
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let mut lines = lines.filter_map(|line| serde_json::from_str::<serde_json::Value>(&line).ok());
+        let listening = lines.find(|line| line["message"] == "listening").expect("it listens");
+        assert!(lines.any(|line| line["message"] == "ready"), "it gets ready");
+        let [grpc, http] = ["grpc", "http"].map(|port| listening[port].as_str().unwrap().to_owned());
         let root = std::fs::read_to_string(folder.path().join("latchkey.db.root-key")).unwrap();
         let url = format!("http://{grpc}");
-        let mut readiness = TcpStream::connect(http).unwrap();
+        let mut readiness = TcpStream::connect(&http).unwrap();
         readiness.write_all(b"GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
         readiness.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        Self { child, folder, url, http: http.to_string(), root: root.trim_end().to_owned() }
+        Self { child, folder, url, http, root: root.trim_end().to_owned() }
     }
 
     fn call(&self, arguments: &[&str]) -> (i32, String, String) {

@@ -50,7 +50,7 @@ fn an_operators_key_is_made_for_a_role_and_kept_in_a_file_of_its_owner() {
 }
 
 #[test]
-fn the_value_of_an_operators_key_is_printed_only_with_a_word() {
+fn the_value_of_an_operators_key_is_printed_only_with_an_option() {
     let served = Served::start();
     let create = ["operator", "create", "--role", "read", "--name", "wall"];
     let (code, out, error) = served.call(&create);

@@ -52,7 +52,7 @@ fn a_change_is_shown_and_applied_only_where_it_is_confirmed() {
 }
 
 #[test]
-fn what_takes_keys_away_needs_force() {
+fn a_change_that_takes_keys_away_needs_force() {
     let served = Served::start();
     let done = |arguments: &[&str]| {
         let (code, out, error) = served.call(arguments);
@@ -77,6 +77,22 @@ fn what_takes_keys_away_needs_force() {
     let applied: serde_json::Value = serde_json::from_str(&applied).unwrap();
     assert_eq!((&applied["version"], &applied["diff"]["requiresForce"]), (&"2".into(), &true.into()));
     assert_eq!(applied["diff"]["changes"][0]["impacts"][0]["count"], 1);
+    served.end();
+}
+
+#[test]
+fn none_of_several_documents_is_applied_if_one_is_invalid() {
+    let served = Served::start();
+    let first = document(&served, "first.toml", DEMO);
+    let other = document(&served, "other.toml", &DEMO.replace("name = \"demo\"", "name = \"other\""));
+    let wrong = document(&served, "wrong.toml", "name = \"wrong\"\n[credential\n");
+    let (code, out, error) = served.call(&["apply", "--yes", "-f", &first, "-f", &wrong, "-f", &other]);
+    assert!(code == 2 && out.is_empty(), "{code} {out}");
+    assert!(error.contains("nothing was applied") && error.contains("wrong.toml:"), "{error}");
+    let (_, listed, _) = served.call(&["profile", "list", "--output", "json"]);
+    assert!(!listed.contains("\"demo\""), "{listed}");
+    let (code, out, error) = served.call(&["apply", "--yes", "-f", &first, "-f", &other]);
+    assert!(code == 0 && out.contains("demo version 1") && out.contains("other version 1"), "{error}");
     served.end();
 }
 

@@ -28,6 +28,20 @@ fn a_rotation_with_an_overlap_or_yes_asks_nothing() {
 }
 
 #[test]
+fn an_option_with_an_empty_value_selects_nothing() {
+    for (words, option) in [
+        (&["key", "revoke", "--all", "--tenant", "acme", "--created-by", "", "--yes"][..], "--created-by"),
+        (&["key", "create", "--tenant", "acme", "--name", "a", "--environment", ""], "--environment"),
+        (&["usage", "--tenant", ""], "--tenant"),
+    ] {
+        let output = run(&[&["--server", "http://127.0.0.1:1"], words].concat());
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(&format!("{option} has an empty value")), "{error}");
+    }
+}
+
+#[test]
 fn a_replaced_secret_and_the_disabling_of_all_keys_need_a_terminal_or_yes() {
     let served = Served::start();
     let file = |name: &str, text: &str| std::fs::write(served.folder.path().join(name), text).unwrap();

@@ -56,6 +56,38 @@ fn an_empty_variable_of_the_command_line_counts_as_unset() {
 }
 
 #[test]
+fn a_variable_in_another_spelling_starts_no_database() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["latchkey_database_url", "LATCH_KEY_DATABASE_URL", "LATCHKEY-DATABASE-URL"] {
+        let output = latchkey(folder.path()).arg("serve").env(name, "postgres://db/x").output().unwrap();
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(name) && error.contains("the nearest is LATCHKEY_DATABASE_URL"), "{error}");
+        assert_eq!(folder.path().read_dir().unwrap().count(), 0, "nothing was made");
+    }
+}
+
+#[test]
+fn a_file_of_defaults_that_cannot_be_read_is_not_ignored() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("latchkey/config.toml");
+    let call = || {
+        let mut command = latchkey(folder.path());
+        command.env("XDG_CONFIG_HOME", folder.path()).args(["tenant", "list", "--api-key", "k"]);
+        let output = command.args(["--server", "http://127.0.0.1:1"]).output().unwrap();
+        (output.status.code(), text(&output.stderr))
+    };
+    assert_eq!(call().0, Some(6), "there is no file");
+    std::fs::create_dir_all(&file).unwrap();
+    let (code, error) = call();
+    assert!(code == Some(2) && error.contains("config.toml: can't be read"), "a folder: {error}");
+    std::fs::remove_dir(&file).unwrap();
+    std::os::unix::fs::symlink("nowhere", &file).unwrap();
+    let (code, error) = call();
+    assert!(code == Some(2) && error.contains("config.toml: can't be read"), "a link to nothing: {error}");
+}
+
+#[test]
 fn dev_takes_its_addresses_from_variables_too() {
     let folder = tempfile::tempdir().unwrap();
     // The ports are taken, so that the server ends at once.

@@ -16,7 +16,7 @@ fn a_missing_or_decorated_credential_is_named_with_the_places_to_correct() {
     let (code, _, error) = call("two words");
     assert!(code == 2 && error.contains("at position 4"), "{error}");
     let (code, _, error) = call("wrong");
-    assert!(code == 4 && error.contains("not valid"), "{error}");
+    assert!(code == 4 && error.contains("not valid") && error.contains("has expired"), "{error}");
     let (code, out, error) = served.call(&["check", "Bearer dk_live_x", "--path", "/things"]);
     assert!(
         code == 3 && out.contains("the word Bearer") && error.contains("the word Bearer"),
@@ -38,7 +38,7 @@ fn a_check_with_a_wrong_field_is_no_denial_to_a_script() {
 }
 
 #[test]
-fn a_wrong_name_is_told_once_with_the_choices_and_the_nearest() {
+fn a_wrong_name_is_reported_once_with_the_choices_and_the_nearest() {
     let served = Served::start();
     let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../profiles/demo.toml");
     assert_eq!(served.call(&["apply", "-f", demo]).0, 0);
@@ -81,7 +81,7 @@ fn a_negative_value_is_refused_as_the_value_that_it_is() {
 }
 
 #[test]
-fn a_reader_that_ends_early_ends_the_program_without_words() {
+fn a_reader_that_ends_early_ends_the_program_without_an_error_text() {
     use std::process::{Command, Stdio};
     for words in [&["completions", "bash"][..], &["serve", "--help"], &["key", "create", "--help"]] {
         let mut child = Command::new(env!("CARGO_BIN_EXE_latchkey"))

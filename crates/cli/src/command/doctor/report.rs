@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_finding_is_how_it_ends() {
+    fn the_worst_finding_decides_the_exit_code() {
         let code = |found: &[(Area, Severity)]| match report(found).failure() {
             None => 0,
             Some(CliError::Findings(code)) => code,
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_say_the_same_and_steer_no_terminal() {
+    fn text_and_json_have_the_same_findings_and_no_control_characters() {
         let report = report(&[(Area::Database, Severity::Error), (Area::Redis, Severity::Ok)]);
         let text = report.text(None);
         assert!(

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::destination::{OtherClusters, clusters, misroutes};
 use super::doubtful;
-use super::route_match::{Takes, fits, takes};
+use super::route_match::{MatchResult, fits, takes};
 use super::walk::{at, find_all, list};
 
 /// Path of no endpoint.
@@ -39,14 +39,14 @@ pub(super) fn examine(
 fn services<'h>(host: &'h Value, requirements: &EnvoyRequirements) -> BTreeSet<&'h str> {
     let routes = list(host, "routes");
     let of_other_path =
-        routes.iter().filter(|route| takes(at(route, "match"), OTHER_PATH, "GET") != Takes::Never);
+        routes.iter().filter(|route| takes(at(route, "match"), OTHER_PATH, "GET") != MatchResult::Never);
     let mut services: BTreeSet<&str> = of_other_path.flat_map(clusters).collect();
     let is_endpoint = |path: &str| {
         let mut endpoints = requirements.endpoints.iter();
-        endpoints.any(|endpoint| fits(&endpoint.regex, path) != Takes::Never)
+        endpoints.any(|endpoint| fits(&endpoint.regex, path) != MatchResult::Never)
     };
     for (method, path) in requirements.upstream_requests.iter().filter(|(_, path)| !is_endpoint(path)) {
-        let taken = |route: &&Value| takes(at(route, "match"), path, method) == Takes::Always;
+        let taken = |route: &&Value| takes(at(route, "match"), path, method) == MatchResult::Always;
         services.extend(routes.iter().find(taken).into_iter().flat_map(clusters));
     }
     services
@@ -95,9 +95,9 @@ fn first_fault(
 ) -> Option<Finding> {
     for route in list(host, "routes") {
         let (taken, label) = match takes(at(route, "match"), path, method) {
-            Takes::Never => continue,
-            Takes::Perhaps => (false, format!("{label}, for some requests by {}", at(route, "match"))),
-            Takes::Always => (true, form_of(label, path)),
+            MatchResult::Never => continue,
+            MatchResult::Perhaps => (false, format!("{label}, for some requests by {}", at(route, "match"))),
+            MatchResult::Always => (true, form_of(label, path)),
         };
         let fault = misroutes(route, &[host, all], others, &label);
         if fault.is_some() || taken {

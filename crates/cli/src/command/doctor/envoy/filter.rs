@@ -6,7 +6,7 @@ use latchkey_server::doctor::Finding;
 use latchkey_server::profile_test::EnvoyRequirements;
 use serde_json::Value;
 
-use super::route_match::{Takes, fits};
+use super::route_match::{MatchResult, fits};
 use super::walk::{at, list, on, seconds, text};
 use super::{doubtful, wrong};
 
@@ -175,7 +175,7 @@ pub(super) fn matches(pattern: &Value, name: &str) -> bool {
         || is("prefix", &|p| name.starts_with(p))
         || is("suffix", &|p| name.ends_with(p))
         || is("contains", &|p| name.contains(p))
-        || regex.is_some_and(|regex| fits(regex, name) != Takes::Never)
+        || regex.is_some_and(|regex| fits(regex, name) != MatchResult::Never)
         || !at(pattern, "custom").is_null()
 }
 

@@ -19,7 +19,7 @@ const EVALUATED: [&str; 8] = [
 
 /// Result of a match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Takes {
+pub(super) enum MatchResult {
     /// The route matches no such request.
     Never,
     /// The route matches some of these requests, by a condition that cannot be evaluated here.
@@ -29,22 +29,22 @@ pub(super) enum Takes {
 }
 
 /// Returns whether a route with this match takes a request with this path and method.
-pub(super) fn takes(rule: &Value, path: &str, method: &str) -> Takes {
+pub(super) fn takes(rule: &Value, path: &str, method: &str) -> MatchResult {
     let members = rule.as_object().into_iter().flatten();
     let others = members.filter(|(name, _)| !EVALUATED.iter().any(|known| is_named(name, known)));
     let conditions = others.map(|(name, condition)| {
         if is_empty(condition) || (is_named(name, "runtime_fraction") && is_whole(condition)) {
-            Takes::Always
+            MatchResult::Always
         } else {
-            Takes::Perhaps
+            MatchResult::Perhaps
         }
     });
     let headers = list(rule, "headers").iter().map(|header| method_fits(header, method));
-    conditions.chain(headers).chain([path_fits(rule, path)]).min().unwrap_or(Takes::Never)
+    conditions.chain(headers).chain([path_fits(rule, path)]).min().unwrap_or(MatchResult::Never)
 }
 
-fn certain(fits: bool) -> Takes {
-    if fits { Takes::Always } else { Takes::Never }
+fn certain(fits: bool) -> MatchResult {
+    if fits { MatchResult::Always } else { MatchResult::Never }
 }
 
 /// Returns true for a member that has no content.
@@ -61,7 +61,7 @@ fn is_whole(fraction: &Value) -> bool {
         && at(default, "numerator").as_u64().is_some_and(|numerator| numerator >= 100)
 }
 
-fn path_fits(rule: &Value, path: &str) -> Takes {
+fn path_fits(rule: &Value, path: &str) -> MatchResult {
     let sensitive = at(rule, "case_sensitive").is_null() || on(rule, "case_sensitive");
     let fold = |text: &str| if sensitive { text.to_owned() } else { text.to_lowercase() };
     let given = |name: &str| at(rule, name).as_str().map(fold);
@@ -85,7 +85,7 @@ fn path_fits(rule: &Value, path: &str) -> Takes {
         return certain(segments_fit(template, path));
     }
     // A request of the method CONNECT is none of a product's endpoints.
-    if at(rule, "connect_matcher").is_null() { Takes::Perhaps } else { Takes::Never }
+    if at(rule, "connect_matcher").is_null() { MatchResult::Perhaps } else { MatchResult::Never }
 }
 
 fn segments_fit(template: &str, path: &str) -> bool {
@@ -101,9 +101,9 @@ fn segments_fit(template: &str, path: &str) -> bool {
 }
 
 /// Returns whether a condition on a header holds, which can be evaluated for the method alone.
-fn method_fits(header: &Value, method: &str) -> Takes {
+fn method_fits(header: &Value, method: &str) -> MatchResult {
     if text(header, "name") != ":method" || on(header, "invert_match") {
-        return Takes::Perhaps;
+        return MatchResult::Perhaps;
     }
     let matcher = at(header, "string_match");
     let exact = [at(header, "exact_match"), at(matcher, "exact")].into_iter().find_map(Value::as_str);
@@ -114,14 +114,14 @@ fn method_fits(header: &Value, method: &str) -> Takes {
         (Some(exact), _) if on(matcher, "ignore_case") => certain(exact.eq_ignore_ascii_case(method)),
         (Some(exact), _) => certain(exact == method),
         (None, Some(regex)) => fits(regex, method),
-        (None, None) => Takes::Perhaps,
+        (None, None) => MatchResult::Perhaps,
     }
 }
 
 /// Returns whether a regular expression matches a whole text, as Envoy's do.
-pub(super) fn fits(regex: &str, text: &str) -> Takes {
+pub(super) fn fits(regex: &str, text: &str) -> MatchResult {
     let regex = Regex::new(&format!("^(?:{regex})$"));
-    regex.map_or(Takes::Perhaps, |regex| certain(regex.is_match(text)))
+    regex.map_or(MatchResult::Perhaps, |regex| certain(regex.is_match(text)))
 }
 
 #[cfg(test)]
@@ -142,11 +142,11 @@ mod tests {
         ] {
             let mut rule = condition.clone();
             rule["prefix"] = json!("/v1");
-            assert_eq!(takes(&rule, "/v1/keys", "GET"), Takes::Perhaps, "{condition}");
+            assert_eq!(takes(&rule, "/v1/keys", "GET"), MatchResult::Perhaps, "{condition}");
             rule["prefix"] = json!("/v2");
-            assert_eq!(takes(&rule, "/v1/keys", "GET"), Takes::Never, "{condition}");
+            assert_eq!(takes(&rule, "/v1/keys", "GET"), MatchResult::Never, "{condition}");
         }
         let whole = json!({ "prefix": "/", "query_parameters": [], "runtime_fraction": { "default_value": { "numerator": 100 } } });
-        assert_eq!(takes(&whole, "/v1/keys", "GET"), Takes::Always);
+        assert_eq!(takes(&whole, "/v1/keys", "GET"), MatchResult::Always);
     }
 }

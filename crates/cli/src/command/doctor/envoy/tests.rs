@@ -77,7 +77,7 @@ fn output(configuration: &Value, requirements: &[EnvoyRequirements]) -> Vec<(Sev
 }
 
 #[test]
-fn what_is_right_is_told_to_be() {
+fn a_correct_configuration_has_one_finding_that_says_so() {
     let found = output(&right(), &requirements());
     assert!(found.len() == 1 && found[0].0 == Severity::Ok, "{found:?}");
 }
@@ -85,7 +85,7 @@ fn what_is_right_is_told_to_be() {
 /// Path, member, replaced value and expected finding.
 type Case = (&'static str, &'static str, Value, Severity, &'static str);
 
-fn of_the_filter() -> Vec<Case> {
+fn filter_cases() -> Vec<Case> {
     vec![
         (FILTERS, "failure_mode_allow", json!(true), Severity::Error, "failure_mode_allow"),
         (
@@ -140,7 +140,7 @@ fn of_the_filter() -> Vec<Case> {
     ]
 }
 
-fn of_what_is_around_it() -> Vec<Case> {
+fn surrounding_cases() -> Vec<Case> {
     let listener = "/listener";
     vec![
         ("/listener/http_filters/0", "disabled", json!(true), Severity::Error, "disabled"),
@@ -193,7 +193,7 @@ fn of_what_is_around_it() -> Vec<Case> {
 
 #[test]
 fn each_mistake_is_found_alone() {
-    for (place, member, value, severity, words) in of_the_filter().into_iter().chain(of_what_is_around_it()) {
+    for (place, member, value, severity, words) in filter_cases().into_iter().chain(surrounding_cases()) {
         let found = output(&with(place, member, value.clone()), &requirements());
         assert!(
             found.len() == 1 && found[0].0 == severity && found[0].1.contains(words),
@@ -203,7 +203,7 @@ fn each_mistake_is_found_alone() {
 }
 
 #[test]
-fn hosts_that_decide_the_environment_are_told_apart_by_envoy_too() {
+fn hosts_that_decide_the_environment_are_distinguished_by_envoy_too() {
     let hosts = vec![("a.dev".to_owned(), Some("live".to_owned()))];
     let requirements = vec![EnvoyRequirements { hosts, ..requirements().remove(0) }];
     let host = "/listener/route_config/virtual_hosts/0";
@@ -283,7 +283,7 @@ fn a_route_that_is_not_asked_about_is_named() {
 }
 
 #[test]
-fn a_body_that_the_profile_looks_into_must_be_sent() {
+fn a_body_that_the_profile_reads_must_be_sent() {
     let requirements = [EnvoyRequirements { body: true, ..EnvoyRequirements::default() }];
     assert!(
         output(&right(), &requirements)
@@ -293,7 +293,7 @@ fn a_body_that_the_profile_looks_into_must_be_sent() {
 }
 
 #[test]
-fn nothing_that_asks_is_the_worst() {
+fn a_configuration_without_the_filter_has_one_error() {
     let found = output(&json!({ "listener": {} }), &[]);
     assert!(found.len() == 1 && found[0].1.contains("every request passes"), "{found:?}");
 }

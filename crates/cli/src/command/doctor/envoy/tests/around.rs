@@ -161,7 +161,7 @@ fn an_outage_without_the_products_words_is_found() {
 }
 
 #[test]
-fn several_replicas_and_the_admin_interface_are_looked_at() {
+fn several_replicas_and_the_admin_interface_are_checked() {
     let mut several = right();
     let one = json!({ "endpoint": { "address": { "pipe": { "path": "/run/a" } } } });
     several["clusters"][0]["load_assignment"] = json!({ "endpoints": [{ "lb_endpoints": [one, one] }] });

@@ -98,7 +98,7 @@ fn a_field_in_both_spellings_is_found_since_envoy_takes_the_last() {
 }
 
 #[test]
-fn a_tap_is_found() {
+fn a_tap_filter_is_found() {
     let kind = "type.googleapis.com/envoy.extensions.filters.http.tap.v3.Tap";
     let mut all = right();
     let filters = all.pointer_mut("/listener/http_filters").unwrap().as_array_mut().unwrap();
