@@ -1,8 +1,8 @@
 //! The history of the database schema: every migration in order, each with its reversal.
 //!
 //! A migration uses no entity, since entities follow the newest schema while a released migration never
-//! changes. Every process of the service calls [`up`] at its start; even if many do so at once, each migration
-//! is applied once.
+//! changes. `latchkey migrate up` calls [`up`], and so does a server at its start if the setting `migrate` says so;
+//! even if several do so at once, each migration is applied once.
 
 mod grants;
 mod lock;
@@ -132,7 +132,7 @@ pub enum DataLoss {
 
 /// Schema after its migration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Migrated {
+pub struct MigratedSchema {
     /// Names of the applied migrations that this program does not know.
     pub newer: Vec<String>,
     /// Other schemas of the same database that had Latchkey's tables before, if an operator should know of them.
@@ -145,7 +145,7 @@ pub struct Migrated {
 /// Applies all pending migrations, or none. Safe to call from any number of processes at once. If migrations are applied
 /// that this program does not know, the schema is that of a newer version, and nothing is changed. Fails if this program
 /// must not use the schema, or if its tables are not those that the migrations make.
-pub async fn up(db: &DatabaseConnection) -> Result<Migrated, DbErr> {
+pub async fn up(db: &DatabaseConnection) -> Result<MigratedSchema, DbErr> {
     up_by(db, DatabaseTransaction::commit).await
 }
 
@@ -154,7 +154,7 @@ pub async fn up(db: &DatabaseConnection) -> Result<Migrated, DbErr> {
 pub async fn up_by<F: Future<Output = Result<(), DbErr>>>(
     db: &DatabaseConnection,
     commit: impl FnOnce(DatabaseTransaction) -> F,
-) -> Result<Migrated, DbErr> {
+) -> Result<MigratedSchema, DbErr> {
     let alone = lock::begin_exclusive(db).await?;
     let place = Place::read(&alone).await?;
     let comparison = Comparison::read(&alone, &place).await?;
@@ -171,7 +171,7 @@ pub async fn up_by<F: Future<Output = Result<(), DbErr>>>(
         return Err(DbErr::Custom(damage));
     }
     lock::end_by(alone, commit).await?;
-    Ok(Migrated { newer: comparison.newer, notice: place.notice(), search_path: place.pinned_path() })
+    Ok(MigratedSchema { newer: comparison.newer, notice: place.notice(), search_path: place.pinned_path() })
 }
 
 /// Reason why migrations were not reverted.

@@ -1,6 +1,6 @@
 //! Mutual exclusion of migrations: the transaction in which the schema is changed makes concurrent ones wait.
 //!
-//! PostgreSQL offers an advisory lock that ends with the transaction, so that a process which dies or is cut
+//! PostgreSQL offers an advisory lock that ends with the transaction, so that a process that is killed or cut
 //! off leaves no lock behind (a session's lock would outlive a pooled connection). Other servers that speak its protocol
 //! do not have it, or have it in name only. The row of a table of its own is therefore locked as well. SQLite's write
 //! lock does the same across processes. Its one gap is that switching a file to WAL does not wait for the lock; it is closed
@@ -20,9 +20,10 @@ use crate::place::Place;
 const ADVISORY: i64 = 0x6c61_7463_686b_6579;
 
 /// No time limits, a durable commit, warnings, and no prepared statements of an earlier user of the session: their names
-/// could be those of the library's own.
-const SETTINGS: &str = "DEALLOCATE ALL; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \
-    SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL client_min_messages = notice; SET TRANSACTION READ WRITE; \
+/// could be those of the library's own. A transaction can be made one that writes before its first other statement alone, which
+/// `DEALLOCATE` counts as.
+const SETTINGS: &str = "SET LOCAL statement_timeout = 0; SET TRANSACTION READ WRITE; SET LOCAL lock_timeout = 0; \
+    SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL client_min_messages = notice; DEALLOCATE ALL; \
     SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') \
     WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true)";
 

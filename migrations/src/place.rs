@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_elsewhere_are_told_before_the_first_migration() {
+    fn tables_in_another_schema_are_reported_before_the_first_migration() {
         let first = place(false, None, Some("other"));
         assert_eq!(first.conflict(), None);
         assert!(first.notice().unwrap().contains("the schema other"));
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_that_is_absent_is_told_from_one_that_is_forbidden() {
+    fn a_missing_schema_is_distinguished_from_a_forbidden_one() {
         let absent = no_schema("lk", "nosuch", None);
         assert!(absent.contains("exists") && !absent.contains("permission"), "{absent}");
         let forbidden = no_schema("lk", "nosuch, public", Some("public".to_owned()));

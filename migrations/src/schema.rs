@@ -48,7 +48,7 @@ const NEEDS: &str = "needs a value of ";
 /// Part of the schema that is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent {
-    /// Everything.
+    /// All parts.
     Whole,
     /// Tables and columns, since later migrations may drop indexes and foreign keys.
     Columns,
@@ -59,7 +59,7 @@ pub(crate) enum Extent {
 enum Catalog {
     Postgres,
     Sqlite,
-    /// Those of the SQL standard, whose types have other names.
+    /// Catalogs of the SQL standard, in which types have other names.
     Portable,
 }
 
@@ -99,7 +99,7 @@ type Fact = (String, String);
 #[derive(Debug, Default)]
 struct Found {
     facts: BTreeSet<Fact>,
-    /// What changes, hides or loses rows, each with what to do.
+    /// Triggers, rules and the like that change, hide or lose rows, each with what to do.
     harms: Vec<Fact>,
 }
 

@@ -245,7 +245,7 @@ async fn no_second_set_of_tables_is_created_before_that_of_another_schema_of_the
 }
 
 #[tokio::test]
-async fn a_schema_that_does_not_exist_is_told_from_one_that_is_forbidden() {
+async fn a_missing_schema_and_a_forbidden_one_have_different_errors() {
     let url = Postgres::shared().database();
     let db = connect(&format!("{url}?options=-c%20search_path%3Dnosuch"));
     for error in [up(&db).await.unwrap_err().to_string(), status(&db).await.unwrap_err().to_string()] {

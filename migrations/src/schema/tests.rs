@@ -25,7 +25,7 @@ fn postgres(url: &str) -> DatabaseConnection {
 }
 
 /// Compares the facts of a new database with a file; `LATCHKEY_WRITE=1` writes the file.
-async fn is_that_of_the_file(db: &DatabaseConnection, file: &str) {
+async fn assert_facts_of_file(db: &DatabaseConnection, file: &str) {
     // Not by `up`, which refuses a schema that differs from the file.
     Migrator::up(db, None).await.unwrap();
     let place = Place::read(db).await.unwrap();
@@ -42,7 +42,7 @@ async fn is_that_of_the_file(db: &DatabaseConnection, file: &str) {
 }
 
 /// Runs SQL on a complete database, and returns what is said about it then. Nothing is migrated until it is corrected.
-async fn said_after(db: &DatabaseConnection, sql: &str) -> String {
+async fn conflict_after(db: &DatabaseConnection, sql: &str) -> String {
     up(db).await.unwrap();
     db.execute_unprepared(sql).await.unwrap();
     let schema = status(db).await.unwrap();
@@ -57,16 +57,16 @@ async fn said_after(db: &DatabaseConnection, sql: &str) -> String {
 
 #[tokio::test]
 async fn a_new_sqlite_file_has_the_facts_of_the_list() {
-    is_that_of_the_file(&sqlite(), "sqlite.txt").await;
+    assert_facts_of_file(&sqlite(), "sqlite.txt").await;
 }
 
 #[tokio::test]
 async fn a_new_postgres_database_has_the_facts_of_the_list() {
-    is_that_of_the_file(&postgres(&Postgres::shared().database()), "postgres.txt").await;
+    assert_facts_of_file(&postgres(&Postgres::shared().database()), "postgres.txt").await;
 }
 
 #[tokio::test]
-async fn what_is_missing_or_harmful_on_postgres_is_named_with_what_to_do() {
+async fn each_fault_of_a_postgres_schema_is_named_with_what_to_do() {
     let trigger = "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; \
                    CREATE TRIGGER x BEFORE UPDATE ON grants FOR EACH ROW EXECUTE FUNCTION nothing()";
     for (sql, words) in [
@@ -88,13 +88,13 @@ async fn what_is_missing_or_harmful_on_postgres_is_named_with_what_to_do() {
             "the table shadow_denials is not a table but a view",
         ),
     ] {
-        let said = said_after(&postgres(&Postgres::shared().database()), sql).await;
+        let said = conflict_after(&postgres(&Postgres::shared().database()), sql).await;
         assert!(said.contains(words), "{sql}: no {words:?} in {said}");
     }
 }
 
 #[tokio::test]
-async fn what_is_missing_or_harmful_in_a_sqlite_file_is_named_with_what_to_do() {
+async fn each_fault_of_a_sqlite_schema_is_named_with_what_to_do() {
     for (sql, words) in [
         ("DROP TABLE key_usage", "the table key_usage is missing"),
         ("ALTER TABLE keys DROP COLUMN last_used_at", "the column keys.last_used_at integer is missing"),
@@ -108,26 +108,26 @@ async fn what_is_missing_or_harmful_in_a_sqlite_file_is_named_with_what_to_do() 
             "the table keys has the trigger x",
         ),
     ] {
-        let said = said_after(&sqlite(), sql).await;
+        let said = conflict_after(&sqlite(), sql).await;
         assert!(said.contains(words), "{sql}: no {words:?} in {said}");
     }
 }
 
 #[tokio::test]
-async fn what_operators_and_newer_versions_add_is_permitted() {
+async fn additions_of_operators_and_newer_versions_are_permitted() {
     let additions = "CREATE TABLE more (id int); CREATE INDEX more_keys ON keys (name); \
                      ALTER TABLE keys ADD more text; ALTER TABLE keys ADD least int NOT NULL DEFAULT 0";
-    assert_eq!(said_after(&sqlite(), additions).await, "");
+    assert_eq!(conflict_after(&sqlite(), additions).await, "");
     let trigger = "CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; \
                    CREATE TRIGGER noted AFTER INSERT ON keys FOR EACH ROW EXECUTE FUNCTION noted()";
     let db = postgres(&Postgres::shared().database());
-    assert_eq!(said_after(&db, &format!("{additions}; {trigger}")).await, "");
-    assert_eq!(said_after(&db, "ALTER TABLE keys ALTER name DROP NOT NULL").await, "");
+    assert_eq!(conflict_after(&db, &format!("{additions}; {trigger}")).await, "");
+    assert_eq!(conflict_after(&db, "ALTER TABLE keys ALTER name DROP NOT NULL").await, "");
     // A newer version may drop an index, and must keep what this one reads.
     let newer = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9001_wider', 1); \
                  DROP INDEX keys_made_once";
-    assert_eq!(said_after(&db, newer).await, "");
-    let said = said_after(&db, "ALTER TABLE keys DROP COLUMN name CASCADE").await;
+    assert_eq!(conflict_after(&db, newer).await, "");
+    let said = conflict_after(&db, "ALTER TABLE keys DROP COLUMN name CASCADE").await;
     assert!(said.contains("the column keys.name text is missing") && !said.contains("unique"), "{said}");
 }
 
@@ -136,7 +136,7 @@ async fn row_level_security_is_harmful_to_the_roles_that_it_applies_to() {
     let server = Postgres::shared();
     let url = server.database();
     let owner = postgres(&url);
-    assert_eq!(said_after(&owner, "ALTER TABLE head ENABLE ROW LEVEL SECURITY").await, "");
+    assert_eq!(conflict_after(&owner, "ALTER TABLE head ENABLE ROW LEVEL SECURITY").await, "");
     server.create_role("seen_in_part", "");
     server.sql(&url, "GRANT ALL ON ALL TABLES IN SCHEMA public TO seen_in_part");
     let other = postgres(&url.replace("postgres@", "seen_in_part:secret@"));
