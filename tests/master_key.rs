@@ -48,9 +48,9 @@ scopes = ["items.read"]
 "#;
 
 on_both!(
-    a_start_with_another_key_is_refused_though_no_signing_key_lies_sealed,
-    a_key_that_is_lost_is_told_and_what_lay_under_it_can_be_taken_away,
-    what_is_killed_in_the_middle_is_finished_by_the_next,
+    a_start_with_another_key_is_refused_also_without_a_sealed_signing_key,
+    a_lost_master_key_is_reported_and_its_values_can_be_discarded,
+    a_rewrap_that_was_killed_is_finished_by_the_next,
 );
 
 fn settings(setup: Setup) -> Setup {
@@ -181,7 +181,7 @@ async fn the_master_key_is_changed_while_one_of_two_replicas_serves() {
     assert!(renew(&one, &last).await.is_err(), "the family has ended");
 }
 
-async fn a_start_with_another_key_is_refused_though_no_signing_key_lies_sealed(database: Database) {
+async fn a_start_with_another_key_is_refused_also_without_a_sealed_signing_key(database: Database) {
     let (mut latchkey, database) = open(database, SHOP).await;
     latchkey.kill();
     refused(&database, NEW, "");
@@ -197,7 +197,7 @@ async fn a_start_with_another_key_is_refused_though_no_signing_key_lies_sealed(d
     assert_eq!(published(&latchkey.operator()).await.expect("published"), value);
 }
 
-async fn a_key_that_is_lost_is_told_and_what_lay_under_it_can_be_taken_away(on: Database) {
+async fn a_lost_master_key_is_reported_and_its_values_can_be_discarded(on: Database) {
     let (mut latchkey, database) = open(on, &format!("{SHOP}{JWT}")).await;
     let operator = latchkey.operator();
     let (_, plain) = operator.plain_key("acme", "live").await;
@@ -239,7 +239,7 @@ async fn a_key_that_is_lost_is_told_and_what_lay_under_it_can_be_taken_away(on: 
     assert!(passes(&latchkey, &again.access_token).await, "a fresh key signs");
 }
 
-async fn what_is_killed_in_the_middle_is_finished_by_the_next(on: Database) {
+async fn a_rewrap_that_was_killed_is_finished_by_the_next(on: Database) {
     let (mut latchkey, database) = open(on, SHOP).await;
     for _ in 0..301 {
         let _ = publishable(&latchkey.operator()).await;

@@ -11,7 +11,7 @@ use crate::program::{printed, run, said};
 /// Asserts that doctor and the command line print these words, never the password, and not that the server, which has
 /// answered, does not.
 #[track_caller]
-fn both_say(url: &str, words: &[&str]) {
+fn assert_doctor_and_migrate_name(url: &str, words: &[&str]) {
     for text in said(url) {
         for word in words {
             assert!(text.contains(word), "no {word:?} in {text}");
@@ -39,7 +39,7 @@ fn readyz_says(latchkey: &Latchkey, words: &str) {
 }
 
 #[test]
-fn what_keeps_a_connection_from_being_opened_is_said_in_the_servers_words() {
+fn the_cause_of_a_refused_connection_has_the_servers_words() {
     let postgres = Postgres::start();
     let url = postgres.database();
     postgres.set_access("hostssl all tls_only all trust\nhost all barred all reject");
@@ -49,10 +49,16 @@ fn what_keeps_a_connection_from_being_opened_is_said_in_the_servers_words() {
     postgres.sql(&url, "ALTER ROLE full CONNECTION LIMIT 0");
     let as_user = |user: &str| url.replace("postgres@", &format!("{user}@"));
     let wrong = "password authentication failed for user \"ada\" (SQLSTATE 28P01)";
-    both_say(&as_user("ada:canary"), &[wrong, "correct the user and password"]);
-    both_say(&as_user("barred:canary"), &["pg_hba.conf rejects connection", "(SQLSTATE 28000)"]);
-    both_say(&as_user("full:secret"), &["too many connections for role \"full\" (SQLSTATE 53300)"]);
-    both_say(
+    assert_doctor_and_migrate_name(&as_user("ada:canary"), &[wrong, "correct the user and password"]);
+    assert_doctor_and_migrate_name(
+        &as_user("barred:canary"),
+        &["pg_hba.conf rejects connection", "(SQLSTATE 28000)"],
+    );
+    assert_doctor_and_migrate_name(
+        &as_user("full:secret"),
+        &["too many connections for role \"full\" (SQLSTATE 53300)"],
+    );
+    assert_doctor_and_migrate_name(
         &postgres.url("absent"),
         &["database \"absent\" does not exist (SQLSTATE 3D000)", "create the database"],
     );
@@ -69,13 +75,13 @@ fn what_keeps_a_connection_from_being_opened_is_said_in_the_servers_words() {
 }
 
 #[test]
-fn a_role_without_grants_is_told_which_ones_are_missing() {
+fn the_cause_names_the_grants_that_a_role_lacks() {
     let postgres = Postgres::start();
     let url = postgres.database();
     assert!(run(&["migrate", "up"], &url, &[]).status.success());
     postgres.create_role("lk", "");
     let as_role = url.replace("postgres@", "lk:secret@");
-    both_say(
+    assert_doctor_and_migrate_name(
         &as_role,
         &[
             "permission denied",
@@ -97,12 +103,12 @@ fn a_role_without_grants_is_told_which_ones_are_missing() {
     readyz_says(&waiting, "permission denied");
     postgres.sql(&url, "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO lk");
     postgres.sql(&url, "REVOKE DELETE ON grants FROM lk");
-    both_say(&as_role, &["lacks DELETE on grants"]);
+    assert_doctor_and_migrate_name(&as_role, &["lacks DELETE on grants"]);
     postgres.sql(&url, "GRANT DELETE ON grants TO lk");
     let status = run(&["migrate", "status"], &as_role, &[]);
     assert!(status.status.success(), "{}", printed(&status));
     postgres.sql(&url, "REVOKE USAGE ON SCHEMA public FROM PUBLIC");
-    both_say(&as_role, &["permission denied", "GRANT USAGE ON SCHEMA"]);
+    assert_doctor_and_migrate_name(&as_role, &["permission denied", "GRANT USAGE ON SCHEMA"]);
 }
 
 #[test]
@@ -117,14 +123,17 @@ fn policies_that_would_keep_rows_from_the_role_are_named_with_their_remedy() {
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name); END LOOP; END $$";
     postgres.sql(&url, enable);
     let as_role = url.replace("postgres@", "lk:secret@");
-    both_say(&as_role, &["affected by row-level security policy", "(SQLSTATE 42501)", "give it BYPASSRLS"]);
+    assert_doctor_and_migrate_name(
+        &as_role,
+        &["affected by row-level security policy", "(SQLSTATE 42501)", "give it BYPASSRLS"],
+    );
     postgres.sql(&url, "ALTER ROLE lk BYPASSRLS");
     let status = run(&["migrate", "status"], &as_role, &[]);
     assert!(status.status.success(), "{}", printed(&status));
 }
 
 #[test]
-fn tables_without_their_list_of_migrations_are_told_to_be_restored_with_it() {
+fn tables_without_their_list_of_migrations_must_be_restored_with_it() {
     let postgres = Postgres::shared();
     let url = postgres.database();
     assert!(run(&["migrate", "up"], &url, &[]).status.success());
@@ -140,7 +149,7 @@ fn a_database_of_another_encoding_is_refused_at_the_start() {
     let create = "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0";
     postgres.sql(&postgres.url("postgres"), create);
     let url = postgres.url("latin");
-    both_say(&url, &["encoding is LATIN1", "UTF8"]);
+    assert_doctor_and_migrate_name(&url, &["encoding is LATIN1", "UTF8"]);
     doctor_refuses(&url);
     readyz_says(&Setup::default().database(&url).launch(), "encoding is LATIN1");
 }
@@ -163,7 +172,7 @@ fn a_character_that_ends_the_password_is_named() {
 #[test]
 fn sessions_that_end_and_locks_that_last_are_in_the_log_once_with_their_cause() {
     let postgres = Postgres::start();
-    let latchkey = Setup::default().database(&postgres.database()).start();
+    let latchkey = Setup::default().default_deadlines().database(&postgres.database()).start();
     let url = postgres.url("test_0");
     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'latchkey'";
     for _ in 0..3 {
@@ -195,7 +204,7 @@ fn sessions_that_end_and_locks_that_last_are_in_the_log_once_with_their_cause() 
 #[test]
 fn a_database_that_is_dropped_is_named_while_nothing_can_be_decided() {
     let postgres = Postgres::start();
-    let setup = Setup::default().database(&postgres.database()).environment("LATCHKEY_CACHE_LEASE", "1s");
+    let setup = Setup::default().database(&postgres.database()).environment("LATCHKEY_CACHE_LEASE", "5s");
     let latchkey = setup.start();
     postgres.sql(&postgres.url("postgres"), "DROP DATABASE test_0 WITH (FORCE)");
     readyz_says(&latchkey, "database \\\"test_0\\\" does not exist (SQLSTATE 3D000)");
@@ -206,12 +215,12 @@ fn a_file_that_is_no_database_is_said_to_be_none() {
     let folder = Folder::new("no-database");
     let path = folder.write("latchkey.db", &"random bytes, ".repeat(400));
     let url = format!("sqlite://{}?mode=rwc", path.display());
-    both_say(&url, &["file is not a database (SQLite code 26)"]);
+    assert_doctor_and_migrate_name(&url, &["file is not a database (SQLite code 26)"]);
     doctor_refuses(&url);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_call_to_a_standby_is_told_that_the_database_can_not_be_used() {
+async fn a_call_that_reaches_a_standby_fails_with_its_cause() {
     let postgres = Postgres::start();
     let url = postgres.database();
     let latchkey = Setup::default().database(&url).profile("shop", SHOP).start();
@@ -230,7 +239,7 @@ async fn a_call_to_a_standby_is_told_that_the_database_can_not_be_used() {
         eventually("the log has the cause", || {
             latchkey.log().contains("the server is a standby").then_some(())
         });
-        both_say(&url, &["the server is a standby"]);
+        assert_doctor_and_migrate_name(&url, &["the server is a standby"]);
         doctor_refuses(&url);
     });
 }

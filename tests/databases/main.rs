@@ -8,6 +8,7 @@ mod lookups;
 mod patience;
 mod pooler;
 mod program;
+mod rotation;
 mod schema;
 mod tls;
 mod url;

@@ -80,7 +80,7 @@ async fn works_at_a_distance(each_way: Duration) {
     for direction in [Direction::Up, Direction::Down] {
         proxy.delay(direction, each_way);
     }
-    let far = Setup::default().database(&postgres.through(proxy.port(), &url));
+    let far = Setup::default().default_deadlines().database(&postgres.through(proxy.port(), &url));
     let far: Latchkey = far.start();
     let operator = far.operator();
     for value in &values {
@@ -113,13 +113,14 @@ async fn a_new_key_passes_at_once_far_from_the_database() {
     let known = keys(&near, 1).await;
     let far = Setup::default().database(&postgres.through(proxy.port(), &url));
     let far =
-        far.environment("LATCHKEY_DATABASE_DEADLINE", "10s").environment("LATCHKEY_CHECK_DEADLINE", "500ms");
+        far.environment("LATCHKEY_DATABASE_DEADLINE", "1m").environment("LATCHKEY_CHECK_DEADLINE", "3900ms");
     // The feed must not show the new keys before they are checked.
     let far = far.environment("LATCHKEY_FEED_POLL_INTERVAL", "10s").start();
     let far = far.operator();
     assert_eq!(allowed(&far, &known[0]).await.ok(), Some(true), "a connection is open");
     for direction in [Direction::Up, Direction::Down] {
-        proxy.delay(direction, Duration::from_millis(150));
+        // Two round trips take longer than a Check may.
+        proxy.delay(direction, Duration::from_secs(1));
     }
     for _ in 0..3 {
         let value = near.try_key(key("acme", "live")).await.expect("a key is made").1;

@@ -22,7 +22,8 @@ const HOSTILE: [&str; 3] =
     ["synchronous_commit = off", "lock_timeout = '10ms'", "default_transaction_isolation = 'serializable'"];
 
 fn replica(url: &str, pooler: &str) -> Latchkey {
-    let setup = Setup::default().database(url).profile("shop", SHOP);
+    // The lock timeout depends on the deadline.
+    let setup = Setup::default().default_deadlines().database(url).profile("shop", SHOP);
     setup.environment("LATCHKEY_DATABASE_POOLER", pooler).launch()
 }
 
@@ -75,6 +76,18 @@ async fn revocations_hold(mode: &str) -> String {
     postgres.sql(&direct, "SELECT DISTINCT setting FROM seen ORDER BY 1")
 }
 
+#[test]
+fn migrations_are_applied_where_transactions_only_read_by_default() {
+    let postgres = Postgres::start();
+    let direct = postgres.database();
+    let pooler = PgBouncer::start(&postgres, "transaction");
+    let reading = "ALTER DATABASE test_0 SET default_transaction_read_only = on";
+    postgres.sql(&postgres.url("postgres"), reading);
+    let up =
+        run(&["migrate", "up"], &pooler.through(&direct), &[("LATCHKEY_DATABASE_POOLER", "transaction")]);
+    assert!(up.status.success(), "{}", printed(&up));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn revocations_hold_through_a_pooler_in_session_mode() {
     let seen = revocations_hold("session").await;
@@ -88,7 +101,7 @@ async fn revocations_hold_through_a_pooler_in_transaction_mode() {
 }
 
 #[test]
-fn the_wrong_setting_is_said_and_nothing_is_acknowledged() {
+fn the_wrong_setting_is_named_and_nothing_is_acknowledged() {
     let postgres = Postgres::start();
     let direct = postgres.database();
     let pooler = PgBouncer::start(&postgres, "transaction");
@@ -112,7 +125,7 @@ fn a_pooler_that_allows_no_transactions_is_an_answer_with_its_remedy() {
 }
 
 #[test]
-fn the_wrong_setting_is_said_by_doctor() {
+fn the_wrong_setting_is_named_by_doctor() {
     let postgres = Postgres::start();
     let direct = postgres.database();
     assert!(run(&["migrate", "up"], &direct, &[]).status.success());

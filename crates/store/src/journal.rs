@@ -6,6 +6,7 @@
 //! for another lock (a row, a unique name) is therefore done earlier, so that the holder of the head lock never
 //! waits for another transaction.
 
+mod callers;
 pub(crate) mod chain;
 mod rows;
 
@@ -70,7 +71,8 @@ impl<'a> JournalEntry<'a> {
 }
 
 /// Appends the change-feed rows and the audit event of each write, in this order. Each row carries the hash of its
-/// write's event. Returns the place of each write; `first` has no meaning for one without changes.
+/// write's event. Returns the place of each write; `first` has no meaning for one without changes. A write whose caller
+/// has lost rights is refused, with all others of the call.
 pub(crate) async fn append(
     connection: &PooledConnection,
     entries: &[JournalEntry<'_>],
@@ -89,6 +91,7 @@ pub(crate) async fn append_with_keys(
     }
     let mut head = lock_head(connection).await?;
     check_head(&head)?;
+    callers::check(connection, entries).await?;
     let mut next = number::to_u64(RowContext::new("head", &head.id), "revision", head.revision)? + 1;
     let numbering = insert::numbering(new_keys, next);
     let (mut rows, mut events, mut places) = (Vec::new(), Vec::new(), Vec::new());

@@ -92,7 +92,7 @@ async fn relay(target: &PostgresTarget, sender: &Sender<()>) {
 /// Listens at the first host that lets it; a standby does not.
 async fn connect_to_any(target: &PostgresTarget) -> Option<PgListener> {
     for options in target.options() {
-        match timeout(CONNECT_TIMEOUT, connect(options)).await {
+        match timeout(CONNECT_TIMEOUT, connect(&options)).await {
             Ok(Ok(listener)) => return Some(listener),
             // The pool reports why it can't connect; correctness does not depend on wake-ups.
             Ok(Err(error)) => tracing::debug!(%error, "can't listen for notifications of PostgreSQL"),

@@ -43,10 +43,13 @@ mod pooled_connection;
 mod postgres;
 mod postgres_url;
 mod raw_connection;
+mod relay;
+mod routes;
 mod session;
 mod sqlite_file;
 mod statement;
 mod target;
+mod url_file;
 mod write_ahead_log;
 
 pub use cause::cause_of;

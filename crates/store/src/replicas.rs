@@ -1,15 +1,17 @@
 //! Rows of replicas. No clock of the database takes part: a reader measures by its own clock how long a row stands
 //! still. Each row has a checksum, so that a row that was altered or that mixes two states is not taken for an
-//! announcement. The table `fleet` counts registrations and removals, so that a deleted row is detected.
+//! announcement. The table `fleet` counts registrations and removals, so that a deleted row is detected ([`counts`]).
 
 mod checksum;
+mod counts;
 
 use std::time::Duration;
 
-use latchkey_core::ports::{Announcement, Fleet, FleetCounts, Replica, ReplicaRow};
+use latchkey_core::ports::{Announcement, Fleet, Replica, ReplicaRow};
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
 
 use self::checksum::{checksum, millis};
+use self::counts::Counts;
 use crate::error::{StoreError, lacks_function};
 use crate::pool::{Dialect, PooledConnection};
 use crate::row::{RowContext, number};
@@ -43,9 +45,7 @@ pub(crate) async fn register(
         false.into(),
     ];
     stored::all("replicas", 1, run(&connection, &sql, values).await?)?;
-    let count = "UPDATE fleet SET registrations = registrations + 1, removals = removals + $2, \
-                 longest_lease_ms = CASE WHEN longest_lease_ms < $1 THEN $1 ELSE longest_lease_ms END";
-    run(&connection, count, [lease, number::to_i64(stale).into()]).await?;
+    counts::register(&connection, lease, number::to_i64(stale)).await?;
     Ok(connection.commit().await?)
 }
 
@@ -124,12 +124,11 @@ async fn list_with(connection: &PooledConnection, timeline: &str) -> Result<Flee
     let version = connection.dialect().map_or("NULL", Dialect::row_version);
     // One row for each replica, or one without a replica. Scalar subqueries keep the planner's estimate small.
     let sql = format!(
-        "SELECT (SELECT revision FROM head WHERE id = 1) AS head, {timeline} AS timeline, \
-               (SELECT registrations FROM fleet WHERE id = 1) AS registrations, \
-               (SELECT removals FROM fleet WHERE id = 1) AS removals, \
-               (SELECT longest_lease_ms FROM fleet WHERE id = 1) AS longest, r.id, r.name, r.stable_name, r.host, r.departed, r.revision, \
+        "SELECT (SELECT revision FROM head WHERE id = 1) AS head, {timeline} AS timeline, {columns}, \
+               r.id, r.name, r.stable_name, r.host, r.departed, r.revision, \
                r.history, r.lease_ms, r.beat, r.challenge, r.checksum, {version} AS version \
-               FROM (SELECT 1 AS one) AS single LEFT JOIN replicas r ON 1 = 1"
+               FROM (SELECT 1 AS one) AS single LEFT JOIN replicas r ON 1 = 1",
+        columns = counts::COLUMNS,
     );
     let statement = Statement::from_string(connection.get_database_backend(), sql);
     let found = connection.query_all_raw(statement).await?;
@@ -137,16 +136,13 @@ async fn list_with(connection: &PooledConnection, timeline: &str) -> Result<Flee
     let first = found.first().ok_or_else(|| head.corrupt("being missing"))?;
     let revision: Option<i64> = first.try_get("", "head")?;
     let revision = revision.ok_or_else(|| head.corrupt("being missing"))?;
-    let number = |column: &str| Ok::<_, StoreError>(first.try_get::<Option<i64>>("", column)?);
-    let (registrations, removals) = (number("registrations")?, number("removals")?);
-    let counts = registrations.zip(removals);
-    let longest = number("longest")?.and_then(|longest| u64::try_from(longest).ok());
+    let counts = Counts::read(first)?;
     let rows: Vec<ReplicaRow> =
         found.iter().filter_map(|row| read(row).transpose()).collect::<Result<_, _>>()?;
     Ok(Fleet {
         revision: number::to_u64(head, "revision", revision)?,
-        counts: counts.map(|(registrations, removals)| FleetCounts { registrations, removals }),
-        longest_lease: Duration::from_millis(longest.unwrap_or_default()),
+        counts: counts.map(|counts| counts.counts),
+        longest_lease: counts.map(Counts::longest).unwrap_or_default(),
         timeline: first.try_get::<Option<String>>("", "timeline")?.map(Box::from),
         rows,
     })
@@ -162,16 +158,15 @@ pub(crate) async fn remove(connection: PooledConnection, id: &str, beat: u64) ->
     let values = [id.into(), number::to_i64(beat).into()];
     let removed = run(&connection, "DELETE FROM replicas WHERE id = $1 AND beat = $2", values).await? > 0;
     if removed {
-        run(&connection, "UPDATE fleet SET removals = removals + 1", []).await?;
+        counts::remove(&connection).await?;
         connection.commit().await?;
     }
     Ok(removed)
 }
 
 /// Makes the present number of rows the expected one.
-pub(crate) async fn accept_count(connection: &PooledConnection) -> Result<(), StoreError> {
-    let sql = "UPDATE fleet SET removals = registrations - (SELECT COUNT(*) FROM replicas)";
-    run(connection, sql, []).await.map(drop)
+pub(crate) async fn accept_count(connection: PooledConnection) -> Result<(), StoreError> {
+    counts::accept(connection).await
 }
 
 /// Returns the columns of an announcement: revision, history, lease, counter and checksum.

@@ -18,6 +18,7 @@ mod usage;
 pub use self::lookup::ManagementLookups;
 pub use self::trial::Integrity;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::Duration;
@@ -26,6 +27,7 @@ use latchkey_core::error::SystemError;
 use latchkey_core::ports::ChangeNotifications;
 use latchkey_core::ports::timing::{NoopTimer, QueryKind, QueryTimer};
 use sea_orm::{ConnectionTrait, DatabaseConnection};
+use tokio::sync::Semaphore;
 
 use crate::batch::WriteQueue;
 use crate::notifications::PgNotifications;
@@ -62,6 +64,8 @@ impl std::fmt::Debug for StoreOptions {
 pub struct Store {
     pool: Arc<Pool>,
     writes: Arc<WriteQueue>,
+    /// Permits of reads of lists, which leave connections to look-ups and writes.
+    lists: Semaphore,
     /// Connections for migrations, one for each host.
     connections: Vec<DatabaseConnection>,
     postgres: Option<Arc<PostgresTarget>>,
@@ -90,6 +94,7 @@ impl Store {
         Ok(Self {
             writes: WriteQueue::new(Arc::clone(&pool), deadline),
             pool,
+            lists: Semaphore::new(deadline::lists_at_once(connections)),
             connections: migrations,
             postgres,
             check_deadline,
@@ -98,6 +103,16 @@ impl Store {
             timer: Arc::new(NoopTimer),
             required_revision: AtomicU64::new(0),
         })
+    }
+
+    /// Reads the user and the password of PostgreSQL from this file for each new connection; `url` was its content. Does
+    /// nothing on SQLite.
+    #[must_use]
+    pub fn with_url_file(self, path: PathBuf, url: &str) -> Self {
+        if let Some(target) = &self.postgres {
+            target.follow_file(path, url);
+        }
+        self
     }
 
     /// Reports the duration of each query to `timer`, including the wait for a connection. Migrations are not
@@ -135,7 +150,10 @@ impl Store {
     /// limit for statements. Of several hosts, it is to the one that was connected to last: see [`Store::reach`].
     #[must_use]
     pub fn connection(&self) -> &DatabaseConnection {
-        &self.connections[self.postgres.as_ref().map_or(0, |target| target.current())]
+        let Some(target) = &self.postgres else { return &self.connections[0] };
+        let connection = &self.connections[target.current()];
+        target.refresh(connection);
+        connection
     }
 
     /// Returns the protection of the connection to PostgreSQL, the weakest among its hosts; `None` on SQLite.

@@ -11,6 +11,8 @@ mod audit;
 mod bootstrap;
 #[path = "ports/bulk.rs"]
 mod bulk;
+#[path = "ports/callers.rs"]
+mod callers;
 #[path = "ports/change.rs"]
 mod change;
 #[path = "ports/check.rs"]

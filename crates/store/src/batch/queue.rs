@@ -8,7 +8,7 @@ use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::shared_write::{Answer, SharedWrite, Waiting};
+use super::shared_write::{Answer, SharedWrite, WaitingWrite};
 use super::{transaction, turn};
 use crate::pool::Pool;
 
@@ -41,10 +41,10 @@ impl WriteQueue {
     pub(crate) async fn write<W, T>(
         self: &Arc<Self>,
         write: W,
-        wrap: impl FnOnce(Waiting<W, T>) -> SharedWrite,
+        wrap: impl FnOnce(WaitingWrite<W, T>) -> SharedWrite,
     ) -> Answer<T> {
         let (answer, receiver) = oneshot::channel();
-        self.add(wrap(Waiting { write: Box::new(write), answer }));
+        self.add(wrap(WaitingWrite { write: Box::new(write), answer }));
         // Without an answer, the transaction was given up: the process ends, or its task has panicked.
         receiver
             .await

@@ -43,7 +43,7 @@ pub(crate) struct TokenRedemption {
 }
 
 /// A write that waits for its answer.
-pub(crate) struct Waiting<W, T> {
+pub(crate) struct WaitingWrite<W, T> {
     pub(crate) write: Box<W>,
     pub(crate) answer: oneshot::Sender<Answer<T>>,
 }
@@ -52,11 +52,11 @@ pub(crate) struct Waiting<W, T> {
 pub(crate) enum SharedWrite {
     /// Creates a key. The answer is the key that was created, or that an earlier attempt of the same call had
     /// created.
-    CreateKey(Waiting<KeyCreation, WriteResult<Vec<Created>>>),
+    CreateKey(WaitingWrite<KeyCreation, WriteResult<Vec<Created>>>),
     /// Starts a family.
-    StartFamily(Waiting<FamilyStart, ()>),
+    StartFamily(WaitingWrite<FamilyStart, ()>),
     /// Redeems a refresh token. The answer is false if the token was used before or its family has ended.
-    RedeemToken(Waiting<TokenRedemption, bool>),
+    RedeemToken(WaitingWrite<TokenRedemption, bool>),
 }
 
 impl SharedWrite {

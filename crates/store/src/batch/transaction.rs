@@ -9,7 +9,7 @@ use latchkey_management::ports::{AuditEntry, Created, NewKey, WriteResult};
 use sea_orm::DbErr;
 use tokio::task::JoinSet;
 
-use super::shared_write::{FamilyStart, KeyCreation, SharedWrite, TokenRedemption, Waiting};
+use super::shared_write::{FamilyStart, KeyCreation, SharedWrite, TokenRedemption, WaitingWrite};
 use super::turn;
 
 use crate::error::StoreError;
@@ -20,9 +20,9 @@ use crate::write::{create, family, insert};
 /// Writes of one transaction, by their kinds.
 #[derive(Default)]
 struct Batch {
-    keys: Vec<Waiting<KeyCreation, WriteResult<Vec<Created>>>>,
-    families: Vec<Waiting<FamilyStart, ()>>,
-    redemptions: Vec<Waiting<TokenRedemption, bool>>,
+    keys: Vec<WaitingWrite<KeyCreation, WriteResult<Vec<Created>>>>,
+    families: Vec<WaitingWrite<FamilyStart, ()>>,
+    redemptions: Vec<WaitingWrite<TokenRedemption, bool>>,
 }
 
 /// Results of the writes of a transaction, in the order of the batch.
@@ -80,7 +80,7 @@ pub(super) async fn run(pool: &Arc<Pool>, turn: Result<PooledConnection, DbErr>,
 /// Runs a write in a transaction of its own, which also finds out which key exists already.
 async fn run_alone(pool: &Arc<Pool>, write: SharedWrite) {
     match write {
-        SharedWrite::CreateKey(Waiting { write, answer }) => {
+        SharedWrite::CreateKey(WaitingWrite { write, answer }) => {
             let KeyCreation { key, audit } = *write;
             let created = async { create::keys(pool.begin().await?, vec![key], &audit).await };
             // A caller that has given up needs no answer.

@@ -46,7 +46,7 @@ fn a_database_that_must_not_be_used_is_not_said_to_be_silent_and_its_words_are_n
 }
 
 #[test]
-fn a_wrong_question_is_no_outage() {
+fn a_wrong_statement_is_no_outage() {
     for code in ["42P01", "23505", "22P02", "1", "19", "2067", "11", ""] {
         assert!(!is_transient(code), "{code}");
     }

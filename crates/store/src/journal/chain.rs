@@ -151,12 +151,12 @@ mod tests {
     }
 
     #[test]
-    fn what_moves_from_one_field_to_the_next_is_another_event() {
+    fn a_text_that_moves_from_one_field_to_the_next_gives_another_hash() {
         assert_ne!(event_hash(&START, &event("ab", "c")), event_hash(&START, &event("a", "bc")));
     }
 
     #[test]
-    fn an_event_hangs_on_the_one_before() {
+    fn the_hash_of_an_event_depends_on_the_one_before() {
         let event = event("a", "b");
         assert_eq!(event_hash(&START, &event), event_hash(&START, &event));
         assert_ne!(event_hash(&START, &event), event_hash(&[1; 32], &event));

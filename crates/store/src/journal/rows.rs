@@ -29,7 +29,7 @@ pub(super) struct NewRows {
 }
 
 /// Table and number of the rows that a statement must change.
-type Named = (&'static str, usize);
+type ExpectedRows = (&'static str, usize);
 
 impl NewRows {
     /// Writes all of it: on PostgreSQL by one statement, and so one round trip, unless there are very many rows. Fails if the
@@ -56,7 +56,7 @@ impl NewRows {
     }
 
     /// Returns what each statement must change: the head, then the others in their order.
-    fn named(&self) -> Vec<Named> {
+    fn named(&self) -> Vec<ExpectedRows> {
         let changes = self.changes.chunks(ROWS).map(|rows| ("changes", rows.len()));
         let events = self.events.chunks(ROWS).map(|rows| ("audit_events", rows.len()));
         let keys = (0..self.new_keys).step_by(ROWS).map(|start| ("keys", ROWS.min(self.new_keys - start)));

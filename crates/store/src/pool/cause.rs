@@ -61,7 +61,11 @@ pub(super) fn describe(error: &SqlxError) -> Option<String> {
 
 /// Returns the words of rustls about a connection that failed, with what an operator can do.
 fn tls_failure(words: &str) -> String {
-    let remedy = if words.contains("invalid peer certificate") {
+    // The times that follow are others with each attempt, and the log has each cause once.
+    let words = words.split_once(": verification time ").map_or(words, |(words, _)| words);
+    let remedy = if words.ends_with("certificate expired") || words.ends_with("certificate not valid yet") {
+        ": replace the server's certificate, or correct this machine's clock"
+    } else if words.contains("invalid peer certificate") {
         ": correct sslrootcert or the host in database_url, or the server's certificate"
     } else if words.contains("received fatal alert") {
         ": the server refuses this client; correct sslcert and sslkey in database_url, or the server's ssl_ca_file"
@@ -207,6 +211,18 @@ mod tests {
         let server = tls_failure("invalid peer certificate: UnknownIssuer");
         assert!(
             server.starts_with("TLS failed: invalid peer certificate: UnknownIssuer: correct sslrootcert")
+        );
+        let expired = |seconds: u32| {
+            tls_failure(&format!(
+                "invalid peer certificate: certificate expired: verification time {seconds} (UNIX), but certificate is not \
+                 valid after 1 ({seconds} seconds ago)"
+            ))
+        };
+        assert_eq!(expired(2), expired(3));
+        assert!(
+            expired(2).contains("certificate expired: replace the server's certificate"),
+            "{}",
+            expired(2)
         );
         assert!(tls_failure("received fatal alert: UnknownCA").contains("correct sslcert and sslkey"));
         assert_eq!(tls_failure("received corrupt message"), "TLS failed: received corrupt message");

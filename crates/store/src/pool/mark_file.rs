@@ -180,6 +180,13 @@ impl MarkFile {
     }
 
     fn try_write(&mut self, commit: i32) -> io::Result<()> {
+        let lost = self.file.take_if(|file| !is_at(&self.path, file));
+        if lost.is_some() {
+            tracing::warn!(
+                path = %self.path.display(),
+                "the file with the mark of the newest commit was replaced (or removed) while latchkey runs; it is written again"
+            );
+        }
         if self.file.is_none() {
             self.file = Some(self.create()?);
         }
@@ -214,6 +221,13 @@ impl MarkFile {
             let _ = file.sync_data();
         }
     }
+}
+
+/// Returns whether a path names this file.
+fn is_at(path: &Path, file: &File) -> bool {
+    let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    let (named, open) = (fs::metadata(path).map(identity), file.metadata().map(identity));
+    matches!((named, open), (Ok(named), Ok(open)) if named == open)
 }
 
 /// Reads the mark; `None` if the file has another content.

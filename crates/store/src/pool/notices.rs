@@ -2,7 +2,7 @@
 //!
 //! A commit waits for a synchronous standby, and `pg_cancel_backend` ends that wait. The server then answers as after any
 //! other commit, and says by a WARNING alone that the standby may lack it: if the standby is promoted, the commit is lost.
-//! Therefore a commit with a warning is an error ([`Unconfirmed`]), and its connection is closed. No query can replace the
+//! Therefore a commit with a warning is an error ([`UnconfirmedCommit`]), and its connection is closed. No query can replace the
 //! warning: what the standby has received (`pg_stat_replication`) is shown only to roles with a special permission. The wait
 //! also ends when `synchronous_standby_names` is emptied, without a warning; a session compares the setting before and after.
 //!
@@ -33,7 +33,7 @@ const TARGET: &str = "sqlx::postgres::notice";
 
 /// Error of a commit whose outcome is unknown. It ends the use of the connection.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-pub(super) enum Unconfirmed {
+pub(super) enum UnconfirmedCommit {
     /// A commit with a warning.
     #[error(
         "the server warned when it committed, as it does when its wait for a synchronous standby is cancelled \
@@ -48,15 +48,15 @@ pub(super) enum Unconfirmed {
     Released,
 }
 
-impl From<Unconfirmed> for SqlxError {
-    fn from(error: Unconfirmed) -> Self {
+impl From<UnconfirmedCommit> for SqlxError {
+    fn from(error: UnconfirmedCommit) -> Self {
         Self::Configuration(Box::new(error))
     }
 }
 
 /// Returns whether an error is that of a commit with a warning.
 pub(crate) fn is_unconfirmed(error: &SqlxError) -> bool {
-    matches!(error, SqlxError::Configuration(cause) if cause.is::<Unconfirmed>())
+    matches!(error, SqlxError::Configuration(cause) if cause.is::<UnconfirmedCommit>())
 }
 
 /// Notices that arrived during a call.
@@ -108,14 +108,14 @@ pub(super) async fn run_alone(
             None => break,
         }
     }
-    if since.warning { Err(Unconfirmed::Warned.into()) } else { Ok(done) }
+    if since.warning { Err(UnconfirmedCommit::Warned.into()) } else { Ok(done) }
 }
 
 /// Commits a transaction of migrations. As for a write, a commit with a warning is an error.
 pub async fn commit_migrations(transaction: DatabaseTransaction) -> Result<(), DbErr> {
     let (committed, arrived) = with_notices(transaction.commit()).await;
     committed?;
-    if arrived.warning { Err(DbErr::Custom(Unconfirmed::Warned.to_string())) } else { Ok(()) }
+    if arrived.warning { Err(DbErr::Custom(UnconfirmedCommit::Warned.to_string())) } else { Ok(()) }
 }
 
 /// Polls once, and adds the notices that arrive.
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_commit_with_a_warning_is_an_error_of_its_own_and_ends_its_connection() {
-        for error in [Unconfirmed::Warned, Unconfirmed::Released].map(SqlxError::from) {
+        for error in [UnconfirmedCommit::Warned, UnconfirmedCommit::Released].map(SqlxError::from) {
             assert!(is_unconfirmed(&error) && crate::error::breaks_connection(&error), "{error}");
         }
         assert!(!is_unconfirmed(&SqlxError::Configuration("another".into())));

@@ -137,7 +137,7 @@ mod tests {
     use crate::pool::cause_of;
 
     #[test]
-    fn hosts_that_all_refuse_are_told_from_one_that_does_not_answer() {
+    fn hosts_that_all_refuse_are_distinguished_from_one_that_does_not_answer() {
         let host = |name: &str, error| (name.to_owned(), error);
         let silent = || host("db1", OpenError::TimedOut(Duration::from_secs(3)));
         let standby = || host("db2", OpenError::Standby);

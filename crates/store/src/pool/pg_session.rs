@@ -15,7 +15,7 @@ use sea_orm::sqlx::{
     SqlSafeStr as _,
 };
 
-use super::notices::Unconfirmed;
+use super::notices::UnconfirmedCommit;
 use super::raw_connection::{SqlCommand, SqlOutcome, done, query, rows};
 use super::{Dialect, OpenError, notices, session};
 use crate::query::{check, feed};
@@ -81,9 +81,11 @@ impl PgSession {
         let prepared = match pooler {
             Pooler::Session => {
                 let prepared = session::prepare(&mut raw, deadline, dialect, path).await.map(Proof::Session);
-                if prepared.is_ok() {
-                    // A first Check then takes one round trip instead of two. Before the first migration, the tables
-                    // are not there, which is reported elsewhere.
+                // Until the search path is known, connections serve the start alone, and are replaced as soon as it is.
+                let serves_checks = path.is_some() || dialect == Dialect::Compatible;
+                if prepared.is_ok() && serves_checks {
+                    // A first Check then takes one round trip instead of two. Where a table is missing, that is reported
+                    // elsewhere.
                     for text in [check::text_for_one(), feed::text_of_history()] {
                         let _ = raw.prepare(AssertSqlSafe(text).into_sql_str()).await;
                     }
@@ -183,10 +185,10 @@ impl PgSession {
         let (ended, arrived) = notices::with_notices(self.end("COMMIT")).await;
         let outcome = ended?;
         if arrived.warning {
-            return Err(Unconfirmed::Warned.into());
+            return Err(UnconfirmedCommit::Warned.into());
         }
         if self.waits && !waits(&mut self.raw, self.dialect).await? {
-            return Err(Unconfirmed::Released.into());
+            return Err(UnconfirmedCommit::Released.into());
         }
         Ok(outcome)
     }

@@ -23,13 +23,13 @@ pub(super) struct PoolEntry {
     generation: u64,
     expires: Instant,
     idle_since: Instant,
-    _counted: Counted,
+    _counted: CountedConnection,
 }
 
 /// Number of open connections, which includes this one as long as it exists.
-struct Counted(Arc<AtomicUsize>);
+struct CountedConnection(Arc<AtomicUsize>);
 
-impl Drop for Counted {
+impl Drop for CountedConnection {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
@@ -40,7 +40,13 @@ impl PoolEntry {
     pub(super) fn new(raw: RawConnection, generation: u64, open: Arc<AtomicUsize>, now: Instant) -> Self {
         let random = RandomState::new().hash_one(generation);
         open.fetch_add(1, Ordering::SeqCst);
-        Self { raw, generation, expires: now + lifetime(random), idle_since: now, _counted: Counted(open) }
+        Self {
+            raw,
+            generation,
+            expires: now + lifetime(random),
+            idle_since: now,
+            _counted: CountedConnection(open),
+        }
     }
 
     /// Closes the connection in good order.

@@ -1,9 +1,11 @@
 //! A PostgreSQL database with one host or several. Hosts are tried one after the other, beginning with the one that
-//! was connected to last; a standby is passed over.
+//! was connected to last; a standby is passed over. Of a host's name with several addresses, the others are tried as well
+//! ([`super::routes`]).
 
 use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -13,12 +15,19 @@ use tokio::time::timeout;
 
 use super::pg_session::{PgSession, Pooler, ServerOptions};
 use super::postgres_url::{self, Host, Transport};
+use super::routes::Route;
 use super::target::MIGRATION_TIMEOUT;
+use super::url_file::UrlFile;
 use super::{CONNECT_TIMEOUT, Dialect, InvalidUrl, OpenError, session};
 
 /// A PostgreSQL database.
 pub(crate) struct PostgresTarget {
-    hosts: Vec<Host>,
+    /// The hosts; their users and passwords are replaced when those in the file change.
+    hosts: Mutex<Arc<Vec<Host>>>,
+    /// The ways to the hosts, by their numbers.
+    routes: Vec<Route>,
+    /// File that the URL was read from.
+    file: OnceLock<UrlFile>,
     /// Number of the host that was connected to last.
     current: AtomicUsize,
     /// Longest time that a caller waits.
@@ -30,9 +39,32 @@ pub(crate) struct PostgresTarget {
 
 impl PostgresTarget {
     pub(super) fn parse(url: &str, deadline: Duration, server: ServerOptions) -> Result<Self, InvalidUrl> {
-        let (hosts, current, search_path) =
-            (postgres_url::parse(url)?, AtomicUsize::new(0), Mutex::default());
-        Ok(Self { hosts, current, deadline, server, search_path })
+        let hosts = postgres_url::parse(url)?;
+        let routes = hosts.iter().map(|_| Route::default()).collect();
+        Ok(Self {
+            hosts: Mutex::new(Arc::new(hosts)),
+            routes,
+            file: OnceLock::new(),
+            current: AtomicUsize::new(0),
+            deadline,
+            server,
+            search_path: Mutex::default(),
+        })
+    }
+
+    /// Reads the URL's user and password from this file for each new connection, whose content was `url` at the start.
+    pub(crate) fn follow_file(&self, path: PathBuf, url: &str) {
+        // Called once, before the first connection.
+        let _ = self.file.set(UrlFile::new(path, url));
+    }
+
+    /// Returns the hosts, with the present user and password.
+    fn hosts(&self) -> Arc<Vec<Host>> {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(changed) = self.file.get().and_then(|file| file.changed(&hosts)) {
+            *hosts = Arc::new(changed);
+        }
+        Arc::clone(&hosts)
     }
 
     /// Gives the connections that are opened from now on a search path, quoted as in the setting. Returns false if the earlier
@@ -61,7 +93,8 @@ impl PostgresTarget {
     /// Returns the weakest protection among the hosts.
     pub(crate) fn transport(&self) -> Transport {
         let order = [Transport::Plain, Transport::Unverified, Transport::Local];
-        let has = |wanted: &Transport| self.hosts.iter().any(|host| host.transport == *wanted);
+        let hosts = self.hosts();
+        let has = |wanted: &Transport| hosts.iter().any(|host| host.transport == *wanted);
         order.into_iter().find(has).unwrap_or(Transport::Verified)
     }
 
@@ -70,28 +103,29 @@ impl PostgresTarget {
         self.current.load(Ordering::SeqCst)
     }
 
-    /// Returns the options of all hosts, beginning with the one that was connected to last.
-    pub(crate) fn options(&self) -> impl Iterator<Item = &PgConnectOptions> {
-        self.order().map(|index| &self.hosts[index].options)
+    /// Returns the options of all hosts, beginning with the one that was connected to last. They lead to the address that
+    /// was connected to last.
+    pub(crate) fn options(&self) -> Vec<PgConnectOptions> {
+        let hosts = self.hosts();
+        self.order().map(|index| self.routes[index].options(&hosts[index])).collect()
     }
 
     fn order(&self) -> impl Iterator<Item = usize> {
-        let (first, count) = (self.current(), self.hosts.len());
+        let (first, count) = (self.current(), self.routes.len());
         (0..count).map(move |step| (first + step) % count)
     }
 
     /// Opens a connection that serves callers, to the first host that accepts writes.
     pub(super) async fn open(&self) -> Result<PgSession, OpenError> {
-        let mut failures = Vec::new();
+        let (hosts, mut failures) = (self.hosts(), Vec::new());
         for index in self.order() {
-            let host = &self.hosts[index];
-            match timeout(CONNECT_TIMEOUT, self.open_at(host)).await {
-                Ok(Ok(connection)) => {
+            let host = &hosts[index];
+            match self.routes[index].open(host, self).await {
+                Ok(connection) => {
                     self.current.store(index, Ordering::SeqCst);
                     return Ok(connection);
                 }
-                Ok(Err(error)) => failures.push((host.name.clone(), error)),
-                Err(_) => failures.push((host.name.clone(), OpenError::TimedOut(CONNECT_TIMEOUT))),
+                Err(error) => failures.push((host.name.clone(), error)),
             }
         }
         match failures.len() {
@@ -100,10 +134,26 @@ impl PostgresTarget {
         }
     }
 
-    async fn open_at(&self, host: &Host) -> Result<PgSession, OpenError> {
-        let raw = host.options.connect().await.map_err(|error| explain(host, error))?;
-        let path = self.search_path().clone();
-        PgSession::prepare(raw, self.server, self.deadline, path.as_deref()).await
+    /// Opens a connection to a host by these options, within [`CONNECT_TIMEOUT`].
+    pub(super) async fn open_at(
+        &self,
+        host: &Host,
+        options: &PgConnectOptions,
+    ) -> Result<PgSession, OpenError> {
+        let opening = async {
+            let raw = options.connect().await.map_err(|error| explain(host, error))?;
+            let path = self.search_path().clone();
+            PgSession::prepare(raw, self.server, self.deadline, path.as_deref()).await
+        };
+        timeout(CONNECT_TIMEOUT, Box::pin(opening)).await.unwrap_or(Err(OpenError::TimedOut(CONNECT_TIMEOUT)))
+    }
+
+    /// Gives the migrations' connection to the present host its present password and address.
+    pub(crate) fn refresh(&self, connection: &DatabaseConnection) {
+        let (index, hosts) = (self.current(), self.hosts());
+        connection
+            .get_postgres_connection_pool()
+            .set_connect_options(self.routes[index].options(&hosts[index]));
     }
 
     /// Returns sea-orm's own kind of connection to each host, for migrations.
@@ -122,7 +172,7 @@ impl PostgresTarget {
             let pool = pool.after_release(|_, _| Box::pin(async { Ok(false) }));
             SqlxPostgresConnector::from_sqlx_postgres_pool(pool.connect_lazy_with(host.options.clone()))
         };
-        self.hosts.iter().map(connection).collect()
+        self.hosts().iter().map(connection).collect()
     }
 }
 

@@ -80,7 +80,7 @@ async fn a_transaction_that_is_dropped_is_rolled_back_before_the_connection_come
 }
 
 #[tokio::test]
-async fn a_closed_pool_lends_nothing() {
+async fn a_closed_pool_gives_no_connection() {
     let (_folder, pool) = pool();
     let out = pool.acquire().await.unwrap();
     pool.close().await;

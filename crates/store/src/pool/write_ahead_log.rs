@@ -141,7 +141,7 @@ os._exit(0)";
     }
 
     #[test]
-    fn what_is_no_log_has_no_commits() {
+    fn a_file_that_is_no_log_has_no_commits() {
         let (log, _) = log();
         for other in [&[][..], &log[..31], &log[..40], &[0; 5_000]] {
             assert_eq!(commits(other), Vec::<i32>::new(), "{} bytes", other.len());

@@ -4,8 +4,9 @@
 use std::collections::{HashMap, HashSet};
 
 use latchkey_core::error::SystemError;
+use latchkey_core::id::KeyId;
 use latchkey_core::ports::{HashUse, HashUses, LookupResult};
-use latchkey_core::record::TenantRecord;
+use latchkey_core::record::{KeyRecord, TenantRecord};
 use latchkey_core::secret::KeyHash;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, Query, SelectStatement};
@@ -27,7 +28,7 @@ pub(crate) async fn by_hash(
     connection: &PooledConnection,
     hashes: &[KeyHash],
 ) -> Result<Vec<Result<LookupResult, SystemError>>, StoreError> {
-    let rows = connection.query_all(&statement(hashes)).await?;
+    let rows = connection.query_all(&statement(of_hashes(hashes))).await?;
     let read_at = read_head(rows.first())?;
     let mut keys = HashMap::with_capacity(hashes.len());
     for (row, _, key) in read(&rows)? {
@@ -37,6 +38,21 @@ pub(crate) async fn by_hash(
     }
     let found = |known: Option<_>| LookupResult { entry: known, read_at };
     Ok(hashes.iter().map(|hash| keys.get(&hash.0[..]).cloned().transpose().map(found)).collect())
+}
+
+/// Returns the keys with these identifiers that there are, each with its tenant. A corrupt row is left out.
+pub(crate) async fn by_id(
+    connection: &PooledConnection,
+    ids: &[KeyId],
+) -> Result<Vec<(KeyRecord, TenantRecord)>, StoreError> {
+    let of_ids = Expr::col((KEY, key::Column::Id)).is_in(padded_in_values(ids).map(|id| id.0));
+    let rows = connection.query_all(&statement(of_ids)).await?;
+    let mut keys = Vec::with_capacity(ids.len());
+    for (row, _, key) in read(&rows)? {
+        let known = key.and_then(|key| Ok((tenant(row, &key.id)?, key)));
+        keys.extend(known.ok().map(|(tenant, key)| (key, tenant)));
+    }
+    Ok(keys)
 }
 
 /// Returns whether keys have these hashes, or had them until they were deleted. It is one statement too, so that no key is
@@ -86,15 +102,19 @@ fn tenant(row: &QueryResult, key: &dyn std::fmt::Display) -> Result<TenantRecord
 
 /// Returns the SQL text of the query for one key on PostgreSQL, so that a connection can prepare it in advance.
 pub(crate) fn text_for_one() -> String {
-    DbBackend::Postgres.build(&statement(&[KeyHash([0; 32])])).sql
+    DbBackend::Postgres.build(&statement(of_hashes(&[KeyHash([0; 32])]))).sql
 }
 
-fn statement(hashes: &[KeyHash]) -> SelectStatement {
+fn of_hashes(hashes: &[KeyHash]) -> Expr {
+    let hashes = padded_in_values(hashes).map(|hash| hash.0.to_vec());
+    Expr::col((KEY, key::Column::Hash)).is_in(hashes)
+}
+
+/// Returns the statement that reads the keys of a condition with their scopes and tenants.
+fn statement(condition: Expr) -> SelectStatement {
     let mut query = Query::select();
     from_head(&mut query);
-    let hashes = padded_in_values(hashes).map(|hash| hash.0.to_vec());
-    let of_hash = Expr::col((KEY, key::Column::Hash)).is_in(hashes);
-    query.join_as(JoinType::LeftJoin, key::Entity, KEY, of_hash);
+    query.join_as(JoinType::LeftJoin, key::Entity, KEY, condition);
     let of_key = Expr::col((TENANT, tenant::Column::Id)).equals((KEY, key::Column::TenantId));
     query.join_as(JoinType::LeftJoin, tenant::Entity, TENANT, of_key);
     select(&mut query, TENANT, tenant::Column::iter());

@@ -8,7 +8,7 @@ use latchkey_core::secret::KeyHash;
 use latchkey_core::token::refresh::seal_owner;
 use latchkey_management::ports::sealed_values::{KeyCheckValue, SealedTable, SealedValue};
 use sea_orm::entity::prelude::*;
-use sea_orm::{QueryOrder, QuerySelect};
+use sea_orm::{QueryOrder, QuerySelect, Statement};
 
 use crate::entity::{key, master_key_mark, profile_secret, refresh, signing_key};
 use crate::error::StoreError;
@@ -22,6 +22,30 @@ pub(crate) async fn key_check_values(
 ) -> Result<Vec<KeyCheckValue>, StoreError> {
     let rows = master_key_mark::Entity::find().all(connection).await?;
     Ok(rows.into_iter().map(|row| KeyCheckValue { id: row.id, sealed: Sealed(row.sealed) }).collect())
+}
+
+/// Returns the tables that have any value.
+pub(crate) async fn tables(database: &impl ConnectionTrait) -> Result<Vec<SealedTable>, StoreError> {
+    // A removed value of a signing key is empty.
+    let sql = "SELECT CASE WHEN EXISTS (SELECT 1 FROM signing_keys WHERE length(sealed) > 0) THEN 1 ELSE 0 END AS signing_keys, \
+               CASE WHEN EXISTS (SELECT 1 FROM keys WHERE sealed IS NOT NULL) THEN 1 ELSE 0 END AS keys, \
+               CASE WHEN EXISTS (SELECT 1 FROM refresh_tokens WHERE successor IS NOT NULL) THEN 1 ELSE 0 END AS refresh_tokens, \
+               CASE WHEN EXISTS (SELECT 1 FROM profile_secrets) THEN 1 ELSE 0 END AS profile_secrets";
+    let statement = Statement::from_string(database.get_database_backend(), sql);
+    let row = database.query_one_raw(statement).await?;
+    let row = row.ok_or_else(|| RowContext::new("keys", &"?").corrupt("being missing"))?;
+    let mut found = Vec::new();
+    for (table, column) in [
+        (SealedTable::SigningKeys, "signing_keys"),
+        (SealedTable::Keys, "keys"),
+        (SealedTable::RefreshTokens, "refresh_tokens"),
+        (SealedTable::ProfileSecrets, "profile_secrets"),
+    ] {
+        if row.try_get::<i32>("", column)? != 0 {
+            found.push(table);
+        }
+    }
+    Ok(found)
 }
 
 /// Returns values of a sealed table after a row.

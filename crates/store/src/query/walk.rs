@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_no_pattern_and_foreign_letters_match_any() {
+    fn a_part_of_a_name_is_no_pattern_and_letters_outside_of_ascii_match_any() {
         let like = |part: &str| sql(Condition::all().add(contains(Expr::col("n"), part)));
         assert_eq!(like("a_b%"), "\"n\" LIKE '%a\\_b\\%%' ESCAPE '\\'");
         assert_eq!(like("Grüße"), "\"n\" LIKE '%gr%e%' ESCAPE '\\'");

@@ -18,10 +18,15 @@ struct Bucket {
     /// True for a burst that equals the tokens.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     explicit_burst: bool,
-    /// True for a limit that replaces none; replicas of older versions take it for one that does.
+    /// True for a limit that replaces none. Replicas of versions before this field drop it when they write the row, and keep
+    /// the entry that [`BESIDE`] describes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     beside: bool,
 }
+
+/// End of the name of an entry that marks the limits of a class: they replace no others. The entry has no limits itself. No
+/// class has a space in its name.
+const BESIDE: &str = " beside";
 
 pub(super) fn stored(limits: &LimitOverrides) -> String {
     let bucket = |(per, limit): &(BucketOwner, Limit), beside| Bucket {
@@ -32,11 +37,14 @@ pub(super) fn stored(limits: &LimitOverrides) -> String {
         explicit_burst: limit.burst == Some(limit.tokens),
         beside,
     };
-    let classes = limits.0.iter().map(|(name, buckets)| {
+    let mut classes: BTreeMap<String, Vec<Bucket>> = BTreeMap::new();
+    for (name, buckets) in &limits.0 {
         let beside = !limits.replaces(name);
-        (&**name, buckets.iter().map(|one| bucket(one, beside)).collect())
-    });
-    let classes: BTreeMap<&str, Vec<Bucket>> = classes.collect();
+        classes.insert(name.to_string(), buckets.iter().map(|one| bucket(one, beside)).collect());
+        if beside {
+            classes.insert(format!("{name}{BESIDE}"), Vec::new());
+        }
+    }
     super::json(&classes)
 }
 
@@ -46,12 +54,21 @@ pub(crate) const NONE: &str = "{}";
 /// Parses stored limits; `None` if the text is invalid.
 pub(super) fn read(text: &str) -> Option<LimitOverrides> {
     let classes: BTreeMap<Box<str>, Vec<Bucket>> = serde_json::from_str(text).ok()?;
-    let is_beside = |buckets: &[Bucket]| buckets.iter().any(|bucket| bucket.beside);
-    let beside = classes.iter().filter(|(_, buckets)| is_beside(buckets)).map(|(name, _)| name.clone());
-    let beside: BTreeSet<Box<str>> = beside.collect();
-    let class = |buckets: Vec<Bucket>| buckets.iter().map(bucket).collect::<Option<Vec<_>>>();
-    let classes = classes.into_iter().map(|(name, buckets)| Some((name, class(buckets)?)));
-    classes.collect::<Option<_>>().map(|limits| LimitOverrides(limits, beside))
+    let mut limits = BTreeMap::new();
+    let mut beside: BTreeSet<Box<str>> = BTreeSet::new();
+    for (name, buckets) in classes {
+        if let Some(class) = name.strip_suffix(BESIDE) {
+            beside.insert(class.into());
+        } else {
+            if buckets.iter().any(|bucket| bucket.beside) {
+                beside.insert(name.clone());
+            }
+            let buckets: Option<Vec<_>> = buckets.iter().map(bucket).collect();
+            limits.insert(name, buckets?);
+        }
+    }
+    beside.retain(|class| limits.contains_key(class));
+    Some(LimitOverrides(limits, beside))
 }
 
 /// Converts a stored bucket. A limit of zero is invalid, since rates divide by it.
@@ -84,7 +101,31 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_limit_is_not_read_as_one() {
+    fn a_version_that_does_not_know_the_mark_keeps_it() {
+        #[derive(Serialize, Deserialize)]
+        struct OldBucket {
+            per: String,
+            tokens: u64,
+            period_ms: u64,
+            burst: u64,
+            #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+            explicit_burst: bool,
+        }
+        let limit = Limit { tokens: 300, period: Duration::from_mins(1), burst: None };
+        let all = vec![(BucketOwner::Key, limit)];
+        let limits = LimitOverrides(
+            [("default".into(), all.clone()), ("search".into(), all)].into(),
+            BTreeSet::from(["search".into()]),
+        );
+        let old: BTreeMap<String, Vec<OldBucket>> = serde_json::from_str(&stored(&limits)).unwrap();
+        assert_eq!(read(&serde_json::to_string(&old).unwrap()), Some(limits.clone()));
+        let without_mark = stored(&limits).replace(r#","search beside":[]"#, "");
+        assert_eq!(read(&without_mark), Some(limits), "as an earlier version wrote it");
+        assert_eq!(read(r#"{"search beside":[]}"#), Some(LimitOverrides::default()), "a mark of no limit");
+    }
+
+    #[test]
+    fn a_text_that_is_no_limit_is_not_read_as_one() {
         let bucket = |per, tokens| {
             format!(r#"{{"default":[{{"per":"{per}","tokens":{tokens},"period_ms":1000,"burst":1}}]}}"#)
         };

@@ -7,6 +7,7 @@ use std::time::Duration;
 use latchkey_core::error::SystemError;
 use latchkey_core::ports::timing::{QueryKind, QueryOutcome, QueryTimer};
 use latchkey_core::time::MonotonicInstant;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use super::Store;
@@ -37,6 +38,8 @@ impl Store {
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, E> {
         let mut timed = TimedQuery::start(&*self.timer, question);
+        let permitted = self.list_permit(deadline, question).await;
+        let _permit = permitted.inspect_err(|_| timed.end = QueryOutcome::TimedOut)?;
         let done = timeout(deadline, work).await;
         timed.end = match &done {
             Ok(Ok(_) | Err(StoreError::Refused(_))) => QueryOutcome::Ok,
@@ -51,6 +54,27 @@ impl Store {
         };
         Ok(done?)
     }
+
+    /// Waits for the permit to read a list; `None` for any other work. Callers of management decide how many lists are read
+    /// at a time, and must not take the connections of look-ups and heartbeats by them.
+    async fn list_permit(
+        &self,
+        deadline: Duration,
+        question: QueryKind,
+    ) -> Result<Option<SemaphorePermit<'_>>, SystemError> {
+        if !matches!(question, QueryKind::List | QueryKind::ReadUsage) {
+            return Ok(None);
+        }
+        let busy =
+            || SystemError::database_refused("refused the call: too many lists are being read; repeat it");
+        // The semaphore is never closed.
+        timeout(deadline, self.lists.acquire()).await.map(Result::ok).map_err(|_| busy())
+    }
+}
+
+/// Returns the number of lists that are read at a time: writes take half of the connections at most, and one is left.
+pub(super) fn lists_at_once(connections: u32) -> usize {
+    usize::try_from(connections.div_ceil(2).saturating_sub(1)).unwrap_or(1).clamp(1, Semaphore::MAX_PERMITS)
 }
 
 /// A running query, which reports its end when it is dropped.

@@ -133,7 +133,7 @@ impl Replicas for Store {
 
     async fn accept_count(&self) -> Result<(), SystemError> {
         self.with_deadline(QueryKind::Heartbeat, async {
-            replicas::accept_count(&self.pool.acquire().await?).await
+            replicas::accept_count(self.pool.begin().await?).await
         })
         .await
     }

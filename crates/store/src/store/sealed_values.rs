@@ -1,4 +1,4 @@
-//! The store's port for sealed values. They are read on the migrations' connection, which has no time limit for
+//! The store's port for sealed values. Pages of them are read on the migrations' connection, which has no time limit for
 //! statements: if few keys have a sealed value, a table of millions of rows is scanned.
 
 use std::time::Duration;
@@ -39,10 +39,27 @@ impl Store {
         transaction.commit().await?;
         Ok(values)
     }
+
+    /// Returns the tables that have any sealed value. On PostgreSQL, this runs on a connection of the pool, which is open, in
+    /// a transaction without a time limit: a start then needs no further connection, unless a table has values.
+    async fn tables_with_values(&self) -> Result<Vec<SealedTable>, StoreError> {
+        if self.postgres.is_none() {
+            return query::sealed_values::tables(&self.pool.acquire().await?).await;
+        }
+        let connection = self.pool.begin().await?;
+        connection.execute_unprepared("SET LOCAL statement_timeout = 0").await?;
+        let tables = query::sealed_values::tables(&connection).await?;
+        connection.commit().await?;
+        Ok(tables)
+    }
 }
 
 #[async_trait]
 impl SealedValueStore for Store {
+    async fn sealed_tables(&self) -> Result<Vec<SealedTable>, SystemError> {
+        self.with_deadline_of(SCAN_TIMEOUT, QueryKind::SealedValues, self.tables_with_values()).await
+    }
+
     async fn sealed(
         &self,
         table: SealedTable,

@@ -20,7 +20,7 @@ use crate::query;
 use crate::row::{self, number};
 
 /// A key before and after the change.
-struct Changed {
+struct ChangedKey {
     before: KeyRecord,
     after: KeyRecord,
 }
@@ -39,7 +39,7 @@ pub(crate) async fn change(
     for before in keys {
         let Some(after) = change.apply(&before, audit.time) else { continue };
         check(&before, &after)?;
-        changed.push(Changed { before, after });
+        changed.push(ChangedKey { before, after });
     }
     let counts = ChangedKeys { changed: changed.len() as u64, unchanged: all - changed.len() as u64 };
     if changed.is_empty() {
@@ -56,11 +56,11 @@ pub(crate) async fn change(
     Ok(WriteResult::written(last.first, counts).with_history(last.history))
 }
 
-fn pending(Changed { before, after }: &Changed) -> [PendingChange; 1] {
+fn pending(ChangedKey { before, after }: &ChangedKey) -> [PendingChange; 1] {
     [ChangeSubject::Key(before.hash).with_effect(effect(before, after))]
 }
 
-fn event(Changed { before, after }: &Changed, audit: &AuditEntry) -> AuditEntry {
+fn event(ChangedKey { before, after }: &ChangedKey, audit: &AuditEntry) -> AuditEntry {
     let entry = AuditEntry { tenant: Some(before.tenant), target: before.id.to_string(), ..audit.clone() };
     entry.with_change_of_key(before, after)
 }
@@ -93,7 +93,7 @@ async fn locked(connection: &PooledConnection, ids: &[KeyId]) -> Result<Vec<KeyR
 /// Writes the state of the keys, which is the same for all, and the revision of each.
 async fn write(
     connection: &PooledConnection,
-    changed: &[Changed],
+    changed: &[ChangedKey],
     places: &[journal::Appended],
 ) -> Result<(), StoreError> {
     let Some(sample) = changed.first().map(|key| row::key::row(&key.after)) else { return Ok(()) };

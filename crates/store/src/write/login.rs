@@ -93,8 +93,8 @@ fn row(attempt: &LoginAttempt, address: [u8; 32], clear_at: i64, known_until: i6
     }
 }
 
-/// Deletes the failures of a user after an operator or a key manager has set the password. Known addresses are
-/// forgotten too: the user may have lost the password to one of them.
+/// Deletes the failures of a user after an operator or a key manager has set the password or created the user. Known
+/// addresses are forgotten too: the user may have lost the password to one of them.
 pub(crate) async fn forget(
     connection: &PooledConnection,
     tenant: TenantId,

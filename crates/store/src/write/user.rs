@@ -20,7 +20,7 @@ use crate::row;
 use crate::write::insert::no_tenant;
 use crate::write::{login, stored};
 
-/// Creates the user if its e-mail address is free in the tenant.
+/// Creates the user if its e-mail address is free in the tenant, and forgets failed logins with the address.
 pub(crate) async fn create(
     connection: PooledConnection,
     mut user: UserRecord,
@@ -33,6 +33,8 @@ pub(crate) async fn create(
     if inserted == 0 {
         return Err(RequestError::AlreadyExists("a user has this e-mail address already".to_owned()).into());
     }
+    // Failed logins count for addresses without a user too. Before the journal, as for a new password.
+    login::forget(&connection, user.tenant, &user.email).await?;
     let change = ChangeSubject::User(user.id).into();
     let appended = journal::append_changes(&connection, &[change], audit).await?;
     user.revision = appended.first;

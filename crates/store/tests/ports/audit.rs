@@ -22,7 +22,7 @@ on_both![
 ];
 
 /// Appends six events.
-async fn six(database: &TestDatabase) {
+async fn append_six(database: &TestDatabase) {
     for number in 1..=5 {
         database.make(key(database, number)).await;
     }
@@ -63,11 +63,11 @@ async fn events_come_newest_first_and_one_tenants_alone(database: TestDatabase) 
 }
 
 async fn an_untouched_log_is_whole(database: TestDatabase) {
-    six(&database).await;
+    append_six(&database).await;
 }
 
 async fn a_changed_event_is_found(database: TestDatabase) {
-    six(&database).await;
+    append_six(&database).await;
     for (column, value) in [("actor", "'x'"), ("details", "'{}'"), ("time", "5"), ("action", "''")] {
         let swap = |from: &str, to: &str| {
             format!("UPDATE audit_events SET {column} = {from} WHERE sequence = 4 {to}")
@@ -83,7 +83,7 @@ async fn a_changed_event_is_found(database: TestDatabase) {
 }
 
 async fn a_deleted_event_is_found(database: TestDatabase) {
-    six(&database).await;
+    append_six(&database).await;
     database.sql("DELETE FROM audit_events WHERE sequence = 3").await;
     assert_eq!(database.verify().await, Err(3));
     // Renumbering the events to close the gap does not hide the change.
@@ -96,7 +96,7 @@ async fn a_deleted_event_is_found(database: TestDatabase) {
 }
 
 async fn exchanged_events_are_found(database: TestDatabase) {
-    six(&database).await;
+    append_six(&database).await;
     for (from, to) in [(2, 99), (5, 2), (99, 5)] {
         database.sql(&format!("UPDATE audit_events SET sequence = {to} WHERE sequence = {from}")).await;
     }
@@ -104,7 +104,7 @@ async fn exchanged_events_are_found(database: TestDatabase) {
 }
 
 async fn a_log_cut_off_at_its_end_is_found(database: TestDatabase) {
-    six(&database).await;
+    append_six(&database).await;
     database.sql("DELETE FROM audit_events WHERE sequence > 4").await;
     assert_eq!(database.verify().await, Err(5));
     database.sql("DELETE FROM audit_events").await;
@@ -112,7 +112,7 @@ async fn a_log_cut_off_at_its_end_is_found(database: TestDatabase) {
 }
 
 async fn an_event_written_by_hand_is_found(database: TestDatabase) {
-    six(&database).await;
+    append_six(&database).await;
     database.sql("DELETE FROM audit_events WHERE sequence = 6").await;
     database
         .sql("INSERT INTO audit_events SELECT 6, time, tenant_id, 'x', action, target, request_id, details, hash FROM audit_events WHERE sequence = 5")
@@ -149,7 +149,7 @@ async fn a_long_log_is_checked_in_parts(database: TestDatabase) {
 }
 
 async fn a_line_that_can_not_be_read_is_found_and_hides_no_other(database: TestDatabase) {
-    six(&database).await;
+    append_six(&database).await;
     database.sql("UPDATE audit_events SET details = 'no object' WHERE sequence = 5").await;
     let events = database.store.events(&AuditFilter::default(), None, 10).await.unwrap().events;
     assert_eq!(events.len(), 6);
@@ -159,7 +159,7 @@ async fn a_line_that_can_not_be_read_is_found_and_hides_no_other(database: TestD
 #[tokio::test]
 async fn an_event_with_a_value_of_another_type_is_listed_and_hides_no_other() {
     let database = TestDatabase::sqlite().await;
-    six(&database).await;
+    append_six(&database).await;
     for (column, value) in [("time", "'x'"), ("tenant_id", "x'01'"), ("actor", "CAST(x'ff' AS TEXT)")] {
         database.sql(&format!("UPDATE audit_events SET {column} = {value} WHERE sequence = 5")).await;
         let events = database.store.events(&AuditFilter::default(), None, 10).await.unwrap().events;
@@ -171,7 +171,7 @@ async fn an_event_with_a_value_of_another_type_is_listed_and_hides_no_other() {
 }
 
 async fn an_altered_head_refuses_writes_and_hides_no_event(database: TestDatabase) {
-    six(&database).await;
+    append_six(&database).await;
     let bytes = if database.is_sqlite() { "x'00'" } else { "'\\x00'" };
     for alteration in ["audit_sequence = -5".to_owned(), format!("audit_hash = {bytes}")] {
         database.sql("CREATE TABLE kept AS SELECT * FROM head").await;

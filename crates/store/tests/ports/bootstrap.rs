@@ -10,13 +10,13 @@ use latchkey_management::ports::{AuditAction, KeyFilter, ListRange, ManagementSt
 use crate::database::{TestDatabase, at_once, audit, key, tenant};
 
 on_both![
-    of_fifty_who_start_at_once_one_makes_the_first_key,
+    one_of_fifty_parallel_starts_creates_the_first_key,
     a_second_start_makes_nothing,
     a_key_that_is_insisted_on_is_made_beside_others_once,
     the_first_key_belongs_to_the_tenant_that_was_there,
 ];
 
-async fn of_fifty_who_start_at_once_one_makes_the_first_key(database: TestDatabase) {
+async fn one_of_fifty_parallel_starts_creates_the_first_key(database: TestDatabase) {
     let database = Arc::new(database);
     let start = |number| {
         let database = Arc::clone(&database);

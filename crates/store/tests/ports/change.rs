@@ -18,7 +18,7 @@ on_both![
     an_unchanged_key_is_not_written,
     a_refusing_rule_leaves_everything_as_it_was,
     an_unknown_key_is_not_found,
-    of_two_who_revoke_at_once_one_succeeds,
+    one_of_two_parallel_revocations_succeeds,
     a_change_after_a_change_sees_its_scopes,
     rotation_changes_the_old_key_and_makes_the_new_one,
     rotation_to_a_value_that_exists_changes_nothing,
@@ -84,7 +84,7 @@ async fn an_unknown_key_is_not_found(database: TestDatabase) {
     assert_eq!(database.store.key(nobody).await.unwrap(), None);
 }
 
-async fn of_two_who_revoke_at_once_one_succeeds(database: TestDatabase) {
+async fn one_of_two_parallel_revocations_succeeds(database: TestDatabase) {
     for number in 0..10 {
         let key = database.make(key(&database, 100 + number)).await;
         let first = database.store.change_key(key.id, revoke(), audit(AuditAction::KeyRevoke));

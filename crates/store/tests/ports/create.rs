@@ -21,7 +21,7 @@ on_both![
     the_same_call_again_answers_the_key_it_made,
     another_call_with_the_same_idempotency_key_is_refused,
     an_idempotency_key_is_a_tenants_own,
-    of_fifty_equal_calls_one_makes_a_key,
+    one_of_fifty_equal_calls_creates_a_key,
 ];
 
 fn once(record: KeyRecord, name: &str, asked: u8) -> NewKey {
@@ -131,7 +131,7 @@ async fn an_idempotency_key_is_a_tenants_own(database: TestDatabase) {
     assert!(matches!(made.value.as_slice(), [Created::New(_)]));
 }
 
-async fn of_fifty_equal_calls_one_makes_a_key(database: TestDatabase) {
+async fn one_of_fifty_equal_calls_creates_a_key(database: TestDatabase) {
     let database = Arc::new(database);
     let call = |n: u128| {
         let database = Arc::clone(&database);

@@ -42,7 +42,7 @@ pub(crate) struct TestDatabase {
 /// Time of the sample records.
 pub(crate) const NOW: Timestamp = Timestamp(1_763_000_000_000);
 /// Time limit after which a test counts as hanging.
-pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_mins(1);
 
 pub(crate) fn options(url: &str, deadline: Duration) -> StoreOptions {
     StoreOptions {
@@ -140,6 +140,7 @@ pub(crate) fn audit(action: AuditAction) -> AuditEntry {
         time: NOW,
         tenant: None,
         actor: "operator".into(),
+        caller: None,
         action,
         target: "something".into(),
         request_id: "request-1".into(),

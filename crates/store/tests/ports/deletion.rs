@@ -24,7 +24,7 @@ on_both![
     a_deleted_user_leaves_the_address_free,
     a_tenant_ends_first_and_is_erased_in_batches,
     a_deletion_that_was_interrupted_is_continued,
-    a_tenant_that_lives_is_never_erased,
+    a_tenant_that_was_not_deleted_is_never_erased,
     a_deleted_operators_key_is_not_made_again,
     keys_are_made_and_refreshed_while_their_tenant_is_deleted,
 ];
@@ -219,7 +219,7 @@ async fn a_deletion_that_was_interrupted_is_continued(database: TestDatabase) {
     assert_eq!((last.changed, last.revision), (false, first.revision));
 }
 
-async fn a_tenant_that_lives_is_never_erased(database: TestDatabase) {
+async fn a_tenant_that_was_not_deleted_is_never_erased(database: TestDatabase) {
     let made = database.make(key(&database, 7)).await;
     assert!(database.store.erase_tenant(database.tenant, "operator").await.unwrap().is_empty());
     assert!(

@@ -1,6 +1,6 @@
 //! Filters and orders of lists of keys, and the bound on the rows that one page reads.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::ports::usage::{KeyUseTotals, UsageBatch};
@@ -79,6 +79,9 @@ async fn a_key_is_found_by_hint_creator_and_scopes(database: TestDatabase) {
     assert_eq!(listed(&database, with(&["a"])).await, [2, 1]);
     assert_eq!(listed(&database, with(&["a", "b"])).await, [1]);
     assert_eq!(listed(&database, with(&["c"])).await, []);
+    let other_names = BTreeMap::from([("c".to_owned(), vec!["b".to_owned(), "d".to_owned()])]);
+    let renamed = KeyFilter { other_names, ..with(&["a", "c"]) };
+    assert_eq!(listed(&database, renamed).await, [1], "a key that has the scope by another name");
     let both = KeyFilter { hint: Some("7f3a".into()), ..with(&["c"]) };
     assert_eq!(listed(&database, both).await, [], "every condition holds");
 }

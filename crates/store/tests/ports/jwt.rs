@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::database::TestDatabase;
 use crate::harness::{EMAIL, Harness, PASSWORD, call};
 
-on_both!(a_cached_token_needs_no_query, what_we_would_never_have_signed_is_no_token);
+on_both!(a_cached_token_needs_no_query, claims_that_latchkey_never_signs_are_refused);
 
 async fn a_cached_token_needs_no_query(database: TestDatabase) {
     let harness = Harness::new(database, "EdDSA").await;
@@ -81,7 +81,7 @@ impl<'a> TokenForger<'a> {
     }
 }
 
-async fn what_we_would_never_have_signed_is_no_token(database: TestDatabase) {
+async fn claims_that_latchkey_never_signs_are_refused(database: TestDatabase) {
     let harness = Harness::new(database, "EdDSA").await;
     let (_, value) = harness.key().await;
     let good = harness.issue(&value).await.access;

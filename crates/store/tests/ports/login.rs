@@ -26,6 +26,7 @@ on_both!(
     failures_at_once_are_all_counted,
     logins_that_were_given_up_count_until_their_work_ends,
     a_new_password_ends_a_lock,
+    failures_before_a_user_exists_do_not_lock_it,
     a_password_of_an_earlier_version_is_hashed_again,
     histories_that_say_nothing_are_deleted,
     histories_of_a_flood_are_all_deleted_at_once,
@@ -226,6 +227,13 @@ async fn a_new_password_ends_a_lock(database: TestDatabase) {
     let _ = harness.tokens.set_user_password(&OPERATOR, ask, &call()).await.unwrap();
     assert!(harness.sign_in("acme", EMAIL, PASSWORD).await.is_err(), "the old password");
     assert!(harness.sign_in("acme", EMAIL, "the sky by day, 1816").await.is_ok());
+}
+
+async fn failures_before_a_user_exists_do_not_lock_it(database: TestDatabase) {
+    let harness = Harness::new(database, "EdDSA").await;
+    exhaust(&harness).await;
+    let _ = harness.user().await;
+    assert!(harness.sign_in("acme", EMAIL, PASSWORD).await.is_ok());
 }
 
 /// A password with a letter and its accent as two code points.

@@ -15,7 +15,7 @@ on_both![
     a_write_without_its_event_or_change_is_refused,
     a_profile_that_is_dropped_is_refused,
     a_deletion_that_is_dropped_is_refused,
-    a_key_that_vanished_without_a_deletion_is_no_success,
+    the_revocation_of_a_key_without_a_row_is_no_success,
 ];
 
 /// Drops rows that statements write.
@@ -126,7 +126,7 @@ async fn a_deletion_that_is_dropped_is_refused(database: TestDatabase) {
     revoke_all(&database, &made).await.unwrap();
 }
 
-async fn a_key_that_vanished_without_a_deletion_is_no_success(database: TestDatabase) {
+async fn the_revocation_of_a_key_without_a_row_is_no_success(database: TestDatabase) {
     let never = key(&database, 7);
     assert_refused(revoke_all(&database, &never).await);
 }

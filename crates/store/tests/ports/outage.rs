@@ -7,10 +7,13 @@ use latchkey_core::error::{ManagementError, SystemError};
 use latchkey_core::ports::KeyStore;
 use latchkey_core::record::KeyRecord;
 use latchkey_core::secret::KeyHash;
+use latchkey_management::ports::audit::{AuditFilter, AuditLog as _};
 use latchkey_management::ports::{AuditAction, ManagementStore};
 use latchkey_store::Store;
-use latchkey_testing::Postgres;
+use latchkey_testing::{Postgres, eventually_async};
 use sea_orm::sqlx::{Connection, Executor, PgConnection, SqliteConnection};
+use sea_orm::{ConnectionTrait as _, DbBackend, Statement, TransactionTrait as _};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::database::{TEST_TIMEOUT, TestDatabase, at_once, audit, key, new, options};
@@ -53,6 +56,33 @@ async fn a_held_lock_is_an_outage_for_writes_and_none_for_checks(database: TestD
     for number in 2..20 {
         assert_eq!(database.store.key(key(&database, number).id).await.unwrap(), None);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_that_wait_leave_connections_to_look_ups() {
+    let database = TestDatabase::postgres().await;
+    let made = database.make(key(&database, 1)).await;
+    let held = database.store.connection().begin().await.unwrap();
+    held.execute_unprepared("LOCK TABLE audit_events IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let mut lists = JoinSet::new();
+    for _ in 0..20 {
+        let store = Arc::clone(&database.store);
+        lists.spawn(async move { store.events(&AuditFilter::default(), None, 1).await.map(drop) });
+    }
+    let other = database.another(TEST_TIMEOUT);
+    let sql = "SELECT count(*) AS n FROM pg_locks WHERE relation = 'audit_events'::regclass AND NOT granted";
+    eventually_async("lists wait for the lock", async || {
+        let statement = Statement::from_string(DbBackend::Postgres, sql);
+        let row = other.connection().query_one_raw(statement).await.unwrap()?;
+        (row.try_get::<i64>("", "n").unwrap() >= 3).then_some(())
+    })
+    .await;
+    assert!(database.store.key_by_hash(&made.hash).await.unwrap().entry.is_some());
+    held.rollback().await.unwrap();
+    for list in lists.join_all().await {
+        list.unwrap();
+    }
+    other.close().await;
 }
 
 /// A process that ends while writes wait must not hang.
@@ -178,7 +208,7 @@ async fn a_hung_postgres_is_an_outage_until_it_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restarted_postgres_is_not_noticed_by_who_asks_afterwards() {
+async fn a_restart_of_postgres_fails_no_later_call() {
     let (server, database, made, _) = on_a_server_of_its_own().await;
     // Several connections are left idle, and none of them notices the restart.
     let ask = || database.store.key_by_hash(&made.hash);

@@ -14,7 +14,7 @@ on_both![
     the_newest_document_is_not_stored_again,
     versions_are_listed_with_author_and_comment_and_without_documents,
     the_newest_version_of_each_profile_is_listed_by_name,
-    of_twenty_who_apply_at_once_each_gets_a_version,
+    each_of_twenty_parallel_applications_gets_a_version,
     a_writer_that_was_overtaken_writes_nothing,
 ];
 
@@ -94,7 +94,7 @@ async fn the_newest_version_of_each_profile_is_listed_by_name(database: TestData
     assert_eq!(listed.iter().map(seen).collect::<Vec<_>>(), expected);
 }
 
-async fn of_twenty_who_apply_at_once_each_gets_a_version(database: TestDatabase) {
+async fn each_of_twenty_parallel_applications_gets_a_version(database: TestDatabase) {
     let one = |number| {
         let store = Arc::clone(&database.store);
         let document = format!("document {number}");

@@ -13,7 +13,7 @@ use crate::database::{NOW, TestDatabase, audit, family, key};
 
 on_both!(
     old_events_of_tokens_lose_their_content_and_the_log_stays_intact,
-    what_is_left_of_an_event_cannot_be_changed,
+    the_rest_of_a_pruned_event_cannot_be_changed,
     no_event_can_be_passed_off_as_one_without_content,
     a_recent_event_that_lost_its_content_is_found,
     events_of_a_clock_that_was_ahead_do_not_hold_up_the_others,
@@ -71,7 +71,7 @@ async fn old_events_of_tokens_lose_their_content_and_the_log_stays_intact(databa
     assert_eq!(database.verify().await, Ok(6), "the chain goes on");
 }
 
-async fn what_is_left_of_an_event_cannot_be_changed(database: TestDatabase) {
+async fn the_rest_of_a_pruned_event_cannot_be_changed(database: TestDatabase) {
     issue_and_refresh(&database).await;
     assert_eq!(prune(&database, LATER).await.0, 2);
     for change in [

@@ -11,7 +11,9 @@ on_both![
     a_heartbeat_without_a_row_says_so,
     the_applied_revision_is_written_for_the_present_heartbeat_alone,
     a_row_that_was_altered_announces_nothing,
-    a_row_that_somebody_else_deleted_is_missed,
+    a_row_that_another_program_deleted_is_noticed,
+    counts_that_another_program_altered_are_not_used,
+    an_earlier_release_counts_beside_this_one,
     a_removal_waits_for_a_row_that_stands_still,
     a_challenge_is_answered_by_a_heartbeat,
     a_replica_that_departed_says_so,
@@ -108,7 +110,7 @@ async fn a_row_that_was_altered_announces_nothing(database: TestDatabase) {
     }
 }
 
-async fn a_row_that_somebody_else_deleted_is_missed(database: TestDatabase) {
+async fn a_row_that_another_program_deleted_is_noticed(database: TestDatabase) {
     for id in ["1", "2"] {
         database.store.register(&replica(id), &announced(5, 1)).await.unwrap();
     }
@@ -119,6 +121,53 @@ async fn a_row_that_somebody_else_deleted_is_missed(database: TestDatabase) {
     assert!(!database.store.list(0).await.unwrap().is_incomplete());
     database.store.register(&replica("3"), &announced(5, 1)).await.unwrap();
     assert!(!database.store.list(0).await.unwrap().is_incomplete(), "the count goes on");
+}
+
+async fn counts_that_another_program_altered_are_not_used(database: TestDatabase) {
+    database.store.register(&replica("1"), &announced(5, 1)).await.unwrap();
+    database.store.register(&replica("2"), &announced(5, 1)).await.unwrap();
+    for (number, fault) in (10..).zip([
+        "UPDATE fleet SET removals = 1",
+        "UPDATE fleet SET removals = removals + 1 WHERE id = 1",
+        "UPDATE fleet SET longest_lease_ms = 1",
+        "UPDATE fleet SET longest_lease_ms = 1 WHERE id = 1",
+        "UPDATE fleet SET registrations = 2, removals = 0, longest_lease_ms = 1",
+        "DELETE FROM fleet WHERE id = 1",
+        "DELETE FROM fleet",
+    ]) {
+        database.sql(fault).await;
+        let fleet = database.store.list(0).await.unwrap();
+        assert!(fleet.is_incomplete() && fleet.longest_lease.is_zero(), "{fault}: {fleet:?}");
+        database.store.register(&replica(&number.to_string()), &announced(5, 1)).await.unwrap();
+        assert!(
+            database.store.list(0).await.unwrap().is_incomplete(),
+            "{fault}: a registration repairs nothing"
+        );
+        database.store.accept_count().await.unwrap();
+        let fleet = database.store.list(0).await.unwrap();
+        assert!(!fleet.is_incomplete() && fleet.longest_lease >= LEASE, "{fault}: {fleet:?}");
+        assert!(database.store.remove(&number.to_string(), 1).await.unwrap());
+        assert!(!database.store.list(0).await.unwrap().is_incomplete(), "{fault}: the count goes on");
+    }
+}
+
+async fn an_earlier_release_counts_beside_this_one(database: TestDatabase) {
+    database.store.register(&replica("1"), &announced(5, 1)).await.unwrap();
+    // The statements of a registration and of a removal by that release.
+    for statement in [
+        "UPDATE fleet SET registrations = registrations + 1, removals = removals + 0, longest_lease_ms = \
+         CASE WHEN longest_lease_ms < 5 THEN 5 ELSE longest_lease_ms END",
+        "UPDATE fleet SET removals = removals + 1",
+    ] {
+        database.sql(statement).await;
+    }
+    let fleet = database.store.list(0).await.unwrap();
+    assert!(!fleet.is_incomplete() && fleet.longest_lease == LEASE, "{fleet:?}");
+    database.sql("DELETE FROM fleet WHERE id = 2").await;
+    assert!(!database.store.list(0).await.unwrap().is_incomplete(), "a database of that release has no copy");
+    database.store.register(&replica("2"), &announced(5, 1)).await.unwrap();
+    database.sql("UPDATE fleet SET registrations = 9, removals = 7 WHERE id = 1").await;
+    assert!(database.store.list(0).await.unwrap().is_incomplete(), "the copy was made");
 }
 
 async fn a_removal_waits_for_a_row_that_stands_still(database: TestDatabase) {

@@ -24,6 +24,7 @@ use crate::profile::apply;
 on_both!(
     all_values_are_rewrapped_and_unneeded_ones_are_removed,
     what_changed_since_it_was_read_is_left,
+    only_the_tables_that_have_values_are_named,
     only_the_keys_that_were_in_use_open_a_database,
     values_sealed_under_the_old_key_meanwhile_are_reported,
 );
@@ -71,6 +72,7 @@ async fn all_values_are_rewrapped_and_unneeded_ones_are_removed(database: TestDa
     let _ = retrievable(&harness.database, 900, over).await;
     let secret = || async { harness.database.store.profile_secrets().await.unwrap().remove(0) };
     set_secret(&harness.database, b"sesame").await;
+    assert_eq!(harness.database.store.sealed_tables().await.unwrap(), SealedTable::ALL);
     let both = Sealer::new(&NEW).with_previous([&MASTER]);
     assert!(HashSecret::open(&secret().await, &Sealer::new(&NEW)).is_err());
     let done = counts(&harness.database, &both, false).await;
@@ -118,6 +120,15 @@ async fn what_changed_since_it_was_read_is_left(database: TestDatabase) {
     assert!(after.is_empty());
 }
 
+async fn only_the_tables_that_have_values_are_named(database: TestDatabase) {
+    let tables = async || database.store.sealed_tables().await.unwrap();
+    assert_eq!(tables().await, []);
+    let _ = retrievable(&database, 1, KeyLifecycle::Active).await;
+    assert_eq!(tables().await, [SealedTable::Keys]);
+    set_secret(&database, b"sesame").await;
+    assert_eq!(tables().await, [SealedTable::Keys, SealedTable::ProfileSecrets]);
+}
+
 async fn only_the_keys_that_were_in_use_open_a_database(database: TestDatabase) {
     let (old, new) = (Sealer::new(&MASTER), Sealer::new(&NEW));
     let both = Sealer::new(&NEW).with_previous([&MASTER]);
@@ -152,6 +163,10 @@ struct RevertingStore<'a>(&'a Store);
 
 #[async_trait]
 impl SealedValueStore for RevertingStore<'_> {
+    async fn sealed_tables(&self) -> Result<Vec<SealedTable>, SystemError> {
+        self.0.sealed_tables().await
+    }
+
     async fn sealed(
         &self,
         table: SealedTable,

@@ -15,11 +15,11 @@ use crate::database::{TEST_TIMEOUT, TestDatabase, at_once, audit, key, new, opti
 const HOSTILE: [&str; 9] = [
     "synchronous_commit = off",
     "lock_timeout = '10ms'",
-    "statement_timeout = '1s'",
+    "statement_timeout = '20s'",
     "idle_in_transaction_session_timeout = '10ms'",
     "default_transaction_read_only = on",
     "default_transaction_isolation = 'serializable'",
-    "idle_session_timeout = '5s'",
+    "idle_session_timeout = '50s'",
     "client_min_messages = 'error'",
     "row_security = on",
 ];

@@ -195,11 +195,11 @@ async fn a_write_whose_caller_gave_up_before_its_turn_is_not_done(database: Test
     // The first one has a transaction of its own, which waits.
     for number in [10, 11] {
         start(number);
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
     // The next ones wait in the queue when they are given up.
     let (twelfth, _, fourteenth) = (start(12), start(13), start(14));
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     twelfth.abort();
     fourteenth.abort();
     let given_up = async || (twelfth.is_finished() && fourteenth.is_finished()).then_some(());

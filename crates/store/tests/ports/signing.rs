@@ -19,7 +19,7 @@ use rand::SeedableRng;
 use crate::database::{TestDatabase, audit};
 use crate::harness::{Harness, MASTER, OPERATOR, call};
 
-on_both!(the_schedule_replaces_a_key_and_denies_nobody, a_key_that_cannot_sign_is_reported);
+on_both!(the_schedule_replaces_a_key_and_no_token_is_denied, a_key_that_cannot_sign_is_reported);
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -28,7 +28,7 @@ async fn stages(harness: &Harness) -> Vec<&'static str> {
     harness.tokens.signing_keys(&OPERATOR).await.unwrap().iter().map(|key| key.stage(now).name()).collect()
 }
 
-async fn the_schedule_replaces_a_key_and_denies_nobody(database: TestDatabase) {
+async fn the_schedule_replaces_a_key_and_no_token_is_denied(database: TestDatabase) {
     let harness = Harness::new(database, "EdDSA").await;
     let policy = Policies::named(&*harness.catalog, "paykore").unwrap();
     let (_, value) = harness.key().await;
@@ -63,7 +63,7 @@ async fn the_schedule_replaces_a_key_and_denies_nobody(database: TestDatabase) {
 }
 
 /// Inserts a signing key of this material under this master key, as someone with both could.
-async fn plant(harness: &Harness, material: &[u8], master: &[u8; 32]) -> Box<str> {
+async fn insert_signing_key(harness: &Harness, material: &[u8], master: &[u8; 32]) -> Box<str> {
     let mut random = rand::rngs::StdRng::from_seed([5; 32]);
     let now = harness.clock.now().wall;
     let id = format!("planted-{}-{}", material.len(), master[0]);
@@ -99,7 +99,7 @@ async fn a_key_that_cannot_sign_is_reported(database: TestDatabase) {
         "the first key is created when it is needed"
     );
     for (material, master) in [([7; 31].as_slice(), MASTER), (&[7; 32], [8; 32])] {
-        let id = plant(&harness, material, &master).await;
+        let id = insert_signing_key(&harness, material, &master).await;
         let error = harness.tokens.can_sign("paykore", &rules).await.unwrap_err();
         let ManagementError::Request(RequestError::FailedPrecondition(text)) = error else {
             panic!("{error:?}")

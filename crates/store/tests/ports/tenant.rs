@@ -21,7 +21,7 @@ use crate::profile_deletion::apply;
 on_both![
     every_field_of_a_tenant_comes_back,
     a_slug_is_unique,
-    of_twenty_who_take_a_slug_at_once_one_gets_it,
+    one_of_twenty_parallel_tenants_gets_a_slug,
     a_tenant_is_suspended_by_a_rule,
     an_unknown_tenant_is_not_found,
     tenants_come_newest_first,
@@ -48,7 +48,7 @@ async fn a_slug_is_unique(database: TestDatabase) {
     assert_eq!(database.store.revision().await.unwrap(), 1);
 }
 
-async fn of_twenty_who_take_a_slug_at_once_one_gets_it(database: TestDatabase) {
+async fn one_of_twenty_parallel_tenants_gets_a_slug(database: TestDatabase) {
     let make = |number| {
         let store = Arc::clone(&database.store);
         async move { store.create_tenant(tenant(number, "globex"), audit(AuditAction::TenantCreate)).await }

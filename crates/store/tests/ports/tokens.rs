@@ -28,7 +28,7 @@ on_both!(
     the_oldest_families_beyond_a_number_are_ended,
     a_large_number_of_families_is_kept_by_some_of_the_starts,
     callers_at_the_same_time_leave_no_more_families_than_allowed,
-    no_more_than_a_hundred_attempts_are_let_in,
+    at_most_a_hundred_parallel_attempts_are_decided_before_the_lock,
     users_and_families_asked_for_together_are_each_found_or_not
 );
 
@@ -246,7 +246,7 @@ async fn callers_at_the_same_time_leave_no_more_families_than_allowed(database: 
     database.verify().await.unwrap();
 }
 
-async fn no_more_than_a_hundred_attempts_are_let_in(database: TestDatabase) {
+async fn at_most_a_hundred_parallel_attempts_are_decided_before_the_lock(database: TestDatabase) {
     let account = account_id(&database.tenant.to_string(), "ada@example.dev");
     let mut calls = JoinSet::new();
     for _ in 0..120 {

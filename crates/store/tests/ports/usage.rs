@@ -23,7 +23,7 @@ on_both![
     use_of_a_deleted_key_leaves_its_calls_alone,
     ten_replicas_that_add_at_once_lose_nothing,
     old_hours_and_silent_replicas_are_forgotten,
-    minutes_add_up_and_are_forgotten,
+    minutes_are_summed_and_pruned,
     use_is_no_change,
 ];
 
@@ -173,7 +173,7 @@ async fn old_hours_and_silent_replicas_are_forgotten(database: TestDatabase) {
     assert!(database.store.uses(&[key(2)]).await.unwrap()[&key(2)].last.is_some(), "last use is kept");
 }
 
-async fn minutes_add_up_and_are_forgotten(database: TestDatabase) {
+async fn minutes_are_summed_and_pruned(database: TestDatabase) {
     for number in 1..=2 {
         database.make(database::key(&database, number)).await;
     }

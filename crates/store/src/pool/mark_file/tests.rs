@@ -28,6 +28,23 @@ fn a_mark_comes_back_as_it_was_written() {
 }
 
 #[test]
+fn a_mark_that_is_removed_or_replaced_meanwhile_is_written_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys.db-mark");
+    let (mut file, _) = MarkFile::open(path.clone(), (0, 0)).unwrap();
+    file.set_database(7);
+    file.write(1);
+    fs::remove_file(&path).unwrap();
+    file.write(2);
+    assert_eq!(MarkFile::open(path.clone(), (0, 0)).unwrap().1, Some(mark(7, 2)));
+    let other = folder.path().join("other");
+    fs::write(&other, "the mark of another database").unwrap();
+    fs::rename(&other, &path).unwrap();
+    file.write(3);
+    assert_eq!(MarkFile::open(path, (0, 0)).unwrap().1, Some(mark(7, 3)));
+}
+
+#[test]
 fn only_files_that_belong_together_and_have_every_known_commit_are_opened() {
     let path = Path::new("keys.db");
     let log = |commits: &[i32]| commits.iter().map(|commit| mark(7, *commit)).collect::<Vec<_>>();

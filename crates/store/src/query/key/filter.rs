@@ -47,7 +47,7 @@ pub(super) fn condition(filter: &KeyFilter, order: KeyOrder) -> Condition {
     if !filter.last_used.matches_all() && order != KeyOrder::LastUsed {
         condition = condition.add(last_used(filter));
     }
-    filter.scopes.iter().map(|scope| granted(scope)).fold(condition, Condition::add)
+    filter.scopes.iter().map(|scope| granted(scope, filter)).fold(condition, Condition::add)
 }
 
 /// Returns the condition for the expiry.
@@ -68,11 +68,18 @@ fn last_used(filter: &KeyFilter) -> Expr {
     Expr::exists(uses.cond_where(used_at(filter)).take())
 }
 
-fn granted(scope: &str) -> Expr {
+/// Returns the condition that a key has a scope of a filter, by its name or by one of its other names.
+fn granted(scope: &str, filter: &KeyFilter) -> Expr {
+    let name = Expr::col(("s", grant::Column::Scope));
+    let others = filter.other_names.get(scope).map(Vec::as_slice).unwrap_or_default();
+    let is_granted = match others {
+        [] => name.eq(scope),
+        others => name.is_in(others.iter().map(String::as_str).chain([scope])),
+    };
     let mut grants = Query::select();
     grants.expr(Expr::val(1)).from_as(grant::Entity, "s");
     grants.and_where(Expr::col(("s", grant::Column::KeyId)).equals((KEY, Column::Id)));
-    grants.and_where(Expr::col(("s", grant::Column::Scope)).eq(scope));
+    grants.and_where(is_granted);
     Expr::exists(grants.take())
 }
 
