@@ -1,6 +1,7 @@
 //! The address of Redis: one server, nodes of a cluster, or Sentinels that name the primary, in plain text or over
 //! TLS. An address may hold a password, so its `Debug` output and errors never contain it.
 
+mod files;
 mod invalid_url;
 mod sentinel_url;
 
@@ -12,6 +13,7 @@ use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, TlsCerti
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
+use self::files::SourceFile;
 pub use self::invalid_url::InvalidUrl;
 pub(crate) use self::sentinel_url::PrimaryOfSentinels;
 use crate::connection::CONNECT_TIMEOUT;
@@ -23,6 +25,10 @@ pub struct Address {
     nodes: Vec<ConnectionInfo>,
     kind: AddressKind,
     ca: Option<Vec<u8>>,
+    /// File that the URL was read from, with the URL.
+    file: Option<(SourceFile, String)>,
+    /// File that the CA certificates were read from.
+    ca_file: Option<SourceFile>,
 }
 
 /// Meaning of the named nodes.
@@ -71,7 +77,7 @@ impl Address {
             Some(pem) if !holds_certificates(pem) => return Err(InvalidUrl::BadCa),
             _ => {}
         }
-        Ok(Self { nodes, kind, ca })
+        Ok(Self { nodes, kind, ca, file: None, ca_file: None })
     }
 
     /// Returns whether the address is that of a cluster.
@@ -202,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_without_repeating_it() {
+    fn an_error_of_an_address_does_not_repeat_it() {
         let not_pem = || Some(b"nothing".to_vec());
         for (url, ca, bad) in [
             ("cache:6379", None, InvalidUrl::Unknown),

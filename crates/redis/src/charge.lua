@@ -13,6 +13,9 @@
 -- made, epoch, microseconds of its validity. The last integer is this server's time in microseconds.
 --
 -- A bucket is what was spent; its room is computed by the limit of each call. So a change of the limit forgets nothing.
+-- What is spent is counted in an account for each rate of a token bucket, and in one for windows. A charge counts in all
+-- of them, and each refills by its own rate alone, so that no call refills what another limit counts. Nearly all buckets
+-- have one account.
 -- Leased tokens still belong to the bucket: its room is `cap` minus the spent and the leased tokens, so that all
 -- callers together admit exactly what one bucket would have admitted. A lease belongs to an epoch of TERM and may be
 -- used until the end of the next epoch; tokens that were not accounted for by then count as spent.
@@ -26,6 +29,7 @@ local UNBOUNDED = 4503599627370496
 local WORDS = 10
 local SLOTS, MAX_SLOTS = 32, 40
 local MAX_WINDOWS = 3
+local MAX_OTHERS = 7
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
@@ -53,30 +57,18 @@ end
 -- count no longer, or the window ends; p: for a sliding window, the longest period that its slots are kept for. A slot of
 -- a fixed window is a window of another period than p, which it lasts: it begins at `first` and ends at `last`.
 local FIELDS = { 'a', 'n', 'f', 'at', 'left', 't', 'p', 'made', 'e', 'o1', 'o0' }
+-- Fields of an account. The bucket itself has those of the account of the last limit. cap: the largest capacity of the
+-- limits that it counted for.
+local ACCOUNT = { 'a', 'n', 'f', 'left', 't', 'p', 'cap', 'slots' }
 
 local function fresh(ask)
   return { a = ask.a, n = 0, f = 0, at = now, left = 0, t = ask.t, p = ask.p, made = now, e = this_epoch,
-           o1 = 0, o0 = 0, slots = {} }
+           o1 = 0, o0 = 0, cap = ask.cap, slots = {}, others = {} }
 end
 
--- Reads a bucket; a key with other content is treated as absent.
-local function read(key, ask)
-  local text = redis.pcall('GET', key)
-  if type(text) ~= 'string' then return fresh(ask) end
-  local words = {}
-  for word in string.gmatch(text, '%S+') do
-    local number = tonumber(word)
-    if not number then return fresh(ask) end
-    words[#words + 1] = number
-  end
-  if #words < #FIELDS or (#words - #FIELDS) % 3 ~= 0 then return fresh(ask) end
-  local s = { slots = {} }
-  for place, field in ipairs(FIELDS) do s[field] = words[place] end
-  for place = #FIELDS + 1, #words, 3 do
-    local last = s.at - words[place]
-    s.slots[#s.slots + 1] = { first = last - words[place + 1], last = last, n = words[place + 2] }
-  end
-  return s
+-- Returns the tokens of a token bucket that are spent, rounded up.
+local function debt(s)
+  return s.n + (s.f > 0 and 1 or 0)
 end
 
 -- Returns the time in which a token bucket refills what is spent.
@@ -85,9 +77,36 @@ local function settled_in(s)
   return math.min(whole + math.ceil((rest + s.f) / s.t), LONGEST)
 end
 
--- Spends tokens.
-local function add(s, ask, tokens)
-  if tokens <= 0 then return end
+-- Raises what is spent of a token bucket to at least so many tokens.
+local function raise(s, tokens)
+  if tokens <= debt(s) then return end
+  s.n, s.f = tokens, 0
+  s.left = math.max(s.left, settled_in(s))
+end
+
+-- Returns whether a / b is at most c / d, exactly.
+local function at_most(a, b, c, d)
+  local rest, other = math.fmod(a, b), math.fmod(c, d)
+  local one, two = (a - rest) / b, (c - other) / d
+  if one ~= two then return one < two end
+  if rest == 0 or other == 0 then return rest == 0 end
+  return at_most(d, other, b, rest)
+end
+
+-- Returns the most that charges raise a token bucket to: the largest capacity of the limits whose rate is no higher. More
+-- would keep calls from passing for longer than such a bucket takes to fill, however much passed under a higher rate.
+local function most(s, account)
+  local tokens = account.cap
+  local function compare(other)
+    if other.cap > tokens and at_most(other.t, other.p, account.t, account.p) then tokens = other.cap end
+  end
+  compare(s)
+  for _, other in ipairs(s.others) do compare(other) end
+  return tokens
+end
+
+-- Spends tokens of one account.
+local function charge(s, p, tokens)
   if s.a == TOKEN then
     s.n = s.n + tokens
     s.left = math.max(s.left, settled_in(s))
@@ -102,7 +121,7 @@ local function add(s, ask, tokens)
       end
     end
   else
-    local newest, width = s.slots[#s.slots], math.max(math.floor(ask.p / SLOTS), 1)
+    local newest, width = s.slots[#s.slots], math.max(math.floor(p / SLOTS), 1)
     if newest and s.at - newest.first < width then
       newest.last, newest.n = s.at, newest.n + tokens
     else
@@ -115,6 +134,19 @@ local function add(s, ask, tokens)
   end
 end
 
+-- Spends tokens of all accounts.
+local function add(s, ask, tokens)
+  if tokens <= 0 then return end
+  if not s.others[1] then return charge(s, ask.p, tokens) end
+  local function spend(account, p)
+    if account.a ~= TOKEN then return charge(account, p, tokens) end
+    local limit = most(s, account)
+    if debt(account) + tokens <= limit then charge(account, p, tokens) else raise(account, limit) end
+  end
+  for _, other in ipairs(s.others) do spend(other, other.p) end
+  spend(s, ask.p)
+end
+
 -- Returns whether a window of another period than the present one has not ended.
 local function has_others(s)
   for _, window in ipairs(s.slots) do
@@ -123,7 +155,8 @@ local function has_others(s)
   return false
 end
 
-local function fill(s, moment)
+-- Updates one account.
+local function pass(s, moment)
   local passed = moment - s.at
   if passed <= 0 then return end
   s.at = moment
@@ -134,8 +167,11 @@ local function fill(s, moment)
   s.left = s.left - passed
   if s.left <= 0 then
     s.n, s.f, s.left = 0, 0, 0
-    -- Leases end with the last window.
-    if s.a == FIXED and not has_others(s) then s.made, s.o1, s.o0, s.slots = moment, 0, 0, {} end
+    if s.a == FIXED and not has_others(s) then
+      s.slots = {}
+      -- Leases end with the last window, unless another account counts them.
+      if s.others and not s.others[1] then s.made, s.o1, s.o0 = moment, 0, 0 end
+    end
   elseif s.a == TOKEN then
     local whole, rest = share(s.t, passed, s.p, s.n + 1)
     if whole > s.n or (whole == s.n and rest >= s.f) then
@@ -147,31 +183,28 @@ local function fill(s, moment)
   end
 end
 
+local function fill(s, moment)
+  for _, other in ipairs(s.others) do pass(other, moment) end
+  pass(s, moment)
+end
+
 -- Moves the times of a bucket that are in the future to the present. They are in the future if the clock was put
 -- back, or after a fail-over to a server whose clock is behind. The bucket keeps its tokens and fills from now on,
 -- so it opens within its own period. Leases keep their whole validity, which is up to two epochs.
 local function rebase(s)
   local ahead = s.at - now
   if ahead > 0 then
-    s.at, s.moved = now, true
-    for _, slot in ipairs(s.slots) do slot.first, slot.last = slot.first - ahead, slot.last - ahead end
+    s.moved = true
+    local function move(account)
+      account.at = now
+      for _, slot in ipairs(account.slots) do slot.first, slot.last = slot.first - ahead, slot.last - ahead end
+    end
+    move(s)
+    for _, other in ipairs(s.others) do move(other) end
   end
   if s.e > this_epoch + 1 then
     s.e, s.o1, s.o0, s.moved = this_epoch + 1, s.o1 + s.o0, 0, true
   end
-end
-
--- Updates a bucket to the current time. Expired leases are spent at the moment of their expiry.
-local function settle(s, ask)
-  rebase(s)
-  while s.e < this_epoch and s.o1 + s.o0 > 0 do
-    s.e = s.e + 1
-    fill(s, s.e * TERM)
-    add(s, ask, s.o0)
-    s.o1, s.o0 = 0, s.o1
-  end
-  s.e = math.max(s.e, this_epoch)
-  fill(s, now)
 end
 
 -- Returns all tokens that are spent, and the time until none of them counts.
@@ -185,10 +218,114 @@ local function total(s)
     end
     return tokens, left
   end
-  if s.a == TOKEN then return s.n + (s.f > 0 and 1 or 0), s.left end
+  if s.a == TOKEN then return debt(s), s.left end
   local tokens, newest = 0, s.slots[#s.slots]
   for _, slot in ipairs(s.slots) do tokens = tokens + slot.n end
   return tokens, newest and newest.last + s.p - s.at or 0
+end
+
+-- Returns the most that an account of the bucket counts, and the time until none counts anything.
+local function overall(s)
+  local tokens, left = total(s)
+  for _, other in ipairs(s.others) do
+    local more, longer = total(other)
+    tokens, left = math.max(tokens, more), math.max(left, longer)
+  end
+  return tokens, left
+end
+
+-- Updates a bucket to the current time. Expired leases are spent at the moment of their expiry.
+local function settle(s, ask)
+  rebase(s)
+  while s.e < this_epoch and s.o1 + s.o0 > 0 do
+    s.e = s.e + 1
+    fill(s, s.e * TERM)
+    add(s, ask, s.o0)
+    s.o1, s.o0 = 0, s.o1
+  end
+  s.e = math.max(s.e, this_epoch)
+  fill(s, now)
+  if s.others[1] and overall(s) == 0 then s.others = {} end
+end
+
+-- Reads the accounts, which stand behind the bucket's fields in groups of three numbers, those of the fields among them if
+-- there are several. Scripts of earlier versions keep the groups, and add the time that has passed to the first number of
+-- each. Returns that time.
+local function read_accounts(s, groups)
+  local age, place = groups[1][1], 2
+  s.cap = groups[1][3]
+  while groups[place] do
+    local head, body, tail = groups[place], groups[place + 1], groups[place + 2]
+    if not tail or (head[3] == 0 and not groups[place + 3 + tail[3]]) then return age end
+    local other = { at = s.at - age, p = head[2], t = head[3], slots = {} }
+    if other.t > 0 then
+      other.a, other.f, other.n, other.left, other.cap = TOKEN, body[2], body[3], tail[2], tail[3]
+      place = place + 3
+    else
+      other.a, other.n, other.left, other.t = body[2], body[3], tail[2], groups[place + 3][3]
+      other.f, other.cap = 0, other.t
+      for slot = place + 4, place + 3 + tail[3] do
+        local last = s.at - groups[slot][1]
+        table.insert(other.slots, { first = last - groups[slot][2], last = last, n = groups[slot][3] })
+      end
+      place = place + 4 + tail[3]
+    end
+    pass(other, s.at)
+    if other.a ~= TOKEN or other.t ~= s.t or other.p ~= s.p then
+      table.insert(s.others, other)
+    elseif age > 0 then
+      if other.n > s.n or (other.n == s.n and other.f > s.f) then s.n, s.f, s.left = other.n, other.f, other.left end
+      s.cap = math.max(s.cap, other.cap)
+    end
+  end
+  return age
+end
+
+-- Counts what an earlier version has charged to the bucket's present account alone.
+local function spread(s)
+  local tokens = debt(s)
+  for _, other in ipairs(s.others) do
+    if other.a ~= TOKEN then
+      local missing = tokens - total(other)
+      if missing > 0 then charge(other, other.p, missing) end
+    else
+      raise(other, math.min(tokens, most(s, other)))
+    end
+  end
+end
+
+-- Reads a bucket; a key with other content is treated as absent.
+local function read(key, ask)
+  local text = redis.pcall('GET', key)
+  if type(text) ~= 'string' then return fresh(ask) end
+  local words = {}
+  for word in string.gmatch(text, '%S+') do
+    local number = tonumber(word)
+    if not number then return fresh(ask) end
+    words[#words + 1] = number
+  end
+  if #words < #FIELDS or (#words - #FIELDS) % 3 ~= 0 then return fresh(ask) end
+  local s = { slots = {}, others = {} }
+  for place, field in ipairs(FIELDS) do s[field] = words[place] end
+  if s.a == TOKEN then
+    if #words == #FIELDS + 3 then
+      s.cap = words[#words]
+      return s
+    end
+    local groups = {}
+    for place = #FIELDS + 1, #words, 3 do
+      groups[#groups + 1] = { words[place], words[place + 1], words[place + 2] }
+    end
+    s.cap = math.max(debt(s), ask.cap)
+    if groups[1] and read_accounts(s, groups) > 0 then spread(s) end
+    return s
+  end
+  s.cap = s.t
+  for place = #FIELDS + 1, #words, 3 do
+    local last = s.at - words[place]
+    s.slots[#s.slots + 1] = { first = last - words[place + 1], last = last, n = words[place + 2] }
+  end
+  return s
 end
 
 -- Makes the window of a period the present one. A new one begins when the open one of the next longer period does, or
@@ -225,36 +362,109 @@ local function adopt_window(s, p)
   end
 end
 
--- Applies the limit of this call. What is spent stays spent; if the algorithm changes, leases count as spent too.
+-- Makes the present account one of this call's algorithm in which these tokens are spent.
+local function become(s, ask, tokens, left)
+  s.a, s.n, s.f, s.left, s.t, s.p, s.cap, s.slots = ask.a, tokens, 0, left, ask.t, ask.p, ask.cap, {}
+  if s.a == SLIDING then
+    s.p, s.n, s.left = math.max(ask.p, left), 0, 0
+    local at = s.at + left - s.p
+    if tokens > 0 then s.slots[1] = { first = at, last = at, n = tokens } end
+  elseif s.a == FIXED and left > ask.p then
+    s.left = ask.p
+    s.slots[1] = { first = s.at, last = s.at + left, n = tokens }
+  end
+end
+
+-- Counts in a token bucket what other accounts have counted: in a new one what all have, otherwise what those with a
+-- higher rate have, of which it counted no more than its capacity.
+local function inherit(s, is_new)
+  local limit = most(s, s)
+  for _, other in ipairs(s.others) do
+    if is_new or not at_most(other.t, other.p, s.t, s.p) then
+      local tokens = total(other)
+      raise(s, math.min(tokens, limit))
+    end
+  end
+end
+
+-- Drops the token bucket with the highest rate if there are too many. The next slower one counts what it counted.
+local function drop_one(s)
+  if #s.others <= MAX_OTHERS then return end
+  local fastest, second
+  for place, other in ipairs(s.others) do
+    if other.a == TOKEN then
+      local function is_slower_than(account)
+        return not account or at_most(s.others[account].t, s.others[account].p, other.t, other.p)
+      end
+      if is_slower_than(fastest) then
+        fastest, second = place, fastest
+      elseif is_slower_than(second) then
+        second = place
+      end
+    end
+  end
+  local slower, dropped = s.others[second], s.others[fastest]
+  slower.cap = math.max(slower.cap, dropped.cap)
+  raise(slower, debt(dropped))
+  table.remove(s.others, fastest)
+end
+
+-- Returns whether an account counts for the limit of this call. All windows are counted by one.
+local function is_of(account, ask)
+  if account.a ~= TOKEN or ask.a ~= TOKEN then return account.a ~= TOKEN and ask.a ~= TOKEN end
+  return account.t == ask.t and account.p == ask.p
+end
+
+-- Makes the account of this call's limit the present one.
+local function turn_to(s, ask)
+  if overall(s) == 0 and not s.others[1] and s.o1 + s.o0 == 0 then return become(s, ask, 0, 0) end
+  local tokens, left = overall(s)
+  local before, known = { at = s.at }, nil
+  for _, field in ipairs(ACCOUNT) do before[field] = s[field] end
+  for place, other in ipairs(s.others) do
+    if is_of(other, ask) then known = place end
+  end
+  if known then
+    local account = s.others[known]
+    for _, field in ipairs(ACCOUNT) do s[field] = account[field] end
+    s.others[known] = before
+    return
+  end
+  table.insert(s.others, before)
+  if ask.a == TOKEN then
+    become(s, ask, 0, 0)
+    inherit(s, true)
+  else
+    become(s, ask, tokens, left)
+  end
+  drop_one(s)
+end
+
+-- Applies the limit of this call. What is spent stays spent; if one sort of window replaces the other, leases count as
+-- spent too.
 local function adopt(s, ask)
+  if not is_of(s, ask) then turn_to(s, ask) end
   if s.a ~= ask.a then
     local tokens, left = total(s)
     if s.o1 + s.o0 > 0 then
       tokens = tokens + s.o1 + s.o0
       left = math.max(left, 2 * TERM + math.min(math.ceil(ask.cap * ask.p / ask.t), LONGEST))
+      for _, other in ipairs(s.others) do raise(other, math.min(debt(other) + s.o1 + s.o0, most(s, other))) end
     end
-    s.a, s.n, s.f, s.left, s.t, s.p = ask.a, tokens, 0, left, ask.t, ask.p
-    s.made, s.o1, s.o0, s.slots = math.max(now, s.made + 1), 0, 0, {}
-    if s.a == SLIDING then
-      s.p, s.n, s.left = math.max(ask.p, left), 0, 0
-      local at = s.at + left - s.p
-      if tokens > 0 then s.slots[1] = { first = at, last = at, n = tokens } end
-    elseif s.a == FIXED and left > ask.p then
-      s.left = ask.p
-      s.slots[1] = { first = s.at, last = s.at + left, n = tokens }
+    s.made, s.o1, s.o0 = math.max(now, s.made + 1), 0, 0
+    become(s, ask, tokens, left)
+  elseif s.a == TOKEN then
+    if s.n == 0 and s.f == 0 and not s.others[1] then
+      s.cap = ask.cap
+    elseif ask.cap > s.cap then
+      s.cap = ask.cap
+      inherit(s, false)
     end
-  elseif s.a == TOKEN and (s.t ~= ask.t or s.p ~= ask.p) then
-    local whole, rest = share(s.f, ask.p, s.p, ask.p)
-    s.f = whole + (rest > 0 and 1 or 0)
-    if s.f >= ask.p then s.n, s.f = s.n + 1, 0 end
-    s.t, s.p = ask.t, ask.p
   elseif s.a == FIXED then
     if s.p ~= ask.p then adopt_window(s, ask.p) end
-    s.t, s.p = ask.t, ask.p
-  elseif s.a == SLIDING and s.slots[1] then
-    s.p = math.max(s.p, ask.p)
+    s.t, s.p, s.cap = ask.t, ask.p, ask.cap
   else
-    s.t, s.p = ask.t, ask.p
+    s.t, s.cap, s.p = ask.t, ask.cap, s.slots[1] and math.max(s.p, ask.p) or ask.p
   end
 end
 
@@ -291,20 +501,55 @@ local function account(s, ask)
   end
 end
 
+local NUMBERS = '%.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f'
+
+-- Returns the stored form of the slots of an account.
+local function slots_of(s, account)
+  local words = {}
+  for n, slot in ipairs(account.slots) do
+    words[n] = string.format(' %.0f %.0f %.0f', s.at - slot.last, slot.last - slot.first, slot.n)
+  end
+  return table.concat(words)
+end
+
+-- Returns the stored form of a bucket with several accounts. The fields are those of a token bucket, since earlier versions
+-- keep what stands behind these, and take what stands behind those of a window for its charges.
+local function mixed(s)
+  local main, words = s.a == TOKEN and s, {}
+  local function put(account)
+    main = main or account.a == TOKEN and account
+    local window = account.a ~= TOKEN
+    local t, f = window and 0 or account.t, window and account.a or account.f
+    local last = window and #account.slots or account.cap
+    words[#words + 1] = string.format(' 0 %.0f %.0f 0 %.0f %.0f 0 %.0f %.0f', account.p, t, f, account.n, account.left, last)
+    if window then words[#words + 1] = string.format(' 0 0 %.0f%s', account.t, slots_of(s, account)) end
+  end
+  put(s)
+  for _, other in ipairs(s.others) do put(other) end
+  return string.format(NUMBERS .. ' 0 0 %.0f', main.a, main.n, main.f, s.at, main.left, main.t, main.p, s.made, s.e, s.o1,
+                       s.o0, main.cap) .. table.concat(words)
+end
+
 local function write(key, s)
   local out, tokens, last = s.o1 + s.o0, total(s)
+  if s.others[1] then tokens, last = overall(s) end
   if tokens == 0 and out == 0 then return redis.call('DEL', key) end
   if out > 0 then
     local more = s.a == TOKEN and out * s.p / s.t or s.p
+    for _, other in ipairs(s.others) do
+      more = math.max(more, other.a == TOKEN and out * other.p / other.t or other.p)
+    end
     last = last + 2 * TERM + math.min(more, LONGEST)
   end
-  local words = {}
-  for n, field in ipairs(FIELDS) do words[n] = string.format('%.0f', s[field]) end
-  for _, slot in ipairs(s.slots) do
-    words[#words + 1] = string.format('%.0f %.0f %.0f', s.at - slot.last, slot.last - slot.first, slot.n)
+  local text
+  if s.others[1] then
+    text = mixed(s)
+  else
+    text = string.format(NUMBERS, s.a, s.n, s.f, s.at, s.left, s.t, s.p, s.made, s.e, s.o1, s.o0)
+    text = text .. (s.a == TOKEN and string.format(' 0 0 %.0f', s.cap) or slots_of(s, s))
   end
   local life = string.format('%.0f', math.min(math.ceil(last / 1000) + 1, LONGEST / 1000))
-  redis.call('SET', key, table.concat(words, ' '), 'PX', life)
+  redis.call('SET', key, text, 'PX', life)
 end
 
 local asks, states, granted = {}, {}, true
@@ -323,8 +568,7 @@ for n, key in ipairs(KEYS) do
 end
 
 -- Takes back the cost of a call that was charged at `charged`. A window that has begun since then did not count it.
-local function undo(s, ask)
-  local charged = ask.epoch
+local function undo(s, charged)
   if s.a == SLIDING then
     local tokens = cost
     for place = #s.slots, 1, -1 do
@@ -336,7 +580,7 @@ local function undo(s, ask)
   elseif s.a == TOKEN then
     s.n = s.n - cost
     if s.n < 0 or (s.n == 0 and s.f == 0) then s.n, s.f, s.left = 0, 0, 0 end
-  elseif s.made == ask.made then
+  else
     if s.left > 0 and s.at + s.left - s.p <= charged then s.n = math.max(s.n - cost, 0) end
     for _, window in ipairs(s.slots) do
       if window.last > s.at and window.first <= charged then window.n = math.max(window.n - cost, 0) end
@@ -344,10 +588,19 @@ local function undo(s, ask)
   end
 end
 
+-- Takes back a call's cost from the accounts that have certainly counted it: a token bucket of another rate may have been
+-- at its most already, and keeps it.
+local function take_back(s, ask)
+  if s.a ~= FIXED or s.made == ask.made then undo(s, ask.epoch) end
+  for _, other in ipairs(s.others) do
+    if other.a ~= TOKEN then undo(other, ask.epoch) end
+  end
+end
+
 local function take(s, ask)
   local free = room(s, ask)
   if ask.kind == 'u' then
-    undo(s, ask)
+    take_back(s, ask)
   elseif ask.kind == 'g' then
     ask.held = 0
   elseif granted then

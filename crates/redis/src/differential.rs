@@ -2,6 +2,8 @@
 //! sequence of charges, changes of limits and steps of the clock, and must give the same answers. The time is an
 //! argument of the script here. `LATCHKEY_TEST_ROUNDS=100` runs a hundred times as many sequences.
 
+mod accounts;
+
 use std::cell::Cell;
 use std::time::Duration;
 
@@ -120,8 +122,12 @@ fn charge(
 #[test]
 fn the_script_answers_as_the_limiter_of_the_process() {
     let server = Server::start();
-    // Few limits apply in turn, so that buckets meet the same one again.
-    let strategy = (prop::collection::vec(limits(), 1..4), calls());
+    // Few limits apply in turn, so that buckets meet the same one again; or more than a bucket has accounts for.
+    let few_or_many = prop_oneof![
+        3 => prop::collection::vec(limits(), 1..4),
+        1 => prop::collection::vec(limits(), 4..16),
+    ];
+    let strategy = (few_or_many, calls());
     TestRunner::new(cases(200))
         .run(&strategy, |(limits, calls)| {
             let subject = server.subject();

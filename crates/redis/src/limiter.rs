@@ -135,6 +135,8 @@ impl RedisLimiter {
             |(demand, state): (&BucketCharge, &BucketState)| state.level(demand, more(demand), cost.into());
         let mut levels: Levels = charges.iter().zip(&states).map(level).collect();
         sort_tightest_first(&mut levels);
+        // A call would spend the tokens that this process has leased too, and return the lease for that.
+        let granted = granted || (look && levels.iter().all(|level| level.remaining >= u64::from(cost)));
         Ok(ChargeResult { granted, levels })
     }
 }

@@ -51,6 +51,7 @@ impl Notifier {
 
 /// Receives other processes' notifications and sends this process's own.
 pub struct RedisNotifications {
+    address: Address,
     nodes: Vec<Client>,
     next: usize,
     sentinels: Option<Sentinels>,
@@ -84,7 +85,8 @@ impl RedisNotifications {
         let nodes = address.clients()?;
         let notifier = Notifier(Arc::default());
         let sentinels = address.sentinels()?;
-        Ok(Self { nodes, next: 0, sentinels, id: id.to_owned(), notifier, subscription: None })
+        let (address, id) = (address.clone(), id.to_owned());
+        Ok(Self { address, nodes, next: 0, sentinels, id, notifier, subscription: None })
     }
 
     /// Returns the notifier of the other processes.
@@ -95,6 +97,11 @@ impl RedisNotifications {
 
     /// Returns a client of the next node, or of the primary that Sentinels name.
     async fn node(&mut self) -> Result<(Client, Option<PrimaryAddress>), RedisError> {
+        if let Some(changed) = self.address.changed()
+            && let (Ok(nodes), Ok(sentinels)) = (changed.clients(), changed.sentinels())
+        {
+            (self.address, self.nodes, self.sentinels) = (changed, nodes, sentinels);
+        }
         if let Some(sentinels) = &self.sentinels {
             let primary = sentinels.primary().await?;
             return Ok((sentinels.client(&primary)?, Some(primary)));

@@ -86,6 +86,8 @@ pub struct Unreachable(pub String);
 /// Reads the state of each named node: of a single server, or with Sentinel of the primary. Buckets are charged for a
 /// trial, and then deleted.
 pub async fn probe(address: &Address) -> Result<Vec<Node>, InvalidUrl> {
+    let changed = address.changed_silently();
+    let address = changed.as_ref().unwrap_or(address);
     if let Some(sentinels) = address.sentinels()? {
         return Ok(probe_sentinels(&sentinels).await);
     }

@@ -90,7 +90,9 @@ impl TokenLease {
 
     /// Returns the bucket's level as known here; other processes may have taken tokens since.
     pub(crate) fn level(&self, demand: &BucketCharge, cost: u64, now: MonotonicInstant) -> Level {
-        let waits = Waits { reset: self.full_at.since(now), retry: self.room_at.since(now) };
+        // A denial is repeated without a request, also if a window has room again meanwhile.
+        let passes_at = if self.held.left < cost { self.room_at.max(self.refused.0) } else { self.room_at };
+        let waits = Waits { reset: self.full_at.since(now), retry: passes_at.since(now) };
         level(demand, self.seen, self.held.left, waits, cost)
     }
 
@@ -159,5 +161,34 @@ impl TokenLease {
     /// Returns whether this state can be dropped without losing tokens.
     pub(crate) fn is_idle(&self, now: MonotonicInstant) -> bool {
         now >= self.until && now >= self.refused.0 && now.since(self.last) > 2 * REFILL_HORIZON
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use latchkey_core::limit::{BucketId, BucketOwner, ChargeCondition, CountingMode, RuleId};
+
+    use super::*;
+
+    #[test]
+    fn a_denial_that_is_repeated_names_a_time_to_wait() {
+        let (per, when) = (BucketOwner::Key, ChargeCondition::Allowed);
+        let demand = BucketCharge {
+            bucket: BucketId { per, when, subject: 1, class_hash: 1, rule: RuleId(0) },
+            limit: Limit { tokens: 200, period: Duration::from_secs(1), burst: None },
+            algorithm: BucketAlgorithm::SlidingWindow,
+            mode: CountingMode::Leased,
+            shard_key: 1,
+        };
+        let at = |millis: u64| MonotonicInstant(millis * 1_000_000);
+        let waits = Waits { reset: Duration::from_secs(1), retry: Duration::from_millis(10) };
+        let lease = LeasedTokens::default();
+        let state = BucketState { parts: 0, waits, lease, life: Duration::from_secs(2), at: 0 };
+        let mut lease = TokenLease::none(&demand, at(1_000));
+        lease.apply_refill(&demand, &state, at(1_000));
+        lease.record_shortage(&demand, 30, at(1_000));
+        assert!(lease.is_refused(30, at(1_050)));
+        let level = lease.level(&demand, 30, at(1_050));
+        assert_eq!(level.retry_after, Some(Duration::from_millis(50)));
     }
 }

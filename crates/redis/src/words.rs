@@ -9,6 +9,9 @@ const ARGUMENTS: &str = ", with args beginning with";
 /// Text by which Redis refuses a longer request without a password. It does not name the cause.
 const UNAUTHENTICATED: &str = "unauthenticated multibulk length";
 
+/// Texts of the library about a connection that the server, or the network, closed.
+const CLOSED: [&str; 2] = ["broken pipe", "Connection reset"];
+
 /// Returns the error text of the server, or that of the network or of TLS.
 pub(crate) fn of(error: &RedisError) -> String {
     let text = match (error.code(), error.detail()) {
@@ -19,6 +22,11 @@ pub(crate) fn of(error: &RedisError) -> String {
     let text = text.split(ARGUMENTS).next().unwrap_or_default();
     let text = if text.contains(UNAUTHENTICATED) {
         format!("NOAUTH Authentication required ({text})")
+    } else if error.is_connection_dropped() && CLOSED.iter().any(|closed| text.starts_with(closed)) {
+        // The library loses what Redis says before it closes a new connection.
+        format!(
+            "{text}: the connection was closed, as Redis does when it stops, and when maxclients is reached"
+        )
     } else {
         text.to_owned()
     };

@@ -1,5 +1,6 @@
 //! An open connection to Redis: to one server, which Sentinels may have named, or to all nodes of a cluster.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use latchkey_core::limit::BucketCharge;
@@ -12,8 +13,14 @@ use crate::address::{Address, InvalidUrl};
 use crate::sentinels::{PrimaryAddress, Sentinels};
 use crate::wire::{self, BucketOp, ScriptHandle};
 
-/// A client, which opens connections.
-pub(crate) enum RedisClient {
+/// A client, which opens connections with the present credentials.
+pub(crate) struct RedisClient {
+    present: Mutex<(Address, Arc<Servers>)>,
+    is_cluster: bool,
+}
+
+/// Servers that connections are opened to.
+enum Servers {
     One(Box<Client>),
     Cluster(Box<ClusterClient>),
     Sentinels(Box<Sentinels>),
@@ -26,19 +33,39 @@ pub(crate) enum RawConnection {
     Cluster(ClusterConnection),
 }
 
+impl Servers {
+    fn new(address: &Address) -> Result<Arc<Self>, InvalidUrl> {
+        let servers = if address.is_cluster() {
+            Self::Cluster(Box::new(address.cluster()?))
+        } else if let Some(sentinels) = address.sentinels()? {
+            Self::Sentinels(Box::new(sentinels))
+        } else {
+            Self::One(Box::new(address.clients()?.pop().ok_or(InvalidUrl::Unknown)?))
+        };
+        Ok(Arc::new(servers))
+    }
+}
+
 impl RedisClient {
     pub(crate) fn new(address: &Address) -> Result<Self, InvalidUrl> {
-        if address.is_cluster() {
-            return Ok(Self::Cluster(Box::new(address.cluster()?)));
-        }
-        if let Some(sentinels) = address.sentinels()? {
-            return Ok(Self::Sentinels(Box::new(sentinels)));
-        }
-        address.clients()?.pop().map(|client| Self::One(Box::new(client))).ok_or(InvalidUrl::Unknown)
+        let present = Mutex::new((address.clone(), Servers::new(address)?));
+        Ok(Self { present, is_cluster: address.is_cluster() })
     }
 
     pub(crate) fn is_cluster(&self) -> bool {
-        matches!(self, Self::Cluster(_))
+        self.is_cluster
+    }
+
+    /// Returns the servers; with `read`, by the credentials that the URL's file has now.
+    fn servers(&self, read: bool) -> Arc<Servers> {
+        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        if read
+            && let Some(changed) = present.0.changed()
+            && let Ok(servers) = Servers::new(&changed)
+        {
+            *present = (changed, servers);
+        }
+        Arc::clone(&present.1)
     }
 
     /// Connects, and returns the primary if Sentinels named one. The library's own time limits are only a last bound;
@@ -47,10 +74,12 @@ impl RedisClient {
         &self,
         patience: Duration,
     ) -> Result<(RawConnection, Option<PrimaryAddress>), RedisError> {
-        match self {
-            Self::One(client) => Ok((open_one(client, patience).await?, None)),
-            Self::Cluster(client) => Ok((RawConnection::Cluster(client.get_async_connection().await?), None)),
-            Self::Sentinels(sentinels) => {
+        match &*self.servers(true) {
+            Servers::One(client) => Ok((open_one(client, patience).await?, None)),
+            Servers::Cluster(client) => {
+                Ok((RawConnection::Cluster(client.get_async_connection().await?), None))
+            }
+            Servers::Sentinels(sentinels) => {
                 let primary = sentinels.primary().await?;
                 let client = sentinels.client(&primary)?;
                 Ok((open_one(&client, patience).await?, Some(primary)))
@@ -60,8 +89,8 @@ impl RedisClient {
 
     /// Returns whether Sentinels now name another primary.
     pub(crate) async fn has_moved_from(&self, primary: Option<&PrimaryAddress>) -> bool {
-        match (self, primary) {
-            (Self::Sentinels(sentinels), Some(primary)) => sentinels.name_another_than(primary).await,
+        match (&*self.servers(false), primary) {
+            (Servers::Sentinels(sentinels), Some(primary)) => sentinels.name_another_than(primary).await,
             _ => false,
         }
     }

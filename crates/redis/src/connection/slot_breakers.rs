@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn three_misses_shut_a_door_until_one_try_succeeds() {
+    fn three_failures_open_a_breaker_until_one_trial_succeeds() {
         let (breakers, here, there) = (SlotBreakers::new(), SlotRange(1), SlotRange(2));
         let at = |millis| MonotonicInstant(0).plus(Duration::from_millis(millis));
         let record = |range, answered, millis| breakers.record(range, answered, at(millis));

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_one_that_was_counted_last_is_tried_first() {
+    fn the_part_that_counted_last_is_tried_first() {
         let trials = Trials::new(true);
         trials.counted.store(6, Ordering::Relaxed);
         let order: Vec<_> = trials.in_order().map(|(index, _)| index).collect();

@@ -59,6 +59,17 @@ async fn credentials_that_are_missing_or_wrong() {
     assert!(bench.limiter.is_shared());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_has_no_connection_to_give() {
+    let redis = Redis::start();
+    assert_eq!(redis.cli(&["CONFIG", "SET", "maxclients", "1"]), "OK");
+    let _only = std::net::TcpStream::connect(("127.0.0.1", redis.port())).expect("a connection");
+    let text = said(&redis.url(), None).await;
+    assert!(["maxclients", "max number of clients"].iter().any(|words| text.contains(words)), "{text}");
+    is_not_used(&redis.url(), None, "maxclients").await;
+    assert!(PAGE.contains("`max number of clients reached`"));
+}
+
 /// A real load of a file that takes seconds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_loads_its_file_is_used_when_it_has_it() {
@@ -66,7 +77,7 @@ async fn a_server_that_loads_its_file_is_used_when_it_has_it() {
     let options = [&slowly[..], &["--enable-debug-command", "yes"]].concat();
     let redis = Redis::with(&options);
     let bench = RedisBench::on(&redis, CountingMode::Exact, TIMEOUT).await;
-    redis.cli(&["DEBUG", "POPULATE", "2000", "key", "40"]);
+    redis.cli(&["DEBUG", "POPULATE", "8000", "key", "40"]);
     assert_eq!(redis.cli(&["SAVE"]), "OK");
     redis.kill();
     redis.restart();

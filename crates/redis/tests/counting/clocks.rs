@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use latchkey_core::limit::conformance::{bucket_charge, charge};
 use latchkey_core::limit::{BucketAlgorithm, BucketCharge, BucketOwner, CountingMode, RuleId};
-use latchkey_testing::{Redis, RedisCluster};
+use latchkey_testing::{Redis, RedisCluster, eventually_async};
 use tokio::time::Instant;
 
 use super::bench::{RedisBench, admitted, options};
@@ -13,15 +13,16 @@ use super::bench::{RedisBench, admitted, options};
 const HOUR: i64 = 3_600;
 const TIMEOUT: Duration = Duration::from_secs(5);
 const MODES: [CountingMode; 2] = [CountingMode::Exact, CountingMode::Leased];
-const ALGORITHMS: [BucketAlgorithm; 2] = [BucketAlgorithm::TokenBucket, BucketAlgorithm::FixedWindow];
+const ALGORITHMS: [BucketAlgorithm; 3] =
+    [BucketAlgorithm::TokenBucket, BucketAlgorithm::FixedWindow, BucketAlgorithm::SlidingWindow];
 
-/// Buckets of both algorithms and of each owner, with 20 tokens in two seconds.
+/// Buckets of each algorithm and of each owner, with 20 tokens in two seconds.
 fn buckets(bench: &RedisBench) -> Vec<BucketCharge> {
     let mut all = Vec::new();
     for algorithm in ALGORITHMS {
         for per in [BucketOwner::Key, BucketOwner::Tenant, BucketOwner::Ip] {
             let mut bucket = BucketCharge { algorithm, ..bucket_charge(bench, per, (20, 2, 20)) };
-            bucket.bucket.rule = RuleId(u32::from(algorithm == BucketAlgorithm::FixedWindow));
+            bucket.bucket.rule = RuleId(algorithm as u32);
             all.push(bucket);
         }
     }
@@ -31,6 +32,7 @@ fn buckets(bench: &RedisBench) -> Vec<BucketCharge> {
 /// Uses the buckets up, sets the clock, and expects them to open and to admit no more than their limit.
 async fn open_within_their_period(bench: &RedisBench, set: impl Fn(i64), from: i64, to: i64) {
     set(from);
+    let emptied = Instant::now();
     for bucket in buckets(bench) {
         while admitted(bench, bucket, 1).await == 1 {}
     }
@@ -39,7 +41,11 @@ async fn open_within_their_period(bench: &RedisBench, set: impl Fn(i64), from: i
     tokio::time::sleep(Duration::from_millis(150)).await;
     for bucket in buckets(bench) {
         let denied = charge(bench, &[bucket], 20).await;
-        let wait = denied.levels[0].retry_after.expect("the cost fits");
+        let Some(wait) = denied.levels[0].retry_after else {
+            // On a slow machine, the bucket is full again.
+            assert!(emptied.elapsed() > Duration::from_millis(1_500), "from {from} to {to}: {denied:?}");
+            continue;
+        };
         assert!(wait <= Duration::from_secs(2), "from {from} to {to}: {wait:?} for {bucket:?}");
     }
     tokio::time::sleep(Duration::from_millis(2_200)).await;
@@ -79,12 +85,12 @@ async fn an_inspected_bucket_opens_too() {
     let redis = Redis::start();
     let bench = RedisBench::on(&redis, CountingMode::Exact, TIMEOUT).await;
     redis.set_clock(HOUR);
-    let bucket = bucket_charge(&bench, BucketOwner::Key, (20, 2, 20));
+    let bucket = bucket_charge(&bench, BucketOwner::Key, (20, 10, 20));
     assert_eq!(admitted(&bench, bucket, 20).await, 20);
     redis.set_clock(0);
     assert!(super::bench::left(&bench, bucket).await < 5);
-    tokio::time::sleep(Duration::from_millis(1_100)).await;
-    assert!(super::bench::left(&bench, bucket).await >= 10);
+    let opens = async || (super::bench::left(&bench, bucket).await >= 10).then_some(());
+    eventually_async("the bucket opens", opens).await;
 }
 
 #[tokio::test]

@@ -110,10 +110,9 @@ async fn a_window_gets_back_what_a_refused_call_took() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_is_gone_costs_its_own_tenants_a_few_calls_and_nobody_an_answer() {
+async fn a_missing_node_delays_a_few_calls_of_its_tenants_and_fails_none() {
     let cluster = RedisCluster::start();
-    let bench =
-        RedisBench::with(&options(&cluster.url(), Duration::from_millis(50)), CountingMode::Exact).await;
+    let bench = RedisBench::with(&options(&cluster.url(), Duration::from_secs(1)), CountingMode::Exact).await;
     let bucket = |node| of(bucket_charge(&bench, BucketOwner::Key, SLOW), on_node(&cluster, node, 20_000));
     let (here, there) = (bucket(1), bucket(2));
     assert_eq!(admitted(&bench, here, 10).await + admitted(&bench, there, 10).await, 20);

@@ -30,7 +30,7 @@ async fn limits_are_counted_over_tls() {
 
 /// A CA that has not signed its certificate, the system's CAs, and no TLS at all.
 #[tokio::test]
-async fn a_redis_that_cannot_prove_itself_is_not_asked() {
+async fn a_redis_without_a_valid_certificate_gets_no_request() {
     let (redis, stranger) = (Redis::tls(), Redis::tls());
     let proxy = Proxy::to(redis.port());
     let url = replace_once(&redis.url(), &redis.port().to_string(), &proxy.port().to_string());

@@ -1,4 +1,4 @@
-//! Redis hangs, dies, loses its data and returns: calls are still counted, and none is denied because of it.
+//! Redis hangs, is killed, loses its data and returns: calls are still counted, and none is denied because of it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,22 +10,29 @@ use latchkey_testing::{Direction, Proxy, Redis};
 
 use super::bench::{MonotonicClock, RedisBench, admitted, left, options};
 
-const DEADLINE: Duration = Duration::from_millis(20);
+/// Deadline of calls to a Redis that does not respond in time, which a busy machine meets if it does.
+const DEADLINE: Duration = Duration::from_millis(500);
+/// Deadline of calls to a Redis that responds.
+const PATIENT: Duration = Duration::from_secs(5);
 const SLOW: (u64, u64, u64) = (1, 3_600, 50);
 
-async fn ten_spent(redis: &Redis, mode: CountingMode) -> (RedisBench, latchkey_core::limit::BucketCharge) {
-    let bench = RedisBench::on(redis, mode, Duration::from_secs(5)).await;
-    let bench = bench.beside(redis, DEADLINE).await;
+async fn spend_ten(
+    redis: &Redis,
+    mode: CountingMode,
+    deadline: Duration,
+) -> (RedisBench, latchkey_core::limit::BucketCharge) {
+    let bench = RedisBench::on(redis, mode, PATIENT).await;
+    let bench = bench.beside(redis, deadline).await;
     let bucket = bucket_charge(&bench, BucketOwner::Key, SLOW);
     assert_eq!(admitted(&bench, bucket, 10).await, 10);
     (bench, bucket)
 }
 
 #[tokio::test]
-async fn a_hung_redis_costs_a_few_calls_their_deadline_and_nobody_an_answer() {
+async fn a_hung_redis_delays_a_few_calls_and_fails_none() {
     for mode in [CountingMode::Exact, CountingMode::Leased] {
         let redis = Redis::start();
-        let (bench, bucket) = ten_spent(&redis, mode).await;
+        let (bench, bucket) = spend_ten(&redis, mode, DEADLINE).await;
         redis.freeze();
         assert_eq!(admitted(&bench, bucket, 60).await, 40, "{mode:?}: the process's own bucket goes on");
         bench.until(false).await;
@@ -39,9 +46,9 @@ async fn a_hung_redis_costs_a_few_calls_their_deadline_and_nobody_an_answer() {
 }
 
 #[tokio::test]
-async fn a_dead_redis_that_returns_empty_starts_with_full_buckets() {
+async fn a_redis_that_restarts_empty_has_full_buckets() {
     let redis = Redis::start();
-    let (bench, bucket) = ten_spent(&redis, CountingMode::Exact).await;
+    let (bench, bucket) = spend_ten(&redis, CountingMode::Exact, PATIENT).await;
     redis.kill();
     assert_eq!(admitted(&bench, bucket, 60).await, 40);
     redis.restart();
@@ -50,9 +57,9 @@ async fn a_dead_redis_that_returns_empty_starts_with_full_buckets() {
 }
 
 #[tokio::test]
-async fn forgotten_scripts_and_counts_are_made_again() {
+async fn flushed_scripts_and_counts_are_created_again() {
     let redis = Redis::start();
-    let (bench, bucket) = ten_spent(&redis, CountingMode::Leased).await;
+    let (bench, bucket) = spend_ten(&redis, CountingMode::Leased, PATIENT).await;
     assert_eq!(redis.cli(&["SCRIPT", "FLUSH"]), "OK");
     assert_eq!(redis.cli(&["FLUSHALL"]), "OK");
     let more = admitted(&bench, bucket, 60).await;
@@ -63,7 +70,7 @@ async fn forgotten_scripts_and_counts_are_made_again() {
 #[tokio::test]
 async fn an_invalid_key_is_replaced() {
     let redis = Redis::start();
-    let (bench, bucket) = ten_spent(&redis, CountingMode::Exact).await;
+    let (bench, bucket) = spend_ten(&redis, CountingMode::Exact, PATIENT).await;
     let name = format!("latchkey:{{{:x}}}:key:{:x}:1:0:calls", bucket.shard_key, bucket.shard_key);
     for spoil in [&["DEL", &name] as &[&str], &["SET", &name, "1 2 x"], &["SET", &name, "nonsense"]] {
         redis.cli(spoil);
@@ -76,13 +83,13 @@ async fn an_invalid_key_is_replaced() {
 }
 
 #[tokio::test]
-async fn answers_that_come_too_late_or_never_are_done_without() {
+async fn calls_pass_without_answers_that_are_late_or_lost() {
     let redis = Redis::start();
     let proxy = Proxy::to(redis.port());
     let options = options(&format!("redis://127.0.0.1:{}", proxy.port()), DEADLINE);
     let bench = RedisBench::with(&options, CountingMode::Exact).await;
     let bucket = bucket_charge(&bench, BucketOwner::Key, SLOW);
-    proxy.delay(Direction::Down, Duration::from_millis(200));
+    proxy.delay(Direction::Down, Duration::from_secs(2));
     assert_eq!(admitted(&bench, bucket, 10).await, 10);
     bench.until(false).await;
     proxy.delay(Direction::Down, Duration::ZERO);
@@ -97,7 +104,7 @@ async fn answers_that_come_too_late_or_never_are_done_without() {
 }
 
 #[tokio::test]
-async fn nothing_at_that_address_is_no_reason_to_refuse() {
+async fn a_limiter_starts_without_a_redis_at_its_address() {
     let redis = Redis::start();
     redis.kill();
     let limiter = RedisLimiter::new(&options(&redis.url(), DEADLINE), Arc::new(MonotonicClock)).unwrap();

@@ -12,6 +12,7 @@ mod failing;
 mod load;
 mod notifications;
 mod refusing;
+mod rotation;
 mod sentinel;
 mod sharing;
 

