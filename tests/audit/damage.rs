@@ -13,7 +13,7 @@ on_both!(
     events_that_changed_places_are_found,
     a_log_that_was_cut_off_is_found,
     a_log_that_was_cut_off_with_its_head_is_found_by_the_anchor,
-    a_log_that_was_written_anew_is_found_by_the_anchor,
+    a_rewritten_log_is_found_by_the_anchor,
     rows_outside_of_the_log_are_found_and_never_listed,
     a_row_directly_behind_the_head_stops_writes_and_is_named,
 );
@@ -147,7 +147,7 @@ async fn a_log_that_was_cut_off_with_its_head_is_found_by_the_anchor(shop: Shop)
     assert_eq!(shop.verify(own).await.broken_at, 3);
 }
 
-async fn a_log_that_was_written_anew_is_found_by_the_anchor(shop: Shop) {
+async fn a_rewritten_log_is_found_by_the_anchor(shop: Shop) {
     let head = anchored(&shop).await;
     cut(&shop, 2);
     // The program itself continues from there with a valid chain.

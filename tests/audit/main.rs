@@ -6,8 +6,6 @@ mod damage;
 mod events;
 mod reading;
 
-use std::time::{Duration, Instant};
-
 use latchkey_proto::v1::{
     AuditEvent, Key, ListAuditEventsRequest, VerifyAuditLogRequest, VerifyAuditLogResponse,
 };
@@ -26,19 +24,7 @@ impl Shop {
     pub(crate) async fn open(database: Database) -> Self {
         let setup = database.single_replica().environment("LATCHKEY_AUDIT_ANCHOR", ANCHORS);
         let (latchkey, operator) = setup.open("shop", SHOP, &["acme", "bank"]).await;
-        let shop = Self { latchkey, operator };
-        shop.wait_for_signing_key().await;
-        shop
-    }
-
-    /// Waits for the event of the profile's signing key. The server creates this key in the background once it is
-    /// ready; after its event, the log grows by the test's own calls alone.
-    async fn wait_for_signing_key(&self) {
-        let start = Instant::now();
-        while self.events().await.iter().all(|event| event.action != "signing_key.create") {
-            assert!(start.elapsed() < Duration::from_mins(1), "the profile has no signing key");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        Self { latchkey, operator }
     }
 
     /// Creates a tenant's key with these scopes.

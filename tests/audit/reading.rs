@@ -14,7 +14,7 @@ on_both!(
     a_tenant_sees_its_own_events_alone,
     a_page_token_holds_for_its_own_tenant_and_span_alone,
     a_span_of_time_chooses,
-    everything_that_is_wrong_is_named,
+    every_wrong_field_of_an_audit_call_is_named,
     an_action_that_no_event_can_have_is_refused,
 );
 
@@ -127,7 +127,7 @@ async fn a_span_of_time_chooses(shop: Shop) {
     assert_eq!(page(&shop.operator, span(future, None)).await.0.len(), 0);
 }
 
-async fn everything_that_is_wrong_is_named(shop: Shop) {
+async fn every_wrong_field_of_an_audit_call_is_named(shop: Shop) {
     let never = Timestamp { seconds: i64::MAX, nanos: -1 };
     let ask = ListAuditEventsRequest { start_time: Some(never), end_time: Some(never), ..of("") };
     assert_eq!(fields(&refused(&shop.operator, ask).await), ["start_time", "end_time"]);

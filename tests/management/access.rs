@@ -16,7 +16,7 @@ on_both!(
     a_key_without_the_scope_may_not_manage,
     a_tenants_key_may_not_do_what_operators_do,
     every_way_of_sending_a_credential_is_taken,
-    what_is_no_good_credential_is_unauthenticated,
+    an_invalid_credential_is_unauthenticated,
 );
 
 /// RPCs that every caller may call; the message has the credential.
@@ -170,7 +170,7 @@ async fn every_way_of_sending_a_credential_is_taken(database: Database) {
     }
 }
 
-async fn what_is_no_good_credential_is_unauthenticated(database: Database) {
+async fn an_invalid_credential_is_unauthenticated(database: Database) {
     let shop = Shop::open(database).await;
     let port = shop.latchkey.grpc();
     let (made, revoked) = shop.operator.key(scoped("acme", &["api_keys.manage"])).await;

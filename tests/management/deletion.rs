@@ -22,8 +22,8 @@ on_both!(
     a_tenants_manager_deletes_its_own_keys_and_users_alone,
     a_confined_manager_deletes_within_its_bindings_alone,
     a_profile_is_deleted_when_no_tenant_uses_it_or_by_force,
-    what_cannot_be_deleted_is_refused_with_the_reason,
-    the_audit_log_stays_whole_and_names_nobody_that_is_deleted,
+    an_impossible_deletion_is_refused_with_its_cause,
+    the_audit_log_stays_intact_and_has_no_name_of_a_deleted_object,
 );
 
 pub(crate) const PASSWORD: &str = "the sea at night, 1815";
@@ -253,7 +253,7 @@ async fn a_profile_is_deleted_when_no_tenant_uses_it_or_by_force(database: Datab
     assert_eq!(refused(shop.operator.profiles().delete_profile(never).await), Code::NotFound);
 }
 
-async fn what_cannot_be_deleted_is_refused_with_the_reason(database: Database) {
+async fn an_impossible_deletion_is_refused_with_its_cause(database: Database) {
     let shop = open(database).await;
     let ask = DeleteTenantRequest { tenant: "latchkey".to_owned() };
     let status = shop.operator.tenants().delete_tenant(ask).await.expect_err("the operators' own");
@@ -267,7 +267,7 @@ async fn what_cannot_be_deleted_is_refused_with_the_reason(database: Database) {
     }
 }
 
-async fn the_audit_log_stays_whole_and_names_nobody_that_is_deleted(database: Database) {
+async fn the_audit_log_stays_intact_and_has_no_name_of_a_deleted_object(database: Database) {
     let shop = open(database).await;
     let ada = shop.operator.user(user("acme", ("ada@example.com", PASSWORD), "clerk")).await;
     let mut named = key("acme", "live");

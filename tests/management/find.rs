@@ -2,7 +2,7 @@
 
 use latchkey_proto::v1::{
     CheckRequest, CreateKeyRequest, CreateTenantRequest, Key, KeyState, ListKeysRequest, ListTenantsRequest,
-    ListUsersRequest, TenantState, UserState,
+    ListUsersRequest, SuspendTenantRequest, TenantState, UserState,
 };
 use latchkey_testing::{Caller, Database, eventually_async, key, on_both};
 use prost_types::Timestamp;
@@ -18,7 +18,7 @@ on_both!(
     a_confined_caller_finds_nothing_beyond_its_bounds,
     what_is_wrong_is_named_with_the_choices,
     a_key_that_was_used_is_no_longer_among_the_unused,
-    imported_keys_stand_where_they_were_created,
+    imported_keys_are_ordered_by_their_creation_elsewhere,
     tenants_are_found,
 );
 
@@ -155,6 +155,12 @@ async fn a_confined_caller_finds_nothing_beyond_its_bounds(database: Database) {
     named(&shop, "mine", |ask| ask.bindings = bound("m_1")).await;
     let (foreign, _) = named(&shop, "theirs", |ask| ask.bindings = bound("m_2")).await;
     let (whole, _) = named(&shop, "whole", |_| ()).await;
+    // Until the caller's own use is stored, its place in an order can change between two pages.
+    eventually_async("the caller's own use is stored", async || {
+        let unused = names(&confined, ListKeysRequest { never_used: true, ..list("") }).await;
+        (unused == ["mine"]).then_some(())
+    })
+    .await;
     for order in ["", "name", "last_used desc", "expires"] {
         let ask = ListKeysRequest { order_by: order.to_owned(), page_size: 1, ..list("") };
         let mut seen = names(&confined, ask).await;
@@ -162,12 +168,9 @@ async fn a_confined_caller_finds_nothing_beyond_its_bounds(database: Database) {
         assert_eq!(seen, ["mine", "own"], "{order}");
     }
     for key in [&foreign, &whole] {
-        let hint = ListKeysRequest { hint: key.hint.clone(), ..list("") };
-        let seen = names(&confined, hint).await;
+        let seen = names(&confined, ListKeysRequest { hint: key.hint.clone(), ..list("") }).await;
         assert!(!seen.contains(&key.name), "{seen:?}");
     }
-    let unused = names(&confined, ListKeysRequest { never_used: true, ..list("") }).await;
-    assert!(unused.iter().all(|name| name != "theirs"), "{unused:?}");
 }
 
 fn violations(status: &Status) -> Vec<(String, String)> {
@@ -184,10 +187,7 @@ async fn what_is_wrong_is_named_with_the_choices(database: Database) {
     };
     let order = wrong(ListKeysRequest { order_by: "age".to_owned(), ..list("acme") }).await;
     assert_eq!(order[0].0, "order_by");
-    assert!(
-        order[0].1.contains("\"age\"") && order[0].1.contains("created, name, last_used, expires"),
-        "{order:?}"
-    );
+    assert!(order[0].1.contains("\"age\"") && order[0].1.contains("created, name, last_used, expires"));
     let hint = wrong(ListKeysRequest { hint: secret.clone(), ..list("acme") }).await;
     assert_eq!(hint[0].0, "hint");
     assert!(!hint[0].1.contains(&secret), "a whole key is not repeated");
@@ -229,7 +229,7 @@ async fn a_key_that_was_used_is_no_longer_among_the_unused(database: Database) {
     assert_eq!(names(&shop.operator, order).await, ["unused", "used"]);
 }
 
-async fn imported_keys_stand_where_they_were_created(database: Database) {
+async fn imported_keys_are_ordered_by_their_creation_elsewhere(database: Database) {
     use latchkey_proto::v1::{ImportKeysRequest, ImportedKey, imported_key::Secret};
     let shop = Shop::open(database).await;
     named(&shop, "new", |_| ()).await;
@@ -260,8 +260,7 @@ async fn tenants_are_found(database: Database) {
         ..CreateTenantRequest::default()
     };
     let _ = shop.operator.tenants().create_tenant(made).await.expect("a tenant");
-    let suspension =
-        latchkey_proto::v1::SuspendTenantRequest { tenant: "bank".to_owned(), ..Default::default() };
+    let suspension = SuspendTenantRequest { tenant: "bank".to_owned(), ..SuspendTenantRequest::default() };
     let _ = shop.operator.tenants().suspend_tenant(suspension).await.expect("it is suspended");
     let slugs = async |ask: ListTenantsRequest| {
         let (mut ask, mut seen) = (ListTenantsRequest { page_size: 1, ..ask }, Vec::new());

@@ -114,6 +114,7 @@ async fn a_test_key_sees_and_ends_no_live_key(database: Database) {
     ];
     assert_eq!(codes, [Code::NotFound; 4]);
     let listed = keys.list_keys(ListKeysRequest::default()).await.expect("a list").into_inner();
+    assert!(!listed.keys.is_empty(), "its own key");
     assert!(listed.keys.iter().all(|key| key.environment == "test"), "{:?}", listed.keys);
     let ask = ListKeysRequest { environment: "live".to_owned(), ..ListKeysRequest::default() };
     assert!(keys.list_keys(ask).await.expect("a list").into_inner().keys.is_empty());

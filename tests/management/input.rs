@@ -17,7 +17,7 @@ on_both!(
     every_wrong_field_of_a_key_is_named,
     every_wrong_field_of_a_tenant_is_named,
     a_value_that_a_field_cannot_hold_hides_no_other_field,
-    a_caller_without_the_scope_learns_no_wrong_field,
+    a_denied_call_without_the_scope_names_no_wrong_field,
     odd_names_are_refused,
 );
 
@@ -154,7 +154,7 @@ async fn a_value_that_a_field_cannot_hold_hides_no_other_field(database: Databas
 }
 
 /// A caller that may not make the call is refused before its request is judged.
-async fn a_caller_without_the_scope_learns_no_wrong_field(database: Database) {
+async fn a_denied_call_without_the_scope_names_no_wrong_field(database: Database) {
     let shop = Shop::open(database).await;
     let caller = shop.latchkey.caller(&shop.operator.plain_key("acme", "live").await.1);
     let create = CreateKeyRequest { expiry: Some(Expiry::Ttl(NEGATIVE)), ..key("acme", "live") };

@@ -12,8 +12,8 @@ use tonic::Code;
 use crate::{SHOP, Shop, refused, scoped};
 
 on_both!(
-    a_key_is_told_as_it_was_made,
-    the_same_wish_makes_one_key,
+    a_created_key_has_the_requested_fields,
+    one_idempotency_key_creates_one_key,
     only_the_fields_of_the_mask_change,
     a_narrowed_key_is_narrow_at_once,
     a_rotated_key_goes_on_for_the_overlap,
@@ -28,7 +28,7 @@ async fn get(caller: &Caller, id: &str) -> Key {
     caller.keys().get_key(GetKeyRequest { id: id.to_owned() }).await.expect("a key").into_inner()
 }
 
-async fn a_key_is_told_as_it_was_made(database: Database) {
+async fn a_created_key_has_the_requested_fields(database: Database) {
     let shop = Shop::open(database).await;
     let ask = CreateKeyRequest {
         name: "worker-staging é".to_owned(),
@@ -52,7 +52,7 @@ async fn a_key_is_told_as_it_was_made(database: Database) {
     assert!(!output.created_by.is_empty());
 }
 
-async fn the_same_wish_makes_one_key(database: Database) {
+async fn one_idempotency_key_creates_one_key(database: Database) {
     let shop = Shop::open(database).await;
     let ask = CreateKeyRequest { idempotency_key: "wish-1".to_owned(), ..key("acme", "live") };
     let (first, secret) = shop.operator.key(ask.clone()).await;

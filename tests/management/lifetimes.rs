@@ -14,7 +14,7 @@ on_both!(
     a_key_gets_the_default_lifetime_and_none_beyond_the_longest,
     a_kind_with_a_longest_lifetime_requires_an_expiry,
     an_update_prolongs_no_key_beyond_its_longest_lifetime,
-    a_successor_lives_within_the_bounds_that_hold_now,
+    a_successor_expires_within_the_present_bounds,
     a_rotation_sets_the_expiry_of_the_successor,
     an_import_counts_from_the_creation_elsewhere,
     a_managers_own_expiry_is_the_default_within_the_bounds,
@@ -107,7 +107,7 @@ async fn an_update_prolongs_no_key_beyond_its_longest_lifetime(database: Databas
     shop.operator.keys().update_key(ask).await.expect("an older key is changed otherwise");
 }
 
-async fn a_successor_lives_within_the_bounds_that_hold_now(database: Database) {
+async fn a_successor_expires_within_the_present_bounds(database: Database) {
     let shop = open(database, &[]).await;
     let (endless, _) = shop.operator.plain_key("acme", "live").await;
     let (long, _) = shop.operator.key(lives(1_000)).await;

@@ -9,7 +9,7 @@ use crate::{SHOP, Shop, refused, with_rate};
 on_both!(
     acknowledged_writes_survive_a_kill,
     a_term_ends_the_process_in_good_order,
-    live_and_ready_are_told_apart,
+    live_and_ready_are_distinguished,
     the_operators_key_stays_the_same,
 );
 
@@ -40,7 +40,7 @@ async fn a_term_ends_the_process_in_good_order(database: Database) {
     assert!(shop.admits(&value).await);
 }
 
-async fn live_and_ready_are_told_apart(database: Database) {
+async fn live_and_ready_are_distinguished(database: Database) {
     let shop = Shop::open(database).await;
     for page in ["/livez", "/readyz"] {
         assert_eq!(shop.latchkey.page(page).status, 200, "{page}");
@@ -79,7 +79,8 @@ async fn without_its_database_it_is_alive_and_becomes_ready_later() {
 async fn an_outage_of_the_database_is_no_denial_and_passes() {
     let postgres = Postgres::start();
     let latchkey = latchkey_testing::Setup::default().database(&postgres.database()).profile("shop", SHOP);
-    let latchkey = latchkey.environment("LATCHKEY_CACHE_LEASE", "5s").start();
+    let latchkey = latchkey.environment("LATCHKEY_CACHE_LEASE", "8s");
+    let latchkey = latchkey.environment("LATCHKEY_DATABASE_DEADLINE", "10s").start();
     let operator = latchkey.operator();
     let _ = operator.tenant("acme", "shop", "").await;
     let (_, known) = operator.plain_key("acme", "live").await;

@@ -21,6 +21,7 @@ mod profile_changes;
 mod profile_secrets;
 mod profiles;
 mod races;
+mod renamed_scopes;
 mod roles;
 mod same_value;
 mod tenants;

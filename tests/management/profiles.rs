@@ -12,7 +12,7 @@ on_both!(
     a_bad_document_changes_nothing,
     a_dry_run_stores_nothing,
     an_applied_profile_is_judged_by_at_once,
-    of_two_that_claim_a_host_at_once_one_is_applied,
+    one_of_two_profiles_that_claim_a_host_at_once_is_applied,
     a_document_of_the_start_is_held_against_those_that_are_stored,
 );
 
@@ -26,7 +26,7 @@ fn claiming(name: &str, host: &str, prefix: &str) -> String {
 }
 
 /// Without a second check, both calls could read the stored profiles before either of them writes.
-async fn of_two_that_claim_a_host_at_once_one_is_applied(database: Database) {
+async fn one_of_two_profiles_that_claim_a_host_at_once_is_applied(database: Database) {
     let shop = Shop::open(database).await;
     for round in 0..20 {
         let (host, prefix) = (format!("h{round}.example.dev"), format!("k{round}"));

@@ -192,7 +192,7 @@ async fn a_key_set_of_a_profile_has_its_keys_and_no_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn envoys_own_filter_tells_the_tokens_of_two_profiles_apart_by_their_key_sets() {
+async fn envoys_own_filter_distinguishes_the_tokens_of_two_profiles_by_their_key_sets() {
     let fixture = InteropFixture::open().await;
     let (red, _) = fixture.token("EdDSA").await;
     let (blue, _) = fixture.token("ES256").await;

@@ -11,6 +11,7 @@ mod parents;
 mod refresh;
 mod signing;
 mod stored;
+mod under_way;
 mod users;
 
 use latchkey_proto::v1::issue_jwt_request::Grant;

@@ -21,7 +21,7 @@ on_both!(
     a_disabled_user_and_a_changed_password_end_tokens,
     a_changed_role_ends_tokens,
     a_changed_confinement_ends_tokens,
-    a_user_who_is_switched_on_again_signs_in_anew,
+    a_user_who_is_enabled_again_must_log_in_again,
     a_withdrawn_signing_key_ends_what_it_signed,
     a_prefix_that_is_no_longer_taken_ends_the_tokens_of_its_keys,
     a_role_that_is_gone_ends_its_users_tokens,
@@ -83,12 +83,19 @@ async fn a_key_whose_end_moves_nearer_ends_its_tokens_then(shop: Shop) {
     let (key, value) = shop.key().await;
     let issued = shop.issue(with_key(&value)).await.expect("issued");
     assert!(shop.passes(&issued.access_token).await);
-    let end = SystemTime::now() + Duration::from_secs(4);
-    let change = v1::UpdateKeyRequest {
-        key: Some(v1::Key { id: key.id, expire_time: Some(end.into()), ..v1::Key::default() }),
-        update_mask: Some(field_mask(&["expire_time"])),
+    let mut life = Duration::from_secs(4);
+    let end = loop {
+        let end = SystemTime::now() + life;
+        let key = v1::Key { id: key.id.clone(), expire_time: Some(end.into()), ..v1::Key::default() };
+        let mask = Some(field_mask(&["expire_time"]));
+        let change = v1::UpdateKeyRequest { key: Some(key), update_mask: mask };
+        match shop.operator.keys().update_key(change).await {
+            Ok(_) => break end,
+            // On a busy machine, the call can arrive after the new end.
+            Err(status) => assert!(SystemTime::now() >= end, "{status:?}"),
+        }
+        life *= 2;
     };
-    let _ = shop.operator.keys().update_key(change).await.expect("moved");
     let over = async || (SystemTime::now() >= end).then_some(());
     eventually_async("the key's time is over", over).await;
     assert_eq!(shop.reason(&issued.access_token).await, Reason::Expired);
@@ -219,7 +226,7 @@ async fn a_changed_confinement_ends_tokens(shop: Shop) {
     assert_eq!((who.environment.as_str(), who.bindings["merchant"].as_str()), ("test", "m_1"));
 }
 
-async fn a_user_who_is_switched_on_again_signs_in_anew(shop: Shop) {
+async fn a_user_who_is_enabled_again_must_log_in_again(shop: Shop) {
     let user = shop.user("clerk").await;
     let before = shop.issue(with_password(PASSWORD)).await.expect("issued");
     let off = shop.update(v1::User { disabled: true, ..user.clone() }, "disabled").await.expect("off");

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use latchkey_proto::v1::{self, Reason};
-use latchkey_testing::{answered, on_both, with_key};
+use latchkey_testing::{answered, eventually_async, on_both, with_key};
+use tokio::time::Instant;
 use tonic::Code;
 
 use crate::Shop;
@@ -15,20 +17,37 @@ on_both!(
     a_spent_token_sent_again_gets_the_same_successor,
     an_older_token_ends_the_family_and_is_audited,
     a_spent_token_is_worth_its_successor_across_a_crash,
-    what_is_no_refresh_token_is_refused_alike,
+    every_text_that_is_no_refresh_token_gets_the_same_error,
     a_revocation_can_be_repeated,
 );
 
+/// Time within which a refresh can be repeated, less a second. A family whose token is sent again later ends.
+pub(crate) const REPEATED: Duration = Duration::from_secs(9);
+
+/// Does work that repeats a refresh, and does it again if it took longer than that is possible, as on a busy machine.
+pub(crate) async fn in_time<T>(mut work: impl AsyncFnMut() -> T) -> T {
+    eventually_async("a refresh is repeated in time", async || {
+        let began = Instant::now();
+        let done = work().await;
+        (began.elapsed() < REPEATED).then_some(done)
+    })
+    .await
+}
+
 async fn fifty_refreshes_at_once_give_one_successor(shop: Shop) {
     let (_, value) = shop.key().await;
-    let issued = shop.issue(with_key(&value)).await.expect("issued");
     let shop = Arc::new(shop);
-    let mut calls = tokio::task::JoinSet::new();
-    for _ in 0..50 {
-        let (shop, token) = (Arc::clone(&shop), issued.refresh_token.clone());
-        calls.spawn(async move { shop.renew(&token).await.expect("renewed") });
-    }
-    let answers = calls.join_all().await;
+    let (issued, answers) = in_time(async || {
+        let issued = shop.issue(with_key(&value)).await.expect("issued");
+        let mut calls = tokio::task::JoinSet::new();
+        for _ in 0..50 {
+            let (shop, token) = (Arc::clone(&shop), issued.refresh_token.clone());
+            calls.spawn(async move { shop.renew(&token).await });
+        }
+        (issued, calls.join_all().await)
+    })
+    .await;
+    let answers: Vec<_> = answers.into_iter().map(|answer| answer.expect("renewed")).collect();
     let successors: BTreeSet<_> = answers.iter().map(|a| a.refresh_token.clone()).collect();
     assert_eq!((answers.len(), successors.len()), (50, 1));
     assert!(shop.passes(&answers[0].access_token).await && shop.passes(&issued.access_token).await);
@@ -36,9 +55,14 @@ async fn fifty_refreshes_at_once_give_one_successor(shop: Shop) {
 
 async fn a_spent_token_sent_again_gets_the_same_successor(shop: Shop) {
     let (_, value) = shop.key().await;
-    let issued = shop.issue(with_key(&value)).await.expect("issued");
-    let first = shop.renew(&issued.refresh_token).await.expect("renewed");
-    let again = shop.renew(&issued.refresh_token).await.expect("the same one again");
+    let (issued, first, again) = in_time(async || {
+        let issued = shop.issue(with_key(&value)).await.expect("issued");
+        let first = shop.renew(&issued.refresh_token).await.expect("renewed");
+        let again = shop.renew(&issued.refresh_token).await;
+        (issued, first, again)
+    })
+    .await;
+    let again = again.expect("the same one again");
     assert_eq!(first.refresh_token, again.refresh_token);
     for token in [&issued.access_token, &first.access_token, &again.access_token] {
         assert!(shop.passes(token).await);
@@ -95,7 +119,7 @@ async fn a_revocation_can_be_repeated(shop: Shop) {
     }
 }
 
-async fn what_is_no_refresh_token_is_refused_alike(shop: Shop) {
+async fn every_text_that_is_no_refresh_token_gets_the_same_error(shop: Shop) {
     let (_, value) = shop.key().await;
     let issued = shop.issue(with_key(&value)).await.expect("issued");
     let mut words = BTreeSet::new();

@@ -7,7 +7,7 @@ use latchkey_testing::{ROOT_KEY, SHOP, Setup, key, user, with_key};
 use crate::{PASSWORD, with_password};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_read_tells_no_secret() {
+async fn the_database_file_contains_no_secret() {
     let latchkey = Setup::default().profile("shop", SHOP).shipped("lumen").start();
     let operator = latchkey.operator();
     let _ = operator.tenant("acme", "shop", "").await;

@@ -13,14 +13,14 @@ use crate::{PASSWORD, Shop, with_password};
 on_both!(
     crate::Shop::open;
     weak_passwords_are_refused_and_addresses_are_unique,
-    nobody_makes_a_user_with_more_than_they_have,
+    no_caller_creates_a_user_with_more_than_it_has,
     a_users_token_manages_keys_as_far_as_the_role_goes,
     a_tenants_audit_log_names_its_own_keys_and_users_alone,
     a_user_may_be_confined_to_one_environment,
-    what_is_wrong_with_a_change_is_told_whole,
-    nobody_changes_a_user_to_more_than_they_have,
+    all_errors_of_a_change_are_reported_together,
+    no_caller_changes_a_user_to_more_than_it_has,
     a_live_key_makes_users_of_live_alone,
-    logins_that_are_refused_as_busy_lock_nobody_out,
+    logins_that_are_refused_as_busy_lock_no_account,
     a_password_is_the_same_in_every_unicode_form,
     a_hundred_failures_lock_and_the_lock_survives_a_restart,
 );
@@ -49,7 +49,7 @@ async fn weak_passwords_are_refused_and_addresses_are_unique(shop: Shop) {
     assert_eq!(listed.users.len(), 1);
 }
 
-async fn nobody_makes_a_user_with_more_than_they_have(shop: Shop) {
+async fn no_caller_creates_a_user_with_more_than_it_has(shop: Shop) {
     let (_, value) = shop.operator.scoped_key("acme", &["api_keys.manage"]).await;
     let mut manager = shop.latchkey.caller(&value).tenants();
     let refused = manager.create_user(wish("eve@example.dev", PASSWORD, "admin")).await;
@@ -115,7 +115,7 @@ async fn made_user(shop: &Shop) -> v1::User {
     users.into_iter().find(|user| user.email == "ada@example.dev").expect("ada")
 }
 
-async fn what_is_wrong_with_a_change_is_told_whole(shop: Shop) {
+async fn all_errors_of_a_change_are_reported_together(shop: Shop) {
     let user = shop.user("clerk").await;
     let change = |user: v1::User, paths: &[&str]| {
         let ask = v1::UpdateUserRequest { user: Some(user), update_mask: Some(field_mask(paths)) };
@@ -137,7 +137,7 @@ async fn what_is_wrong_with_a_change_is_told_whole(shop: Shop) {
     assert_eq!(made_user(&shop).await, user, "nothing has changed");
 }
 
-async fn nobody_changes_a_user_to_more_than_they_have(shop: Shop) {
+async fn no_caller_changes_a_user_to_more_than_it_has(shop: Shop) {
     let user = shop.user("clerk").await;
     let (_, value) = shop.operator.scoped_key("acme", &["api_keys.manage"]).await;
     let change = |value: &str, user: v1::User, path: &str| {
@@ -223,7 +223,7 @@ async fn a_tenants_audit_log_names_its_own_keys_and_users_alone(shop: Shop) {
 
 /// Sends a flood of wrong passwords. Most of them are refused before they are compared, and do not count as
 /// failures.
-async fn logins_that_are_refused_as_busy_lock_nobody_out(shop: Shop) {
+async fn logins_that_are_refused_as_busy_lock_no_account(shop: Shop) {
     let _ = shop.user("clerk").await;
     let shop = Arc::new(shop);
     let mut flood = JoinSet::new();

@@ -40,6 +40,7 @@ async fn people_see_what_is_used_and_what_can_be_taken_away(shop: Shop) {
     let second = run(&shop, &[&page[..], &["--page-token", token]].concat());
     assert!(second.contains(&made.id) && second.contains("active, replaced: still in use"), "{second}");
     let id = old.rsplit("successor ").next().and_then(|rest| rest.split(',').next()).expect("a successor");
+    let _ = shop.check(&value, "GET").await;
     let next = run(&shop, &["get", id]);
     assert!(next.contains(&format!("replaces {}: still in use: last used just now", made.id)), "{next}");
     assert!(run(&shop, &["get", &made.id, "--output", "json"]).parse::<serde_json::Value>().is_ok());

@@ -10,16 +10,16 @@ use crate::{Shop, calls, get, usage};
 
 on_both!(
     crate::Shop::open;
-    every_check_is_told_at_once_by_its_reason,
-    what_is_no_use_is_not_counted,
+    every_check_is_counted_at_once_by_its_reason,
+    dry_runs_public_routes_and_unknown_keys_are_not_counted,
     a_token_is_a_use_of_its_key,
-    scopes_that_were_never_needed_are_told,
+    scopes_that_were_never_needed_are_listed,
     a_rotated_key_says_whether_it_is_still_in_use,
     another_tenants_key_is_not_there,
-    what_is_wrong_with_the_span_is_named,
+    wrong_times_of_a_usage_request_are_named,
 );
 
-async fn every_check_is_told_at_once_by_its_reason(shop: Shop) {
+async fn every_check_is_counted_at_once_by_its_reason(shop: Shop) {
     let (made, value) = shop.key(&["items.read"]).await;
     assert_eq!(usage(&shop.operator, &made.id).await.hours, []);
     assert_eq!(get(&shop.operator, &made.id).await.last_use_time, None);
@@ -49,7 +49,7 @@ async fn every_check_is_told_at_once_by_its_reason(shop: Shop) {
     assert_eq!(listed.keys[0].last_use_time, Some(last));
 }
 
-async fn what_is_no_use_is_not_counted(shop: Shop) {
+async fn dry_runs_public_routes_and_unknown_keys_are_not_counted(shop: Shop) {
     let (made, value) = shop.key(&["items.read"]).await;
     let dry = CheckRequest { dry_run: true, ..call(&value, "GET") };
     let public = CheckRequest { path: "/health".to_owned(), ..call(&value, "GET") };
@@ -68,7 +68,7 @@ async fn a_token_is_a_use_of_its_key(shop: Shop) {
     assert_eq!(calls(&usage(&shop.operator, &made.id).await, "").0, 1);
 }
 
-async fn scopes_that_were_never_needed_are_told(shop: Shop) {
+async fn scopes_that_were_never_needed_are_listed(shop: Shop) {
     let (made, value) = shop.key(&["api_keys.manage", "items.read", "items.write"]).await;
     let unused = async || get(&shop.operator, &made.id).await.unused_scopes;
     assert_eq!(unused().await, ["api_keys.manage", "items.read", "items.write"]);
@@ -127,7 +127,7 @@ async fn another_tenants_key_is_not_there(shop: Shop) {
     }
 }
 
-async fn what_is_wrong_with_the_span_is_named(shop: Shop) {
+async fn wrong_times_of_a_usage_request_are_named(shop: Shop) {
     let (made, value) = shop.key(&["items.read"]).await;
     let _ = shop.check(&value, "GET").await;
     let ask = |start: Option<i64>, end: Option<i64>| {

@@ -33,7 +33,7 @@ async fn a_kill_loses_what_was_not_written_and_no_more(database: Database) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_counted_last_is_written_before_the_process_ends() {
+async fn the_last_counts_are_written_before_the_process_ends() {
     // By its interval, usage would not be stored before the end of the test.
     let shop = Shop::flushing(Database::Embedded.single_replica(), "10m").await;
     let (made, value) = shop.key(&["items.read"]).await;
@@ -66,7 +66,7 @@ async fn two_replicas_add_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_away_costs_no_use() {
+async fn an_unavailable_database_loses_no_counts() {
     let postgres = Postgres::start();
     let setup = Setup::default().database(&postgres.database());
     // The lease of the cache lasts until the end of the test.

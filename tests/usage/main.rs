@@ -7,7 +7,7 @@ mod lasting;
 mod report;
 
 use latchkey_proto::v1::{CheckResponse, GetKeyUsageRequest, GetKeyUsageResponse, Key};
-use latchkey_testing::{Caller, Database, Latchkey, SHOP, Setup, call};
+use latchkey_testing::{Caller, Database, Latchkey, SHOP, Setup, answered, call};
 
 /// A product and its tenants `acme` and `bank`.
 pub(crate) struct Shop {
@@ -40,7 +40,8 @@ impl Shop {
 /// Reads the complete usage of a key.
 pub(crate) async fn usage(caller: &Caller, id: &str) -> GetKeyUsageResponse {
     let ask = GetKeyUsageRequest { id: id.to_owned(), ..GetKeyUsageRequest::default() };
-    caller.keys().get_key_usage(ask).await.expect("use is returned").into_inner()
+    let found = answered(|| async { caller.keys().get_key_usage(ask.clone()).await });
+    found.await.expect("use is returned").into_inner()
 }
 
 /// Returns the numbers of allowed calls and of calls denied for a reason, in all hours, since a test may run
@@ -52,5 +53,6 @@ pub(crate) fn calls(usage: &GetKeyUsageResponse, reason: &str) -> (u64, u64) {
 
 pub(crate) async fn get(caller: &Caller, id: &str) -> Key {
     let ask = latchkey_proto::v1::GetKeyRequest { id: id.to_owned() };
-    caller.keys().get_key(ask).await.expect("the key is there").into_inner()
+    let found = answered(|| async { caller.keys().get_key(ask.clone()).await });
+    found.await.expect("the key is there").into_inner()
 }

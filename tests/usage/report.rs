@@ -136,7 +136,7 @@ async fn a_tenant_sees_its_own_usage_alone(shop: Shop) {
 async fn calls_of_the_last_minutes_count_at_once(shop: Shop) {
     let id = used(&shop, "acme", 2, 1).await;
     used(&shop, "bank", 1, 0).await;
-    let last = |tenant: &str, group| GetUsageReportRequest { recent_minutes: 3, ..of(tenant, group) };
+    let last = |tenant: &str, group| GetUsageReportRequest { recent_minutes: 20, ..of(tenant, group) };
     let acme = report(&shop.operator, last("acme", UsageGroup::Minute)).await.expect("a report");
     assert_eq!((acme.allowed, acme.denied["INSUFFICIENT_SCOPE"]), (2, 1), "{acme:?}");
     assert_eq!(acme.lines.iter().map(|line| line.calls).sum::<u64>(), 3);
@@ -146,17 +146,17 @@ async fn calls_of_the_last_minutes_count_at_once(shop: Shop) {
     assert_eq!((keys.allowed, &keys.lines[0].key_id, keys.lines[0].calls), (3, &id, 3));
     let all = report(&shop.operator, of("bank", UsageGroup::Minute)).await.expect("a report");
     assert_eq!((all.allowed, all.lines.len()), (1, 1), "every minute that is kept");
-    let ask = GetKeyUsageRequest { id: id.clone(), recent_minutes: 3, ..GetKeyUsageRequest::default() };
+    let ask = GetKeyUsageRequest { id: id.clone(), recent_minutes: 20, ..GetKeyUsageRequest::default() };
     let of_key = shop.operator.keys().get_key_usage(ask).await.expect("usage").into_inner();
     assert_eq!(of_key.minutes.iter().map(|minute| minute.allowed).sum::<u64>(), 2, "{of_key:?}");
     assert!(crate::usage(&shop.operator, &id).await.minutes.is_empty(), "unless they are asked for");
     // Stored minutes that are older do not count.
-    let _ = shop.latchkey.sql("UPDATE key_usage_minutes SET minute = minute - 10");
+    let _ = shop.latchkey.sql("UPDATE key_usage_minutes SET minute = minute - 30");
     let acme = report(&shop.operator, last("acme", UsageGroup::Minute)).await.expect("a report");
     assert_eq!((acme.allowed, acme.lines.len()), (0, 0), "{acme:?}");
-    let text = shop.latchkey.cli_text(&["usage", "--minutes", "20", "--tenant", "acme"]);
+    let text = shop.latchkey.cli_text(&["usage", "--minutes", "55", "--tenant", "acme"]);
     assert!(text.contains("INSUFFICIENT_SCOPE 1"), "{text}");
-    let text = shop.latchkey.cli_text(&["key", "usage", &id, "--minutes", "20"]);
+    let text = shop.latchkey.cli_text(&["key", "usage", &id, "--minutes", "55"]);
     assert!(text.contains("MINUTE") && text.contains("HOUR"), "{text}");
 }
 

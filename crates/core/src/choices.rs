@@ -20,8 +20,20 @@ pub fn not_one_of<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> S
     if known.is_empty() {
         return format!("{} cannot be named here, because there are none", Quoted(name));
     }
-    let hint = nearest(name, &known).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-    format!("{} is not one of {}{hint}", Quoted(name), listed(&known))
+    format!("{} is not one of {}{}", Quoted(name), listed(&known), hint(name, &known))
+}
+
+/// Returns the end of a message about an unknown name: the known name that is probably meant; empty if none is near.
+///
+/// ```
+/// use latchkey_core::choices::hint;
+///
+/// assert_eq!(hint("starer", &["pro", "starter"]), "; did you mean starter?");
+/// assert_eq!(hint("gold", &["pro", "starter"]), "");
+/// ```
+#[must_use]
+pub fn hint(name: &str, known: &[&str]) -> String {
+    nearest(name, known).map(|near| format!("; did you mean {near}?")).unwrap_or_default()
 }
 
 /// Returns names with commas; of many names the first ones and the number of the others.

@@ -8,6 +8,7 @@ mod caller;
 mod explain;
 mod jwt;
 mod lookup;
+mod missing_route;
 mod preload;
 mod rate_limit;
 mod resource_names;
@@ -173,6 +174,7 @@ impl<L: Limiter> Gate<L> {
             Ok(permit) => Decision::Allow(permit),
             Err(denial) => {
                 let denial = self.deny(&mut eval, denial).await?;
+                let denial = missing_route::instead_of(denial, &mut eval);
                 shadow::finish(&mut eval, denial)
             }
         };

@@ -130,7 +130,7 @@ pub struct RateClassId(pub u16);
 /// Identifier of a bucket, by owner, rate class and declared rule.
 ///
 /// The origin of the limit (the class, a plan, a tenant or a key) is no part of it: spent tokens stay spent when the
-/// limit changes, and calls under different limits share one count.
+/// limit changes, and calls under different limits count for each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BucketId {
     /// The type of owner.

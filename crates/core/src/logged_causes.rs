@@ -12,11 +12,11 @@ const MAX_CAUSES: usize = 16;
 
 /// Causes that were logged.
 #[derive(Debug)]
-pub struct LoggedCauses<C>(HashMap<C, Logged>);
+pub struct LoggedCauses<C>(HashMap<C, LoggedCause>);
 
 /// Time at which a cause was logged last, and the number of failures since then.
 #[derive(Debug)]
-struct Logged {
+struct LoggedCause {
     at: Instant,
     repeated: u64,
 }
@@ -42,7 +42,7 @@ impl<C: Eq + Hash> LoggedCauses<C> {
         if self.0.len() >= MAX_CAUSES {
             self.0.clear();
         }
-        self.0.insert(cause, Logged { at: now, repeated: 0 });
+        self.0.insert(cause, LoggedCause { at: now, repeated: 0 });
         Some(0)
     }
 }

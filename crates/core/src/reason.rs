@@ -47,6 +47,8 @@ reasons! {
     RateLimited = "RATE_LIMITED", "Too many requests.";
     Disabled = "DISABLED", "The credential is switched off.";
     HostNotAllowed = "HOST_NOT_ALLOWED", "This host does not belong to the product.";
+    RouteNotFound = "ROUTE_NOT_FOUND", "There is nothing at this path.";
+    MethodNotAllowed = "METHOD_NOT_ALLOWED", "This path does not take this method.";
 }
 
 impl Reason {
@@ -70,6 +72,8 @@ impl Reason {
             | Self::NetworkNotAllowed
             | Self::RouteNotAllowed
             | Self::HostNotAllowed
+            | Self::RouteNotFound
+            | Self::MethodNotAllowed
             | Self::RateLimited => false,
         }
     }

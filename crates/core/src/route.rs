@@ -12,7 +12,7 @@ mod suffix;
 
 pub use canonical::decode_segment;
 pub use canonical::{PathError, canonical};
-pub use matcher::{RouteMatch, RouteRefusal, Routes};
+pub use matcher::{RouteErrors, RouteMatch, RouteRefusal, Routes};
 pub use parameter::ParameterPlace;
 pub use pattern::{Pattern, PatternError};
 pub use readings::{PathReadings, parse};

@@ -186,6 +186,12 @@ impl ScopeRegistry {
         self.entries.get(usize::from(scope.0)).map_or("", |e| &e.name)
     }
 
+    /// Returns the canonical name and the aliases of a scope; none if the scope is of another registry.
+    pub fn all_names(&self, scope: ScopeId) -> impl Iterator<Item = &str> {
+        let entry = self.entries.get(usize::from(scope.0)).into_iter();
+        entry.flat_map(|entry| std::iter::once(&entry.name).chain(&entry.aliases)).map(|name| &**name)
+    }
+
     /// Returns the set of all scopes.
     #[must_use]
     pub fn all(&self) -> ScopeSet {

@@ -1,4 +1,4 @@
-//! Use of keys, counted by the gate and handed on in batches. Every thread counts in a shard of its own, so
+//! Use of keys, counted by the gate and collected in batches. Every thread counts in a shard of its own, so
 //! that threads do not wait for each other; a collection takes the counts of a shard away in one move.
 //! Counting a key that has been counted before costs no allocation.
 //!

@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_binding_that_the_caller_has_can_be_given_on() {
+    fn a_binding_of_the_caller_itself_can_be_granted() {
         for (name, value) in [("merchant", "m_1 "), ("merchnt", "m_1")] {
             let own = BTreeMap::from([(name.to_owned(), value.to_owned())]);
             let own = StringMapRef::Map(&own);

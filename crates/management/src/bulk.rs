@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use latchkey_core::error::{ManagementError, RequestError};
 use latchkey_core::id::KeyId;
+use latchkey_core::principal::Principal;
 use latchkey_core::record::{KeyRecord, KeyState};
 use latchkey_core::time::Timestamp;
 
@@ -19,7 +20,7 @@ use super::grants::{Before, Grants};
 use super::usage::UsageReader;
 use super::{CallContext, Caller, ManagementService};
 use crate::ports::bulk::{BulkChange, BulkStore, ChangedKeys};
-use crate::ports::{AuditAction, WriteResult};
+use crate::ports::{ActingCaller, AuditAction, AuditEntry, WriteResult};
 
 /// Keys of a tenant; the fields are those of `latchkey.v1.KeysFilter`. Empty fields match every key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,6 +73,8 @@ struct Progress {
     result: BulkResult,
     /// Result of the last batch.
     last: Option<WriteResult<ChangedKeys>>,
+    /// True after a batch that had the caller's own key, which can have ended by it. The call continues all the same.
+    ends_caller: bool,
 }
 
 /// Most keys that a request can name.
@@ -111,7 +114,7 @@ impl BulkChanges {
         let mut progress = Progress::default();
         let mut done =
             self.change_all(caller, scope.as_ref(), &mut selection, &request, &mut progress, call).await;
-        let Progress { mut result, last } = progress;
+        let Progress { mut result, last, .. } = progress;
         if result.revision > 0 {
             let summed = self.sum_up(caller, scope.as_ref(), &request, (&result, done.is_ok()), call).await;
             done = done.and(summed);
@@ -146,7 +149,7 @@ impl BulkChanges {
                 // A filter by state matches nothing any more if an earlier call has changed the keys. An empty batch has
                 // the newest revision, so that this call waits for those changes too.
                 if progress.last.is_none() && !request.dry_run {
-                    progress.last = Some(self.change_batch(caller, scope, &[], request, call).await?);
+                    progress.last = Some(self.change_batch(caller, scope, &[], request, None, call).await?);
                 }
                 return Ok(());
             }
@@ -157,7 +160,10 @@ impl BulkChanges {
                 result.changed += wanted.count() as u64;
                 continue;
             }
-            let written = self.change_batch(caller, scope, &batch, request, call).await?;
+            let acting = caller.identity().and_then(ActingCaller::of).filter(|_| !progress.ends_caller);
+            let written = self.change_batch(caller, scope, &batch, request, acting, call).await?;
+            let own = caller.identity().and_then(Principal::key).map(|own| own.id);
+            progress.ends_caller |= batch.iter().any(|key| Some(key.id) == own);
             result.changed += written.value.changed;
             if written.changed {
                 result.revision = written.revision;
@@ -166,12 +172,14 @@ impl BulkChanges {
         }
     }
 
+    /// Changes a batch of keys, unless the `acting` caller has lost rights since the call began.
     async fn change_batch(
         &self,
         caller: &Caller,
         scope: Option<&Scope>,
         batch: &[KeyRecord],
         request: &ChangeKeys,
+        acting: Option<ActingCaller>,
         call: &CallContext,
     ) -> Result<WriteResult<ChangedKeys>, ManagementError> {
         let now = self.management.parts.clock.now().wall;
@@ -190,6 +198,7 @@ impl BulkChanges {
         };
         let entry = self.management.audit_entry(caller, action, call).with_detail("reason", reason);
         let entry = entry.with_detail("selected_by", selected_by(request));
+        let entry = AuditEntry { caller: acting, ..entry };
         let ids: Vec<KeyId> = batch.iter().map(|key| key.id).collect();
         self.store.change_keys(&ids, &request.change, &check, entry).await
     }

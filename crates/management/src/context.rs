@@ -19,9 +19,16 @@ pub struct CallContext {
     pub deadline: Option<MonotonicInstant>,
     /// Address of the sender, by which failed logins are counted; `None` if it is unknown.
     pub address: Option<IpAddr>,
+    /// Profile whose endpoint makes the call, which is for tenants of this profile alone; `None` for a call of any tenant.
+    pub profile: Option<Box<str>>,
 }
 
 impl CallContext {
+    /// Returns whether the call may be for tenants of a profile.
+    pub(crate) fn is_for(&self, profile: &str) -> bool {
+        self.profile.as_deref().is_none_or(|own| own == profile)
+    }
+
     /// Returns the moment until which the call may still wait: a quarter of the time that remains at `now`, and 250 ms
     /// at most, is reserved for the response. `None` if the caller set no deadline.
     #[must_use]

@@ -1,4 +1,4 @@
-//! Explicit encoding of requests, for idempotency fingerprints and page tokens. Stored and handed-out values are made
+//! Explicit encoding of requests, for idempotency fingerprints and page tokens. Stored and issued values are made
 //! of these bytes, so they must not depend on names in the code: every value starts with a domain that carries a
 //! version, and its fields follow in a fixed order.
 //!

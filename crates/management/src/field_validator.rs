@@ -13,6 +13,8 @@ use latchkey_core::policy::Policy;
 use latchkey_core::time::Timestamp;
 use latchkey_core::visible::is_visible;
 
+use crate::counts::{MAX_LIMITS, too_many};
+
 /// Largest size of a map of labels in bytes, names and values together: a page of a hundred keys then fits into the 4 MiB
 /// that clients of gRPC receive by default.
 const MAX_LABEL_BYTES: usize = 16 * 1024;
@@ -176,6 +178,10 @@ impl<'a> FieldValidator<'a> {
         >,
     ) -> LimitOverrides {
         let mut overrides = LimitOverrides::default();
+        if limits.len() > MAX_LIMITS {
+            self.reject(field, too_many(MAX_LIMITS, limits.len()));
+            return overrides;
+        }
         for (class, text) in limits {
             let field = format!("{field}[{}]", Quoted(class));
             if policy.classes.find(class).is_none() {

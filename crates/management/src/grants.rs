@@ -55,7 +55,8 @@ impl<'a> Grants<'a> {
             if !self.reaches(before) {
                 return Err(RequestError::not_found("key", &before.id));
             }
-            if !is_wider(before, after, |class, key| self.limits_of(class, Some(&key.limits))) {
+            let limits_of = |class: &str, key: &KeyRecord| self.limits_of(class, Some(&key.limits));
+            if !is_wider(before, after, &self.policy.scopes, limits_of) {
                 return Ok(());
             }
             if revives(before, after, now) {

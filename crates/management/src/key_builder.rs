@@ -11,14 +11,14 @@ use latchkey_core::key_kind::KeyKind;
 use latchkey_core::operator::{self, OperatorRole};
 use latchkey_core::policy::Policy;
 use latchkey_core::record::{KeyLifecycle, KeyRecord};
-use latchkey_core::scope::ScopeSet;
+use latchkey_core::scope::{ScopeId, ScopeSet};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
 use rand::Rng;
 
 use super::create_key::{CreateKey, Expiry};
 use super::field_validator::FieldValidator;
-use super::{bindings, lifetime};
+use super::{bindings, counts, lifetime};
 
 /// Key without a value.
 pub(super) struct KeyDraft<'p> {
@@ -179,23 +179,39 @@ impl<'p> KeyBuilder<'p> {
         fields: &mut FieldValidator<'_>,
     ) -> ScopeSet {
         let mut granted = ScopeSet::default();
+        let most = counts::most_scopes(self.policy);
+        if requested.len() > most {
+            fields.reject("scopes", counts::too_many(most, requested.len()));
+            return granted;
+        }
+        let mut wrong = 0;
         for (n, name) in requested.iter().enumerate() {
-            match self.policy.scopes.find(name) {
-                None => {
-                    let text = not_one_of(name, self.policy.scopes.names(&self.possible_scopes(kind)));
-                    fields.reject(&format!("scopes[{n}]"), text);
-                }
-                Some(scope) if kind.is_some_and(|k| !k.max_scopes.contains(scope)) => {
-                    let possible = self.possible_scopes(kind);
-                    let known: Vec<&str> = self.policy.scopes.names(&possible).collect();
-                    let (name, known) = (Quoted(name), listed(&known));
-                    let text = format!("keys of this kind can't have {name}; they can have {known}");
-                    fields.reject(&format!("scopes[{n}]"), text);
-                }
-                Some(scope) => granted.insert(scope),
+            let found = self.policy.scopes.find(name);
+            let can_have = |scope: &ScopeId| kind.is_none_or(|kind| kind.max_scopes.contains(*scope));
+            if let Some(scope) = found.filter(can_have) {
+                granted.insert(scope);
+                continue;
             }
+            wrong += 1;
+            let text = if wrong > counts::MOST_DESCRIBED {
+                format!("a key of this kind can't have {} either", Quoted(name))
+            } else {
+                self.wrong_scope(name, found, kind)
+            };
+            fields.reject(&format!("scopes[{n}]"), text);
         }
         granted
+    }
+
+    /// Returns the description of a scope that a key of a kind can't have, with those that it can have.
+    fn wrong_scope(&self, name: &str, found: Option<ScopeId>, kind: Option<&KeyKind>) -> String {
+        let possible = self.possible_scopes(kind);
+        let known: Vec<&str> = self.policy.scopes.names(&possible).collect();
+        if found.is_none() {
+            return not_one_of(name, known);
+        }
+        let (name, known) = (Quoted(name), listed(&known));
+        format!("keys of this kind can't have {name}; they can have {known}")
     }
 
     /// Returns the scopes that a key of a kind can have.

@@ -1,4 +1,4 @@
-//! What the profiles of tenants no longer have of their keys.
+//! Parts of keys that the profiles of their tenants no longer have.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use latchkey_core::record::{KeyRecord, TenantRecord};
 
 use super::ManagementService;
 
-/// What the profile of a tenant no longer has of a key.
+/// Parts of a key that the profile of its tenant no longer has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyLosses {
     /// Reason for which the profile denies every call with the key; empty for none.

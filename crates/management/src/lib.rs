@@ -9,6 +9,7 @@ mod bulk;
 mod caller;
 mod certificates;
 mod context;
+mod counts;
 mod create_key;
 mod deletions;
 mod encoding;

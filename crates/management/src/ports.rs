@@ -1,6 +1,7 @@
 //! Interfaces that management needs from outside: the database for its reads and writes, and waiting until a change
 //! is applied everywhere.
 
+mod acting_caller;
 mod action;
 pub mod audit;
 pub mod bulk;
@@ -24,6 +25,7 @@ use latchkey_core::record::{KeyRecord, ProfileRecord, ProfileSecretRecord, Tenan
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::{MonotonicInstant, Timestamp};
 
+pub use self::acting_caller::{ActingCaller, ActingSubject};
 pub use self::action::AuditAction;
 use self::impact::Impact;
 pub use self::listing::{
@@ -40,6 +42,9 @@ pub struct AuditEntry {
     pub tenant: Option<TenantId>,
     /// Subject that performed the action.
     pub actor: String,
+    /// Caller that must not have lost rights when the entry is written; `None` for an action that no caller asks for, and
+    /// for one that may have ended the caller itself. The log does not have it.
+    pub caller: Option<ActingCaller>,
     /// Action.
     pub action: AuditAction,
     /// Object of the action.

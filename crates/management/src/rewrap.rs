@@ -71,12 +71,7 @@ impl<S: SealedValueStore + ?Sized> MasterKeyRotation<'_, S> {
         if !self.store.key_check_values().await?.is_empty() {
             return Ok(true);
         }
-        for table in SealedTable::ALL {
-            if !self.store.sealed(table, None, 1).await?.is_empty() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        Ok(!self.store.sealed_tables().await?.is_empty())
     }
 
     /// Returns true if the configured keys are the ones that values are encrypted with. In a database that is older
@@ -87,7 +82,7 @@ impl<S: SealedValueStore + ?Sized> MasterKeyRotation<'_, S> {
         if !values.is_empty() {
             return Ok(values.iter().all(|value| self.sealer.open(&value.sealed, &owner(value.id)).is_ok()));
         }
-        for table in SealedTable::ALL {
+        for table in self.store.sealed_tables().await? {
             if !self.opens_any(table).await? {
                 return Ok(false);
             }
@@ -223,6 +218,7 @@ fn entry(done: &RewrapReport, now: Timestamp) -> AuditEntry {
         time: now,
         tenant: None,
         actor: "latchkey".to_owned(),
+        caller: None,
         action: AuditAction::MasterKeyRewrap,
         target: "master_key".to_owned(),
         request_id: "rewrap".to_owned(),

@@ -13,7 +13,7 @@ use latchkey_core::record::{TenantRecord, TenantRef, is_slug};
 
 use super::field_validator::FieldValidator;
 use super::missing::Named;
-use super::{CallContext, Caller, ManagementService};
+use super::{CallContext, Caller, ManagementService, counts};
 
 /// Request for a tenant; the fields are those of `latchkey.v1.CreateTenantRequest`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -124,6 +124,7 @@ impl ManagementService {
         call: &CallContext,
     ) -> Result<TenantRecord, ManagementError> {
         caller.require_operator()?;
+        counts::check_mask(&request.fields)?;
         let tenant = self.any_tenant(&request.tenant).await?;
         let policy = self.policy_of(&tenant)?;
         let entry = self

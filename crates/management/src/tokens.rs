@@ -86,6 +86,7 @@ impl TokenIssuer {
             time: self.now(),
             tenant: Some(tenant),
             actor: actor.to_owned(),
+            caller: None,
             action,
             target: String::new(),
             request_id: String::new(),

@@ -14,8 +14,8 @@ use latchkey_core::time::Timestamp;
 use super::field_validator::FieldValidator;
 use super::key_builder::KeyBuilder;
 use super::keys::already_revoked;
-use super::lifetime;
 use super::{CallContext, Caller, ManagementService};
+use super::{counts, lifetime};
 
 /// Changes to a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,6 +55,7 @@ impl ManagementService {
         call: &CallContext,
     ) -> Result<KeyRecord, ManagementError> {
         self.manages_keys(caller)?;
+        counts::check_mask(&request.fields)?;
         if request.id.is_empty() && !request.violations.is_empty() {
             return Err(RequestError::InvalidArgument(request.violations).into());
         }

@@ -1,11 +1,13 @@
 //! Usage of keys, from the store and from what this replica has not stored yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use latchkey_core::error::{ManagementError, SystemError};
+use latchkey_core::id::TenantId;
+use latchkey_core::policy::Policy;
 use latchkey_core::ports::usage::{CallCounts, Hour, HourRange, KeyUseTotals, Minute};
-use latchkey_core::record::KeyRecord;
+use latchkey_core::record::{KeyRecord, TenantRecord};
 use latchkey_core::time::Timestamp;
 use latchkey_core::usage::UsageTracker;
 
@@ -156,12 +158,42 @@ impl UsageReader {
         let known: Vec<KeyUseTotals> = keys.iter().map(|key| self.usage.local_totals(key.id)).collect();
         let ids: Vec<_> = keys.iter().map(|key| key.id).collect();
         let mut stored = self.store.uses(&ids).await?;
-        let summary = |(key, known): (&KeyRecord, KeyUseTotals)| {
+        let mut used = Vec::with_capacity(keys.len());
+        for (key, known) in keys.iter().zip(known) {
             let mut all = stored.remove(&key.id).unwrap_or_default();
             all.add(&known);
-            let unused = key.scopes.iter().filter(|scope| !all.scopes.contains(*scope)).cloned().collect();
+            used.push((key, all));
+        }
+        let policies = self.policies_of_renamed(&used).await?;
+        let summary = |(key, all): &(&KeyRecord, KeyUseTotals)| {
+            let is_used = |scope: &str| {
+                let same = |policy: &Arc<Policy>| {
+                    let found = policy.scopes.find(scope);
+                    found.is_some() && all.scopes.iter().any(|used| policy.scopes.find(used) == found)
+                };
+                all.scopes.contains(scope) || policies.get(&key.tenant).is_some_and(same)
+            };
+            let unused = key.scopes.iter().filter(|scope| !is_used(scope)).cloned().collect();
             KeyUseSummary { last: all.last, unused }
         };
-        Ok(keys.iter().zip(known).map(summary).collect())
+        Ok(used.iter().map(summary).collect())
+    }
+
+    /// Returns the policies of keys that have used a scope under another name than their own: the profile has renamed a
+    /// scope, and has the other name as an alias.
+    async fn policies_of_renamed(
+        &self,
+        used: &[(&KeyRecord, KeyUseTotals)],
+    ) -> Result<HashMap<TenantId, Arc<Policy>>, SystemError> {
+        let renamed =
+            used.iter().filter(|(key, all)| all.scopes.iter().any(|used| !key.scopes.contains(used)));
+        let ids: BTreeSet<TenantId> = renamed.map(|(key, _)| key.tenant).collect();
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let ids: Vec<TenantId> = ids.into_iter().collect();
+        let tenants = self.management.parts.store.tenants_by_id(&ids).await?;
+        let policy = |tenant: TenantRecord| Some((tenant.id, self.management.policy_of(&tenant).ok()?));
+        Ok(tenants.into_iter().filter_map(policy).collect())
     }
 }

@@ -4,7 +4,7 @@ use super::ReplicaCache;
 use super::read_ahead::ReadStart;
 use crate::secret::KeyHash;
 
-/// What is known about a hash that belongs to no key.
+/// State of a hash that belongs to no key, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Absence {
     /// No key has it now.

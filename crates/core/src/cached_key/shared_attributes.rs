@@ -54,6 +54,12 @@ impl SharedKeyAttributes {
         granted
     }
 
+    /// Returns the names of the scopes, as they are stored.
+    #[must_use]
+    pub fn scopes(&self) -> &[Box<str>] {
+        &self.scopes
+    }
+
     /// Returns the bytes of the value itself and of its heap blocks.
     pub(crate) fn heap_size(&self) -> usize {
         let scopes: usize = self.scopes.iter().map(|scope| heap_size::text(scope)).sum();

@@ -4,7 +4,7 @@
 use smallvec::SmallVec;
 
 use super::resource_names::misspelt_name;
-use super::{EvalContext, StepResult};
+use super::{EvalContext, StepResult, missing_route};
 use crate::check_input::{CheckInput, NamedBy, Path, RequestedEnvironment};
 use crate::choices::not_one_of;
 use crate::decision::Denial;
@@ -99,12 +99,18 @@ fn check_route(
         let stands_for_route =
             eval.input.route_scopes.is_some() && names_bound_resources(eval, policy, principal);
         if refusal != RouteRefusal::Method || !stands_for_route {
+            if let Some(denial) = missing_route::denial(eval, policy, matched) {
+                return Err(denial);
+            }
             return Err(eval.explain.fail("route", super::refused(refusal)));
         }
     }
     let Some((_, route)) = matched.found() else {
         let needs_route = eval.input.path != Path::ScopesOnly && eval.input.route_scopes.is_none();
         if needs_route && policy.unmatched == UnmatchedRoute::Deny {
+            if let Some(denial) = missing_route::denial(eval, policy, matched) {
+                return Err(denial);
+            }
             let no_path = eval.input.path == Path::Absent;
             let found = if no_path { "no path was given" } else { "no route matches" };
             let detail = || format!("{found}, and the profile denies unmatched calls");

@@ -13,7 +13,7 @@ use crate::secret::KeyHash;
 pub enum LookupSubject {
     /// The key with this hash.
     Key(KeyHash),
-    /// Whether keys with these hashes, which no key has, were deleted.
+    /// Hashes that no key has: the look-up finds which of them deleted keys had.
     Uses(Box<[KeyHash]>),
     /// A user.
     User(UserId),

@@ -31,6 +31,8 @@ pub(super) fn is_failed_authentication(reason: Reason) -> bool {
         | Reason::NetworkNotAllowed
         | Reason::RouteNotAllowed
         | Reason::HostNotAllowed
+        | Reason::RouteNotFound
+        | Reason::MethodNotAllowed
         | Reason::RateLimited => false,
     }
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod fixture;
 mod imported;
+mod missing_route;
 mod pipeline;
 mod shadow;
 mod usage;

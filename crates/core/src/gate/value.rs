@@ -45,9 +45,9 @@ impl FoundKey {
 pub(super) enum NoKey {
     /// No key has it.
     Unknown,
-    /// This key has it, and another key that had it was deleted.
+    /// A key that has it, while another key that had it was deleted.
     Deleted(KeyId),
-    /// Both of these keys have it.
+    /// Two keys that have it.
     Several(KeyId, KeyId),
 }
 

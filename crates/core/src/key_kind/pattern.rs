@@ -58,7 +58,7 @@ pub enum PatternError {
         "matches no value of {0} to {1} printable characters without spaces, commas, semicolons and quotes"
     )]
     Empty(usize, usize),
-    /// So few values have this format that they can be guessed.
+    /// Too few values have this format: they can be guessed.
     #[error(
         "matches so few values that keys could be guessed: {0:.0} bits, and at least {LEAST_BITS:.0} are needed"
     )]

@@ -38,7 +38,7 @@ impl Shard {
     }
 
     /// Returns a bucket as it is now, without a change of its state.
-    fn look(&self, charge: &BucketCharge, now: MonotonicInstant) -> Bucket {
+    fn present_bucket(&self, charge: &BucketCharge, now: MonotonicInstant) -> Bucket {
         let known = self.buckets.get(&charge.bucket);
         let mut bucket = known.map_or_else(|| Bucket::full(charge, now), Bucket::clone);
         bucket.refill(charge, now);
@@ -147,7 +147,7 @@ impl LocalLimiter {
         levels.clear();
         if options.dry_run {
             for (n, charge) in charges.iter().enumerate() {
-                let bucket = locked[at(n)].look(charge, now);
+                let bucket = locked[at(n)].present_bucket(charge, now);
                 granted &= bucket.has(charge, cost, now);
                 levels.push(bucket.level(charge, cost, now));
             }

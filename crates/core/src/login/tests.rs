@@ -64,7 +64,7 @@ fn one_request_every_quarter_of_an_hour_does_not_keep_others_out() {
 }
 
 #[test]
-fn many_addresses_are_bounded_and_known_ones_are_let_in() {
+fn guesses_from_many_addresses_are_bounded_and_known_addresses_may_log_in() {
     let mut account = Account::new();
     assert_eq!(account.attempt(0, true).verdict, LoginVerdict::Success);
     let mut guesses = 0;
@@ -82,7 +82,7 @@ fn many_addresses_are_bounded_and_known_ones_are_let_in() {
 }
 
 #[test]
-fn a_new_address_is_let_in_where_addresses_that_failed_are_not() {
+fn a_new_address_may_log_in_where_addresses_that_failed_are_locked() {
     let mut account = Account::new();
     account.fails(1, 99);
     account.fails(2, 99);

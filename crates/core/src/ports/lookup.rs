@@ -41,7 +41,7 @@ pub struct LookupResult<R = KeyRecord> {
     pub read_at: ReadAt,
 }
 
-/// What a database has for a hash.
+/// Result of a database for a hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HashUse {
     /// A key has it.

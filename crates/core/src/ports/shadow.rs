@@ -112,6 +112,8 @@ fn detail(reason: Reason, context: &DecisionContext) -> String {
         | Reason::NetworkNotAllowed
         | Reason::RouteNotAllowed
         | Reason::HostNotAllowed
+        | Reason::RouteNotFound
+        | Reason::MethodNotAllowed
         | Reason::Disabled => String::new(),
     }
 }

@@ -79,7 +79,7 @@ static PLAIN: [bool; 256] = {
 };
 
 /// A path whose characters are written in one way.
-pub(super) struct Decoded {
+pub(super) struct DecodedPath {
     /// The path with unreserved characters decoded and all others as they were sent.
     pub(super) text: String,
     /// The path with every character decoded that can stand in a segment.
@@ -93,7 +93,7 @@ pub(super) struct Decoded {
 }
 
 /// Decodes unreserved characters, and writes every other character in one way.
-pub(super) fn decode(path: &str) -> Result<Decoded, PathError> {
+pub(super) fn decode(path: &str) -> Result<DecodedPath, PathError> {
     let mut text = String::with_capacity(path.len());
     let mut needless_encoding = false;
     // The path as a server sees it that decodes everything. It must be UTF-8, because two servers may read
@@ -123,7 +123,7 @@ pub(super) fn decode(path: &str) -> Result<Decoded, PathError> {
         return Err(PathError::TooLong);
     }
     let twice = decode_again(&decoded)?;
-    Ok(Decoded {
+    Ok(DecodedPath {
         text,
         plain: encode(&decoded),
         twice: encode(&twice),

@@ -2,6 +2,7 @@
 //! on the length of the path and not on the number of routes. Among the routes that match, the first declared
 //! one wins. A call for which another server could choose another route is refused.
 
+mod errors;
 mod fold;
 mod route_match;
 mod stem;
@@ -10,6 +11,7 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
+pub use self::errors::RouteErrors;
 use self::fold::fold;
 pub use self::route_match::{RouteMatch, RouteRefusal};
 use self::tree::{Search, Tree};
@@ -36,6 +38,7 @@ pub struct Routes {
     distinguishes_suffix: bool,
     distinguishes_path_info: bool,
     permits_encoded_slash: bool,
+    errors: RouteErrors,
 }
 
 impl Routes {
@@ -56,6 +59,7 @@ impl Routes {
             distinguishes_suffix: false,
             distinguishes_path_info: false,
             permits_encoded_slash,
+            errors: RouteErrors::default(),
         }
     }
 

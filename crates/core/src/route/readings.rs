@@ -3,7 +3,7 @@
 
 use smallvec::SmallVec;
 
-use super::canonical::{Decoded, PathError, decode, is_canonical};
+use super::canonical::{DecodedPath, PathError, decode, is_canonical};
 use crate::check_input::Path;
 
 /// Longest path without its query, as in a native Check. Each reading of a path costs time before a credential is known.
@@ -87,7 +87,7 @@ pub(super) fn absolute(raw: &str) -> Result<&str, PathError> {
     Ok(path)
 }
 
-fn all<'a>(raw: &str, decoded: &Decoded) -> Result<Path<'a>, PathError> {
+fn all<'a>(raw: &str, decoded: &DecodedPath) -> Result<Path<'a>, PathError> {
     let text = &decoded.text;
     if decoded.encoded_slash && hides_segments(text) {
         return Err(PathError::EncodedSlash);

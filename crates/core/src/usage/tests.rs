@@ -124,7 +124,7 @@ fn nothing_is_collected_while_a_batch_waits() {
 }
 
 #[test]
-fn calls_belong_to_the_minute_in_which_most_of_their_time_lies() {
+fn calls_count_in_the_minute_that_has_most_of_their_time() {
     let fixture = Fixture::new();
     let minute = |at: i64| {
         fixture.record(1, at, UseOutcome::Allowed);

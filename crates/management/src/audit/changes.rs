@@ -118,6 +118,7 @@ mod tests {
             time: Timestamp(1_000),
             tenant: None,
             actor: String::new(),
+            caller: None,
             action: AuditAction::UserUpdate,
             target: String::new(),
             request_id: String::new(),

@@ -25,6 +25,7 @@ default = true
 prefixes = { live = "sk_live_", test = "sk_test_" }
 [[scopes]]
 name = "items.read"
+aliases = ["items.view"]
 [[scopes]]
 name = "api_keys.manage"
 [[kinds]]
@@ -279,4 +280,14 @@ fn networks_only_shrink() {
     assert!(can_create(from("192.0.2.0/24"), from("192.0.2.128/25")));
     assert!(!can_create(from("192.0.2.0/24"), from("192.0.0.0/16")));
     assert!(!can_create(from("192.0.2.0/24"), |key| key.networks.clear()));
+}
+
+#[test]
+fn a_key_that_has_a_scope_by_its_alias_can_be_narrowed_to_the_scope() {
+    let narrow = |key: &mut KeyRecord| key.scopes = vec!["api_keys.manage".into()];
+    let before = |key: &mut KeyRecord| key.scopes = vec!["items.view".into(), "admin".into()];
+    assert_eq!(change(narrow, before, |key| key.scopes = vec!["items.read".into()]), Ok(()));
+    let wider =
+        change(narrow, before, |key| key.scopes = vec!["items.read".into(), "api_keys.revive".into()]);
+    assert!(is_denied(&wider));
 }

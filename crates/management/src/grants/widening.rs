@@ -3,14 +3,16 @@
 use ipnet::IpNet;
 use latchkey_core::limit::CountedLimit;
 use latchkey_core::record::{KeyLifecycle, KeyRecord};
+use latchkey_core::scope::ScopeRegistry;
 use latchkey_core::time::Timestamp;
 
-/// Returns whether a key can do anything after a change that it could not do before. `limits_of` returns the limits
-/// that apply to a key in a rate class. Every field is named here, so that a new one cannot be
-/// forgotten.
+/// Returns whether a key can do anything after a change that it could not do before. `known` has the
+/// scopes of the profile, and `limits_of` returns the limits that apply to a key in a rate class. Every field is named here,
+/// so that a new one cannot be forgotten.
 pub(super) fn is_wider(
     before: &KeyRecord,
     after: &KeyRecord,
+    known: &ScopeRegistry,
     limits_of: impl Fn(&str, &KeyRecord) -> Vec<CountedLimit>,
 ) -> bool {
     let KeyRecord {
@@ -46,12 +48,19 @@ pub(super) fn is_wider(
     let mut classes = before.limits.0.keys().chain(limits.0.keys());
     identity != same
         || (sealed.is_some() && before.sealed != *sealed)
-        || scopes.iter().any(|scope| !before.scopes.contains(scope))
+        || scopes.iter().any(|scope| !has_scope(before, scope, known))
         || before.bindings.iter().any(|(name, value)| bindings.get(name) != Some(value))
         || !networks_within(networks, &before.networks)
         || activity(lifecycle) > activity(&before.lifecycle)
         || end(*expires) > end(before.expires)
         || classes.any(|class| admits_more(&limits_of(class, after), &limits_of(class, before)))
+}
+
+/// Returns whether a key has a scope, by this name or by another one of the same scope: a key keeps the names that it was
+/// granted, and a later version of the profile can have them as aliases.
+fn has_scope(key: &KeyRecord, name: &str, known: &ScopeRegistry) -> bool {
+    let scope = known.find(name);
+    key.scopes.iter().any(|own| **own == *name || (scope.is_some() && known.find(own) == scope))
 }
 
 /// Returns whether all of these networks are within others. No networks at all stand for every address.

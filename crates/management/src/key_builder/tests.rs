@@ -79,31 +79,52 @@ fn every_other_field_changes_the_fingerprint() {
     }
 }
 
+/// Returns the problems of a request for an operators' key.
+fn problems_of(request: &CreateKey) -> Vec<String> {
+    let now = Timestamp(1_763_000_000_000);
+    let tenant = TenantId::new(now, &mut StdRng::from_seed([1; 32]));
+    let policy = operator::policy();
+    let builder = KeyBuilder {
+        policy: &policy,
+        tenant,
+        now,
+        earliest_expiry: now,
+        created_by: "",
+        created: now,
+        caller_expires: None,
+        caller_bindings: StringMapRef::Pairs(&[]),
+    };
+    let mut fields = FieldValidator::new("");
+    builder.build(request, &mut fields, &mut StdRng::from_seed([2; 32]));
+    let violations = fields.into_violations().into_iter();
+    violations.map(|violation| format!("{}: {}", violation.field, violation.description)).collect()
+}
+
+#[test]
+fn a_list_with_too_many_entries_has_one_error() {
+    let request = CreateKey {
+        name: "ops".to_owned(),
+        scopes: vec!["x".to_owned(); 100_000],
+        rate_limits: (0..100_000).map(|n| (format!("class{n}"), String::new())).collect(),
+        ..CreateKey::default()
+    };
+    let expected = [
+        "rate_limits: must have at most 64 entries, and has 100000",
+        "scopes: must have at most 256 entries, and has 100000",
+    ];
+    assert_eq!(problems_of(&request), expected);
+}
+
 #[test]
 fn an_operators_key_has_a_role_and_no_bindings() {
     let problems = |scopes: &[&str], bindings: &[(&str, &str)]| {
-        let now = Timestamp(1_763_000_000_000);
-        let tenant = TenantId::new(now, &mut StdRng::from_seed([1; 32]));
-        let policy = operator::policy();
-        let builder = KeyBuilder {
-            policy: &policy,
-            tenant,
-            now,
-            earliest_expiry: now,
-            created_by: "",
-            created: now,
-            caller_expires: None,
-            caller_bindings: StringMapRef::Pairs(&[]),
-        };
         let name = "ops".to_owned();
-        let request =
-            CreateKey { name, scopes: texts(scopes), bindings: map(bindings), ..CreateKey::default() };
-        let mut fields = FieldValidator::new("");
-        builder.build(&request, &mut fields, &mut StdRng::from_seed([2; 32]));
-        let violations = fields.into_violations().into_iter();
-        violations
-            .map(|violation| format!("{}: {}", violation.field, violation.description))
-            .collect::<Vec<_>>()
+        problems_of(&CreateKey {
+            name,
+            scopes: texts(scopes),
+            bindings: map(bindings),
+            ..CreateKey::default()
+        })
     };
     let expected = "scopes: must name the role of an operators' key: one of latchkey.read, latchkey.support, latchkey.admin";
     assert_eq!(problems(&[], &[]), [expected]);

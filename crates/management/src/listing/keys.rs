@@ -74,13 +74,12 @@ impl ManagementService {
         _call: &CallContext,
     ) -> Result<Page<KeyRecord>, ManagementError> {
         let tenant = self.listed_tenant(caller, &request.tenant, request.all_tenants).await?;
-        let policy = tenant.as_ref().map(|tenant| self.policy_of(tenant));
         let mut fields = FieldValidator::new("");
         fields.extend(&request.violations);
         let filter = self.key_filter(&request, tenant.as_ref(), &mut fields);
         let order = order(&mut fields, &request.order_by, ORDERS);
         let (order, descending) = order.unwrap_or_default();
-        let filter = with_canonical_scopes(filter, policy.as_ref().and_then(|policy| policy.as_deref().ok()));
+        let filter = self.with_names_of_scopes(filter, tenant.as_ref()).await?;
         let list = list_of_keys(&filter, order, descending);
         let limit = fields.collect(page::size(request.page_size)).unwrap_or_default();
         let after = fields.collect(self.position(&request.page_token, &list)).flatten();
@@ -153,7 +152,7 @@ impl ManagementService {
         if request.scopes.len() > 16 {
             fields.reject("scopes", format!("must have at most 16 scopes, and has {}", request.scopes.len()));
         }
-        for (n, scope) in request.scopes.iter().enumerate() {
+        for (n, scope) in request.scopes.iter().enumerate().take(16) {
             fields.text(&format!("scopes[{n}]"), scope, 1..=256);
         }
         let states =
@@ -168,6 +167,7 @@ impl ManagementService {
             hint: hint(fields, &request.hint),
             created_by: optional(fields, "created_by", &request.created_by, 256),
             scopes: request.scopes.clone(),
+            other_names: BTreeMap::new(),
             created: request.created,
             last_used: request.last_used,
             expires: request.expires,
@@ -177,27 +177,16 @@ impl ManagementService {
 
 /// Returns the last characters of a value. They may be written as lists show them: behind the prefix and `…`. The text is
 /// not repeated in an error, since it may be a whole key.
-fn hint(fields: &mut FieldValidator<'_>, text: &str) -> Option<String> {
-    let text = text.rsplit('…').next().unwrap_or_default().trim();
+fn hint(fields: &mut FieldValidator<'_>, given: &str) -> Option<String> {
+    let text = given.rsplit('…').next().unwrap_or_default().trim();
     let length = text.chars().count();
-    if length > HINT {
+    if length > HINT || (length == 0 && !given.is_empty()) {
         fields.reject(
             "hint",
             format!("must be the last {HINT} characters of the key's value, and has {length}"),
         );
     }
     (1..=HINT).contains(&length).then(|| text.to_owned())
-}
-
-fn with_canonical_scopes(mut filter: KeyFilter, policy: Option<&Policy>) -> KeyFilter {
-    if let Some(policy) = policy {
-        for scope in &mut filter.scopes {
-            if let Some(found) = policy.scopes.find(scope) {
-                policy.scopes.name(found).clone_into(scope);
-            }
-        }
-    }
-    filter
 }
 
 /// Checks names of a request that selected no key.
@@ -268,6 +257,7 @@ mod tests {
             hint: Some("7f3a".into()),
             created_by: Some("key_1".into()),
             scopes: vec!["a".into()],
+            other_names: BTreeMap::new(),
             created: time,
             last_used: EventFilter { time, never: true },
             expires: EventFilter { time, never: false },
@@ -288,6 +278,10 @@ mod tests {
         assert_eq!(read(""), (None, None));
         assert_eq!(read("7f3a"), (Some("7f3a".into()), None));
         assert_eq!(read("sk_live_…7f3a"), (Some("7f3a".into()), None));
+        for nothing in ["sk_live_…", "…", " "] {
+            let (hint, error) = read(nothing);
+            assert!(hint.is_none() && error.is_some_and(|error| error.ends_with("has 0")), "{nothing}");
+        }
         let (hint, error) = read("sk_live_verysecretvalue");
         assert_eq!(hint, None);
         assert_eq!(error.unwrap(), "must be the last 4 characters of the key's value, and has 23");

@@ -1,7 +1,7 @@
 //! Names in a filter that selected nothing. A key can have a kind, an environment or a scope that its profile does not have
 //! any more, and a binding that its profile does not read, so a name is refused only where nothing was selected.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use latchkey_core::choices::{misspelt, not_one_of};
@@ -11,6 +11,7 @@ use latchkey_core::id::{KeyId, UserId};
 use latchkey_core::operator;
 use latchkey_core::policy::Policy;
 use latchkey_core::record::TenantRecord;
+use latchkey_core::scope::ScopeId;
 
 use crate::field_validator::FieldValidator;
 use crate::ports::{KeyFilter, ListRange};
@@ -90,6 +91,36 @@ impl ManagementService {
         let profiles = self.parts.store.profiles().await?;
         let in_force = profiles.iter().filter_map(|profile| self.parts.policies.named(&profile.name));
         Ok(in_force.chain([operator::policy()]).collect())
+    }
+
+    /// Adds all names of the scopes to a filter of keys: a key keeps the names that it was granted, and the profile can have
+    /// them as aliases now. In a list of one tenant, the scopes get their canonical names. A profile that is not in force
+    /// has no other names.
+    pub(super) async fn with_names_of_scopes(
+        &self,
+        mut filter: KeyFilter,
+        tenant: Option<&TenantRecord>,
+    ) -> Result<KeyFilter, ManagementError> {
+        if filter.scopes.is_empty() {
+            return Ok(filter);
+        }
+        let policies = match self.policies_of(tenant).await {
+            Ok(policies) => policies,
+            Err(ManagementError::Request(_)) => return Ok(filter),
+            Err(error) => return Err(error),
+        };
+        for scope in std::mem::take(&mut filter.scopes) {
+            let found = policies.iter().filter_map(|policy| Some((policy, policy.scopes.find(&scope)?)));
+            let found: Vec<(&Arc<Policy>, ScopeId)> = found.collect();
+            let all: BTreeSet<&str> =
+                found.iter().flat_map(|(policy, id)| policy.scopes.all_names(*id)).collect();
+            let canonical = found.first().filter(|_| tenant.is_some());
+            let name = canonical.map_or_else(|| scope.clone(), |(p, id)| p.scopes.name(*id).to_owned());
+            let others = all.into_iter().filter(|other| **other != *name).map(str::to_owned).collect();
+            filter.other_names.insert(name.clone(), others);
+            filter.scopes.push(name);
+        }
+        Ok(filter)
     }
 
     /// Rejects each binding whose name is a misspelling of one that a policy reads, if the caller manages no key with the

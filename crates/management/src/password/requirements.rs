@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_tried_first_is_refused() {
+    fn a_password_that_attackers_try_first_is_refused() {
         for common in ["password", "Password", "passwordpassword", "aaaaaaaaaaaaaaaa", "abababababababab"] {
             assert_eq!(checked(common, 8), Err(WeakPassword::Common), "{common}");
         }

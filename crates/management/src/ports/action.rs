@@ -70,6 +70,58 @@ actions! {
     UserUpdate "user.update"
 }
 
+impl AuditAction {
+    /// Returns whether a caller asks for the action and can gain access by it, or change what operators set. An action that
+    /// takes access away alone is none of them: it is carried out also if the caller's own access is part of it.
+    #[must_use]
+    pub const fn grants(self) -> bool {
+        match self {
+            Self::KeyCreate
+            | Self::KeyImport
+            | Self::KeyRotate
+            | Self::KeyUpdate
+            | Self::ProfileApply
+            | Self::ProfileDelete
+            | Self::ProfileDeleteSecret
+            | Self::ProfileRollback
+            | Self::ProfileSetSecret
+            | Self::SigningKeyRotate
+            | Self::TenantCreate
+            | Self::TenantDelete
+            | Self::TenantResume
+            | Self::TenantUpdate
+            | Self::UserCreate
+            | Self::UserSetPassword
+            | Self::UserUpdate => true,
+            Self::DatabaseHistoryLost
+            | Self::KeyDelete
+            | Self::KeyDisableAgain
+            | Self::KeyFound
+            | Self::KeyRevoke
+            | Self::KeyRevokeAgain
+            | Self::KeysDisable
+            | Self::KeysRevoke
+            | Self::MasterKeyRewrap
+            | Self::ProfileReapply
+            | Self::SigningKeyCreate
+            | Self::SigningKeyWithdraw
+            | Self::SigningKeyWithdrawAgain
+            | Self::TenantErase
+            | Self::TenantSuspend
+            | Self::TenantSuspendAgain
+            | Self::TokenIssue
+            | Self::TokenRefresh
+            | Self::TokenReuse
+            | Self::TokenRevoke
+            | Self::TokenRevokeAgain
+            | Self::UserDelete
+            | Self::UserDisable
+            | Self::UserDisableAgain
+            | Self::UserLock => false,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

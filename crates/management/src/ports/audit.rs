@@ -64,7 +64,7 @@ pub struct AuditFilter {
 /// Filter by action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ActionFilter {
-    /// One action.
+    /// A single action.
     Is(String),
     /// Actions that begin with a text (`key.`).
     StartsWith(String),

@@ -150,6 +150,8 @@ pub struct KeyFilter {
     pub created_by: Option<String>,
     /// Scopes that the keys must have; they can have others as well.
     pub scopes: Vec<String>,
+    /// Other names of these scopes. A key keeps the names that it was granted, and the profile can have them as aliases now.
+    pub other_names: BTreeMap<String, Vec<String>>,
     /// Creation.
     pub created: TimeRange,
     /// Last use, as far as it is stored.

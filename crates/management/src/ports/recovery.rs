@@ -12,7 +12,7 @@ use super::{AuditEntry, WriteResult};
 pub enum ReapplyTo {
     /// All: after a loss of commits, the revisions of objects say nothing.
     All,
-    /// Those without a change since. A revocation is taken to all, since nothing gives it back.
+    /// Objects without a change since. A revocation is applied to all objects, since no later change takes it back.
     Outdated,
 }
 

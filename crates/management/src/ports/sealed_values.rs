@@ -75,6 +75,8 @@ pub struct KeyCheckValue {
 /// Store of encrypted values.
 #[async_trait]
 pub trait SealedValueStore: Send + Sync {
+    /// Returns the tables that have any value. One statement, which can scan whole tables.
+    async fn sealed_tables(&self) -> Result<Vec<SealedTable>, SystemError>;
     /// Reads values of a table after a row, ordered by primary key, at most `limit`. Can scan the whole table.
     async fn sealed(
         &self,

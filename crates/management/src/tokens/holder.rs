@@ -91,7 +91,7 @@ impl TokenIssuer {
         tenant: &str,
         call: &CallContext,
     ) -> Result<Holder, ManagementError> {
-        let (key, owner) = known(found, tenant)?;
+        let (key, owner) = known(found, tenant, call)?;
         if key.state(self.now()) != KeyState::Active {
             return Err(INVALID_CREDENTIAL.into());
         }
@@ -110,8 +110,13 @@ impl TokenIssuer {
     }
 
     /// Returns the user with this identifier as a holder.
-    pub(super) async fn user(&self, id: UserId, tenant: &str) -> Result<Holder, ManagementError> {
-        let (user, owner) = known(self.parts.keys.user_by_id(id).await?.entry, tenant)?;
+    pub(super) async fn user(
+        &self,
+        id: UserId,
+        tenant: &str,
+        call: &CallContext,
+    ) -> Result<Holder, ManagementError> {
+        let (user, owner) = known(self.parts.keys.user_by_id(id).await?.entry, tenant, call)?;
         if user.disabled {
             return Err(INVALID_CREDENTIAL.into());
         }
@@ -141,11 +146,20 @@ impl TokenIssuer {
     }
 }
 
-/// Returns the record and its tenant, if the tenant is the one that was named and is not suspended.
-fn known<R>(found: Option<(R, TenantRecord)>, named: &str) -> Result<(R, TenantRecord), RequestError> {
+/// Returns the record and its tenant, if the tenant is the one that was named, is one that the call may be for, and is not
+/// suspended.
+fn known<R>(
+    found: Option<(R, TenantRecord)>,
+    named: &str,
+    call: &CallContext,
+) -> Result<(R, TenantRecord), RequestError> {
     let (record, owner) = found.ok_or(INVALID_CREDENTIAL)?;
     let same = named.is_empty() || *named == *owner.slug || named.parse() == Ok(owner.id);
-    if same && !owner.suspended { Ok((record, owner)) } else { Err(INVALID_CREDENTIAL) }
+    if same && call.is_for(&owner.profile) && !owner.suspended {
+        Ok((record, owner))
+    } else {
+        Err(INVALID_CREDENTIAL)
+    }
 }
 
 /// Returns the subject that tokens name; `None` for a certificate, which gets no tokens.

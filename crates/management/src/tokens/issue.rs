@@ -20,6 +20,7 @@ use super::buckets::TokenCharge;
 use super::holder::{Holder, generation, key_expiry, parent};
 use super::{INVALID_CREDENTIAL, TokenIssuer};
 use crate::CallContext;
+use crate::counts;
 use crate::field_validator::FieldValidator;
 use crate::password::PlainPassword;
 use crate::ports::AuditAction;
@@ -216,6 +217,7 @@ pub(super) fn requested_scopes(
     granted: &ScopeSet,
     policy: &Policy,
 ) -> Result<ScopeSet, RequestError> {
+    counts::check_scopes(names, policy)?;
     let mut fields = FieldValidator::new("");
     let mut requested = ScopeSet::default();
     for (n, name) in names.iter().enumerate() {

@@ -50,7 +50,7 @@ impl TokenIssuer {
         if password.text().len() > MAX_BYTES {
             return failed(LoginOutcome::Failure);
         }
-        let account = self.login_account(email, tenant).await?;
+        let account = self.login_account(email, tenant, call).await?;
         let compared = match self.logins.begin(call.address, self.parts.blocking.capacity().div_ceil(2)) {
             Ok(slot) => self.compare(password, account.user.as_ref(), slot).await,
             Err(busy) => Err(busy.into()),
@@ -71,7 +71,7 @@ impl TokenIssuer {
         if let Some(renewed) = renewed {
             self.parts.store.replace_password(user.record.id, &user.password, renewed).await?;
         }
-        let holder = self.user(user.record.id, tenant).await?;
+        let holder = self.user(user.record.id, tenant, call).await?;
         // The password that was compared must still be the user's.
         if generation(&holder.principal) != user.record.generation {
             return failed(LoginOutcome::Failure);
@@ -80,12 +80,19 @@ impl TokenIssuer {
         Ok(holder)
     }
 
-    /// Reads the account that a login names, by the same queries whether it exists or not.
-    async fn login_account(&self, email: &str, tenant: &str) -> Result<LoginAccount, ManagementError> {
+    /// Reads the account that a login names, by the same queries whether it exists or not. A tenant of another profile than
+    /// that of the endpoint does not exist for it.
+    async fn login_account(
+        &self,
+        email: &str,
+        tenant: &str,
+        call: &CallContext,
+    ) -> Result<LoginAccount, ManagementError> {
         let owner = match TenantRef::parse(tenant) {
             Some(named) => self.shared().store.tenant(&named).await?,
             None => None,
         };
+        let owner = owner.filter(|owner| call.is_for(&owner.profile));
         let canonical = email::stored_form(email);
         let of_tenant = owner.as_ref().map_or(TenantId(uuid::Uuid::nil()), |owner| owner.id);
         let found = self.user_of_login(of_tenant, email).await?;

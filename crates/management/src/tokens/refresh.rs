@@ -171,7 +171,7 @@ impl TokenIssuer {
     ) -> Result<Holder, ManagementError> {
         let holder = match (family.record.parent, &family.key) {
             (TokenSubject::Key(_), Some(hash)) => self.key(hash, tenant, call).await?,
-            (TokenSubject::User(id), _) => self.user(id, tenant).await?,
+            (TokenSubject::User(id), _) => self.user(id, tenant, call).await?,
             (TokenSubject::Key(_), None) => return Err(INVALID_CREDENTIAL.into()),
         };
         let same = generation(&holder.principal) == family.record.generation;

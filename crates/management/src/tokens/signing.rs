@@ -259,6 +259,7 @@ impl TokenIssuer {
             time: self.now(),
             tenant: None,
             actor: "latchkey".to_owned(),
+            caller: None,
             action,
             target: policy.name.to_string(),
             request_id: String::new(),

@@ -11,6 +11,7 @@ use latchkey_core::user::UserRecord;
 use super::grants::{self, Before};
 use super::{environment, role, with_next_generation};
 use crate::bindings;
+use crate::counts;
 use crate::field_validator::FieldValidator;
 use crate::ports::AuditAction;
 use crate::tokens::TokenIssuer;
@@ -41,6 +42,7 @@ impl TokenIssuer {
         request: UpdateUser,
         call: &CallContext,
     ) -> Result<UserRecord, ManagementError> {
+        counts::check_mask(&request.fields)?;
         let (user, tenant) = self.managed_user(caller, &request.id).await?;
         let policy = self.parts.management.policy_of(&tenant)?;
         let entry = self

@@ -93,7 +93,7 @@ fn a_history_that_is_forgotten_is_compared_with_nothing() {
 }
 
 #[test]
-fn what_was_taken_away_again_is_remembered_and_other_lost_changes_are_not() {
+fn a_repeated_revocation_is_remembered_and_other_lost_changes_are_not() {
     let (changes, tenant) = (AppliedChanges::default(), ChangeSubject::Tenant(TenantId(Uuid::nil())));
     changes.record_history(3, [3; 32]);
     changes.record(&change(4, KEY, Some(ChangeEffect::Revoked)));
@@ -122,7 +122,7 @@ fn the_oldest_changes_are_forgotten_first() {
 }
 
 #[test]
-fn a_table_of_some_changes_forgets_none() {
+fn a_table_of_given_changes_drops_none() {
     let number = MAX_CAPACITY as u64 + 10;
     let all: Vec<_> = (1..=number)
         .map(|revision| {

@@ -213,7 +213,7 @@ async fn no_deletion_makes_a_denied_value_valid() {
 }
 
 #[tokio::test]
-async fn what_is_known_about_other_hashes_is_cached() {
+async fn the_results_for_other_hashes_are_cached() {
     for (hashes, expected) in [(vec![], 1), (vec![scheme(HashAlgorithm::Sha512)], 3)] {
         let fixture = fixture(KeyHash::of(UUID), hashes);
         for _ in 0..3 {

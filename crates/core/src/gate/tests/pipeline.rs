@@ -104,7 +104,7 @@ async fn the_cache_answers_until_the_feed_or_the_lease_ends_it() {
 }
 
 #[tokio::test]
-async fn a_database_that_lost_a_change_admits_nobody_by_the_state_before_it() {
+async fn a_database_that_lost_a_change_decides_nothing_by_the_state_before_it() {
     let fixture = GateFixture::new(|_, _| {});
     let value = GOOD;
     let input = get_request(value, "/v1/items");

@@ -84,7 +84,7 @@ proptest! {
     }
 
     #[test]
-    fn every_way_through_the_alternatives_is_tried(value in "[ab]{0,40}") {
+    fn every_combination_of_alternatives_is_tried(value in "[ab]{0,40}") {
         // Among texts of the two letters, the expression matches those that begin with `a` and have eleven or more.
         let pattern = pattern("(a|ab)(c|bcd|b)*[ab0-9]{10,}", 8..=40);
         let expected = value.starts_with('a') && value.len() >= 11;

@@ -17,15 +17,15 @@ fn window(harness: &impl LimiterHarness, per: BucketOwner, tokens: u64, seconds:
 
 /// Checks that a sliding window admits its tokens in any period, and again when they are a period old.
 pub async fn a_sliding_window_admits_its_tokens_in_any_period(harness: impl LimiterHarness) {
-    let bucket = [window(&harness, BucketOwner::Key, 3, 4)];
+    let bucket = [window(&harness, BucketOwner::Key, 3, 16)];
     assert!(charge(&harness, &bucket, 2).await.granted);
-    harness.advance(Duration::from_secs(2)).await;
+    harness.advance(Duration::from_secs(8)).await;
     assert!(charge(&harness, &bucket, 1).await.granted);
     let denied = charge(&harness, &bucket, 1).await;
     let wait = denied.levels[0].retry_after.expect("the cost fits");
-    assert!(!denied.granted && wait <= Duration::from_secs(2), "{denied:?}");
-    assert!(denied.levels[0].reset_after > wait && denied.levels[0].reset_after <= Duration::from_secs(4));
-    harness.advance(Duration::from_millis(2_300)).await;
+    assert!(!denied.granted && wait <= Duration::from_secs(8), "{denied:?}");
+    assert!(denied.levels[0].reset_after > wait && denied.levels[0].reset_after <= Duration::from_secs(16));
+    harness.advance(Duration::from_millis(9_200)).await;
     assert!(charge(&harness, &bucket, 2).await.granted, "two are older than a period");
     assert!(!charge(&harness, &bucket, 1).await.granted, "the third is not");
 }
@@ -122,18 +122,18 @@ pub async fn a_window_ends_by_the_period_that_applies_now(harness: impl LimiterH
         [bucket]
     };
     assert!(charge(&harness, &limit(30, 100 * HOUR), 6).await.granted);
-    let denied = charge(&harness, &limit(5, 2), 1).await;
+    let denied = charge(&harness, &limit(5, 8), 1).await;
     let wait = denied.levels[0].retry_after.expect("the cost fits");
-    assert!(!denied.granted && wait <= Duration::from_secs(2), "{denied:?}");
-    harness.advance(Duration::from_millis(2_100)).await;
+    assert!(!denied.granted && wait <= Duration::from_secs(8), "{denied:?}");
+    harness.advance(Duration::from_millis(8_400)).await;
     assert_eq!(remaining(&harness, limit(30, 100 * HOUR)[0]).await, 24);
-    assert!(charge(&harness, &limit(5, 2), 5).await.granted, "the window has ended");
-    assert!(!charge(&harness, &limit(5, 2), 1).await.granted);
+    assert!(charge(&harness, &limit(5, 8), 5).await.granted, "the window has ended");
+    assert!(!charge(&harness, &limit(5, 8), 1).await.granted);
     assert_eq!(remaining(&harness, limit(30, 100 * HOUR)[0]).await, 19);
     assert!(charge(&harness, &limit(30, 100 * HOUR), 19).await.granted);
     assert!(!charge(&harness, &limit(30, 100 * HOUR), 1).await.granted);
-    harness.advance(Duration::from_millis(2_100)).await;
-    assert!(charge(&harness, &limit(5, 2), 1).await.granted);
+    harness.advance(Duration::from_millis(8_400)).await;
+    assert!(charge(&harness, &limit(5, 8), 1).await.granted);
     assert!(!charge(&harness, &limit(30, 100 * HOUR), 1).await.granted, "nothing is forgotten");
     assert_eq!(remaining(&harness, limit(40, 50 * HOUR)[0]).await, 9, "a new period counts what was spent");
 }
@@ -147,12 +147,12 @@ pub async fn a_window_that_replaces_another_algorithm_ends_by_its_own_period(har
             (bucket.algorithm, bucket.bucket.rule) = (algorithm, RuleId(before as u32));
             [bucket]
         };
-        let (long, short) = (limit(30, 100 * HOUR, before), limit(5, 2, BucketAlgorithm::FixedWindow));
+        let (long, short) = (limit(30, 100 * HOUR, before), limit(5, 8, BucketAlgorithm::FixedWindow));
         assert!(charge(&harness, &long, 6).await.granted);
         let denied = charge(&harness, &short, 1).await;
         let wait = denied.levels[0].retry_after.expect("the cost fits");
-        assert!(!denied.granted && wait <= Duration::from_secs(2), "{before:?}: {denied:?}");
-        harness.advance(Duration::from_millis(2_100)).await;
+        assert!(!denied.granted && wait <= Duration::from_secs(8), "{before:?}: {denied:?}");
+        harness.advance(Duration::from_millis(8_400)).await;
         assert!(charge(&harness, &short, 5).await.granted, "{before:?}: the window has ended");
         assert!(!charge(&harness, &short, 1).await.granted, "{before:?}");
         let long = limit(30, 100 * HOUR, BucketAlgorithm::FixedWindow);

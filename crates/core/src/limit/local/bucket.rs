@@ -1,33 +1,37 @@
 //! State of one bucket in this process: the spent tokens, and the time from which they no longer count. The free room
 //! is computed by the limit of each call, so that a change of the limit drops no spent tokens. The arithmetic is that
 //! of [`Level`], in whole parts of a token; `charge.lua` of the Redis limiter computes the same.
+//!
+//! What is spent is counted in an account for each rate of a token bucket, and in one for windows. A charge counts in all
+//! of them, and each refills by its own rate alone, so that no call refills what another limit counts. Nearly all buckets
+//! have one account.
 
+mod account;
 mod fixed;
 mod sliding;
 mod token;
 
-use std::time::Duration;
+use smallvec::SmallVec;
 
-use self::fixed::FixedWindows;
-use self::sliding::SlidingWindow;
-use self::token::TokenDebt;
-use crate::limit::{BucketAlgorithm, BucketCharge, Level, Limit, Waits, capacity, parts_per_token};
-use crate::time::{MonotonicInstant, nanos};
+use self::account::{Account, Rank};
+use crate::limit::{BucketAlgorithm, BucketCharge, Level};
+use crate::time::MonotonicInstant;
+
+/// Most accounts besides the present one.
+const MAX_OTHERS: usize = 7;
 
 /// A bucket.
 #[derive(Clone, Debug)]
 pub(super) struct Bucket {
-    limit: Limit,
-    spent: Spent,
+    /// Account of the last call's limit.
+    present: Account,
+    /// Accounts of other limits; none after calls under one limit alone.
+    others: Option<Box<Others>>,
 }
 
-/// Tokens that were spent, as the algorithm counts them.
-#[derive(Clone, Debug)]
-enum Spent {
-    Token(TokenDebt),
-    Fixed(FixedWindows),
-    Sliding(SlidingWindow),
-}
+/// Accounts of other limits of a bucket.
+#[derive(Clone, Debug, Default)]
+struct Others(Vec<Account>);
 
 /// Whole tokens that are spent, and the time from which on none of them counts.
 #[derive(Clone, Copy, Debug)]
@@ -38,124 +42,135 @@ struct SpentTotal {
 
 impl Bucket {
     pub(super) fn full(charge: &BucketCharge, now: MonotonicInstant) -> Self {
-        let nothing = SpentTotal { tokens: 0, until: now };
-        Self { limit: charge.limit, spent: Spent::of(charge, nothing, now) }
+        Self { present: Account::empty(charge, now), others: None }
     }
 
     /// Brings the bucket up to `now`, and applies the present limit.
     pub(super) fn refill(&mut self, charge: &BucketCharge, now: MonotonicInstant) {
-        match &mut self.spent {
-            Spent::Token(debt) => debt.advance(self.limit, now),
-            Spent::Fixed(windows) => windows.advance(now),
-            Spent::Sliding(window) => window.advance(now),
+        self.present.advance(now);
+        if let Some(others) = &mut self.others {
+            others.0.iter_mut().for_each(|other| other.advance(now));
+            if self.total(now).tokens == 0 {
+                self.others = None;
+            }
         }
-        if self.algorithm() != charge.algorithm {
-            self.spent = Spent::of(charge, self.total(now), now);
-            self.limit = charge.limit;
+        if !self.present.is_of(charge) {
+            self.turn_to(charge, now);
         }
-        match &mut self.spent {
-            Spent::Token(debt) if self.limit != charge.limit => debt.change_limit(self.limit, charge.limit),
-            Spent::Token(_) => {}
-            Spent::Fixed(windows) => windows.adopt(nanos(charge.limit.period), now),
-            Spent::Sliding(window) => window.cover(nanos(charge.limit.period)),
+        if self.present.adopt(charge, self.others.is_none(), now) {
+            self.inherit(false, now);
         }
-        self.limit = charge.limit;
     }
 
     pub(super) fn has(&self, charge: &BucketCharge, tokens: u64, now: MonotonicInstant) -> bool {
-        self.room(charge, now) >= signed(u128::from(tokens) * parts_per_token(self.limit))
+        self.present.has(charge, tokens, now)
     }
 
     pub(super) fn consume(&mut self, tokens: u64, now: MonotonicInstant) {
         if tokens == 0 {
             return;
         }
-        match &mut self.spent {
-            Spent::Token(debt) => debt.charge(self.limit, u128::from(tokens) * parts_per_token(self.limit)),
-            Spent::Fixed(windows) => windows.charge(tokens, now),
-            Spent::Sliding(window) => window.charge(tokens, nanos(self.limit.period), now),
+        let Some(others) = &mut self.others else {
+            self.present.charge(tokens, now);
+            return;
+        };
+        let ranks = others.ranks(&self.present);
+        for other in &mut others.0 {
+            other.charge_up_to(tokens, most(&ranks, other.rank()), false, now);
         }
+        self.present.charge_up_to(tokens, most(&ranks, self.present.rank()), true, now);
     }
 
     /// Lowers the bucket to at most `tokens` tokens.
     pub(super) fn cap(&mut self, charge: &BucketCharge, tokens: u64, now: MonotonicInstant) {
-        let most = signed(u128::from(tokens) * parts_per_token(self.limit));
-        let more = self.room(charge, now).saturating_sub(most);
-        let Ok(more) = u128::try_from(more) else { return };
-        match &mut self.spent {
-            Spent::Token(debt) if more > 0 => debt.charge(self.limit, more),
-            Spent::Token(_) => {}
-            Spent::Fixed(_) | Spent::Sliding(_) => {
-                let tokens = u64::try_from(more / parts_per_token(self.limit)).unwrap_or(u64::MAX);
-                self.consume(tokens, now);
-            }
-        }
+        self.present.cap(charge, tokens, now);
     }
 
     pub(super) fn is_full(&self, now: MonotonicInstant) -> bool {
-        match &self.spent {
-            Spent::Token(debt) => debt.is_settled(self.limit, now),
-            Spent::Fixed(windows) => windows.is_empty(now),
-            Spent::Sliding(window) => window.is_empty(now),
-        }
+        self.accounts().all(|account| account.is_full(now))
     }
 
     pub(super) fn level(&self, charge: &BucketCharge, cost: u64, now: MonotonicInstant) -> Level {
-        let same = |wait: Duration| Waits { reset: wait, retry: wait };
-        let waits = match &self.spent {
-            Spent::Token(debt) => same(debt.settled_after()),
-            Spent::Fixed(windows) => same(windows.ends().since(now)),
-            Spent::Sliding(window) => window.waits(self.limit, cost, now),
-        };
-        Level::of(charge, self.room(charge, now), waits, cost)
+        self.present.level(charge, cost, now)
     }
 
-    /// Returns the parts that may be spent now; below zero if more was spent than the limit allows.
-    fn room(&self, charge: &BucketCharge, now: MonotonicInstant) -> i128 {
-        let spent = match &self.spent {
-            Spent::Token(debt) => debt.parts(),
-            Spent::Fixed(windows) => u128::from(windows.used()) * parts_per_token(self.limit),
-            Spent::Sliding(window) => {
-                u128::from(window.spent(nanos(self.limit.period), now)) * parts_per_token(self.limit)
-            }
-        };
-        signed(capacity(charge.limit, charge.algorithm)).saturating_sub(signed(spent))
+    /// Makes the account of this call's limit the present one. A new one counts what the others have counted.
+    fn turn_to(&mut self, charge: &BucketCharge, now: MonotonicInstant) {
+        let total = self.total(now);
+        if self.others.is_none() && total.tokens == 0 {
+            self.present = Account::empty(charge, now);
+            return;
+        }
+        let others = self.others.get_or_insert_default();
+        if let Some(known) = others.0.iter_mut().find(|other| other.is_of(charge)) {
+            std::mem::swap(&mut self.present, known);
+            return;
+        }
+        let before = std::mem::replace(&mut self.present, Account::of(charge, total, now));
+        others.0.push(before);
+        self.inherit(true, now);
+        if let Some(others) = &mut self.others {
+            others.drop_one(now);
+        }
     }
 
+    /// Counts in a token bucket what other accounts have counted: in a new one what all have, otherwise what those with a
+    /// higher rate have, of which it counted no more than its capacity.
+    fn inherit(&mut self, is_new: bool, now: MonotonicInstant) {
+        let Some(others) = &self.others else { return };
+        let rank = self.present.rank();
+        let most = most(&others.ranks(&self.present), rank);
+        for other in others.0.iter().filter(|other| is_new || !other.rank().is_at_most(rank)) {
+            self.present.raise(other.total(now).tokens.min(most));
+        }
+    }
+
+    /// Returns the most that an account counts, and the time from which on none counts anything.
     fn total(&self, now: MonotonicInstant) -> SpentTotal {
-        match &self.spent {
-            Spent::Token(debt) => debt.total(self.limit),
-            Spent::Fixed(windows) => windows.total(now),
-            Spent::Sliding(window) => window.total(now),
-        }
+        let nothing = SpentTotal { tokens: 0, until: now };
+        self.accounts().map(|account| account.total(now)).fold(nothing, |one, other| SpentTotal {
+            tokens: one.tokens.max(other.tokens),
+            until: one.until.max(other.until),
+        })
     }
 
-    fn algorithm(&self) -> BucketAlgorithm {
-        match self.spent {
-            Spent::Token(_) => BucketAlgorithm::TokenBucket,
-            Spent::Fixed(_) => BucketAlgorithm::FixedWindow,
-            Spent::Sliding(_) => BucketAlgorithm::SlidingWindow,
-        }
+    fn accounts(&self) -> impl Iterator<Item = &Account> {
+        let others = self.others.iter().flat_map(|others| &others.0);
+        std::iter::once(&self.present).chain(others)
     }
 }
 
-impl Spent {
-    /// Returns the state of a bucket in which these tokens are spent.
-    fn of(charge: &BucketCharge, total: SpentTotal, now: MonotonicInstant) -> Self {
-        let total = if total.until > now { total } else { SpentTotal { tokens: 0, until: now } };
-        match charge.algorithm {
-            BucketAlgorithm::TokenBucket => Self::Token(TokenDebt::of(charge.limit, total, now)),
-            BucketAlgorithm::FixedWindow => {
-                Self::Fixed(FixedWindows::of(nanos(charge.limit.period), total, now))
-            }
-            BucketAlgorithm::SlidingWindow => {
-                Self::Sliding(SlidingWindow::of(nanos(charge.limit.period), total, now))
+impl Others {
+    /// Returns the ranks of all accounts of the bucket.
+    fn ranks(&self, present: &Account) -> SmallVec<[Rank; 8]> {
+        self.0.iter().chain([present]).map(Account::rank).collect()
+    }
+
+    /// Drops the token bucket with the highest rate if there are too many accounts. The next slower one counts what it
+    /// counted.
+    fn drop_one(&mut self, now: MonotonicInstant) {
+        if self.0.len() <= MAX_OTHERS {
+            return;
+        }
+        let (mut fastest, mut second) = (None::<(usize, Rank)>, None::<(usize, Rank)>);
+        let is_token = |account: &Account| account.algorithm() == BucketAlgorithm::TokenBucket;
+        for (place, account) in self.0.iter().enumerate().filter(|(_, account)| is_token(account)) {
+            let rank = account.rank();
+            if fastest.is_none_or(|(_, before)| before.is_at_most(rank)) {
+                (fastest, second) = (Some((place, rank)), fastest);
+            } else if second.is_none_or(|(_, before)| before.is_at_most(rank)) {
+                second = Some((place, rank));
             }
         }
+        let (Some((fastest, _)), Some((second, _))) = (fastest, second) else { return };
+        let dropped = self.0[fastest].clone();
+        self.0[second].absorb(&dropped, now);
+        self.0.remove(fastest);
     }
 }
 
-/// Converts parts. No bucket has more than fit, because limits are bounded.
-fn signed(parts: u128) -> i128 {
-    i128::try_from(parts).unwrap_or(i128::MAX)
+/// Returns the most that charges raise a token bucket to: the largest capacity of the limits whose rate is no higher. More
+/// would keep calls from passing for longer than such a bucket takes to fill, however much passed under a higher rate.
+fn most(ranks: &[Rank], rank: Rank) -> u64 {
+    ranks.iter().filter(|other| other.is_at_most(rank)).map(|other| other.capacity).max().unwrap_or(0)
 }

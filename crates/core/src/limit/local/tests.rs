@@ -1,5 +1,7 @@
 //! Tests of the local limiter: exact counts, refills without rounding, and charges to all buckets or none.
 
+mod accounts;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;

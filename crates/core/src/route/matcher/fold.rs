@@ -5,15 +5,15 @@ use smallvec::SmallVec;
 use crate::route::canonical::decode_segment;
 
 /// A folded path. Usual paths need no allocation.
-pub(super) struct Folded(SmallVec<[u8; 128]>);
+pub(super) struct FoldedPath(SmallVec<[u8; 128]>);
 
-impl Folded {
+impl FoldedPath {
     pub(super) fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
-impl PartialEq<str> for Folded {
+impl PartialEq<str> for FoldedPath {
     fn eq(&self, other: &str) -> bool {
         self.as_str() == other
     }
@@ -26,12 +26,12 @@ pub(super) fn has_case(path: &str) -> bool {
 }
 
 /// Returns a canonical path, or a segment, without letter case.
-pub(super) fn fold(path: &str) -> Folded {
+pub(super) fn fold(path: &str) -> FoldedPath {
     if !path.contains('%') {
-        return Folded(path.bytes().map(|byte| byte.to_ascii_lowercase()).collect());
+        return FoldedPath(path.bytes().map(|byte| byte.to_ascii_lowercase()).collect());
     }
     let segments: Vec<String> = path.split('/').map(fold_segment).collect();
-    Folded(SmallVec::from_slice(segments.join("/").as_bytes()))
+    FoldedPath(SmallVec::from_slice(segments.join("/").as_bytes()))
 }
 
 /// Folds by way of the upper case, so that the letters that have one in common are equal. A slash inside of a segment

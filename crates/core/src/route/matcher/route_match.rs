@@ -41,7 +41,7 @@ impl RouteRefusal {
     pub fn message(self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::Method => "This path is not open to this method.",
-            Self::LetterCase => "This path differs from a route in the case of letters.",
+            Self::LetterCase => "This path differs from a route in letter case or in encoded characters.",
             Self::Readings => "The path can be read in more than one way.",
             Self::Suffix => "This path differs from a route in a suffix of its last segment.",
             Self::PathInfo => "Some servers read this path as what follows a script or a session in it.",

@@ -1,6 +1,7 @@
 //! Routes of calls: the first declared one, and none where servers could choose another.
 
 mod affixed;
+mod errors;
 mod method;
 mod path_info;
 mod suffix;

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::SpentTotal;
-use crate::limit::Limit;
+use crate::limit::{Limit, Waits};
 use crate::time::{MonotonicInstant, nanos};
 
 /// Slots in one period.
@@ -57,6 +57,11 @@ impl SlidingWindow {
         self.horizon = if self.slots.is_empty() { period } else { self.horizon.max(period) };
     }
 
+    /// Returns the longest period, in nanoseconds, that charges are kept for.
+    pub(super) fn horizon(&self) -> u64 {
+        self.horizon
+    }
+
     pub(super) fn charge(&mut self, tokens: u64, period: u64, now: MonotonicInstant) {
         self.tokens = self.tokens.saturating_add(tokens);
         let width = (period / 1_000 / SLOTS).max(1) * 1_000;
@@ -95,7 +100,7 @@ impl SlidingWindow {
     }
 
     /// Returns the times at which the window is empty, and has room for the cost.
-    pub(super) fn waits(&self, limit: Limit, cost: u64, now: MonotonicInstant) -> super::Waits {
+    pub(super) fn waits(&self, limit: Limit, cost: u64, now: MonotonicInstant) -> Waits {
         let period = nanos(limit.period);
         let left = |slot: &Slot| Duration::from_nanos(slot.last.saturating_add(period).saturating_sub(now.0));
         let reset = self.slots.back().map_or(Duration::ZERO, left);
@@ -109,7 +114,7 @@ impl SlidingWindow {
             missing = missing.saturating_sub(slot.tokens);
             retry = left(slot);
         }
-        super::Waits { reset, retry }
+        Waits { reset, retry }
     }
 
     fn ended(&self, slot: &Slot, now: MonotonicInstant) -> bool {
