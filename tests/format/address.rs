@@ -36,7 +36,7 @@ async fn kiosk(address: &str) -> (Latchkey, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_is_bound_to_networks_is_told_where_the_client_is_by_a_known_envoy_alone() {
+async fn only_a_listed_envoy_gives_the_client_address_of_a_key_that_is_bound_to_networks() {
     // The tests' own address is 127.0.0.1; the header has the entry that an Envoy would have appended.
     let known = r#"envoys = ["127.0.0.0/8"]"#;
     let behind = "trusted_hops = 1\nenvoys = [\"127.0.0.1\"]";

@@ -101,7 +101,7 @@ async fn the_examples_aliases_plans_roles_and_tokens_work() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_refers_to_nothing_is_refused_as_a_whole_with_line_and_reason() {
+async fn a_document_with_an_unknown_reference_is_refused_as_a_whole_with_its_line() {
     let paykore = Product::of(EXAMPLE).await;
     let base = || ProfileBuilder::from_document(EXAMPLE);
     for (document, line, word) in [

@@ -33,7 +33,7 @@ rate_class = "free"
 default = [{ per = "key", rate = "4/h" }, { per = "ip", rate = "3/h", when = "unauthenticated" }]
 window = [{ per = "key", rate = "2/h", algorithm = "fixed_window" }]
 shared = [{ per = "tenant", rate = "3/h" }, { per = "key", rate = "2/h" }]
-place = [{ per = "ip", rate = "2/10s" }]
+place = [{ per = "ip", rate = "2/10min" }]
 free = []
 [[plans]]
 name = "big"

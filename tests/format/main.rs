@@ -8,6 +8,7 @@ mod extensions;
 mod hosts;
 mod limits;
 mod refills;
+mod route_errors;
 mod sources;
 mod templates;
 

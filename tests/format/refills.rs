@@ -38,6 +38,12 @@ rate_limits = { default = [{ per = "key", rate = "8/d" }] }
 [[plans]]
 name = "steady"
 rate_limits = { default = [{ per = "key", rate = "50/s" }, { per = "key", rate = "8/d" }] }
+[[plans]]
+name = "slow"
+rate_limits = { place = [{ per = "ip", rate = "4/h", burst = 4 }] }
+[[plans]]
+name = "fast"
+rate_limits = { place = [{ per = "ip", rate = "1000/s", burst = 1000 }] }
 "#;
 
 const HERE: (&str, &str) = ("x-forwarded-for", "203.0.113.1");
@@ -87,6 +93,26 @@ async fn a_free_tenant_does_not_refill_the_bucket_of_a_paid_one_at_its_address()
         let _ = passed(&kiosk, "/place", &free);
         assert_eq!(passed(&kiosk, "/place", &paid), 0);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_with_a_higher_rate_does_not_refill_the_bucket_of_others_at_its_address() {
+    let kiosk = Product::of(DOCUMENT).await;
+    for slug in ["slow", "fast"] {
+        let _ = kiosk.operator.tenant(slug, "kiosk", slug).await;
+    }
+    let (_, slow) = kiosk.operator.plain_key("slow", "").await;
+    let (_, window) = kiosk.operator.plain_key("acme", "").await;
+    let (_, fast) = kiosk.operator.plain_key("fast", "").await;
+    assert_eq!(kiosk.send("GET /place", &[("x-key", &window), HERE]).status, 200);
+    assert_eq!(passed(&kiosk, "/place", &slow), 3, "one of four is spent");
+    for _ in 0..4 {
+        assert_eq!(kiosk.send("GET /place", &[("x-key", &fast), HERE]).status, 200);
+        assert_eq!(passed(&kiosk, "/place", &slow), 0);
+    }
+    assert_eq!(passed(&kiosk, "/place", &window), 12, "20 an hour, of which eight are spent");
+    assert_eq!(kiosk.send("GET /place", &[("x-key", &fast), HERE]).status, 200);
+    assert_eq!(passed(&kiosk, "/place", &window), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -154,10 +180,14 @@ async fn a_limit_that_a_key_manager_sets_does_not_outlive_the_plan() {
     let rate_limits = HashMap::from([("default".to_owned(), "9/h".to_owned())]);
     let ask = v1::CreateKeyRequest { rate_limits, ..key("", "") };
     let (pinned, value) = kiosk.latchkey.caller(&manager).key(ask).await;
+    assert_eq!(pinned.rate_limits_beside_others, ["default"]);
     plan(&kiosk, "").await;
     assert_eq!(passed(&kiosk, "/a", &value), 6, "the class has 6/h");
     limit(&kiosk, &pinned.id, "9/h").await;
     assert_eq!(passed(&kiosk, "/a", &value), 3, "the limit of an operator replaces that of the class");
+    let ask = v1::GetKeyRequest { id: pinned.id };
+    let shown = kiosk.operator.keys().get_key(ask).await.expect("the key").into_inner();
+    assert_eq!(shown.rate_limits_beside_others, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -135,7 +135,7 @@ async fn bodies_are_escaped_for_their_type() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_public_route_passes_without_a_credential_and_without_anyones_name() {
+async fn a_public_route_passes_without_a_credential_and_without_an_identity() {
     let (kiosk, _, value) = kiosk().await;
     for headers in [vec![], vec![("x-key", "ko_live_wrong")], vec![("x-key", value.as_str())]] {
         let answer = kiosk.send("GET /health", &[headers, vec![("x-subject", "forged")]].concat());

@@ -48,7 +48,7 @@ async fn both_headers_are_needed_and_each_has_its_own_401() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_sent_in_place_of_a_token_is_an_invalid_token() {
+async fn a_bearer_value_that_is_no_key_is_an_invalid_token() {
     let auxvault = auxvault().await;
     let send = |bearer: &str| auxvault.send(TEST, &[("Authorization", bearer), ("X-Tenant-ID", "acme")]);
     for bearer in ["Bearer a.b.c", "Bearer null", "bearer undefined", "Bearer eyJ", "Bearer a b"] {
@@ -188,7 +188,7 @@ async fn the_key_may_stand_in_a_json_body() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_or_deactivated_key_is_told_in_one_shape_and_a_bad_token_in_the_other() {
+async fn an_error_of_a_key_has_one_format_and_an_error_of_a_token_another() {
     let auxvault = auxvault().await;
     let (made, value) = auxvault.operator.key(bound("erp", &[])).await;
     let unknown = format!("lv_erp_{}", "a".repeat(43));
@@ -203,7 +203,7 @@ async fn a_bad_or_deactivated_key_is_told_in_one_shape_and_a_bad_token_in_the_ot
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_may_make_keys_is_decided_by_api_keys_manage() {
+async fn the_scope_api_keys_manage_decides_who_creates_keys() {
     let auxvault = auxvault().await;
     let permissions = ["transactions.read", "transactions.write", "refunds.write"].map(str::to_owned);
     let wish = v1::CreateKeyRequest {

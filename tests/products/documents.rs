@@ -20,7 +20,7 @@ fn latchkey(words: &[&str], files: &[PathBuf]) -> (Output, String) {
 }
 
 #[test]
-fn every_example_of_the_documents_goes_as_promised_endpoints_and_all() {
+fn every_example_of_the_documents_passes_also_those_of_endpoints() {
     let mut files: Vec<PathBuf> = SHIPPED.iter().map(|name| shipped(name)).collect();
     files.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/products/octo.toml"));
     let (output, reported) = latchkey(&["profile", "test"], &files);
@@ -33,7 +33,7 @@ fn every_example_of_the_documents_goes_as_promised_endpoints_and_all() {
 }
 
 #[test]
-fn an_endpoint_that_breaks_its_promise_is_told() {
+fn an_example_that_fails_is_reported() {
     let document = std::fs::read_to_string(shipped("lumen")).expect("the document");
     let expected = r#""name":"My New Key","keyType":"secret","environment":"live","keyValue""#;
     // The order of the document's fields is part of other examples' responses, so the text is changed in place.
@@ -49,7 +49,7 @@ fn an_endpoint_that_breaks_its_promise_is_told() {
 }
 
 #[test]
-fn what_an_example_cannot_be_is_told_with_its_line() {
+fn an_impossible_value_of_an_example_is_reported_with_its_line() {
     let document = std::fs::read_to_string(shipped("auxvault")).expect("the document");
     let (role, body) = ("examples[a user makes a key].as.role", "examples[a token is refreshed].body");
     for (path, value, reported) in [
@@ -76,7 +76,7 @@ fn page(name: &str) -> String {
 }
 
 #[test]
-fn what_the_pages_about_documents_show_is_one_document_that_keeps_its_promise() {
+fn the_pages_about_profiles_show_one_document_whose_example_passes() {
     let whole = page("format.md") + &page("endpoints.md") + &page("examples.md");
     let folder = Folder::new("pages");
     let file = folder.write("acme.toml", &whole);

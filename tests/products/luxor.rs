@@ -96,7 +96,7 @@ async fn either_bucket_denies_and_a_denied_call_is_charged_to_neither() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_limited_caller_is_told_how_long_to_wait() {
+async fn the_denial_of_a_limited_caller_has_retry_after() {
     let luxor = luxor().await;
     luxor.workspace("miner", "tenant 1/h; key 1/h").await;
     let (_, value) = luxor.operator.plain_key("miner", "").await;

@@ -14,7 +14,7 @@ fn basic(key: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_product_that_nobody_has_seen_works_by_its_document() {
+async fn a_new_product_works_by_its_document_alone() {
     let latchkey = Setup::default().profile("octo", include_str!("octo.toml")).start();
     let operator = latchkey.operator();
     let _ = operator.tenant("octocat", "octo", "").await;

@@ -8,7 +8,7 @@ use crate::Product;
 /// Each scope, and the calls that it permits.
 type Opened<'a> = [(&'a str, &'a [&'a str])];
 
-async fn each_opens_its_own(product: &Product, environment: &str, opened: &Opened<'_>) {
+async fn assert_each_opens_its_own_routes(product: &Product, environment: &str, opened: &Opened<'_>) {
     for (scope, _) in opened {
         let mut ask = key("acme", environment);
         ask.scopes = vec![(*scope).to_owned()];
@@ -38,7 +38,7 @@ async fn each_of_luxcores_scopes_opens_its_own_routes_alone() {
         ("webhooks.delete", &["DELETE /v1/webhooks/wh_1"]),
         ("balance.read", &["GET /v1/balance"]),
     ];
-    each_opens_its_own(&luxcore, "production", opened).await;
+    assert_each_opens_its_own_routes(&luxcore, "production", opened).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,5 +61,5 @@ async fn each_of_auxvaults_fourteen_permissions_opens_its_own_routes_alone() {
         ("api_keys.manage", &["GET /api/v1/api-keys", "POST /api/v1/api-keys"]),
     ];
     assert_eq!(opened.len(), 14);
-    each_opens_its_own(&auxvault, "live", opened).await;
+    assert_each_opens_its_own_routes(&auxvault, "live", opened).await;
 }

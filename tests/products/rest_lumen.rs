@@ -64,7 +64,7 @@ fn id(answer: &Answer) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_is_created_as_documented_and_its_value_told_once() {
+async fn a_key_is_created_as_documented_and_its_value_shown_once() {
     let (lumen, value) = lumen().await;
     let (auth, body) = (bearer(&value), r#"{"name":"My New Key","keyType":"secret","environment":"live"}"#);
     let made = lumen.json("POST /v1/api-keys", &[("authorization", &auth)], body);
@@ -229,7 +229,7 @@ async fn a_test_key_manages_test_keys_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn methods_and_paths_that_are_not_there_are_told_in_the_products_own_words() {
+async fn errors_of_missing_methods_and_paths_have_the_products_format() {
     let (lumen, value) = lumen().await;
     let auth = bearer(&value);
     let send = |call: &str| lumen.send(call, &[("authorization", &auth)]);

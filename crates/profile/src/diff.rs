@@ -21,7 +21,7 @@ use latchkey_core::scope::{ScopeId, ScopeSet};
 use crate::error::Errors;
 use crate::profile::Profile;
 
-/// Both versions of a profile.
+/// The two versions of a profile.
 struct Versions<'a> {
     old: &'a Profile,
     new: &'a Profile,

@@ -105,7 +105,7 @@ fn profile(mut root: Section<'_>, version: u64) -> Profile {
         response: headers::response(&mut root),
         unknown_limits: unknown_limits(&mut root),
         request_ids: RequestIds::new(policy.request_id_prefix.clone()),
-        denials: CustomDenials(denials::read(&mut root, &policy.kinds)),
+        denials: CustomDenials(denials::read(&mut root, &policy)),
         examples: examples::read(&mut root, &policy),
         endpoints,
         hosts,

@@ -60,6 +60,11 @@ pub struct EndpointMatch<'a> {
     pub(crate) endpoint: &'a Endpoint,
 }
 
+/// Name of the profile whose endpoint calls an RPC, among the extensions of the call. The call is for tenants of this profile
+/// alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointProfile(pub Box<str>);
+
 /// Request to an RPC.
 #[derive(Clone, Debug)]
 pub struct RpcRequest {
@@ -135,6 +140,11 @@ impl Profile {
     ) -> Result<RpcRequest, Vec<String>> {
         let Endpoint { body, other_fields, other_parameters, .. } = matched.endpoint;
         let mut mistakes = parameters::mistakes(other_parameters, request.query());
+        let other_fields = match matched.endpoint.rpc.name {
+            // Envoy's Check has decided about the request, whose body can be the product's own.
+            "Check" if body.is_empty() => &OtherFields::Ignore,
+            _ => other_fields,
+        };
         let body = match body::body(body, other_fields, request.body.unwrap_or_default()) {
             Ok(body) => body,
             Err(others) => return Err([mistakes, others].concat()),

@@ -40,7 +40,7 @@ struct EnvoyError<'m>(u16, Option<&'static str>, u16, ErrorCode, &'m str);
 const REQUEST_ID: &str = "latchkey-request-id-of-envoy";
 /// Time in place of the request's.
 const NOW: Timestamp = Timestamp(253_402_300_799_000);
-/// What templates write for that time, and Envoy's command for it. A format of its own comes before a part of it.
+/// Texts that templates write for that time, each with Envoy's command for it. A longer format is before one that is a part of it.
 const TIMES: [(&str, &str); 4] = [
     ("9999-12-31T23:59:59.000Z", "%START_TIME(%Y-%m-%dT%H:%M:%S.%3fZ)%"),
     ("9999-12-31T23:59:59", "%START_TIME(%Y-%m-%dT%H:%M:%S)%"),

@@ -23,6 +23,8 @@ pub(crate) struct Example {
     pub(crate) host: Box<str>,
     /// Names in lower case, and values; `{{ key }}` in a value is the sender's key.
     pub(crate) headers: Vec<(Box<str>, Template)>,
+    /// User name and password of Basic credentials, with a colon between them.
+    pub(crate) basic: Option<Template>,
     pub(crate) body: Option<Template>,
     /// The sender; `None` for an unknown one.
     pub(crate) sender: Option<Sender>,

@@ -30,7 +30,7 @@ mod template_context;
 
 pub use catalog::Catalog;
 pub use diff::diff;
-pub use endpoint::{Endpoint, EndpointMatch, EndpointResponse, ErrorCode, RpcRequest};
+pub use endpoint::{Endpoint, EndpointMatch, EndpointProfile, EndpointResponse, ErrorCode, RpcRequest};
 pub use envoy_replies::EnvoyReply;
 pub use envoy_requirements::{EndpointPath, EnvoyRequirements};
 pub use error::{DocumentError, Errors};

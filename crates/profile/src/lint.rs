@@ -2,10 +2,10 @@
 //! no route requires, aliases in place of names, answers without headers that clients need, logins whose clients share
 //! one address. Each warning has a location, like a mistake.
 
-mod address_limits;
 mod bindings;
 mod conflict;
 mod denial_headers;
+mod empty_plans;
 mod error_format;
 mod login_address;
 mod methods;
@@ -13,6 +13,7 @@ mod only;
 mod placeholders;
 mod requirements;
 mod route_overlap;
+mod unused_denials;
 
 pub use conflict::{profile_conflicts, profile_conflicts_among_stored, shared_issuers};
 
@@ -49,11 +50,13 @@ pub fn lint(text: &str) -> Result<(Profile, Vec<DocumentError>), Errors> {
     bindings::lint(&mut root, &profile);
     hosts(&mut root);
     denials(&mut root);
+    unused_denials::lint(&mut root, &profile);
+    bindings::in_templates(&mut root, &profile);
     denial_headers::lint(&mut root, &profile);
     error_format::lint(&mut root, &profile);
     login_address::lint(&mut root, &profile);
     only::lint(&mut root, &profile);
-    address_limits::lint(&mut root, &profile.policy);
+    empty_plans::lint(&mut root, &profile.policy);
     let warnings = reader.finish().err().map(|Errors(all)| all).unwrap_or_default();
     Ok((profile, warnings))
 }

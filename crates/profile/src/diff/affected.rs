@@ -30,7 +30,7 @@ const AT_MOST: &str = "at most the keys and users that are counted are affected"
 pub(super) enum AffectedSet {
     /// Keys and users that the store counts.
     Counted(Condition),
-    /// None that the store counts, for this reason.
+    /// Keys and users that the store does not count, for this reason.
     Uncounted(&'static str),
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use latchkey_core::key_kind::{KeyKind, in_largest_unit};
 use latchkey_core::profile_change::{ChangeEffect, ProfileChange};
 
-use super::document::value;
+use super::document::{names, value};
 use super::{Versions, list};
 use crate::profile::Profile;
 use crate::source::Source;
@@ -14,6 +14,7 @@ use crate::source::Source;
 pub(super) fn changes(versions: &Versions<'_>) -> Vec<ProfileChange> {
     let mut changes = names_in_calls(versions);
     changes.extend(client_address(versions));
+    changes.extend(upstream_headers(versions));
     for old in &versions.old.policy.kinds {
         let new = versions.new.policy.kind(&old.name);
         changes.extend(new.into_iter().flat_map(|new| lifetimes(old, new)));
@@ -63,6 +64,25 @@ fn names_in_calls(versions: &Versions<'_>) -> Vec<ProfileChange> {
         changes.push(ProfileChange::new(effect, field, text).values(before, after));
     }
     changes
+}
+
+/// Finds headers for the service that are not set any more. They are not removed from requests either, so that a client can
+/// send them.
+fn upstream_headers(versions: &Versions<'_>) -> Vec<ProfileChange> {
+    let table = "upstream_headers";
+    // Every spelling of a header that is set is removed.
+    let plain = |name: &String| name.to_ascii_lowercase().replace(['_', '.'], "-");
+    let kept: Vec<String> = names(versions.new_text, table).iter().map(plain).collect();
+    let gone = names(versions.old_text, table).into_iter().filter(|name| !kept.contains(&plain(name)));
+    let change = |name: String| {
+        let field = format!("{table}.{name}");
+        let before = value(versions.old_text, &field);
+        let text = format!(
+            "the header `{name}` of a client reaches the service: it is neither set nor removed any more"
+        );
+        ProfileChange::new(ChangeEffect::GrantsMore, field, text).values(before, "")
+    };
+    gone.map(change).collect()
 }
 
 /// Compares how the client's address is found, which networks of keys and limits per address depend on.

@@ -109,8 +109,19 @@ fn resources(old: &Route, new: &Route) -> Vec<Difference> {
         let resources = of.resource.iter().filter(|resource| !from.resource.contains(resource));
         resources.map(|(name, _)| name.clone()).collect()
     };
-    let (gone, more) = (missing(old, new), missing(new, old));
+    let (mut gone, mut more) = (missing(old, new), missing(new, old));
+    // A resource of both is another part of the path now.
+    let moved: Vec<Box<str>> = gone.iter().filter(|name| more.contains(name)).cloned().collect();
+    gone.retain(|name| !moved.contains(name));
+    more.retain(|name| !moved.contains(name));
     let mut all = Vec::new();
+    if !moved.is_empty() {
+        let text = format!(
+            "name {} by another part of their path: keys that are bound to one are compared with that part",
+            list(moved)
+        );
+        all.push(grants(text, AffectedSet::Uncounted(BOUND)));
+    }
     if !gone.is_empty() {
         let text =
             format!("name no {} in their path: keys that are bound to one are not confined", list(gone));

@@ -22,8 +22,15 @@ const COMPARED: &[&str] = &[
     "roles",
 ];
 /// Parts of a document that clients or upstreams see.
-const ANSWERS: &[&str] =
-    &["denials", "response_headers", "upstream_headers", "unknown_rate_limits", "endpoints", "request_id"];
+const ANSWERS: &[&str] = &[
+    "denials",
+    "response_headers",
+    "upstream_headers",
+    "unknown_rate_limits",
+    "route_errors",
+    "endpoints",
+    "request_id",
+];
 /// Names by which the tables of a list are known, the first that a table has.
 const NAMES: [&str; 5] = ["name", "host", "path", "reasons", "request"];
 /// Longest value that a change shows, in bytes.
@@ -41,6 +48,14 @@ pub(super) fn texts(document: &str, table: &str, field: &str) -> Vec<String> {
     let text =
         |value: &DeValue<'_>| if let DeValue::String(text) = value { Some(text.to_string()) } else { None };
     items.iter().filter_map(|item| text(item.get_ref())).collect()
+}
+
+/// Returns the names of the fields of a table in a document.
+pub(super) fn names(document: &str, table: &str) -> Vec<String> {
+    let (root, _) = DeTable::parse_recoverable(document);
+    let root = root.into_inner();
+    let Some(DeValue::Table(table)) = root.get(table).map(toml::Spanned::get_ref) else { return Vec::new() };
+    table.keys().map(|name| name.get_ref().to_string()).collect()
 }
 
 /// Returns the value of a field of a document, as a change shows it; empty if the document does not have it.
@@ -142,9 +157,9 @@ fn read(value: &DeValue<'_>, path: &str, fields: &mut Fields) {
         DeValue::Array(items) if items.iter().any(|item| matches!(item.get_ref(), DeValue::Table(_))) => {
             for (index, item) in items.iter().enumerate() {
                 let mut at = format!("{path}[{}]", name(item.get_ref()).unwrap_or_else(|| index.to_string()));
-                // Of two elements with the same name, the second has its place too.
+                // Of two elements with the same name, the second has its place.
                 if fields.keys().any(|field| field.starts_with(&at)) {
-                    at = format!("{path}[{}]", index + 1);
+                    at = format!("{path}[{index}]");
                 }
                 read(item.get_ref(), &at, fields);
             }

@@ -116,7 +116,9 @@ fn cause(versions: &Versions<'_>, old: &KeyKind, group: &KeyGroup) -> Option<(St
             form(old),
             form(new)
         );
-        return Some((format!("kinds[{name}].secret"), text));
+        let same_secret = old.encoding.name() == new.encoding.name() && old.characters == new.characters;
+        let field = if same_secret { "checksum" } else { "secret" };
+        return Some((format!("kinds[{name}].{field}"), text));
     }
     let field = if matches!(new.prefixes, Prefixes::Shared(_)) { "prefix" } else { "prefixes" };
     // A prefix that all environments share changes in all of them at once.

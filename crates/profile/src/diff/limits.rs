@@ -24,7 +24,8 @@ pub(super) fn changes(versions: &Versions<'_>) -> Vec<ProfileChange> {
     }
     for class in old.classes.names().filter(|name| new.classes.find(name).is_none()) {
         let text = format!(
-            "the rate class `{class}` is removed: calls for which Envoy's route or a Check names it are denied"
+            "the rate class `{class}` is removed: calls for which Envoy's route or a Check names it are denied, and limits \
+             that keys and tenants have in it no longer apply"
         );
         changes.push(ProfileChange::new(ChangeEffect::LosesAccess, format!("rate_limits.{class}"), text));
     }

@@ -1,7 +1,9 @@
 //! `[[denials]]`: a product's own responses to denied requests.
 
-use latchkey_core::key_kind::KeyKind;
+use latchkey_core::choices::hint;
+use latchkey_core::policy::Policy;
 use latchkey_core::reason::Reason;
+use latchkey_core::route::RouteErrors;
 
 use super::{headers, routes};
 use crate::profile::HeaderTemplate;
@@ -18,12 +20,12 @@ const STATUSES: &[std::ops::RangeInclusive<u64>] =
     &[300..=305, 307..=308, 400..=417, 421..=424, 426..=426, 428..=429, 431..=431, 500..=508, 510..=511];
 
 /// Reads the denials in the order of their declaration.
-pub(super) fn read(root: &mut Section<'_>, declared: &[KeyKind]) -> Vec<CustomDenial> {
+pub(super) fn read(root: &mut Section<'_>, policy: &Policy) -> Vec<CustomDenial> {
     let mut denials = Vec::new();
     for mut section in root.sections("denials") {
-        let reasons = reasons(&mut section);
+        let reasons = reasons(&mut section, policy.routes.errors());
         let credential = credential(&mut section);
-        let kinds = routes::kinds(&mut section, declared);
+        let kinds = routes::kinds(&mut section, &policy.kinds);
         let status = status(&mut section);
         let headers = section.section("headers").map(|h| headers::plain(&h)).unwrap_or_default();
         let body = body(&mut section);
@@ -34,20 +36,29 @@ pub(super) fn read(root: &mut Section<'_>, declared: &[KeyKind]) -> Vec<CustomDe
     denials
 }
 
-fn reasons(section: &mut Section<'_>) -> Vec<Reason> {
+fn reasons(section: &mut Section<'_>, errors: RouteErrors) -> Vec<Reason> {
     let mut reasons = Vec::new();
     for name in section.texts("reasons") {
         match name.parse::<Reason>() {
             Ok(reason) if reasons.contains(&reason) => {
                 name.report(format!("the reason \"{reason}\" is listed twice"));
             }
+            Ok(reason @ (Reason::RouteNotFound | Reason::MethodNotAllowed))
+                if errors == RouteErrors::Forbidden =>
+            {
+                name.report(format!(
+                    "no call is denied with {reason} unless \"route_errors\" says so; add route_errors = \
+                     \"after_authentication\" at the top of the document"
+                ));
+            }
             Ok(reason) => reasons.push(reason),
             Err(_) => {
                 let all: Vec<&str> = Reason::ALL.iter().map(|r| r.name()).collect();
                 name.report(format!(
-                    "\"{}\" is not a reason; the reasons are: {}",
+                    "\"{}\" is not a reason; the reasons are: {}{}",
                     name.value,
-                    all.join(", ")
+                    all.join(", "),
+                    hint(name.value, &all)
                 ));
             }
         }

@@ -4,6 +4,7 @@
 mod names;
 mod parameters;
 
+use latchkey_core::choices::hint;
 use latchkey_core::enforcement::Enforcement;
 use latchkey_core::route::{Pattern, Route, Routes};
 use latchkey_core::scope::ScopeSet;
@@ -110,7 +111,8 @@ fn rpc(text: &Text<'_>) -> Option<&'static Rpc> {
     let found = RPCS.iter().find(|rpc| rpc.name == text.value);
     if found.is_none() {
         let all: Vec<&str> = RPCS.iter().map(|rpc| rpc.name).collect();
-        text.report(format!("there is no RPC \"{}\"; the RPCs are: {}", text.value, all.join(", ")));
+        let hint = hint(text.value, &all);
+        text.report(format!("there is no RPC \"{}\"; the RPCs are: {}{hint}", text.value, all.join(", ")));
     }
     found
 }
@@ -278,7 +280,8 @@ fn code(text: &Text<'_>) -> Option<ErrorCode> {
     let found = ErrorCode::ALL.iter().find(|code| code.name() == text.value).copied();
     if found.is_none() {
         let all: Vec<&str> = ErrorCode::ALL.iter().map(|code| code.name()).collect();
-        text.report(format!("\"{}\" is not a code; the codes are: {}", text.value, all.join(", ")));
+        let hint = hint(text.value, &all);
+        text.report(format!("\"{}\" is not a code; the codes are: {}{hint}", text.value, all.join(", ")));
     }
     found
 }

@@ -38,7 +38,12 @@ fn example(section: &mut Section<'_>, policy: &Policy) -> Option<Example> {
     let headers = headers
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_ascii_lowercase().into(), template(&value.text()?)?)));
-    let headers = headers.collect();
+    let headers: Vec<(Box<str>, Template)> = headers.collect();
+    let basic = section.text("basic");
+    if let Some(text) = &basic {
+        check_basic(text, &headers);
+    }
+    let basic = basic.and_then(|text| template(&text));
     let body = section.text("body").and_then(|text| template(&text));
     let sender = section
         .value_or_alias("as", "who")
@@ -64,6 +69,7 @@ fn example(section: &mut Section<'_>, policy: &Policy) -> Option<Example> {
         target,
         host,
         headers,
+        basic,
         body,
         sender,
         existing_keys,
@@ -99,6 +105,20 @@ fn template(text: &Text<'_>) -> Option<Template> {
         text.report(format!("the template of a request can only use {}", FIXTURE_NAMES.join(", ")));
     }
     Some(template)
+}
+
+/// Checks the user name and the password of Basic credentials, which are a header of their own.
+fn check_basic(text: &Text<'_>, headers: &[(Box<str>, Template)]) {
+    if headers.iter().any(|(name, _)| **name == *"authorization") {
+        text.report(
+            "\"basic\" is the header authorization, which \"headers\" has too; leave out one of them",
+        );
+    }
+    if !text.contains(':') {
+        text.report(
+            "write the user name, a colon and the password, one of which may be empty: \"{{ key }}:\"",
+        );
+    }
 }
 
 fn repeat(section: &mut Section<'_>) -> u32 {

@@ -1,8 +1,9 @@
 //! `[[routes]]`: paths and their requirements. A route may refer only to things that the document declares.
 
+use latchkey_core::choices::hint;
 use latchkey_core::key_kind::KeyKind;
 use latchkey_core::limit::{DEFAULT_CLASS, RateClassId, RateClasses};
-use latchkey_core::route::{ParameterPlace, Pattern, Route, Routes};
+use latchkey_core::route::{ParameterPlace, Pattern, Route, RouteErrors, Routes};
 use latchkey_core::scope::ScopeRegistry;
 
 use super::names::{self, UniqueNames};
@@ -29,6 +30,23 @@ fn has_value(root: &mut Section<'_>, field: &'static str, other: &str) -> bool {
     text.value == other
 }
 
+/// Reads the reasons of the denials of calls that no route takes.
+fn errors(root: &mut Section<'_>) -> RouteErrors {
+    let Some(text) = root.text("route_errors") else { return RouteErrors::default() };
+    match text.value {
+        "forbidden" => RouteErrors::Forbidden,
+        "after_authentication" => RouteErrors::AfterAuthentication,
+        "before_authentication" => RouteErrors::BeforeAuthentication,
+        other => {
+            text.report(format!(
+                "\"{other}\" is none of \"forbidden\", \"after_authentication\" and \"before_authentication\""
+            ));
+            // Denials for the reasons of the field are no further mistake.
+            RouteErrors::AfterAuthentication
+        }
+    }
+}
+
 /// Reads the routes in the order of their declaration, and how paths are matched with them.
 pub(super) fn read(root: &mut Section<'_>, declared: &Declarations<'_>) -> Routes {
     let mut routes = Vec::new();
@@ -42,6 +60,7 @@ pub(super) fn read(root: &mut Section<'_>, declared: &Declarations<'_>) -> Route
         .ignore_last_slash(has_value(root, "trailing_slash", "ignore"))
         .distinguish_suffix(has_value(root, "format_suffix", "distinct"))
         .distinguish_path_info(has_value(root, "path_info", "distinct"))
+        .with_errors(errors(root))
 }
 
 fn route(section: &mut Section<'_>, declared: &Declarations<'_>) -> Option<Route> {
@@ -103,7 +122,8 @@ pub(super) fn kinds(section: &mut Section<'_>, declared: &[KeyKind]) -> Vec<Box<
     for name in &listed {
         unique.check(name, "kind");
         if !declared.iter().any(|kind| *kind.name == *name.value) {
-            name.report(format!("there is no kind \"{}\"", name.value));
+            let names: Vec<&str> = declared.iter().map(|kind| &*kind.name).collect();
+            name.report(format!("there is no kind \"{}\"{}", name.value, hint(name.value, &names)));
         }
     }
     listed.iter().map(|name| name.value.into()).collect()
@@ -132,7 +152,8 @@ fn class(section: &mut Section<'_>, classes: &RateClasses) -> Option<RateClassId
     let name = section.text("rate_class")?;
     let class = classes.find(&name);
     if class.is_none() && name.value != DEFAULT_CLASS {
-        name.report(format!("there is no rate class \"{}\"", name.value));
+        let names: Vec<&str> = classes.names().collect();
+        name.report(format!("there is no rate class \"{}\"{}", name.value, hint(&name, &names)));
     }
     class
 }

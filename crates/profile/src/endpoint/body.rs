@@ -29,13 +29,14 @@ pub(crate) enum OtherFields {
     Ignore,
 }
 
-/// Returns the declared fields of a body.
+/// Returns the declared fields of a body. An endpoint that declares none takes an empty body, and an object without fields:
+/// with any other body, its sender asked for something that the call would not do.
 ///
 /// # Errors
 ///
 /// Returns a sentence for each mistake.
 pub(super) fn body(fields: &[BodyField], others: &OtherFields, bytes: &[u8]) -> Result<Value, Vec<String>> {
-    if fields.is_empty() {
+    if fields.is_empty() && (*others == OtherFields::Ignore || matches!(bytes.trim_ascii(), b"" | b"null")) {
         return Ok(Value::Null);
     }
     if bytes.trim_ascii().is_empty() && fields.iter().all(|field| !field.required) {
@@ -159,6 +160,21 @@ mod tests {
             let refused = body(&[field(true)], &others, bytes.as_bytes());
             assert_eq!(refused.unwrap_err(), ["The body is not JSON."]);
         }
+    }
+
+    #[test]
+    fn a_call_that_reads_no_body_has_none() {
+        let others = OtherFields::Refuse { except: vec!["apiKey".into()] };
+        for bytes in ["", " ", "null", "{}", r#"{"apiKey": "k"}"#] {
+            assert!(body(&[], &others, bytes.as_bytes()).is_ok(), "{bytes}");
+        }
+        let problems = |text: &str| body(&[], &others, text.as_bytes()).unwrap_err().join(" ");
+        assert_eq!(
+            problems(r#"{"overlap": "1h"}"#),
+            r#""overlap" is not a field of this call; it has none."#
+        );
+        assert_eq!(problems("overlap=1h"), "The body is not JSON.");
+        assert_eq!(body(&[], &OtherFields::Ignore, b"overlap=1h"), Ok(Value::Null));
     }
 
     #[test]

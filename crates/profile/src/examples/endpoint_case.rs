@@ -1,5 +1,7 @@
 //! Rendering of an example's request, and comparison of the response with the expected one.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use latchkey_core::decision::DecisionContext;
 use serde_json::json;
 
@@ -165,11 +167,13 @@ impl Profile {
             template.render(&input, Escape::None, &mut text);
             text
         };
+        let basic = example.basic.as_ref().map(|pair| format!("Basic {}", STANDARD.encode(text(pair))));
+        let headers = example.headers.iter().map(|(name, value)| (name.to_string(), text(value)));
         RenderedRequest {
             method: example.method.to_string(),
             target: text(&example.target),
             host: example.host.to_string(),
-            headers: example.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+            headers: headers.chain(basic.map(|value| ("authorization".to_owned(), value))).collect(),
             body: example.body.as_ref().map(text),
         }
     }

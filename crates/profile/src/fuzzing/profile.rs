@@ -45,7 +45,9 @@ pub fn profile(data: &[u8]) {
     let allow = profile.allow_response(&template_context);
     let mut set = allow.set.iter().chain(allow.response.iter());
     assert!(set.all(|(_, value)| !value.is_empty() && !value.chars().any(char::is_control)));
-    for reason in [Reason::RateLimited, Reason::MissingCredential, Reason::InsufficientScope] {
+    for reason in
+        [Reason::RateLimited, Reason::MissingCredential, Reason::InsufficientScope, Reason::MethodNotAllowed]
+    {
         let denied = profile.deny_response(&Denial::new(reason), &template_context);
         let mut values = denied.headers.iter().map(|(_, value)| value);
         assert!(values.all(|value| !value.chars().any(char::is_control)), "{:?}", denied.headers);

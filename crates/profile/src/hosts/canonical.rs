@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_proxies_read_as_different_hosts_is_none() {
+    fn a_text_that_proxies_read_as_different_hosts_is_no_host() {
         let long = format!("{}.dev", "a".repeat(64));
         let longer = "a.".repeat(127) + "dev";
         for raw in [

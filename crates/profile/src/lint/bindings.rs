@@ -1,10 +1,11 @@
-//! Warnings about bindings that keys of a kind must have and that no request is compared with.
+//! Warnings about bindings that keys of a kind must have and that no request is compared with, and about misspelt ones in
+//! templates.
 
 use latchkey_core::choices::misspelt;
 
 use crate::Profile;
 use crate::reader::Section;
-use crate::template::Name;
+use crate::template::{Name, Template};
 
 /// Warns of each binding of a kind that nothing compares with a request. A service can do so if it gets the binding in a
 /// header of its own.
@@ -29,6 +30,33 @@ pub(super) fn lint(root: &mut Section<'_>, profile: &Profile) {
                 name.value,
                 meant.unwrap_or_default()
             ));
+        }
+    }
+}
+
+/// Warns of each template with a binding whose name is a misspelling of one that the profile reads: its value is always empty.
+pub(super) fn in_templates(root: &mut Section<'_>, profile: &Profile) {
+    let known = profile.policy.binding_names();
+    let mut headers: Vec<Section<'_>> =
+        ["upstream_headers", "response_headers"].into_iter().filter_map(|name| root.section(name)).collect();
+    let mut texts = Vec::new();
+    for mut denial in root.sections("denials") {
+        texts.extend(denial.text("body"));
+        headers.extend(denial.section("headers"));
+    }
+    let entries = headers.iter().flat_map(Section::entries);
+    texts.extend(entries.filter_map(|(_, value)| value.text()));
+    for text in texts {
+        let Ok(template) = Template::parse(&text) else { continue };
+        for name in template.names() {
+            let Name::Binding(binding) = name else { continue };
+            let unknown = !known.contains(&&**binding);
+            if let Some(meant) = misspelt(binding, &known).filter(|_| unknown) {
+                text.report(format!(
+                    "nothing of the profile reads the binding \"{binding}\", so that its value is empty; did you mean \
+                     \"{meant}\"?"
+                ));
+            }
         }
     }
 }

@@ -1,10 +1,14 @@
 //! Warnings about a product's own denials that lack a header which clients need: the challenge of a 401 (RFC 9110
-//! section 15.5.2) and the time to wait of a denial for a rate limit (RFC 6585 section 4).
+//! section 15.5.2), the time to wait of a denial for a rate limit (RFC 6585 section 4), and the methods of a 405 (RFC 9110
+//! section 15.5.6).
 
+use latchkey_core::policy::{Policy, UnmatchedRoute};
 use latchkey_core::reason::Reason;
+use latchkey_core::route::RouteErrors;
 
 use crate::profile::Profile;
 use crate::reader::{Section, Text};
+use crate::response::CustomDenial;
 
 pub(super) fn lint(root: &mut Section<'_>, profile: &Profile) {
     let names = |section: Option<Section<'_>>| -> Vec<String> {
@@ -39,11 +43,47 @@ pub(super) fn lint(root: &mut Section<'_>, profile: &Profile) {
                  [\"RATE_LIMITED\"]",
             );
         }
+        route_errors(&section, denial, &reasons, &profile.policy);
+        let other = reasons.iter().any(|reason| *reason != Reason::MethodNotAllowed);
+        if denial.status == Some(405) && other && !has("allow") {
+            section.report(
+                "a 405 without allow is invalid HTTP, and Latchkey knows the methods of a path for METHOD_NOT_ALLOWED \
+                 alone; set route_errors = \"after_authentication\" and reasons = [\"METHOD_NOT_ALLOWED\"], or add allow to \
+                 \"headers\"",
+            );
+        }
         if denial.credential.is_none() && denial.kinds.is_empty() {
             earlier.extend(reasons);
         }
     }
     bearer(root, profile);
+}
+
+/// Warns of a denial for every reason whose status takes the place of those that `route_errors` asks for, and of a reason
+/// that no call has.
+fn route_errors(section: &Section<'_>, denial: &CustomDenial, reasons: &[Reason], policy: &Policy) {
+    // A path of a route for OPTIONS alone is denied all the same.
+    let mut routes = (0..).map_while(|number| policy.routes.get(number));
+    let preflights = routes.any(|route| route.methods.iter().any(|method| **method == *"OPTIONS"));
+    let allowed = policy.unmatched == UnmatchedRoute::Authenticate && !preflights;
+    if allowed && denial.reasons.contains(&Reason::RouteNotFound) {
+        section.report(
+            "no call is denied with ROUTE_NOT_FOUND, because unmatched_routes = \"authenticate\" allows those that no route \
+             matches",
+        );
+    }
+    let every_reason = denial.reasons.is_empty() && policy.routes.errors() != RouteErrors::Forbidden;
+    let Some(status) = denial.status.filter(|_| every_reason) else { return };
+    let own = [Reason::RouteNotFound, Reason::MethodNotAllowed];
+    let own = own.iter().filter(|reason| !(allowed && **reason == Reason::RouteNotFound));
+    let hidden: Vec<&str> = own.filter(|own| reasons.contains(own)).map(|own| own.name()).collect();
+    if !hidden.is_empty() && status != 404 && status != 405 {
+        section.report(format!(
+            "this denial answers {} with {status}, so that \"route_errors\" does not show; add a denial with these reasons \
+             before it, or leave \"status\" out",
+            hidden.join(" and ")
+        ));
+    }
 }
 
 /// Warns of a challenge for Bearer tokens where the credential is not read from them.

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use latchkey_core::choices::hint;
 use toml::de::DeTable;
 
 use super::{Location, Reader, Text, Value};
@@ -24,7 +25,9 @@ impl<'d> Section<'d> {
 
     /// Returns the value of a field, of any type.
     pub(crate) fn value(&mut self, field: &'static str) -> Option<Value<'d>> {
-        self.known.push(field);
+        if !self.known.contains(&field) {
+            self.known.push(field);
+        }
         let value = self.table.get(field)?;
         Some(Value::new(self.reader, value, self.at.field(field, value.span())))
     }
@@ -115,8 +118,9 @@ impl<'d> Section<'d> {
     pub(crate) fn close(self) {
         for (name, _) in self.entries() {
             if !self.known.contains(&name.value) && !self.aliases.contains(&name.value) {
+                let hint = hint(name.value, &self.known);
                 let known = self.known.join(", ");
-                name.report(format!("there is no such field; the fields here are: {known}"));
+                name.report(format!("there is no such field; the fields here are: {known}{hint}"));
             }
         }
     }

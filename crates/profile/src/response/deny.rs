@@ -11,6 +11,9 @@ use crate::profile::{HeaderTemplate, Profile};
 use crate::template::{Escape, RenderInput, Template};
 use crate::template_context::{DeniedCredential, TemplateContext};
 
+/// Status of a response to a method that a path does not have.
+const METHOD_NOT_ALLOWED: u16 = 405;
+
 /// A product's own denials, in the order that they are declared in.
 #[derive(Debug, Default)]
 pub(crate) struct CustomDenials(pub(crate) Vec<CustomDenial>);
@@ -72,10 +75,16 @@ impl Profile {
                 problem::retry_after(&input),
             ),
         };
+        let has = |response: &DenyResponse<'_>, name: &str| response.headers.iter().any(|(n, _)| *n == name);
         for (name, value) in render_headers(&self.rules.response, &input).iter() {
-            if !response.headers.iter().any(|(n, _)| *n == name) {
+            if !has(&response, name) {
                 response.headers.push((name, value.to_owned()));
             }
+        }
+        // A 405 without it is invalid (RFC 9110 section 15.5.6), whatever the document says.
+        if response.status == METHOD_NOT_ALLOWED && !has(&response, "allow") {
+            let methods = input.allowed_methods();
+            response.headers.extend(methods.map(|methods| ("allow", methods.join(", "))));
         }
         response
     }

@@ -97,18 +97,20 @@ pub(super) fn disclosed(denial: &Denial) -> Denial {
         | Reason::NetworkNotAllowed
         | Reason::RouteNotAllowed
         | Reason::HostNotAllowed
+        | Reason::RouteNotFound
+        | Reason::MethodNotAllowed
         | Reason::RateLimited => denial.clone(),
     }
 }
 
 /// Returns the usual HTTP status of a reason.
 pub(super) fn status(reason: Reason) -> u16 {
-    if reason == Reason::RateLimited {
-        429
-    } else if reason.unauthenticated() {
-        401
-    } else {
-        403
+    match reason {
+        Reason::RateLimited => 429,
+        Reason::RouteNotFound => 404,
+        Reason::MethodNotAllowed => 405,
+        reason if reason.unauthenticated() => 401,
+        _ => 403,
     }
 }
 
@@ -116,6 +118,8 @@ pub(super) fn status(reason: Reason) -> u16 {
 fn title(status: u16) -> &'static str {
     match status {
         401 => "Unauthorized",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
         429 => "Too Many Requests",
         _ => "Forbidden",
     }
@@ -147,6 +151,8 @@ fn error_code(reason: Reason) -> &'static str {
         | Reason::NetworkNotAllowed
         | Reason::RouteNotAllowed
         | Reason::HostNotAllowed
+        | Reason::RouteNotFound
+        | Reason::MethodNotAllowed
         | Reason::RateLimited => ", error=\"invalid_token\"",
     }
 }

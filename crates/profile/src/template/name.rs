@@ -5,6 +5,7 @@
 use latchkey_core::decision::Denial;
 use latchkey_core::policy::Policy;
 use latchkey_core::principal::Principal;
+use latchkey_core::reason::Reason;
 use latchkey_core::time::Timestamp;
 
 use super::rate_limit_name::RateLimitName;
@@ -75,6 +76,7 @@ pub(crate) enum StandardName {
     KeyExpireDate,
     Scopes,
     MissingScopes,
+    AllowedMethods,
     RoutePath,
     RequestMethod,
     RequestPath,
@@ -96,6 +98,7 @@ const STANDARD_NAMES: &[(&str, StandardName)] = &[
     ("key.expire_date", StandardName::KeyExpireDate),
     ("scopes", StandardName::Scopes),
     ("missing_scopes", StandardName::MissingScopes),
+    ("allowed_methods", StandardName::AllowedMethods),
     ("route.path", StandardName::RoutePath),
     ("request.method", StandardName::RequestMethod),
     ("request.path", StandardName::RequestPath),
@@ -129,7 +132,10 @@ impl Name {
     /// Returns true if the value is a list of texts.
     pub(super) fn is_list(&self) -> bool {
         match self {
-            Self::Standard(known) => matches!(known, StandardName::Scopes | StandardName::MissingScopes),
+            Self::Standard(known) => matches!(
+                known,
+                StandardName::Scopes | StandardName::MissingScopes | StandardName::AllowedMethods
+            ),
             Self::Endpoint(
                 EndpointName::Body(_, field_type)
                 | EndpointName::Answer(_, field_type)
@@ -211,6 +217,7 @@ impl StandardName {
             }
             Self::Scopes => input.scopes(out),
             Self::MissingScopes => input.missing_scopes(out),
+            Self::AllowedMethods => join(out, input.allowed_methods().into_iter().flatten()),
             Self::RoutePath => push(out, input.route().map(|r| r.pattern.text())),
             Self::RequestMethod => out.push_str(input.template_context.method),
             Self::RequestPath => out.push_str(input.request_path()),
@@ -229,6 +236,14 @@ impl<'a> RenderInput<'a> {
     /// Returns the route that matched the call.
     pub(crate) fn route(&self) -> Option<&'a latchkey_core::route::Route> {
         self.effective_policy().routes.get(self.template_context.context.route?)
+    }
+
+    /// Returns the methods that the path has, if the call is denied for its method. In other denials, they would show the
+    /// routes to callers without a credential.
+    pub(crate) fn allowed_methods(&self) -> Option<Vec<&'a str>> {
+        self.denial.filter(|denial| denial.reason == Reason::MethodNotAllowed)?;
+        let path = latchkey_core::route::parse(self.template_context.path);
+        Some(self.effective_policy().routes.allowed_methods(&path))
     }
 
     /// Returns the path as sent, without its query, which may hold a credential.

@@ -1,5 +1,7 @@
 //! Parser of templates: literal text, and expressions `{{ name | filter("argument") | … }}`.
 
+use latchkey_core::choices::hint;
+
 use super::filter::{self, Argument, Filter};
 use super::name::Name;
 use super::{NameResolver, Segment, TemplateError};
@@ -81,7 +83,8 @@ impl<'t> Cursor<'t> {
             "" => (begin, "expected a name".to_owned()),
             word => {
                 let all = format!("{}{}", self.names.help, Name::all());
-                (begin, format!("unknown name \"{word}\"; the names are: {all}"))
+                let names: Vec<&str> = all.split(", ").collect();
+                (begin, format!("unknown name \"{word}\"; the names are: {all}{}", hint(word, &names)))
             }
         })
     }

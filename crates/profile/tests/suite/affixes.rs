@@ -118,3 +118,17 @@ fn a_further_route_with_text_around_a_parameter_is_compared_with_the_one_that_to
     assert!(found.iter().any(|(effect, _)| *effect == ChangeEffect::LosesAccess), "{found:#?}");
     assert_eq!(between(&[wide, open], &[wide]), [], "no call reached the route");
 }
+
+#[test]
+fn a_resource_that_other_text_surrounds_is_another_part_of_the_path() {
+    let route = |path: &str| format!("path = \"{path}\"\nresource = {{ account = \"{{id}}\" }}");
+    let wide = route("/accounts/{id}");
+    let document = |path: &str| document(&[&route(path), &wide]);
+    let (old, new) = (document("/accounts/{id}.json"), document("/accounts/x-{id}.json"));
+    let changes = diff(Some(&old), &new).unwrap_or_else(|errors| panic!("{errors}"));
+    assert!(!changes.is_empty());
+    for change in changes {
+        assert!(change.description.contains("name `account` by another part of their path"), "{change:#?}");
+        assert_eq!(change.effect, ChangeEffect::GrantsMore);
+    }
+}

@@ -86,7 +86,7 @@ fn among_profiles_without_hosts_the_format_of_the_key_decides() {
 }
 
 #[test]
-fn of_profiles_without_hosts_the_first_by_name_applies_whatever_their_sources_are() {
+fn the_first_profile_by_name_applies_if_none_has_hosts() {
     let product_with_source = |name: &str, header: &str| {
         profile(&format!(
             "name = \"{name}\"\n[credential]\nsources = [\"header:{header}\"]\n\

@@ -263,7 +263,7 @@ fn users_lose_and_gain_what_their_role_does() {
 }
 
 #[test]
-fn what_grants_more_is_first() {
+fn changes_that_grant_more_are_first() {
     let open = SHOP
         .replace("unmatched_routes = \"deny\"", "unmatched_routes = \"authenticate\"\nenforce = \"shadow\"")
         .replace("few = [{ per = \"key\", rate = \"10/min\", burst = 20 }, ", "few = [")

@@ -99,7 +99,7 @@ fn mistakes_of_patterns_and_hashes_say_what_to_write() {
 }
 
 #[test]
-fn profiles_without_hosts_are_told_apart_by_patterns_too() {
+fn profiles_without_hosts_are_distinguished_by_patterns_too() {
     let of = |name: &str, kind: &str| profile(&document(kind).replace("\"p\"", &format!("\"{name}\"")));
     let catalog = Catalog::new();
     catalog.replace_all(vec![
@@ -113,7 +113,7 @@ fn profiles_without_hosts_are_told_apart_by_patterns_too() {
 }
 
 #[test]
-fn profiles_whose_keys_cannot_be_told_apart_do_not_share_a_host() {
+fn profiles_whose_keys_cannot_be_distinguished_do_not_share_a_host() {
     let of = |name: &str, kind: &str| {
         let document = document(kind).replace("\"p\"", &format!("\"{name}\""));
         format!("{document}\n[[hosts]]\nhost = \"api.example.com\"\n")

@@ -278,20 +278,15 @@ fn a_login_by_password_whose_clients_share_the_address_of_envoy_is_named() {
 }
 
 #[test]
-fn a_plan_that_refills_the_bucket_of_an_address_for_others_is_named() {
-    let with = |limit: &str| {
+fn a_plan_with_no_limits_for_a_class_that_has_some_is_named() {
+    let with = |own: &str, limits: &str| {
         format!(
-            "[rate_limits]\ndefault = [{{ per = \"ip\", rate = \"10/h\" }}]\n[[plans]]\nname = \"fast\"\n\
-             rate_limits = {{ default = [{{ per = \"ip\", {limit} }}] }}\n"
+            "[rate_limits]\ndefault = [{own}]\n[[plans]]\nname = \"free\"\nrate_limits = {{ default = [{limits}] }}\n"
         )
     };
-    one(&with("rate = \"100/s\", burst = 100"), "plans[0].name: calls under its \"ip\" limit");
-    for limit in ["rate = \"100/s\"", "rate = \"5/h\", burst = 5"] {
-        assert_eq!(warnings(&with(limit)), Vec::<String>::new(), "{limit}");
+    let limit = "{ per = \"key\", rate = \"10/h\" }";
+    one(&with(limit, ""), "plans[0].rate_limits.default: the list is empty and replaces no limit");
+    for good in [with(limit, limit), with("", "")] {
+        assert_eq!(warnings(&good), Vec::<String>::new(), "{good}");
     }
-    let slow = "[[plans]]\nname = \"slow\"\nrate_limits = { default = [{ per = \"ip\", rate = \"1/h\" }] }\n";
-    one(
-        &format!("{}{slow}", with("rate = \"5/h\", burst = 5")),
-        "plans[0].name: calls under its \"ip\" limit",
-    );
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 mod affixes;
+mod basic_examples;
 mod catalog;
 mod diff;
 mod documents;
@@ -19,8 +20,10 @@ mod products;
 mod properties;
 mod requests;
 mod responses;
+mod route_errors;
 mod shadow;
 mod sources;
 mod spellings;
 mod support;
 mod templates;
+mod unused_denials;

@@ -76,7 +76,7 @@ fn auxvault_has_two_shapes_of_error() {
 }
 
 #[test]
-fn auxvault_words_a_bad_token_in_its_other_shape() {
+fn auxvault_has_another_format_for_a_bad_token() {
     let profile = profile(include_str!("../../../../profiles/auxvault.toml"));
     let token = "Bearer eyJhbGciOiJIUzI1NiJ9.e30.c2ln";
     let cases = [

@@ -71,6 +71,33 @@ fn another_way_to_find_the_address_of_the_client_grants_more() {
 }
 
 #[test]
+fn a_header_that_is_set_no_more_is_one_that_clients_can_send() {
+    let header = |name: &str| with(&format!("[upstream_headers]\n{name} = \"{{{{ tenant.slug }}}}\""));
+    loosens(
+        &header("X-Tenant-ID"),
+        SHOP,
+        "upstream_headers.X-Tenant-ID",
+        "`X-Tenant-ID` of a client reaches",
+    );
+    let spelled = between(&header("X-Tenant-ID"), &header("x_tenant_id"));
+    assert!(spelled.iter().all(|(_, effect, _)| *effect == ChangeEffect::AnswerChanges), "{spelled:#?}");
+}
+
+#[test]
+fn a_denial_without_a_name_has_its_number_and_a_checksum_is_one_change() {
+    let denial = |status: u16| format!("[[denials]]\nkinds = [\"page\"]\nstatus = {status}\n");
+    let twice =
+        "[[denials]]\nreasons = [\"REVOKED\"]\n[[denials]]\nreasons = [\"REVOKED\"]\nkinds = [\"page\"]\n";
+    let document = |status: u16| with(&format!("{twice}{}", denial(status)));
+    let [(field, ..)] = &between(&document(400), &document(403))[..] else { panic!("one change") };
+    let number = document(400).matches("[[denials]]").count() - 1;
+    assert_eq!(*field, format!("denials[{number}].status"));
+    let sum = SHOP.replace("prefix = \"pk_\"\n", "prefix = \"pk_\"\nchecksum = true\n");
+    let [(field, ..)] = &between(SHOP, &sum)[..] else { panic!("one change") };
+    assert_eq!(field, "kinds[page].checksum");
+}
+
+#[test]
 fn wider_bounds_of_lifetimes_grant_more() {
     let kind = |fields: &str| SHOP.replace("prefix = \"pk_\"\n", &format!("prefix = \"pk_\"\n{fields}\n"));
     let page = kind("");

@@ -60,7 +60,7 @@ fn routes_that_change_alike_affect_the_keys_and_users_of_each() {
 }
 
 #[test]
-fn what_is_not_counted_is_said() {
+fn a_change_that_is_not_counted_says_so() {
     let (more, less) = (ChangeEffect::GrantsMore, ChangeEffect::LosesAccess);
     let public = "path = \"/items/{id}\"\npublic = true";
     let name = "name = \"shop\"\n";
