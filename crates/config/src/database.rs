@@ -38,6 +38,8 @@ pub enum DatabaseDialect {
 pub struct DatabaseUrl {
     url: String,
     embedded: Option<PathBuf>,
+    /// File that the URL was read from.
+    file: Option<PathBuf>,
 }
 
 impl DatabaseUrl {
@@ -47,13 +49,24 @@ impl DatabaseUrl {
             if let Some(error) = url_escapes::unescaped(url) {
                 return Err(error);
             }
-            return Ok(Self { url: url.to_owned(), embedded: None });
+            return Ok(Self { url: url.to_owned(), embedded: None, file: None });
         }
         let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"));
         let Some(path) = path else {
             return Err("write sqlite://PATH?mode=rwc or postgres://USER:PASSWORD@HOST/NAME".to_owned());
         };
-        Ok(Self { url: url.to_owned(), embedded: Some(embedded(path)?) })
+        Ok(Self { url: url.to_owned(), embedded: Some(embedded(path)?), file: None })
+    }
+
+    /// Adds the file that the URL was read from.
+    pub(super) fn of_file(self, file: Option<PathBuf>) -> Self {
+        Self { file, ..self }
+    }
+
+    /// Returns the file that the URL was read from.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
     /// Returns the whole URL with its password, for the store only.
@@ -200,7 +213,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("latchkey.db");
         let url = DatabaseUrl::parse(&format!("sqlite:{}", path.display())).unwrap();
-        let deadlines = DatabaseDeadlines::default();
         let settings = DatabaseSettings {
             url,
             connections: 2,
@@ -208,7 +220,7 @@ mod tests {
             dialect: DatabaseDialect::Postgres,
             migrate: true,
             single_replica: true,
-            deadlines,
+            deadlines: DatabaseDeadlines::default(),
         };
         let key = MasterKey::next_to(&path);
         assert!(settings.is_absent_or_empty() && settings.check_present().is_ok(), "a first start");

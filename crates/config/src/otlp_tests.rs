@@ -3,14 +3,14 @@
 use super::*;
 use crate::tests::load;
 
-const THERE: (&str, &str) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://otlp:4317");
+const WITH_ENDPOINT: (&str, &str) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://otlp:4317");
 
 fn read(given: &[(&str, &str)]) -> Option<OtlpSettings> {
     load(&[], given).unwrap_or_else(|error| panic!("{error}")).otlp
 }
 
-fn there(given: &[(&str, &str)]) -> OtlpSettings {
-    read(&[&[THERE], given].concat()).expect("an endpoint is given")
+fn with_endpoint(given: &[(&str, &str)]) -> OtlpSettings {
+    read(&[&[WITH_ENDPOINT], given].concat()).expect("an endpoint is given")
 }
 
 fn uri(uri: Option<Uri>) -> String {
@@ -21,27 +21,29 @@ fn uri(uri: Option<Uri>) -> String {
 fn nothing_is_exported_without_an_endpoint() {
     assert!(read(&[]).is_none());
     assert!(read(&[("OTEL_TRACES_SAMPLER", "always_on")]).is_none());
-    assert!(read(&[THERE, ("OTEL_SDK_DISABLED", "true")]).is_none());
-    assert!(read(&[THERE, ("OTEL_TRACES_EXPORTER", "none"), ("OTEL_METRICS_EXPORTER", "none")]).is_none());
+    assert!(read(&[WITH_ENDPOINT, ("OTEL_SDK_DISABLED", "true")]).is_none());
+    assert!(
+        read(&[WITH_ENDPOINT, ("OTEL_TRACES_EXPORTER", "none"), ("OTEL_METRICS_EXPORTER", "none")]).is_none()
+    );
 }
 
 #[test]
 fn the_file_of_the_ca_is_kept_with_its_content() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-    let given = there(&[("OTEL_EXPORTER_OTLP_CERTIFICATE", path)]);
+    let given = with_endpoint(&[("OTEL_EXPORTER_OTLP_CERTIFICATE", path)]);
     assert_eq!(given.ca_file.as_deref(), Some(std::path::Path::new(path)));
     assert_eq!(given.ca, std::fs::read(path).ok());
-    assert_eq!(there(&[]).ca_file, None);
+    assert_eq!(with_endpoint(&[]).ca_file, None);
 }
 
 #[test]
 fn both_signals_share_an_endpoint_or_have_their_own() {
-    let both = there(&[]);
+    let both = with_endpoint(&[]);
     assert_eq!(
         (uri(both.traces), uri(both.metrics)),
         ("http://otlp:4317/".into(), "http://otlp:4317/".into())
     );
-    let own = there(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://traces:4317")]);
+    let own = with_endpoint(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://traces:4317")]);
     assert_eq!(uri(own.traces), "https://traces:4317/");
     let metrics = read(&[("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://m:1")]).unwrap();
     assert!(metrics.traces.is_none() && metrics.metrics.is_some());
@@ -62,7 +64,7 @@ fn http_has_a_path_for_each_signal_and_keeps_that_of_the_address() {
         let both = http(&[("OTEL_EXPORTER_OTLP_ENDPOINT", base)]);
         assert_eq!(both, (traces.to_owned(), metrics.to_owned()));
     }
-    let own = http(&[THERE, ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://traces/here")]);
+    let own = http(&[WITH_ENDPOINT, ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://traces/here")]);
     assert_eq!(own, ("http://traces/here".to_owned(), "http://otlp:4317/v1/metrics".to_owned()));
     for bad in ["otlp:4318", "http://otlp?a=b", "http://user:word@otlp"] {
         let given = [("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"), ("OTEL_EXPORTER_OTLP_ENDPOINT", bad)];
@@ -72,7 +74,7 @@ fn http_has_a_path_for_each_signal_and_keeps_that_of_the_address() {
 
 #[test]
 fn the_defaults_are_the_specifications_except_for_the_ratio() {
-    let otlp = there(&[]);
+    let otlp = with_endpoint(&[]);
     assert_eq!((otlp.timeout, otlp.interval), (Duration::from_secs(10), Duration::from_secs(60)));
     assert_eq!(otlp.protocol, OtlpProtocol::Grpc);
     assert_eq!((otlp.queue, otlp.delay), (2_048, Duration::from_secs(5)));
@@ -82,8 +84,9 @@ fn the_defaults_are_the_specifications_except_for_the_ratio() {
 
 #[test]
 fn samplers_are_read_by_their_names() {
-    let sampler =
-        |name, share| there(&[("OTEL_TRACES_SAMPLER", name), ("OTEL_TRACES_SAMPLER_ARG", share)]).sampler;
+    let sampler = |name, share| {
+        with_endpoint(&[("OTEL_TRACES_SAMPLER", name), ("OTEL_TRACES_SAMPLER_ARG", share)]).sampler
+    };
     assert_eq!(sampler("always_on", "0.5"), SamplerSettings { parent: false, ratio: 1.0 });
     assert_eq!(sampler("parentbased_always_off", ""), SamplerSettings { parent: true, ratio: 0.0 });
     assert_eq!(sampler("traceidratio", "0.25"), SamplerSettings { parent: false, ratio: 0.25 });
@@ -95,14 +98,15 @@ fn a_service_is_named_by_its_own_setting_before_its_attributes() {
     let said = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
     let rest = ("deployment.environment.name", "a b");
     let of: Vec<(String, String)> = said(&[("service.name", "b"), rest]);
-    assert_eq!(there(&[attributes]).resource, of);
+    assert_eq!(with_endpoint(&[attributes]).resource, of);
     let of: Vec<(String, String)> = said(&[("service.name", "c"), rest]);
-    assert_eq!(there(&[attributes, ("OTEL_SERVICE_NAME", "c")]).resource, of);
+    assert_eq!(with_endpoint(&[attributes, ("OTEL_SERVICE_NAME", "c")]).resource, of);
 }
 
 #[test]
 fn headers_are_decoded_and_never_shown() {
-    let settings = load(&[], &[THERE, ("OTEL_EXPORTER_OTLP_HEADERS", "Api-Key=canary%3D1,b=2")]).unwrap();
+    let settings =
+        load(&[], &[WITH_ENDPOINT, ("OTEL_EXPORTER_OTLP_HEADERS", "Api-Key=canary%3D1,b=2")]).unwrap();
     assert!(!format!("{settings:?}").contains("canary"));
     let headers = settings.otlp.unwrap().headers;
     assert_eq!((headers[0].0.as_str(), headers[0].1.to_str().unwrap()), ("api-key", "canary=1"));

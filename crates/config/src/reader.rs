@@ -52,6 +52,11 @@ impl<'a> SettingsReader<'a> {
         self.sources.absent_file(setting)
     }
 
+    /// Returns the file that a setting's value was read from.
+    pub(super) fn file_of(&self, setting: &Setting) -> Option<PathBuf> {
+        self.sources.file_of(setting).map(|(_, path)| path)
+    }
+
     pub(super) fn add_error(&mut self, problem: ConfigError) {
         self.errors.push(problem);
     }
@@ -107,6 +112,7 @@ impl<'a> SettingsReader<'a> {
             let url = DatabaseUrl::parse(text)?;
             checks.database_url(&url).map(|()| url)
         });
+        let url = url.map(|url| url.of_file(self.file_of(&definitions::DATABASE_URL)));
         let connections = self.read(&definitions::DATABASE_CONNECTIONS, |t| values::number(t, 1, 1_000));
         let pooler = self.read(&definitions::DATABASE_POOLER, |text| match text {
             "none" => Ok(DatabasePooler::None),

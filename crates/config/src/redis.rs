@@ -18,6 +18,8 @@ pub struct Redis {
     pub ca: Option<Vec<u8>>,
     /// File of the CA certificates.
     pub ca_file: Option<PathBuf>,
+    /// File that the URL was read from.
+    pub url_file: Option<PathBuf>,
 }
 
 /// Leaves out the URL, which may hold a password.
@@ -32,7 +34,7 @@ impl SettingsReader<'_> {
     pub(super) fn redis(&mut self, checks: &dyn SettingChecks) -> Option<Redis> {
         let ca = self.read(&definitions::REDIS_CA, values::file);
         let parse = |url: &str| {
-            let redis = Redis { url: url.to_owned(), ca: None, ca_file: None };
+            let redis = Redis { url: url.to_owned(), ca: None, ca_file: None, url_file: None };
             checks.redis(&redis).map(|()| redis)
         };
         let Some(redis) = self.read(&definitions::REDIS_URL, parse) else {
@@ -42,7 +44,8 @@ impl SettingsReader<'_> {
             return None;
         };
         let (ca_file, ca) = ca.unzip();
-        let redis = Redis { ca, ca_file, ..redis };
+        let url_file = self.file_of(&definitions::REDIS_URL);
+        let redis = Redis { ca, ca_file, url_file, ..redis };
         let checked = checks.redis(&redis);
         checked
             .map_err(|bad| self.add_error(ConfigError::new(definitions::REDIS_CA.key, "given", bad)))

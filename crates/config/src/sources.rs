@@ -190,6 +190,9 @@ pub fn check_variables(
 /// Reads a value from a file, without trailing line ends.
 fn from_file(setting: &Setting, path: &str, place: String) -> Result<RawValue, ConfigError> {
     match std::fs::read_to_string(path) {
+        Err(_) if path.is_empty() => {
+            Err(ConfigError::new(setting.key, place, "the path of the file is empty"))
+        }
         Ok(text) => Ok(RawValue { value: text.trim_end_matches(['\r', '\n']).to_owned(), origin: place }),
         Err(error) => Err(ConfigError::new(setting.key, place, format!("{path} can't be read: {error}"))),
     }

@@ -39,7 +39,7 @@ impl SettingChecks for Unchecked {
 }
 
 #[test]
-fn nothing_given_serves_the_embedded_database_on_loopback() {
+fn the_defaults_serve_the_embedded_database_on_loopback() {
     let settings = load(&[], &[]).unwrap();
     assert_eq!(settings.listen.grpc.to_string(), "127.0.0.1:50051");
     assert_eq!(settings.listen.http.to_string(), "127.0.0.1:8081");

@@ -22,9 +22,10 @@ const OTHER_VARIABLES: [&str; 8] = [
     "LATCHKEY_ENVOY",
 ];
 
-/// Returns an error for a variable that has the prefix of this program and is none of its variables.
+/// Returns an error for a variable that has the prefix of this program and is none of its variables, and for one whose name
+/// is that of one of its variables in another spelling.
 pub(super) fn variable(name: &str, value: &str) -> Option<ConfigError> {
-    let rest = name.strip_prefix(PREFIX)?;
+    let Some(rest) = name.strip_prefix(PREFIX) else { return other_spelling(name) };
     if known().any(|known| known == name) || is_service_link(rest, value) {
         return None;
     }
@@ -36,6 +37,23 @@ pub(super) fn variable(name: &str, value: &str) -> Option<ConfigError> {
     };
     let remedy = format!("there is no such variable{near}");
     Some(ConfigError::new(name, "environment", remedy))
+}
+
+/// Returns an error for the name of one of this program's variables with other letter case, underscores or hyphens, such as
+/// `latchkey_database_url` or `LATCH_KEY_DATABASE_URL`.
+fn other_spelling(name: &str) -> Option<ConfigError> {
+    let written = letters(name);
+    if !written.starts_with("LATCHKEY") {
+        return None;
+    }
+    let meant = known().find(|known| letters(known) == written)?;
+    let remedy = format!("there is no such variable; the nearest is {meant}");
+    Some(ConfigError::new(name, "environment", remedy))
+}
+
+/// Returns the letters and digits of a name as capital letters.
+fn letters(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_uppercase()).collect()
 }
 
 /// Returns all variables of the program.
@@ -95,6 +113,29 @@ mod tests {
         ] {
             let error = variable(name, "9999").unwrap().to_string();
             assert!(error.contains(name) && error.ends_with(&format!("the nearest is {near}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_name_in_another_spelling_is_refused_with_the_right_one() {
+        for name in [
+            "latchkey_database_url",
+            "Latchkey_Database_Url",
+            "LATCH_KEY_DATABASE_URL",
+            "LATCHKEYDATABASE_URL",
+            "LATCHKEY-DATABASE-URL",
+            "latchkey.database.url",
+        ] {
+            let error = variable(name, "postgres://db/x").unwrap().to_string();
+            assert!(
+                error.contains(name) && error.ends_with("the nearest is LATCHKEY_DATABASE_URL"),
+                "{error}"
+            );
+        }
+        for name in
+            ["latchkey", "latchkey_of_mine", "LATCHKEYS", "DATABASE_URL", "MY_LATCHKEY_DATABASE_URL", "PATH"]
+        {
+            assert!(variable(name, "x").is_none(), "{name}");
         }
     }
 

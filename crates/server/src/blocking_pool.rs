@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn more_than_there_is_room_for_is_refused_at_once() {
+    async fn jobs_beyond_the_limit_are_refused_at_once() {
         let pool = Arc::new(BlockingPool::start().unwrap());
         let gate = Arc::new(Mutex::new(()));
         let held = gate.lock().unwrap();

@@ -45,7 +45,15 @@ impl SettingChecks for CrateChecks {
 
 /// Returns the address of Redis as its client takes it.
 pub(crate) fn redis(given: &Redis) -> Result<Address, InvalidUrl> {
-    Address::parse(&given.url, given.ca.clone())
+    let address = Address::parse(&given.url, given.ca.clone())?;
+    let address = match &given.url_file {
+        Some(file) => address.of_file(file.clone(), &given.url),
+        None => address,
+    };
+    Ok(match &given.ca_file {
+        Some(file) => address.of_ca_file(file.clone()),
+        None => address,
+    })
 }
 
 /// Starts logging for the whole process. Dropping the returned guard writes out buffered lines.

@@ -1,6 +1,7 @@
 //! Diagnosis: checks the settings that a process would be started with, and the database and Redis that it would use.
 //! Changes nothing, serves nothing and shows no secrets.
 
+mod addresses;
 mod check_port;
 mod database;
 mod folders;
@@ -112,6 +113,7 @@ fn check_ports(settings: &Settings) -> Vec<Finding> {
         ));
     }
     found.extend(unix_sockets::examine(&settings.listen));
+    found.extend(addresses::examine(&settings.listen));
     if let Some(TooFewFiles { limit, needed }) = open_files::shortage(settings) {
         found.push(warning(
             &format!("at most {limit} files may be open, and max_connections needs {needed}"),

@@ -1,6 +1,6 @@
 //! Checks that find a problem without a request: files with secrets, certificates, the database's clock, free disk
-//! space, and the schedule of signing keys. `latchkey doctor` makes them once. A serving process makes them at its
-//! start and every minute; it logs each finding once and counts the present ones in a metric.
+//! space, the schedule of signing keys, and look-ups of keys. `latchkey doctor` makes them once. A serving process
+//! makes them at its start and every minute; it logs each finding once and counts the present ones in a metric.
 
 mod certificates;
 mod clock;

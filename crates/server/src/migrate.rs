@@ -10,7 +10,7 @@ use latchkey_store::{
 
 /// Makes the store that the settings name. No connection is opened yet.
 pub(crate) fn open_store(database: &DatabaseSettings) -> Result<Store, InvalidUrl> {
-    Store::connect_lazy(StoreOptions {
+    let store = Store::connect_lazy(StoreOptions {
         url: database.url.reveal().to_owned(),
         connections: database.connections,
         check_deadline: database.deadlines.check.query(),
@@ -23,6 +23,10 @@ pub(crate) fn open_store(database: &DatabaseSettings) -> Result<Store, InvalidUr
             DatabaseDialect::Postgres => Dialect::Postgres,
             DatabaseDialect::Compatible => Dialect::Compatible,
         },
+    })?;
+    Ok(match database.url.file() {
+        Some(file) => store.with_url_file(file.to_owned(), database.url.reveal()),
+        None => store,
     })
 }
 
@@ -207,7 +211,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_database_that_is_gone_is_not_made_anew() {
+    async fn a_missing_database_is_not_created_again() {
         let folder = tempfile::tempdir().unwrap();
         let settings = settings(&folder);
         let path = settings.url.embedded().unwrap();

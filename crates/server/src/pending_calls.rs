@@ -31,10 +31,10 @@ struct State {
     /// Size of the messages that were compressed.
     unpacked: usize,
     /// Calls whose messages are missing, the longest waiting first.
-    incomplete: BTreeMap<u64, Incomplete>,
+    incomplete: BTreeMap<u64, IncompleteCall>,
 }
 
-struct Incomplete {
+struct IncompleteCall {
     bytes: usize,
     eviction: Arc<Eviction>,
 }
@@ -101,7 +101,7 @@ impl PendingCalls {
         state.next += 1;
         let number = state.next;
         state.bytes += bytes;
-        state.incomplete.insert(number, Incomplete { bytes, eviction: Arc::clone(&eviction) });
+        state.incomplete.insert(number, IncompleteCall { bytes, eviction: Arc::clone(&eviction) });
         state.shrink();
         MessageWait { calls: self, number, eviction }
     }

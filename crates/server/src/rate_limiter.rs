@@ -1,5 +1,6 @@
 //! Rate limiter: counts in this process alone, or together with all replicas in Redis.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +11,16 @@ use latchkey_core::limit::{BucketCharge, ChargeOptions, Levels};
 use latchkey_core::ports::Limiter;
 use latchkey_core::time::Moment;
 use latchkey_redis::RedisLimiter;
+use tokio::time::{Instant, sleep};
 
 use crate::doctor::{self, Severity};
 
-/// Interval at which the start waits for the first connection.
+/// Interval at which a connection is waited for.
 const CONNECTED_POLL: Duration = Duration::from_millis(200);
+/// Interval at which Redis is examined: its settings and its memory change while it is in use.
+const EXAMINED_EVERY: Duration = Duration::from_mins(1);
+/// Time without a finding after which it is logged again.
+const FORGOTTEN_AFTER: Duration = Duration::from_hours(1);
 
 /// Limiter that the settings select.
 #[derive(Clone)]
@@ -61,15 +67,33 @@ impl RateLimiter {
     }
 }
 
-/// Logs what `latchkey doctor` finds, once Redis is in use. An outage before that is logged by the limiter.
+/// Logs what `latchkey doctor` finds while Redis is in use, each kind of finding once. An outage is logged by the limiter.
 async fn report_findings(redis: &RedisLimiter, settings: &Redis) {
-    while !redis.is_shared() {
-        tokio::time::sleep(CONNECTED_POLL).await;
-    }
-    for finding in doctor::redis::examine(Some(settings), redis.deadline()).await {
-        if matches!(finding.severity, Severity::Warning | Severity::Error) {
-            tracing::warn!(remedy = finding.remedy, "Redis {}", finding.message);
+    let mut seen = SeenFindings::default();
+    loop {
+        while !redis.is_shared() {
+            sleep(CONNECTED_POLL).await;
         }
+        for finding in doctor::redis::examine(Some(settings), redis.deadline()).await {
+            let is_problem = matches!(finding.severity, Severity::Warning | Severity::Error);
+            if is_problem && seen.is_new(&finding.remedy, Instant::now()) {
+                tracing::warn!(remedy = finding.remedy, "Redis {}", finding.message);
+            }
+        }
+        sleep(EXAMINED_EVERY).await;
+    }
+}
+
+/// Findings that were there, with the time at which each was seen last. They are known by their remedies, since messages have
+/// numbers that change.
+#[derive(Default)]
+struct SeenFindings(HashMap<String, Instant>);
+
+impl SeenFindings {
+    /// Records a finding. Returns whether it was not there for a while.
+    fn is_new(&mut self, remedy: &str, now: Instant) -> bool {
+        let before = self.0.insert(remedy.to_owned(), now);
+        before.is_none_or(|before| now.saturating_duration_since(before) >= FORGOTTEN_AFTER)
     }
 }
 
@@ -85,5 +109,24 @@ impl Limiter for RateLimiter {
             Self::Local(local) => local.charge(charges, options, now, levels).await,
             Self::Redis(redis, _) => redis.charge(charges, options, now, levels).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_that_stays_or_comes_and_goes_is_logged_once_and_one_that_returns_later_again() {
+        let (mut seen, start) = (SeenFindings::default(), Instant::now());
+        let mut is_new =
+            |remedy: &str, minutes: u64| seen.is_new(remedy, start + Duration::from_mins(minutes));
+        assert!(is_new("raise maxmemory", 0) && is_new("place it closer", 1));
+        assert!(
+            !is_new("raise maxmemory", 1)
+                && !is_new("raise maxmemory", 50)
+                && !is_new("raise maxmemory", 100)
+        );
+        assert!(is_new("place it closer", 61));
     }
 }

@@ -33,7 +33,7 @@ impl Stage {
     }
 }
 
-/// What a process lacks that is unable or limited. The first one that has a reason is reported.
+/// Part that an unable or limited process lacks. The first one that has a reason is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lack {
     /// The lease of the cache: nothing can be decided.

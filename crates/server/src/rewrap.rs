@@ -9,7 +9,7 @@ use latchkey_core::time::Clock as _;
 use latchkey_management::ports::sealed_values::SealedTable;
 use latchkey_management::rewrap::MasterKeyRotation;
 pub use latchkey_management::rewrap::{RewrapCounts, RewrapReport};
-use latchkey_store::InvalidUrl;
+use latchkey_store::{DatabaseFileError, InvalidUrl};
 
 use crate::clock::SystemClock;
 use crate::migrate::{self, EmbeddedDatabaseError};
@@ -48,6 +48,14 @@ pub enum RewrapError {
     /// The system's random number generator failed.
     #[error("the system's random number generator failed: {0}")]
     Randomness(#[from] rand::rngs::SysError),
+}
+
+impl RewrapError {
+    /// Returns whether another process uses the embedded database.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        matches!(self, Self::Embedded(EmbeddedDatabaseError::File(DatabaseFileError::InUse(_))))
+    }
 }
 
 /// Returns the names of the tables, in the order of [`RewrapReport`].

@@ -213,6 +213,7 @@ impl Startup {
             time: self.clock.now().wall,
             tenant: None,
             actor: "latchkey".to_owned(),
+            caller: None,
             action,
             target: target.to_owned(),
             request_id: "start".to_owned(),

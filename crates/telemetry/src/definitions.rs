@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_go_up() {
+    fn bounds_are_in_ascending_order() {
         for bounds in [CHECK_BOUNDS, CALL_BOUNDS, QUERY_BOUNDS] {
             assert!(bounds.is_sorted_by(|a, b| a < b));
         }

@@ -72,7 +72,7 @@ mod tests {
     use crate::definitions;
 
     #[test]
-    fn values_stand_under_their_names_with_their_labels() {
+    fn values_are_written_with_their_names_and_labels() {
         let mut snapshot = MetricSnapshot::default();
         snapshot.add_u64(&definitions::CHECKS, &["ext_authz", "a\"b\\c\nd", "denied", "REVOKED", "cache"], 3);
         snapshot.add_f64(&definitions::FEED_LAG, &[], 0.25);

@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_the_sequence_that_was_published() {
+    fn the_sequence_is_the_published_one() {
         let state = State::default();
         let actual = [0; 3].map(|begin| next(&state, || begin));
         assert_eq!(actual, [0xe220_a839_7b1d_cdaf, 0x6e78_9e6a_a1b9_65f4, 0x06c4_5d18_8009_454f]);

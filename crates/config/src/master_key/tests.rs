@@ -45,7 +45,7 @@ fn a_malformed_file_is_not_changed() {
 }
 
 #[test]
-fn a_given_key_has_32_bytes_and_never_shows() {
+fn a_given_key_has_32_bytes_and_is_never_printed() {
     let text = STANDARD.encode([7; 32]);
     assert_eq!(*MasterKey::from_base64(&text).unwrap().reveal().unwrap(), [7; 32]);
     assert!(!format!("{:?}", MasterKey::from_base64(&text).unwrap()).contains('7'));

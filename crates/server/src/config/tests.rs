@@ -58,7 +58,7 @@ fn settings_that_need_another_one_are_rejected_without_it() {
 }
 
 #[test]
-fn files_are_looked_into_before_anything_starts() {
+fn files_are_read_before_the_start() {
     let variables = [("LATCHKEY_TLS_CERT", "/nowhere/c.pem"), ("LATCHKEY_TLS_KEY", "/nowhere/k.pem")];
     let error = load(&[("cache_lease", "soon")], &variables).unwrap_err();
     assert_eq!(error.0.len(), 3, "{error}");
@@ -66,7 +66,7 @@ fn files_are_looked_into_before_anything_starts() {
 }
 
 #[test]
-fn a_certificate_makes_other_machines_welcome_and_its_clients_may_be_operators() {
+fn a_certificate_permits_addresses_for_other_machines_and_operators_by_certificate() {
     let (folder, ca) = (tempfile::tempdir().unwrap(), Ca::new());
     let Pair { cert, key, .. } = ca.issue(&["localhost"]);
     let place = |name: &str, text: &str| {

@@ -1,4 +1,4 @@
-//! What the gRPC port requires of the proxies that call Check, for a comparison with their configuration.
+//! Requirements of the gRPC port on the proxies that call Check, for a comparison with their configuration.
 
 use latchkey_config::{CheckAuth, ConfigSources, Settings};
 

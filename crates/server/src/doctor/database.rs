@@ -8,6 +8,7 @@ mod keys;
 mod schema;
 mod tables;
 mod trials;
+mod writable;
 
 use std::time::Duration;
 
@@ -48,6 +49,9 @@ pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
     if let Err(error) = store.examine_database_file() {
         return vec![finding(Severity::Error, error.to_string(), "a start fails with this error")];
     }
+    if let Some(found) = settings.database.url.embedded().and_then(writable::examine) {
+        return vec![found];
+    }
     let mut found: Vec<_> = transport_finding(store.transport()).into_iter().collect();
     found.extend(pooler_finding(settings.database.pooler));
     found.extend(dialect_finding(settings.database.dialect, settings.redis.is_some()));
@@ -77,10 +81,12 @@ async fn examine_store(settings: &Settings, store: &Store) -> Vec<Finding> {
     }
     found.extend(failed);
     if found.is_empty() {
-        let what = format!(
-            "{} responds in time, its schema is complete, and the master key is the right one",
-            settings.database.url
-        );
+        let url = &settings.database.url;
+        let what = if keys::is_loadable(settings) {
+            format!("{url} responds in time, its schema is complete, and the master key is the right one")
+        } else {
+            format!("{url} responds in time, and its schema is complete")
+        };
         found.push(Finding::new(Area::Database, Severity::Ok, what, ""));
     }
     found
@@ -220,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_is_refused_is_told_from_one_that_is_unreachable() {
+    fn a_refused_server_is_distinguished_from_one_that_is_unreachable() {
         let severity = |refused| {
             let failure = DatabaseFailure { cause: "the server is a standby".to_owned(), refused };
             let finding = unusable_finding("postgres://db/latchkey", Some(&failure));

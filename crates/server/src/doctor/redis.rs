@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_user_may_not_read_is_a_warning_and_a_part_that_fails_is_named_as_one() {
+    fn a_missing_right_to_read_is_a_warning_and_a_part_that_fails_is_named_as_one() {
         let refused = || Some("NOPERM this user has no permissions".to_owned());
         for cluster in [None, Some(String::new())] {
             let probe = Probe { unreadable: refused(), cluster, ..Probe::default() };

@@ -6,7 +6,7 @@
 //! - A row that changes in any other way than its replica changes it (it is deleted, its checksum is wrong, an earlier
 //!   state of it is restored) proves nothing. The replica is waited for as if it had sent a heartbeat at that time.
 //! - If rows were added or deleted by another program, there may be replicas without a row. They are waited for
-//!   for the longest lease that was ever registered.
+//!   for the longest lease that was ever registered; if the counts were altered, for the longest that is permitted.
 
 use std::collections::HashMap;
 use std::time::Duration;

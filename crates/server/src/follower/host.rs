@@ -6,7 +6,7 @@ use std::io;
 
 /// Socket that shows other processes of this machine that a replica is alive.
 #[derive(Debug)]
-pub(crate) struct LifeSocket {
+pub(crate) struct LivenessSocket {
     /// Listener that stays open and accepts nothing.
     #[cfg(target_os = "linux")]
     _listener: std::os::unix::net::UnixListener,
@@ -20,7 +20,7 @@ pub(crate) fn identity() -> Option<Box<str>> {
     Some(format!("{} {}", boot.trim(), namespace.display()).into())
 }
 
-impl LifeSocket {
+impl LivenessSocket {
     /// Binds the socket of a replica. The error is of the kind `AddrInUse` if a running process has it.
     #[cfg(target_os = "linux")]
     pub(crate) fn bind(id: &str) -> io::Result<Self> {
@@ -40,7 +40,7 @@ impl LifeSocket {
 
 /// Returns whether no process of this machine and network namespace is the replica with this identifier.
 pub(crate) fn has_ended(id: &str) -> bool {
-    LifeSocket::bind(id).is_ok()
+    LivenessSocket::bind(id).is_ok()
 }
 
 #[cfg(test)]
@@ -51,9 +51,9 @@ mod tests {
     fn a_replica_has_ended_when_its_socket_is_free() {
         let id = format!("test-{}", std::process::id());
         assert!(has_ended(&id));
-        let socket = LifeSocket::bind(&id).unwrap();
+        let socket = LivenessSocket::bind(&id).unwrap();
         assert!(!has_ended(&id));
-        assert_eq!(LifeSocket::bind(&id).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(LivenessSocket::bind(&id).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         drop(socket);
         assert!(has_ended(&id));
     }

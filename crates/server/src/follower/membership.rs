@@ -11,7 +11,7 @@ use latchkey_core::time::{Clock, MonotonicInstant};
 use tokio::time::sleep;
 
 use super::holders::HolderTable;
-use super::host::{self, LifeSocket};
+use super::host::{self, LivenessSocket};
 pub(super) use own_row::OwnRow;
 
 /// Shortest time in which a live replica must answer a challenge.
@@ -28,7 +28,7 @@ pub(crate) struct Membership {
     /// True if the operator declares that there is one replica at most.
     alone: bool,
     /// Liveness proof for other processes of this machine; `None` if the row announces no machine.
-    _socket: Option<LifeSocket>,
+    _socket: Option<LivenessSocket>,
     state: Mutex<State>,
     /// Locked while a waiting write reads the rows.
     reading: tokio::sync::Mutex<()>,
@@ -77,7 +77,7 @@ impl Membership {
     ) -> Self {
         let MembershipSettings { lease, poll_interval, alone } = settings;
         let bind = || {
-            LifeSocket::bind(&replica.id).inspect_err(|error| {
+            LivenessSocket::bind(&replica.id).inspect_err(|error| {
                 tracing::warn!(
                     %error,
                     "failed to bind the socket that proves the end of this process: if it crashes, writers wait for its lease"
@@ -219,7 +219,7 @@ impl Membership {
         }
         if seen.newly_incomplete {
             tracing::warn!(
-                "rows of the table of replicas were added or deleted by another program; writes wait for the end of the longest lease"
+                "rows of the table replicas were added or deleted by another program, or those of fleet altered; writes wait for the end of the longest lease"
             );
         }
         if seen.count_settled {
@@ -242,7 +242,7 @@ impl Membership {
 
     /// Reads the rows of a server that has reached `revision`, and records them. While another caller reads, waits for
     /// its result instead: it shows the same or slightly older progress.
-    pub(super) async fn look(&self, revision: u64, clock: &dyn Clock) -> Result<(), SystemError> {
+    pub(super) async fn read_rows(&self, revision: u64, clock: &dyn Clock) -> Result<(), SystemError> {
         let Ok(_reading) = self.reading.try_lock() else {
             drop(self.reading.lock().await);
             return Ok(());

@@ -35,7 +35,7 @@ const COMMITS_LOST: &str = "the database lost commits, and the change may be amo
 const RETRY_UNKNOWN: Duration = Duration::from_secs(1);
 
 /// A write that waits until it is applied everywhere.
-struct Wait {
+struct PendingWrite {
     revision: u64,
     /// History of the database at that revision.
     history: Option<HistoryHash>,
@@ -60,7 +60,7 @@ impl Propagation for Follower {
         let clock = &*self.parts.clock;
         let rounds = self.rounds_begun.load(Ordering::SeqCst);
         let restarts = self.counts.restarts.load(Ordering::SeqCst);
-        let wait = Wait { revision, history, began: clock.monotonic(), rounds, restarts };
+        let wait = PendingWrite { revision, history, began: clock.monotonic(), rounds, restarts };
         let last = wait.began.plus(with_margin(LONGEST_LEASE));
         let end = deadline.map_or(last, |deadline| last.min(deadline));
         let mut last_round = self.last_round.subscribe();
@@ -83,7 +83,7 @@ impl Propagation for Follower {
             };
             if round_done {
                 sleep(bounded(pause)).await;
-                self.look(&wait, end.since(now)).await;
+                self.read_rows(&wait, end.since(now)).await;
                 pause = (pause * 2).min(longest);
             } else {
                 drop(timeout(bounded(longest), last_round.changed()).await);
@@ -94,21 +94,21 @@ impl Propagation for Follower {
 
 impl Follower {
     /// Reads the rows of replicas again, if there are any.
-    async fn look(&self, wait: &Wait, remaining: Duration) {
+    async fn read_rows(&self, wait: &PendingWrite, remaining: Duration) {
         if let Some(membership) = &self.parts.membership {
             // Without an answer, the rows are those of the previous read, which shows less progress.
-            drop(timeout(remaining, membership.look(wait.revision, &*self.parts.clock)).await);
+            drop(timeout(remaining, membership.read_rows(wait.revision, &*self.parts.clock)).await);
         }
     }
 
     /// Returns whether a round is complete that began after the commit.
-    fn has_round_since(&self, wait: &Wait) -> bool {
+    fn has_round_since(&self, wait: &PendingWrite) -> bool {
         self.last_round.borrow().0 > wait.rounds
     }
 
     /// Returns whether the database has lost the change meanwhile, or may have: a round that began after the commit did
     /// not find it, or found another one in its place, or this replica has passed over it.
-    fn has_lost(&self, wait: &Wait) -> bool {
+    fn has_lost(&self, wait: &PendingWrite) -> bool {
         if self.counts.restarts.load(Ordering::SeqCst) != wait.restarts {
             return true;
         }
@@ -118,7 +118,7 @@ impl Follower {
     }
 
     /// Returns until when the wait goes on at most, as far as this replica knows; `None` if it is over.
-    fn pending(&self, wait: &Wait, now: MonotonicInstant) -> Option<MonotonicInstant> {
+    fn pending(&self, wait: &PendingWrite, now: MonotonicInstant) -> Option<MonotonicInstant> {
         if !self.has_round_since(wait) {
             // It is unknown whom to wait for.
             return Some(wait.began.plus(with_margin(LONGEST_LEASE)));

@@ -173,6 +173,7 @@ impl Follower {
             time: self.parts.clock.now().wall,
             tenant: None,
             actor: "latchkey".to_owned(),
+            caller: None,
             action,
             target,
             request_id: String::new(),

@@ -113,7 +113,7 @@ fn no_schedule_of_faults_breaks_the_promise() {
 }
 
 /// Asserts that a broken variant is found out.
-fn assert_found_out(variant: Variant) {
+fn assert_admits_a_revoked_key(variant: Variant) {
     assert_breaks(variant, "which was revoked");
 }
 
@@ -125,21 +125,21 @@ fn assert_breaks(variant: Variant, rule: &str) {
 }
 
 #[test]
-fn a_lease_without_end_is_found_out() {
-    assert_found_out(Variant::EndlessLease);
+fn a_lease_without_end_is_detected() {
+    assert_admits_a_revoked_key(Variant::EndlessLease);
 }
 
 #[test]
-fn a_holder_whose_row_was_taken_away_is_found_out() {
-    assert_found_out(Variant::HiddenRow);
+fn a_holder_whose_row_was_deleted_is_detected() {
+    assert_admits_a_revoked_key(Variant::HiddenRow);
 }
 
 #[test]
-fn a_row_that_is_put_back_without_a_trace_is_found_out() {
-    assert_found_out(Variant::HiddenRestore);
+fn a_row_that_is_restored_without_a_trace_is_detected() {
+    assert_admits_a_revoked_key(Variant::HiddenRestore);
 }
 
 #[test]
-fn a_look_up_of_what_is_lost_before_it_is_applied_is_found_out() {
+fn a_look_up_of_a_lost_change_that_was_not_applied_is_detected() {
     assert_breaks(Variant::UnnoticedReads, "by a state that the database does not have");
 }

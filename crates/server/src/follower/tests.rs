@@ -43,7 +43,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 async fn store(folder: &TempDir) -> Arc<Store> {
     let url = format!("sqlite://{}/latchkey.db?mode=rwc", folder.path().display());
-    let deadline = Duration::from_secs(10);
+    let deadline = Duration::from_mins(1);
     let options = StoreOptions {
         url,
         connections: 4,
@@ -155,6 +155,7 @@ fn audit_entry(action: AuditAction) -> AuditEntry {
         time: Timestamp(0),
         tenant: None,
         actor: "test".into(),
+        caller: None,
         action,
         target: "demo".into(),
         request_id: "test".into(),
@@ -175,7 +176,7 @@ async fn apply(store: &Store, document: &str) -> u64 {
 
 /// Program that runs the statements of its second argument on the database of its first one.
 const RUN_SQL: &str = "import sqlite3, sys
-connection = sqlite3.connect(sys.argv[1], timeout=20, isolation_level=None)
+connection = sqlite3.connect(sys.argv[1], timeout=120, isolation_level=None)
 connection.executescript(sys.argv[2])";
 
 /// Runs SQL on the database, as a person could.
@@ -186,7 +187,7 @@ fn sql(folder: &TempDir, text: &str) {
 }
 
 #[tokio::test]
-async fn what_another_replica_wrote_is_in_force_when_its_revision_counts_as_applied() {
+async fn a_change_of_another_replica_is_in_force_when_its_revision_counts_as_applied() {
     let folder = tempfile::tempdir().unwrap();
     let (here, there) = (store(&folder).await, store(&folder).await);
     let follower = follower(&here, &Arc::default());

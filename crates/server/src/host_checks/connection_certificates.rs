@@ -102,8 +102,11 @@ fn describe(certificate: &CertificateValidity, now: i64) -> Option<HostFinding> 
         _ => "CA of the database",
     };
     let what = format!("{setting} ({}): the {name} {subject} {state}{effect}", path.display());
-    let remedy =
-        "replace the file by one with a longer validity, and restart the replicas one after the other";
+    let remedy = if *setting == OTLP {
+        "replace the file by one with a longer validity, and restart the replicas one after the other"
+    } else {
+        "replace the file by one with a longer validity; new connections use it"
+    };
     let key = format!("{}\n{subject}\n{not_after}\n{severity:?}", path.display());
     Some(HostFinding::new(HostCheck::Certificates, key, finding(Area::Settings, severity, what, remedy)))
 }

@@ -26,7 +26,7 @@ struct LookupState {
     reported: bool,
 }
 
-/// What a trial changes.
+/// Change that a trial causes.
 #[derive(Debug, PartialEq, Eq)]
 enum LookupChange {
     /// Look-ups have been refused for too long. True if they had not been before.

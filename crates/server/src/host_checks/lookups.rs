@@ -22,9 +22,9 @@ pub(super) async fn examine(store: &Store) -> Option<Vec<HostFinding>> {
 pub(super) enum LookupTrial {
     /// The database answered.
     Answered,
-    /// It refused them, with the cause.
+    /// The database refused them, with the cause.
     Refused(String),
-    /// It did not answer in time, or can't be reached.
+    /// The database did not answer in time, or can't be reached.
     NoAnswer,
 }
 
@@ -67,8 +67,8 @@ mod tests {
         let store = Store::connect_lazy(StoreOptions {
             url: format!("sqlite:{}", folder.path().join("latchkey.db").display()),
             connections: 2,
-            check_deadline: Duration::from_secs(5),
-            deadline: Duration::from_secs(5),
+            check_deadline: Duration::from_mins(1),
+            deadline: Duration::from_mins(1),
             pooler: Pooler::Session,
             dialect: Dialect::Postgres,
         })

@@ -113,7 +113,7 @@ async fn a_request_that_envoy_lets_in_is_read_whole() {
 }
 
 #[tokio::test]
-async fn anything_else_is_not_found_in_json() {
+async fn any_other_path_is_a_404_in_json() {
     let other = get(Stage::Ready, "/").await;
     assert!(other.starts_with("HTTP/1.1 404") && other.contains("application/json"), "{other}");
 }

@@ -133,7 +133,7 @@ impl Fixture {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_counted_is_written_every_few_seconds_in_batches() {
+async fn counts_are_written_every_few_seconds_in_batches() {
     let fixture = Fixture::new();
     fixture.use_keys(1..1_201);
     fixture.use_keys(1..1_201);

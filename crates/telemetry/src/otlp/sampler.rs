@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parent_is_read_as_the_specification_has_it() {
+    fn a_traceparent_is_read_as_specified() {
         let parent = TraceParent::read(SENT.as_bytes()).unwrap();
         assert_eq!(parent.trace, 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c);
         assert_eq!((parent.span, parent.sampled), (0xb7ad_6b71_6920_3331, true));

@@ -148,7 +148,8 @@ fn grpc_endpoint(otlp: &OtlpSettings, uri: &Uri) -> Result<Endpoint, tonic::tran
     if uri.scheme_str() != Some("https") {
         return Ok(endpoint);
     }
-    let tls = ClientTlsConfig::new();
+    // Without a timeout of its own, a handshake waits for ever for a collector that accepts the connection and is silent.
+    let tls = ClientTlsConfig::new().timeout(otlp.timeout);
     let tls = match &otlp.ca {
         Some(ca) => tls.ca_certificate(Certificate::from_pem(ca)),
         None => tls.with_native_roots(),

@@ -205,7 +205,7 @@ impl ConnectionTable {
         waiting.sort_unstable();
         for (_, newcomer) in waiting.into_iter().skip(closing) {
             // If none makes room for this client, none does for those with more.
-            let Some(entry) = state.victim(newcomer, now) else { break };
+            let Some(entry) = state.connection_to_close(newcomer, now) else { break };
             entry.connection.close();
             closing += 1;
         }
@@ -246,7 +246,7 @@ impl State {
     /// ([`CLAIM`]), gets no room from clients with fewer: otherwise, one that keeps many connections in use could close those
     /// that others need in a moment. If none is idle, one of the client that has most makes room, if that one has more than
     /// the newcomer would have.
-    fn victim(&self, newcomer: Client, now: Instant) -> Option<&Entry> {
+    fn connection_to_close(&self, newcomer: Client, now: Instant) -> Option<&Entry> {
         let held = |entry: &Entry| self.held(entry.connection.client);
         let (own, open) = (self.held(newcomer), self.open.len());
         let share = open / self.per_client.len().max(1);

@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_sockets_are_replaced_and_only_the_own_file_is_removed() {
+    async fn only_sockets_are_replaced_and_only_a_listeners_own_file_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("grpc.sock");
         fs::write(&path, "text").unwrap();

@@ -10,9 +10,9 @@ use rcgen::{
 };
 
 /// Clock that stands still, in November 2023.
-pub(crate) struct Still;
+pub(crate) struct StoppedClock;
 
-impl Clock for Still {
+impl Clock for StoppedClock {
     fn now(&self) -> Moment {
         Moment { wall: Timestamp(1_700_000_000_000), ..Moment::default() }
     }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 use tokio_rustls::TlsConnector;
 
 use super::acceptor::crypto_provider;
-use super::fixture::{Ca, Still, write};
+use super::fixture::{Ca, StoppedClock, write};
 use super::{Acceptor, ClientAuthFiles, Protocol, SettingFile, TlsConnection, TlsFiles, check_files};
 
 pub(super) fn setting_file(path: PathBuf, setting: &'static str) -> SettingFile {
@@ -39,7 +39,7 @@ impl TlsFixture {
     }
 
     pub(super) fn acceptor(&self) -> Acceptor {
-        Acceptor::new(self.files.clone(), Protocol::Http2, Arc::new(Still))
+        Acceptor::new(self.files.clone(), Protocol::Http2, Arc::new(StoppedClock))
             .unwrap_or_else(|errors| panic!("{errors:?}"))
     }
 

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_all_of_its_values() {
+    fn a_name_has_all_of_its_values() {
         let part = |values: &[u8]| [&[0x31, u8::try_from(values.len()).unwrap()], values].concat();
         let organisation = b"\x30\x0e\x06\x03\x55\x04\x0a\x0c\x07Example";
         let common_name = b"\x30\x09\x06\x03\x55\x04\x03\x13\x02CA";

@@ -61,18 +61,18 @@ pub(super) fn poll_call(call: &mut CallFuture, cx: &mut Context<'_>) -> (Poll<()
 pub(super) struct WaitingCall {
     call: CallFuture,
     /// Deadline for the client to take the response.
-    deadline: Option<(Pin<Box<Sleep>>, Counted)>,
+    deadline: Option<(Pin<Box<Sleep>>, CounterEntry)>,
     connection: Arc<Connection>,
     /// Entry among the calls that wait.
-    waits: Option<Counted>,
+    waits: Option<CounterEntry>,
     /// Entry among the connection's streams without an end.
     endless: Option<EndlessCall>,
 }
 
 /// Entry of a counter, until it is dropped.
-struct Counted(&'static AtomicUsize);
+struct CounterEntry(&'static AtomicUsize);
 
-impl Counted {
+impl CounterEntry {
     /// Returns the entry and the number of the others.
     fn enter(counter: &'static AtomicUsize) -> (Self, usize) {
         let others = counter.fetch_add(1, Ordering::Relaxed);
@@ -80,7 +80,7 @@ impl Counted {
     }
 }
 
-impl Drop for Counted {
+impl Drop for CounterEntry {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -94,7 +94,7 @@ impl WaitingCall {
         response: Option<ResponseKind>,
         connection: &Arc<Connection>,
     ) -> Option<Self> {
-        let (counted, others) = Counted::enter(&WAITING);
+        let (counted, others) = CounterEntry::enter(&WAITING);
         let (connection, waits) = (Arc::clone(connection), Some(counted));
         let mut waiting = Self { call, deadline: None, connection, waits, endless: None };
         waiting.count(response);
@@ -106,7 +106,7 @@ impl WaitingCall {
         match response {
             None => {}
             Some(ResponseKind::Message) => {
-                let (counted, others) = Counted::enter(&NOT_TAKEN);
+                let (counted, others) = CounterEntry::enter(&NOT_TAKEN);
                 let time = if others < MANY { RESPONSE_TIMEOUT } else { SHORT_RESPONSE_TIMEOUT };
                 self.deadline = Some((Box::pin(sleep(time)), counted));
             }

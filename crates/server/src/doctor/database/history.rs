@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_loss_names_the_revisions_and_what_was_mended() {
+    fn a_loss_names_the_revisions_and_the_repeated_revocations() {
         let event = AuditEvent {
             sequence: 9,
             time: Timestamp(0),

@@ -17,6 +17,12 @@ use crate::clock::SystemClock;
 use crate::doctor::{Finding, Severity};
 use crate::host_checks;
 
+/// Returns whether there is a master key that can be compared with the values. The check of the settings reports another one.
+pub(super) fn is_loadable(settings: &Settings) -> bool {
+    // A file that does not exist would be created by loading it.
+    settings.master_key.exists() && sealer(&settings.master_key, &settings.previous_master_keys).is_ok()
+}
+
 /// Reports a master key that is missing, or that does not decrypt the values.
 pub(super) async fn check_master_key(settings: &Settings, store: &Store) -> Option<Finding> {
     // A file that does not exist would be created by loading it.

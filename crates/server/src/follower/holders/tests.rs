@@ -54,7 +54,7 @@ fn the_bound_is_the_lease_that_the_replica_announced() {
 }
 
 #[test]
-fn a_row_that_vanishes_is_waited_for_as_if_it_had_sent_a_heartbeat() {
+fn a_deleted_row_is_waited_for_as_if_its_replica_had_sent_a_heartbeat() {
     let mut table = HolderTable::default();
     table.observe(&fleet(vec![row("a", 1, 4)]), "own", at(100));
     table.observe(&fleet(vec![]), "own", at(150));
@@ -66,7 +66,7 @@ fn a_row_that_vanishes_is_waited_for_as_if_it_had_sent_a_heartbeat() {
 }
 
 #[test]
-fn a_row_that_was_altered_is_not_believed() {
+fn an_altered_row_ends_no_wait() {
     let mut table = HolderTable::default();
     table.observe(&fleet(vec![row("a", 1, 4)]), "own", at(100));
     let altered = ReplicaRow { announced: None, ..row("a", 1, 9) };
@@ -98,7 +98,7 @@ fn missing_rows_are_waited_for_for_the_longest_lease_that_was_registered() {
 }
 
 #[test]
-fn a_longest_lease_that_was_lowered_below_that_of_a_row_is_not_believed() {
+fn a_longest_lease_that_was_lowered_below_that_of_a_row_is_not_used() {
     let mut table = HolderTable::default();
     let counts = FleetCounts { registrations: 2, removals: 0 };
     let lowered = Fleet {
@@ -133,7 +133,7 @@ fn a_failover_restarts_the_wait_since_it_may_bring_older_rows() {
 }
 
 #[test]
-fn a_dead_replica_is_waited_for_once_and_its_row_is_removed_later() {
+fn a_crashed_replica_is_waited_for_once_and_its_row_is_removed_later() {
     let mut table = HolderTable::default();
     let dead = || fleet(vec![row("a", 1, 4)]);
     table.observe(&dead(), "own", at(100));

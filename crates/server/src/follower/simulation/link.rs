@@ -18,7 +18,7 @@ pub(super) const SWIFT: u64 = 2;
 const SESSIONS: usize = 2;
 /// Time after which a caller no longer waits for an answer.
 const DEADLINE: Duration = Duration::from_millis(250);
-/// The same for look-ups.
+/// Time after which a caller no longer waits for a look-up.
 pub(super) const CHECK_DEADLINE: Duration = Duration::from_millis(60);
 
 /// Link of one process to the database.

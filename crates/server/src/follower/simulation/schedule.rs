@@ -64,7 +64,7 @@ pub(super) async fn run(seed: u64, variant: Variant) -> Report {
         Variant::EndlessLease | Variant::HiddenRow | Variant::HiddenRestore => false,
     };
     if heals {
-        schedule.heal().await;
+        schedule.end_faults().await;
     }
     for process in running(&schedule.fleet) {
         process.crash();
@@ -230,7 +230,7 @@ impl Schedule {
     }
 
     /// Ends all faults. Every replica must get a lease again, and decide rightly.
-    async fn heal(&mut self) {
+    async fn end_faults(&mut self) {
         // No person waits for a heartbeat any more then.
         sleep(Duration::from_millis(u64::from(PATIENCE) + 100)).await;
         self.world.note("all faults end");

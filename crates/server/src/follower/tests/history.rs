@@ -18,7 +18,7 @@ use super::*;
 
 /// Program that makes the database of its second argument a copy of that of its first one, in place.
 const COPY: &str = "import sqlite3, sys
-source, target = (sqlite3.connect(path, timeout=20) for path in sys.argv[1:])
+source, target = (sqlite3.connect(path, timeout=120) for path in sys.argv[1:])
 source.backup(target)";
 
 fn copy(folder: &TempDir, from: &str, to: &str) {
@@ -207,7 +207,7 @@ async fn change_twice(
 }
 
 #[tokio::test]
-async fn what_a_later_change_left_as_it_was_is_taken_away_again_with_it() {
+async fn a_restriction_that_a_later_change_kept_is_repeated_with_it() {
     let disable = |key: KeyRecord, step: u8| KeyRecord {
         lifecycle: KeyLifecycle::Disabled,
         name: step.to_string(),

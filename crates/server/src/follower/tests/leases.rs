@@ -90,7 +90,7 @@ async fn a_replica_whose_row_was_altered_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_replica_that_nobody_has_seen_is_waited_for_when_its_row_is_missing() {
+async fn an_unseen_replica_is_waited_for_when_its_row_is_missing() {
     let (pair, id, _) = ReplicaPair::with([SHORT, LONG]).await;
     let [_, two] = &pair.replicas;
     two.link.cut();
@@ -108,7 +108,7 @@ async fn a_replica_that_nobody_has_seen_is_waited_for_when_its_row_is_missing() 
 
 /// Asserts that a replica stops trusting at the round after a statement, until it has registered again, or that its
 /// heartbeat repairs the row.
-async fn is_right_again_after(statement: &str, repaired: bool) {
+async fn assert_decides_again_after(statement: &str, repaired: bool) {
     let folder = tempfile::tempdir().unwrap();
     let (store, clock) = (store(&folder).await, Arc::<ManualClock>::default());
     let follower = member(&store, &clock, "1");
@@ -124,12 +124,12 @@ async fn is_right_again_after(statement: &str, repaired: bool) {
 }
 
 #[tokio::test]
-async fn a_replica_whose_own_row_was_deleted_or_altered_stops_trusting_until_it_is_registered_again() {
-    is_right_again_after("DELETE FROM replicas", false).await;
-    is_right_again_after("UPDATE replicas SET departed = 1", false).await;
-    is_right_again_after("UPDATE replicas SET name = 'there'", false).await;
-    is_right_again_after("UPDATE replicas SET revision = 1000", true).await;
-    is_right_again_after("UPDATE replicas SET lease_ms = 1", true).await;
+async fn a_replica_whose_own_row_was_deleted_or_altered_decides_nothing_until_it_is_registered_again() {
+    assert_decides_again_after("DELETE FROM replicas", false).await;
+    assert_decides_again_after("UPDATE replicas SET departed = 1", false).await;
+    assert_decides_again_after("UPDATE replicas SET name = 'there'", false).await;
+    assert_decides_again_after("UPDATE replicas SET revision = 1000", true).await;
+    assert_decides_again_after("UPDATE replicas SET lease_ms = 1", true).await;
 }
 
 #[tokio::test]

@@ -14,13 +14,13 @@ fn named(test: &str, life: u32, host: &str) -> Replica {
     Replica { stable_name: Some("pod-0".into()), host: Some(host.into()), ..replica(&id) }
 }
 
-struct Lives {
+struct NameFixture {
     store: Arc<Store>,
     clock: Arc<ManualClock>,
     _folder: TempDir,
 }
 
-impl Lives {
+impl NameFixture {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self { store: store(&folder).await, clock: Arc::default(), _folder: folder }
@@ -45,24 +45,24 @@ fn assert_refused(started: Result<(), EntryError>) {
 
 #[tokio::test]
 async fn a_successor_on_the_same_machine_replaces_a_process_that_has_ended_at_once() {
-    let lives = Lives::new().await;
-    let first = lives.follower(named("ended", 1, "m1"));
+    let fixture = NameFixture::new().await;
+    let first = fixture.follower(named("ended", 1, "m1"));
     first.initialize().await.unwrap();
     drop(first);
-    let second = lives.follower(named("ended", 2, "m1"));
+    let second = fixture.follower(named("ended", 2, "m1"));
     second.initialize().await.unwrap();
     assert!(second.trusts());
-    assert_eq!(lives.listed().await, [second.parts.membership.as_ref().unwrap().id()]);
-    assert!(!lives.store.list(0).await.unwrap().is_incomplete(), "the removal is counted");
+    assert_eq!(fixture.listed().await, [second.parts.membership.as_ref().unwrap().id()]);
+    assert!(!fixture.store.list(0).await.unwrap().is_incomplete(), "the removal is counted");
 }
 
 #[tokio::test]
-async fn a_successor_on_the_same_machine_does_not_start_while_its_predecessor_lives() {
-    let lives = Lives::new().await;
-    let first = lives.follower(named("living", 1, "m1"));
+async fn a_successor_on_the_same_machine_does_not_start_while_its_predecessor_runs() {
+    let fixture = NameFixture::new().await;
+    let first = fixture.follower(named("living", 1, "m1"));
     first.initialize().await.unwrap();
     // The predecessor does not poll, but its process runs.
-    assert_refused(lives.follower(named("living", 2, "m1")).initialize().await);
+    assert_refused(fixture.follower(named("living", 2, "m1")).initialize().await);
     assert!(first.trusts());
     first.poll(true).await.unwrap();
     assert!(first.trusts());
@@ -70,22 +70,22 @@ async fn a_successor_on_the_same_machine_does_not_start_while_its_predecessor_li
 
 #[tokio::test]
 async fn a_successor_on_another_machine_does_not_start_when_its_predecessor_answers() {
-    let lives = Lives::new().await;
-    let first = lives.follower(named("answers", 1, "m1"));
+    let fixture = NameFixture::new().await;
+    let first = fixture.follower(named("answers", 1, "m1"));
     first.initialize().await.unwrap();
     let mut running = JoinSet::new();
     let answering = first.clone();
     running.spawn(async move { answering.run().await.map(|never| match never {}) });
-    assert_refused(lives.follower(named("answers", 2, "m2")).initialize().await);
+    assert_refused(fixture.follower(named("answers", 2, "m2")).initialize().await);
     assert!(running.try_join_next().is_none() && first.trusts(), "the predecessor goes on");
 }
 
 /// Starts a second process under a name on another machine, whose predecessor gives no answer.
-async fn start_beside_a_silent_one(lives: &Lives, successor: &Arc<Follower>) {
+async fn start_beside_a_silent_one(fixture: &NameFixture, successor: &Arc<Follower>) {
     let mut starting = JoinSet::new();
     let follower = successor.clone();
     starting.spawn(async move { follower.initialize().await });
-    while starting.is_empty() || !lives.store.list(0).await.unwrap().rows.iter().any(|row| row.challenged) {
+    while starting.is_empty() || !fixture.store.list(0).await.unwrap().rows.iter().any(|row| row.challenged) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert!(starting.try_join_next().is_none(), "the predecessor has a second to answer");
@@ -93,7 +93,7 @@ async fn start_beside_a_silent_one(lives: &Lives, successor: &Arc<Follower>) {
         if let Some(started) = starting.try_join_next() {
             break started;
         }
-        lives.clock.advance(Duration::from_millis(100));
+        fixture.clock.advance(Duration::from_millis(100));
         tokio::time::sleep(Duration::from_millis(5)).await;
     };
     started.unwrap().unwrap();
@@ -101,30 +101,30 @@ async fn start_beside_a_silent_one(lives: &Lives, successor: &Arc<Follower>) {
 
 #[tokio::test]
 async fn a_successor_on_another_machine_starts_after_silence_and_writers_wait_for_the_predecessor() {
-    let lives = Lives::new().await;
-    let first = lives.follower(named("silent", 1, "m1"));
+    let fixture = NameFixture::new().await;
+    let first = fixture.follower(named("silent", 1, "m1"));
     first.initialize().await.unwrap();
-    let second = lives.follower(named("silent", 2, "m2"));
-    start_beside_a_silent_one(&lives, &second).await;
+    let second = fixture.follower(named("silent", 2, "m2"));
+    start_beside_a_silent_one(&fixture, &second).await;
     assert!(second.trusts() && first.trusts());
-    assert_eq!(lives.listed().await.len(), 2, "silence is no proof of an end");
-    let revision = apply(&lives.store, DOCUMENT).await;
+    assert_eq!(fixture.listed().await.len(), 2, "silence is no proof of an end");
+    let revision = apply(&fixture.store, DOCUMENT).await;
     second.poll(true).await.unwrap();
-    let waited = wait_one_second(&second, &lives.clock, revision).await;
+    let waited = wait_one_second(&second, &fixture.clock, revision).await;
     assert!(waited.is_err(), "the predecessor may still trust its cache");
-    lives.clock.advance(with_margin(LEASE));
+    fixture.clock.advance(with_margin(LEASE));
     second.poll(true).await.unwrap();
-    wait_one_second(&second, &lives.clock, revision).await.unwrap();
+    wait_one_second(&second, &fixture.clock, revision).await.unwrap();
     assert!(!first.trusts());
 }
 
 #[tokio::test]
 async fn a_process_whose_name_was_taken_decides_nothing_any_more() {
-    let lives = Lives::new().await;
-    let first = lives.follower(named("taken", 1, "m1"));
+    let fixture = NameFixture::new().await;
+    let first = fixture.follower(named("taken", 1, "m1"));
     first.initialize().await.unwrap();
-    let second = lives.follower(named("taken", 2, "m2"));
-    start_beside_a_silent_one(&lives, &second).await;
+    let second = fixture.follower(named("taken", 2, "m2"));
+    start_beside_a_silent_one(&fixture, &second).await;
     let ended = first.run().await.map(|never| match never {});
     assert!(ended.unwrap_err().contains("another process runs as"));
     assert!(!first.trusts());

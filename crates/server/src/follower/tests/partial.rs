@@ -100,7 +100,7 @@ async fn a_replica_that_starts_revokes_again_what_only_the_feed_knows() {
 }
 
 #[tokio::test]
-async fn a_replica_that_knows_better_revokes_again_after_the_first_look_up() {
+async fn a_replica_that_applied_the_revocation_revokes_again_after_the_first_look_up() {
     let (pair, id, key) = ReplicaPair::with([LEASE; 2]).await;
     let [one, _] = &pair.replicas;
     put_the_key_back(&pair, id).await;

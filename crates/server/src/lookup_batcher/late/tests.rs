@@ -137,7 +137,7 @@ async fn a_late_lookup_that_fails_leaves_its_subject_to_the_next_check() {
 }
 
 #[test]
-fn lookups_that_a_runtime_drops_at_its_end_are_forgotten() {
+fn lookups_that_end_with_their_runtime_leave_no_entry() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let (store, late) = runtime.block_on(async { late_lookups(0) });
     runtime.block_on(async {
