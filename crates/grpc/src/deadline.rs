@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_deadline_of_a_caller_stays_where_it_is() {
+    async fn the_deadline_of_a_caller_does_not_move() {
         let mut headers = HeaderMap::new();
         assert_eq!(CallerDeadline::of(&headers), None);
         headers.insert("grpc-timeout", "2S".parse().unwrap());

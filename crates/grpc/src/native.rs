@@ -101,7 +101,7 @@ impl<L: Limiter> NativeCheckHandler<L> {
         };
         let mut context = DecisionContext::default();
         let (decision, request_id) = self.decide(&view, metadata, limit, &mut context).await?;
-        Ok(finish(response::from_decision(decision, &mut context, &request_id)))
+        Ok(finish(response::from_decision(decision, &mut context, &request_id, &view.access.path)))
     }
 
     /// Returns the decision and the identifier of the request. A generated identifier has the prefix of the profile that

@@ -209,7 +209,12 @@ impl<L: Limiter> EndpointService<L> {
             | PresentedCredential::NotAKey
             | PresentedCredential::NotAJwt => None,
         };
-        let caller = RpcCaller { credential, request_id: &parsed.request_id, address: parsed.access.address };
+        let caller = RpcCaller {
+            profile: profile.name(),
+            credential,
+            request_id: &parsed.request_id,
+            address: parsed.access.address,
+        };
         if rpc_request.rpc.name == "Check" {
             rpc_request.message["credential"] = credential.unwrap_or_default().into();
             rpc_request.message["profile"] = profile.name().into();
@@ -221,14 +226,7 @@ impl<L: Limiter> EndpointService<L> {
         }
         match rpc::call(&self.parts.services, rpc_request.rpc, &rpc_request.message, &caller).await {
             Ok((response, _)) if rpc_request.rpc.name == "Check" && would_deny(&response) => {
-                let reason_name = if response["shadow"].is_null() {
-                    &response["reason"]
-                } else {
-                    &response["shadow"]["reason"]
-                };
-                let reason = reason_name.as_str().and_then(|name| name.strip_prefix("REASON_"));
-                let reason = reason.and_then(|name| name.parse().ok()).unwrap_or(Reason::InvalidCredential);
-                into_http(denial_response(profile, &Denial::new(reason), template_context))
+                into_http(denial_response(profile, &Denial::new(reason_of(&response)), template_context))
             }
             Ok((response, items)) => into_http(profile.endpoint_response(
                 *endpoint,
@@ -251,6 +249,14 @@ impl<L: Limiter> EndpointService<L> {
 /// Returns true if a `CheckResponse` is a denial, enforced or in shadow mode.
 fn would_deny(response: &Value) -> bool {
     response["decision"] != "DECISION_ALLOW" || !response["shadow"].is_null()
+}
+
+/// Returns the reason of a `CheckResponse` that is a denial, enforced or in shadow mode.
+fn reason_of(response: &Value) -> Reason {
+    let shadow = &response["shadow"];
+    let name = if shadow.is_null() { &response["reason"] } else { &shadow["reason"] };
+    let name = name.as_str().and_then(|name| name.strip_prefix("REASON_"));
+    name.and_then(|name| name.parse().ok()).unwrap_or(Reason::InvalidCredential)
 }
 
 fn error_code(error: &SystemError) -> ErrorCode {

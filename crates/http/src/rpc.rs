@@ -12,7 +12,7 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderValue, Request};
 use http_body_util::{BodyExt as _, Full};
 use latchkey_profile::contract::Rpc;
-use latchkey_profile::{EndpointMatch, ErrorCode, Profile};
+use latchkey_profile::{EndpointMatch, EndpointProfile, ErrorCode, Profile};
 use prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, SerializeOptions};
 use serde_json::Value;
@@ -38,6 +38,8 @@ const FRAME_HEADER_BYTES: usize = 5;
 
 /// Caller of an RPC.
 pub(crate) struct RpcCaller<'a> {
+    /// Profile of the endpoint.
+    pub(crate) profile: &'a str,
     pub(crate) credential: Option<&'a str>,
     pub(crate) request_id: &'a str,
     pub(crate) address: Option<IpAddr>,
@@ -184,6 +186,7 @@ fn request(path: &str, message: &[u8], caller: &RpcCaller<'_>) -> Option<Request
     }
     let remote_addr = caller.address.map(|address| SocketAddr::new(address, 0));
     request.extensions_mut().insert(TcpConnectInfo { local_addr: None, remote_addr });
+    request.extensions_mut().insert(EndpointProfile(caller.profile.into()));
     Some(request)
 }
 

@@ -159,6 +159,7 @@ pub(crate) fn to_proto(key: &KeyRecord, now: Timestamp) -> v1::Key {
         unused_scopes: Vec::new(),
         denied_by_profile: String::new(),
         removed_scopes: Vec::new(),
+        rate_limits_beside_others: classes_beside_others(&key.limits),
     }
 }
 
@@ -176,6 +177,12 @@ fn key_limits(limits: &LimitOverrides) -> HashMap<String, String> {
     let write =
         |all: &[(BucketOwner, Limit)]| all.iter().map(|(_, l)| limit(*l)).collect::<Vec<_>>().join("; ");
     limits.0.iter().map(|(class, all)| (class.to_string(), write(all))).collect()
+}
+
+/// Returns the classes of a key's own limits whose limit replaces no other.
+fn classes_beside_others(limits: &LimitOverrides) -> Vec<String> {
+    let classes = limits.0.keys().filter(|class| !limits.replaces(class));
+    classes.map(ToString::to_string).collect()
 }
 
 /// Returns a limit in the form that `latchkey_core::limit::parse_key_limit` parses.

@@ -9,11 +9,16 @@ use prost_types::Timestamp;
 use super::time::timestamp_from_proto;
 use super::{Violations, to_btree_map};
 
+/// Largest number of states in a request. There are fewer, and each unknown one costs an error of its own.
+const MAX_STATES: usize = 16;
+
 /// Converts the request to list keys.
 pub(crate) fn keys(request: v1::ListKeysRequest, violations: &mut Violations) -> ListKeys {
     let mut states = Vec::new();
     let one = [("state".to_owned(), request.state)];
-    let several = (0..).zip(&request.states).map(|(n, state)| (format!("states[{n}]"), *state));
+    violations.check_count("states", request.states.len(), MAX_STATES);
+    let several = (0..).zip(&request.states).take(MAX_STATES);
+    let several = several.map(|(n, state)| (format!("states[{n}]"), *state));
     for (field, number) in one.into_iter().chain(several) {
         if let Some(state) = key_state(&field, number, violations).filter(|state| !states.contains(state)) {
             states.push(state);
@@ -141,6 +146,10 @@ mod tests {
         let _ = users(v1::ListUsersRequest { state: -1, ..Default::default() }, &mut violations);
         let fields: Vec<String> = violations.into_violations().into_iter().map(|v| v.field).collect();
         assert_eq!(fields, ["states[2]", "state", "state", "state"]);
+        let many = v1::ListKeysRequest { states: vec![9; 1_000_000], ..Default::default() };
+        let mut violations = Violations::default();
+        let _ = keys(many, &mut violations);
+        assert_eq!(violations.into_violations().len(), 1 + MAX_STATES);
     }
 
     #[test]

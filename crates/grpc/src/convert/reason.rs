@@ -22,6 +22,8 @@ pub(crate) fn reason(reason: Reason) -> v1::Reason {
         Reason::RateLimited => v1::Reason::RateLimited,
         Reason::Disabled => v1::Reason::Disabled,
         Reason::HostNotAllowed => v1::Reason::HostNotAllowed,
+        Reason::RouteNotFound => v1::Reason::RouteNotFound,
+        Reason::MethodNotAllowed => v1::Reason::MethodNotAllowed,
     }
 }
 
@@ -34,6 +36,6 @@ mod tests {
         for core in Reason::ALL {
             assert_eq!(reason(*core).as_str_name(), format!("REASON_{}", core.name()));
         }
-        assert_eq!(Reason::ALL.len(), 16);
+        assert_eq!(Reason::ALL.len(), 18);
     }
 }

@@ -44,7 +44,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_map_keeps_the_same(names in prop::collection::vec("[ab]{0,3}", 0..60)) {
+        fn a_map_keeps_the_same_entries(names in prop::collection::vec("[ab]{0,3}", 0..60)) {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let entries = kept(&names);
             let map: std::collections::HashMap<&str, usize> = names.iter().copied().zip(0..).collect();

@@ -79,7 +79,7 @@ pub(super) fn denied(
         }
         if grpc {
             header(http, 2, "content-type", "application/grpc");
-            header(http, 2, "grpc-status", &code(code_of(denial.reason)).to_string());
+            header(http, 2, "grpc-status", &code(grpc_status(denial.reason)).to_string());
             header(http, 2, "grpc-message", &percent_encoded(&response.message));
         } else if !response.body.is_empty() {
             http.text(3, &response.body);
@@ -190,7 +190,17 @@ fn code_of(reason: Reason) -> Code {
         | Reason::NetworkNotAllowed
         | Reason::RouteNotAllowed
         | Reason::HostNotAllowed
+        | Reason::RouteNotFound
+        | Reason::MethodNotAllowed
         | Reason::Disabled => Code::PermissionDenied,
+    }
+}
+
+/// Returns the status of a denial for a client of gRPC. A server that does not have a method says so by UNIMPLEMENTED.
+fn grpc_status(reason: Reason) -> Code {
+    match reason {
+        Reason::RouteNotFound | Reason::MethodNotAllowed => Code::Unimplemented,
+        other => code_of(other),
     }
 }
 

@@ -4,12 +4,13 @@
 //! certificate of its connection, if there is one.
 
 use latchkey_core::check_input::PresentedCredential;
+use latchkey_core::error::RequestError;
 use latchkey_core::operator::OperatorRole;
 use latchkey_core::ports::Limiter;
 use latchkey_core::principal::ClientCertificate;
 use latchkey_core::secret::PlainKey;
 use latchkey_management::{CallContext, Caller};
-use latchkey_profile::{Catalog, Header, Request as HttpRequest, management_credential};
+use latchkey_profile::{Catalog, EndpointProfile, Header, Request as HttpRequest, management_credential};
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Status};
 
@@ -32,6 +33,7 @@ impl<L: Limiter> ManagementApi<L> {
             (credential, _) => self.gate.caller(credential, address).await.map(Caller::from),
         }
         .map_err(error_to_status)?;
+        check_profile(endpoint_profile(&call), &caller)?;
         let entry = call.extensions().get::<&RpcEntry>().copied();
         check_caller_class(entry, &caller)?;
         if entry.is_none_or(|entry| entry.caller_class != CallerClass::Authenticated) {
@@ -48,8 +50,23 @@ impl<L: Limiter> ManagementApi<L> {
             request_id: request_id(&self.catalog, call.metadata()),
             deadline: deadline.map(|deadline| deadline.tick(self.clock.monotonic())),
             address: call.remote_addr().map(|address| address.ip()),
+            profile: endpoint_profile(call).map(Into::into),
         }
     }
+}
+
+/// Returns the profile whose endpoint makes the call; `None` for a call by gRPC.
+fn endpoint_profile<T>(call: &Request<T>) -> Option<&str> {
+    call.extensions().get::<EndpointProfile>().map(|profile| &*profile.0)
+}
+
+/// Fails if an endpoint calls for a caller of another profile. On a public route, no other step compares them.
+fn check_profile(endpoint: Option<&str>, caller: &Caller) -> Result<(), Status> {
+    let own = caller.identity().map(|own| &*own.tenant.profile);
+    if endpoint.is_none() || endpoint == own {
+        return Ok(());
+    }
+    Err(request_error_to_status(&RequestError::Unauthenticated("the credential is not valid")))
 }
 
 /// Fails if the RPC is for operators and the caller is not one, or if the caller is an operator whose role may not call

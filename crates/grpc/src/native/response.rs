@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use latchkey_core::cached_key::StringMapRef;
+use latchkey_core::check_input::Path;
 use latchkey_core::decision::{Decision, DecisionContext, ExplainStep};
 use latchkey_core::limit::{Level, ceil_seconds};
 use latchkey_core::principal::Principal;
@@ -18,6 +19,7 @@ pub(super) fn from_decision(
     decision: Decision,
     context: &mut DecisionContext,
     request_id: &str,
+    path: &Path<'_>,
 ) -> v1::CheckResponse {
     let (decision, reason, message) = match decision {
         Decision::Allow(_) => (v1::Decision::Allow, v1::Reason::Ok, "The call is allowed.".to_owned()),
@@ -41,7 +43,17 @@ pub(super) fn from_decision(
         steps,
         revision: context.revision,
         shadow: shadow(context),
+        allowed_methods: allowed_methods(reason, context, path),
     }
+}
+
+/// Returns the methods that the path takes, if the call is denied for its method.
+fn allowed_methods(reason: v1::Reason, context: &DecisionContext, path: &Path<'_>) -> Vec<String> {
+    if reason != v1::Reason::MethodNotAllowed {
+        return Vec::new();
+    }
+    let methods = context.policy.as_ref().map(|policy| policy.routes.allowed_methods(path));
+    methods.unwrap_or_default().into_iter().map(str::to_owned).collect()
 }
 
 /// Returns the denial that was not enforced.

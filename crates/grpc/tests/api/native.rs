@@ -95,7 +95,7 @@ async fn a_denial_has_the_status_ok() {
 }
 
 #[tokio::test]
-async fn whatever_a_client_can_put_into_a_check_is_a_denial_and_no_error() {
+async fn every_malformed_field_of_a_check_is_a_denial_and_no_error() {
     let harness = Harness::new();
     let long = "x".repeat(129);
     let malformed = [
@@ -147,7 +147,7 @@ async fn call_raw(harness: &Harness, path: &str, message: Vec<u8>) -> Result<Vec
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_check_and_a_check_that_is_too_large_are_denied() {
+async fn malformed_bytes_and_a_check_that_is_too_large_are_denied() {
     let harness = Harness::new();
     // The first field is text and has a byte that is not UTF-8; a header of a client can have one.
     let not_text = [good().encode_to_vec(), vec![0x0a, 1, 0xff]].concat();
