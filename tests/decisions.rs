@@ -161,7 +161,7 @@ async fn each_field_says_what_was_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_passes_in_shadow_is_a_denial_that_was_not_enforced() {
+async fn a_call_that_passes_in_shadow_is_logged_as_a_denial_that_was_not_enforced() {
     let shop = Shop::open(&[]).await;
     let (id, value) = shop.value().await;
     let answer = shop.latchkey.anonymous().check(native(&value, "/v1/exports")).await;
@@ -207,7 +207,7 @@ async fn no_line_holds_a_credential_a_query_or_a_header() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_is_moved_away_is_begun_anew() {
+async fn a_log_file_that_was_moved_away_is_created_again() {
     let shop = Shop::open(&[]).await;
     let ask = async || shop.latchkey.anonymous().check(native("", "/v1/items/1")).await;
     let _ = ask().await;
@@ -235,7 +235,7 @@ async fn standard_output_holds_lines_of_json_and_what_is_off_holds_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn half_of_what_passes_is_noted_where_half_is_asked_for() {
+async fn half_of_the_allowed_calls_are_logged_with_a_ratio_of_one_half() {
     let shop = Shop::open(&[
         ("LATCHKEY_DECISION_LOG_ALLOWED_RATIO", "0.5"),
         ("LATCHKEY_DECISION_LOG_DENIED_RATIO", "0"),
@@ -254,7 +254,7 @@ async fn half_of_what_passes_is_noted_where_half_is_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pipe_that_nobody_reads_keeps_nobody_waiting_and_says_what_is_missing() {
+async fn a_pipe_that_is_not_read_delays_no_call_and_has_the_number_of_dropped_lines() {
     let folder = Folder::new("pipe");
     let pipe = folder.path().join("decisions.fifo");
     assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo is there").success());
@@ -284,7 +284,7 @@ async fn a_pipe_that_nobody_reads_keeps_nobody_waiting_and_says_what_is_missing(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_can_not_be_opened_and_a_share_that_is_none_are_told_at_the_start() {
+async fn an_unusable_log_and_a_wrong_ratio_prevent_the_start() {
     for (name, value, words) in [
         ("LATCHKEY_DECISION_LOG", "/nowhere/at/all.jsonl", "decision_log"),
         ("LATCHKEY_AUDIT_ANCHOR", "/nowhere/at/anchors", "audit_anchor"),

@@ -67,7 +67,7 @@ fn every_service_is_healthy() {
 }
 
 #[test]
-fn a_key_lives_and_dies_by_the_command_line() {
+fn a_key_is_created_and_revoked_by_grpcurl() {
     let (latchkey, operator) = notes();
     let made =
         operator.call("latchkey.v1.KeyService/CreateKey", &json!({ "tenant": "acme", "name": "cli" })).json();
@@ -88,7 +88,7 @@ fn a_key_lives_and_dies_by_the_command_line() {
 }
 
 #[test]
-fn errors_say_what_to_mend() {
+fn errors_say_what_to_correct() {
     let (latchkey, operator) = notes();
     let stranger = Grpcurl::new(latchkey.grpc());
     let status = stranger.call("latchkey.v1.KeyService/ListKeys", &json!({})).status();

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use latchkey_proto::v1::ListTenantsRequest;
-use latchkey_testing::{Folder, Latchkey, Setup};
+use latchkey_testing::{Folder, Latchkey, Setup, eventually};
 
 /// Returns the key in a file that only its owner can read.
 fn key_in(path: &Path) -> String {
@@ -61,12 +61,14 @@ async fn a_log_of_text_in_a_file_has_the_first_key_with_a_warning() {
     let setup = Setup::default().environment("LATCHKEY_ROOT_KEY", "");
     let latchkey = setup.environment("LATCHKEY_LOG_FORMAT", "text").start();
     latchkey.wait_for_log("is not a terminal");
+    let key = eventually("the key has a line of its own", || {
+        latchkey.log().lines().find(|line| line.starts_with("lk_op_")).map(str::to_owned)
+    });
+    assert!(lists_tenants(&latchkey, &key).await, "it is an operator's");
     let log = latchkey.log();
-    let key = log.lines().find(|line| line.starts_with("lk_op_")).expect("a line of its own");
-    assert!(lists_tenants(&latchkey, key).await, "it is an operator's");
     let warning = log.lines().find(|line| line.contains("is not a terminal")).expect("a warning");
     assert!(
-        warning.contains("WARN") && warning.contains("root_key_file") && !warning.contains(key),
+        warning.contains("WARN") && warning.contains("root_key_file") && !warning.contains(&*key),
         "{warning}"
     );
 }

@@ -45,13 +45,13 @@ fn found<'a>(crates: impl Iterator<Item = (&'a str, Version)>) -> Vec<String> {
 }
 
 #[test]
-fn no_crate_that_is_built_in_has_a_known_hole() {
+fn no_crate_that_is_built_in_has_a_known_vulnerability() {
     let crates = METADATA.packages.iter().map(|package| (package.name.as_str(), package.version.clone()));
     assert_eq!(found(crates), [""; 0], "see https://rustsec.org/advisories/ID");
 }
 
 #[test]
-fn a_crate_with_a_known_hole_is_found() {
+fn a_crate_with_a_known_vulnerability_is_found() {
     let holed = [("anyhow", "1.0.102"), ("anyhow", "1.0.103"), ("arc-swap", "0.4.1"), ("arc-swap", "1.0.0")];
     let holed = holed.map(|(name, version)| (name, Version::parse(version).expect("a version")));
     let expected = ["anyhow 1.0.102: RUSTSEC-2026-0190", "arc-swap 1.0.0: RUSTSEC-2020-0091"];

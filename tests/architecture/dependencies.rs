@@ -109,7 +109,7 @@ fn every_crate_uses_only_those_below_it() {
 }
 
 #[test]
-fn what_is_for_tests_is_used_by_tests_alone() {
+fn test_packages_are_used_by_tests_alone() {
     for package in METADATA.workspace_packages() {
         for kind in [DependencyKind::Normal, DependencyKind::Build] {
             for used in uses(package, kind) {

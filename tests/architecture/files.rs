@@ -32,12 +32,12 @@ fn no_file_is_too_long() {
 }
 
 #[test]
-fn every_file_opens_with_what_it_is() {
+fn every_file_begins_with_a_description() {
     none(&rust_files_that(|text| (!text.starts_with("//!")).then(|| "no words about it".to_owned())));
 }
 
 #[test]
-fn modules_lie_beside_their_folders() {
+fn modules_are_files_beside_their_folders() {
     assert!(tracked().iter().all(|file| !file.ends_with("mod.rs")));
 }
 

@@ -25,7 +25,7 @@ fn built_in() -> BTreeSet<String> {
 }
 
 #[test]
-fn the_notices_tell_of_every_crate_that_is_built_in() {
+fn the_notices_name_every_crate_that_is_built_in() {
     let built_in = built_in();
     assert!(built_in.len() > 200, "{built_in:?}");
     let notices = written("notices");

@@ -39,7 +39,7 @@ async fn parallel_calls_get_exactly_the_burst() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_costs_what_it_says() {
+async fn a_call_is_charged_its_own_cost() {
     let fixture = CheckFixture::open().await;
     let value = limited(&fixture, "10/h").await;
     let costing = |cost: u32| CheckRequest { cost: Some(cost), ..get(&value) };

@@ -66,7 +66,7 @@ async fn a_denied_call_ends_at_the_step_that_failed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn steps_do_not_tell_the_credential() {
+async fn steps_do_not_contain_the_credential() {
     let fixture = CheckFixture::open().await;
     let value = fixture.value().await;
     for credential in [value.as_str(), "lab_live_canary_that_nobody_may_see"] {
@@ -77,7 +77,7 @@ async fn steps_do_not_tell_the_credential() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn steps_are_told_only_where_they_are_asked_for() {
+async fn steps_are_returned_on_request_alone() {
     let fixture = CheckFixture::open().await;
     let value = fixture.value().await;
     assert!(fixture.check(get(&value)).await.steps.is_empty());

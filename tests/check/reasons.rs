@@ -11,7 +11,7 @@ use latchkey_testing::{ProfileBuilder, eventually, field_mask, key, scoped};
 use crate::{CheckFixture, ask, assert_allowed, assert_denied, call, get, pair};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_good_key_is_told_who_it_is() {
+async fn the_answer_for_a_valid_key_names_its_principal() {
     let fixture = CheckFixture::open().await;
     let mut wanted = scoped("acme", &["view", "write"]);
     wanted.metadata = pair("team", "payments");
@@ -52,14 +52,14 @@ async fn a_scope_that_no_profile_declares_is_shown_without_control_characters() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_credential_it_is_missing() {
+async fn a_check_without_a_credential_is_denied_except_on_a_public_route() {
     let fixture = CheckFixture::open().await;
     assert_denied(&fixture.check(get("")).await, Reason::MissingCredential);
     assert_allowed(&fixture.check(call("", "GET", "/open/page")).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_key_is_invalid() {
+async fn a_text_that_is_no_key_is_invalid() {
     let fixture = CheckFixture::open().await;
     let value = fixture.value().await;
     let unknown = format!("lab_live_{}", "0".repeat(64));
@@ -86,10 +86,19 @@ async fn a_revoked_key_is_refused_and_still_known() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_key_is_refused() {
     let fixture = CheckFixture::open().await;
-    let soon = Expiry::Ttl(prost_types::Duration { seconds: 1, nanos: 0 });
-    let (_, value) =
-        fixture.operator.key(CreateKeyRequest { expiry: Some(soon), ..key("acme", "live") }).await;
-    assert_allowed(&fixture.check(CheckRequest { dry_run: true, ..get(&value) }).await);
+    let mut seconds = 1;
+    let value = loop {
+        let soon = Expiry::Ttl(prost_types::Duration { seconds, nanos: 0 });
+        let ask = CreateKeyRequest { expiry: Some(soon), ..key("acme", "live") };
+        let (_, value) = fixture.operator.key(ask).await;
+        let answer = fixture.check(CheckRequest { dry_run: true, ..get(&value) }).await;
+        if answer.reason() != Reason::Expired {
+            assert_allowed(&answer);
+            break value;
+        }
+        // On a busy machine, the key can expire before it is checked.
+        seconds *= 2;
+    };
     let runtime = tokio::runtime::Handle::current();
     let denied = tokio::task::block_in_place(|| {
         eventually("the key expires", || {
@@ -227,7 +236,7 @@ async fn an_unknown_route_or_kind_is_not_allowed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn too_much_is_told_how_long_to_wait() {
+async fn the_answer_to_a_limited_call_says_how_long_to_wait() {
     let fixture = CheckFixture::open().await;
     let rate_limits = HashMap::from([("default".to_owned(), "1/min".to_owned())]);
     let (_, value) = fixture.operator.key(CreateKeyRequest { rate_limits, ..key("acme", "live") }).await;

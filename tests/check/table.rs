@@ -21,7 +21,7 @@ async fn credentials(fixture: &CheckFixture) -> Vec<(&'static str, String)> {
         key: Some(Key { id: off.id, disabled: true, ..Key::default() }),
         update_mask: Some(field_mask(&["disabled"])),
     };
-    operator.keys().update_key(change).await.expect("switched off");
+    operator.keys().update_key(change).await.expect("disabled");
     let _ = operator.tenant("closed", "fixture", "").await;
     let closed = operator.plain_key("closed", "live").await.1;
     let suspend = SuspendTenantRequest { tenant: "closed".to_owned(), reason: "unpaid".to_owned() };
@@ -50,7 +50,7 @@ async fn credentials(fixture: &CheckFixture) -> Vec<(&'static str, String)> {
         ("badge", operator.key(CreateKeyRequest { kind: "badge".to_owned(), ..key("acme", "live") }).await.1),
         ("spent", spent),
         ("revoked", revoked_value),
-        ("switched off", off_value),
+        ("disabled", off_value),
         ("expired", expired.clone()),
         ("of a suspended tenant", closed),
     ];
@@ -81,7 +81,7 @@ fn targets(value: &str) -> Vec<(&'static str, CheckRequest)> {
         ("badges alone", get("/badges/1")),
         ("unknown route", get("/nowhere")),
         ("unsafe path", get("/open/..;/items/1")),
-        ("crooked path", get("/open/%2e%2e/items/1")),
+        ("encoded dots", get("/open/%2e%2e/items/1")),
         ("no route given", CheckRequest { method: String::new(), ..get("") }),
         ("scopes alone", CheckRequest { scopes_only: true, ..get("") }),
         ("public and a scope", CheckRequest { scopes: vec!["write".to_owned()], ..get("/open/page") }),

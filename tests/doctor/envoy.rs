@@ -159,7 +159,7 @@ fn a_running_envoy_is_asked_by_its_admin_address() {
     let envoy = Envoy::start(latchkey.grpc(), &setup);
     let (found, code) = doctor(&["--envoy-only", "--envoy", &format!("http://127.0.0.1:{}", envoy.admin())]);
     has(&found, "envoy", "error", "failure_mode_allow");
-    has(&found, "envoy", "warning", "timeout 5s");
+    has(&found, "envoy", "warning", "timeout 30s");
     assert_eq!(code, 1);
     let hasty =
         Envoy::start(latchkey.grpc(), &EnvoySetup { timeout: "0.05s".to_owned(), ..EnvoySetup::default() });

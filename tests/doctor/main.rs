@@ -18,6 +18,9 @@ mod settings;
 const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const OTHER_KEY: &str = "//////////////////////////////////////////8=";
 
+/// Deadlines that a busy machine does not miss.
+const PATIENT: [&str; 4] = ["--check-deadline", "5s", "--redis-deadline", "1s"];
+
 /// Returns findings as (area, severity, message), and the exit code.
 fn doctor(words: &[&str]) -> (Vec<(String, String, String)>, i32) {
     let folder = Folder::new("doctor");
@@ -48,9 +51,9 @@ fn migrate(url: &str, words: &[&str]) {
 }
 
 #[test]
-fn a_database_is_looked_at() {
+fn a_database_is_checked() {
     let url = Postgres::shared().database();
-    let look = |key| doctor(&["--database-url", &url, "--master-key", key]);
+    let look = |key| doctor(&[&["--database-url", &url, "--master-key", key], &PATIENT[..]].concat());
     let (found, code) = look(MASTER_KEY);
     has(&found, "database", "error", "migrations are not applied");
     assert_eq!(code, 1);
@@ -102,7 +105,10 @@ fn a_database_that_lags_is_found() {
     let way = Proxy::to(Postgres::shared().port());
     let far = Postgres::shared().through(way.port(), &url);
     let look = || doctor(&["--database-url", &far, "--master-key", MASTER_KEY]);
-    has(&look().0, "database", "ok", "responds in time");
+    // On a busy machine, a single look can be late.
+    eventually("the database responds in time", || {
+        look().0.iter().any(|(.., what)| what.contains("responds in time")).then_some(())
+    });
     way.delay(Direction::Down, Duration::from_millis(150));
     let (found, code) = look();
     has(&found, "database", "error", "a Check gives up after 120ms");
@@ -110,7 +116,7 @@ fn a_database_that_lags_is_found() {
 }
 
 #[test]
-fn what_is_not_there_is_told_without_a_password() {
+fn an_unreachable_service_is_reported_without_its_password() {
     let words = ["--database-url", "postgres://ada:canary@127.0.0.1:1/db", "--master-key", MASTER_KEY];
     let (found, code) = doctor(&[words.as_slice(), &["--redis-url", "redis://:canary@127.0.0.1:1"]].concat());
     has(&found, "database", "unreachable", "127.0.0.1:1");
@@ -144,7 +150,7 @@ fn a_file_that_a_start_cannot_make_is_found() {
 fn a_redis_that_evicts_is_found() {
     let redis = Redis::start();
     let url = redis.url();
-    let look = || doctor(&["--redis-url", &url]);
+    let look = || doctor(&[&["--redis-url", &url], &PATIENT[..]].concat());
     has(&look().0, "redis", "ok", "evicts no buckets in use");
     redis.cli(&["CONFIG", "SET", "maxmemory", "64mb"]);
     redis.cli(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
@@ -154,17 +160,19 @@ fn a_redis_that_evicts_is_found() {
 }
 
 #[test]
-fn a_redis_over_tls_and_a_cluster_are_looked_at() {
+fn a_redis_over_tls_and_a_cluster_are_checked() {
     let redis = Redis::tls();
-    let ca = redis.ca();
-    let (found, code) = doctor(&["--redis-url", &redis.url(), "--redis-ca", ca.to_str().expect("a path")]);
+    let (url, ca) = (redis.url(), redis.ca());
+    let words = ["--redis-url", &url, "--redis-ca", ca.to_str().expect("a path")];
+    let (found, code) = doctor(&[&words[..], &PATIENT].concat());
     has(&found, "redis", "ok", "evicts no buckets in use");
     assert_eq!(code, 0, "{found:?}");
     let (found, code) = doctor(&["--redis-url", &redis.url()]);
     has(&found, "redis", "error", "can't be used by TLS: invalid peer certificate");
     assert_eq!(code, 1, "{found:?}");
     let cluster = RedisCluster::start();
-    let (found, code) = doctor(&["--redis-url", &cluster.url()]);
+    let url = cluster.url();
+    let (found, code) = doctor(&[&["--redis-url", &url], &PATIENT[..]].concat());
     let ok = found.iter().filter(|(area, severity, _)| area == "redis" && severity == "ok").count();
     assert_eq!((ok, code), (2, 0), "each node that is named: {found:?}");
     let (found, code) = doctor(&["--redis-url", &cluster.nodes()[0].url()]);
@@ -173,7 +181,7 @@ fn a_redis_over_tls_and_a_cluster_are_looked_at() {
 }
 
 #[test]
-fn revocation_lists_are_looked_at() {
+fn revocation_lists_are_checked() {
     let (folder, ca) = (Folder::new("lists"), Ca::new());
     let path = |name: &str, text: &str| folder.write(name, text).display().to_string();
     let pair = ca.issue(&["localhost"]);

@@ -95,6 +95,9 @@ async fn responses_that_are_never_taken_are_given_up() {
     while given_up < 500 {
         match next(&mut stream) {
             Some(Frame { kind: RESET, .. }) => given_up += 1,
+            Some(Frame { kind: PING, flags, payload, .. }) if flags & ACK == 0 => {
+                drop(stream.write_all(&frame(PING, ACK, 0, &payload)));
+            }
             Some(_) => {}
             None => break,
         }

@@ -58,8 +58,9 @@ impl<T: Read + Write + Send> Wire for T {}
 
 pub(crate) fn tcp(port: u16) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
-    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a limit");
-    stream.set_write_timeout(Some(Duration::from_secs(20))).expect("a limit");
+    // Longer than the server's own limits, so that it is the server that ends a connection.
+    stream.set_read_timeout(Some(Duration::from_mins(2))).expect("a limit");
+    stream.set_write_timeout(Some(Duration::from_mins(2))).expect("a limit");
     stream
 }
 

@@ -9,10 +9,10 @@ both_ways!(
     a_key_has_the_form_that_the_documentation_shows,
     the_key_is_taken_in_both_ways,
     each_key_works_against_its_own_environment_alone,
-    a_request_without_a_key_is_told_to_add_one,
-    a_key_that_nobody_has_is_invalid,
+    the_denial_of_a_request_without_a_key_says_to_add_one,
+    an_unknown_key_is_invalid,
     a_revoked_key_is_invalid,
-    an_expired_key_is_told_its_date,
+    the_denial_of_an_expired_key_names_its_date,
     a_host_that_is_not_paykores_is_no_way_in,
 );
 
@@ -53,7 +53,7 @@ async fn each_key_works_against_its_own_environment_alone(raw: bool) {
     }
 }
 
-async fn a_request_without_a_key_is_told_to_add_one(raw: bool) {
+async fn the_denial_of_a_request_without_a_key_says_to_add_one(raw: bool) {
     let paykore = PayKore::open(raw, "starter").await;
     let message = "No API key was provided. Add an X-API-Key header.";
     for host in [LIVE, SANDBOX] {
@@ -64,7 +64,7 @@ async fn a_request_without_a_key_is_told_to_add_one(raw: bool) {
     assert_eq!(paykore.envoy.upstream().seen(), 0);
 }
 
-async fn a_key_that_nobody_has_is_invalid(raw: bool) {
+async fn an_unknown_key_is_invalid(raw: bool) {
     let paykore = PayKore::open(raw, "starter").await;
     let good = paykore.value("live").await;
     let mut flipped = good.clone();
@@ -91,7 +91,7 @@ async fn a_revoked_key_is_invalid(raw: bool) {
     paykore.assert_invalid(&paykore.wallets(LIVE, &value));
 }
 
-async fn an_expired_key_is_told_its_date(raw: bool) {
+async fn the_denial_of_an_expired_key_names_its_date(raw: bool) {
     let paykore = PayKore::open(raw, "starter").await;
     let soon = prost_types::Duration { seconds: 1, nanos: 0 };
     let mut ask = key("acme", "live");

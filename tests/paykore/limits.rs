@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 
 use latchkey_proto::v1;
-use latchkey_testing::{Echo, both_ways, key};
+use latchkey_testing::{Echo, both_ways, eventually_async, key};
 
 use crate::{LIVE, PayKore, SANDBOX, rate, retry_after};
 
 both_ways!(
     the_tier_decides_the_limit,
     the_headers_count_down_on_allowed_answers,
-    the_headers_stand_on_denials_where_the_key_is_known,
-    a_client_in_a_hurry_is_told_how_long_to_wait,
+    denials_of_known_keys_have_the_headers,
+    the_denial_of_a_limited_client_says_how_long_to_wait,
     a_starter_gets_three_hundred_a_minute,
     each_key_has_a_limit_of_its_own,
 );
@@ -48,11 +48,11 @@ async fn the_headers_count_down_on_allowed_answers(raw: bool) {
         let [limit, remaining, reset] = rate(&paykore.wallets(LIVE, &value));
         assert_eq!((limit, remaining), (60, 60 - used));
         // The bucket is full again an hour after the last call.
-        assert!(reset > made + 3_500 && reset <= made + 3_720, "reset {reset}, made {made}, used {used}");
+        assert!(reset > made + 3_500 && reset <= made + 4_500, "reset {reset}, made {made}, used {used}");
     }
 }
 
-async fn the_headers_stand_on_denials_where_the_key_is_known(raw: bool) {
+async fn denials_of_known_keys_have_the_headers(raw: bool) {
     let paykore = PayKore::open(raw, "starter").await;
     let (key, value) = paykore.operator.plain_key("acme", "live").await;
     let wrong_environment = paykore.wallets(SANDBOX, &value);
@@ -64,7 +64,7 @@ async fn the_headers_stand_on_denials_where_the_key_is_known(raw: bool) {
     assert_eq!((revoked.status, rate(&revoked)[0]), (401, 300));
 }
 
-async fn a_client_in_a_hurry_is_told_how_long_to_wait(raw: bool) {
+async fn the_denial_of_a_limited_client_says_how_long_to_wait(raw: bool) {
     let paykore = PayKore::open(raw, "starter").await;
     custom(&paykore, "slow", "key 2/min").await;
     let (_, value) = paykore.operator.plain_key("slow", "live").await;
@@ -89,16 +89,24 @@ async fn a_client_in_a_hurry_is_told_how_long_to_wait(raw: bool) {
 async fn a_starter_gets_three_hundred_a_minute(raw: bool) {
     let paykore = PayKore::open(raw, "starter").await;
     let value = paykore.value("live").await;
-    let ask = v1::CheckRequest {
-        credential: value.clone(),
-        cost: Some(299),
-        scopes_only: true,
-        ..v1::CheckRequest::default()
+    let spend = async |cost: u32| {
+        let ask = v1::CheckRequest {
+            credential: value.clone(),
+            cost: Some(cost),
+            scopes_only: true,
+            ..v1::CheckRequest::default()
+        };
+        paykore.operator.check(ask).await
     };
-    assert_eq!(paykore.operator.check(ask).await.decision(), v1::Decision::Allow);
-    let statuses: Vec<u16> = (0..12).map(|_| paykore.wallets(LIVE, &value).status).collect();
-    assert_eq!(statuses[0], 200);
-    assert!(statuses.contains(&429), "300 pass in a minute: {statuses:?}");
+    assert_eq!(spend(299).await.decision(), v1::Decision::Allow);
+    assert_eq!(paykore.wallets(LIVE, &value).status, 200);
+    eventually_async("300 pass in a minute", async || {
+        // Five a second come back; what a slow machine has got back is spent before each attempt.
+        let left = spend(0).await.rate_limits[0].remaining;
+        let _ = spend(u32::try_from(left).expect("300 at most")).await;
+        (paykore.wallets(LIVE, &value).status == 429).then_some(())
+    })
+    .await;
 }
 
 async fn each_key_has_a_limit_of_its_own(raw: bool) {

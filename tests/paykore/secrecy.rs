@@ -4,7 +4,7 @@ use latchkey_testing::{Echo, both_ways};
 
 use crate::{LIVE, PayKore, wallets};
 
-both_ways!(the_service_does_not_get_the_key, the_log_does_not_tell_a_key, an_outage_lets_nobody_in);
+both_ways!(the_service_does_not_get_the_key, the_log_contains_no_key, no_request_passes_during_an_outage);
 
 async fn the_service_does_not_get_the_key(raw: bool) {
     let paykore = PayKore::open(raw, "starter").await;
@@ -17,7 +17,7 @@ async fn the_service_does_not_get_the_key(raw: bool) {
     }
 }
 
-async fn the_log_does_not_tell_a_key(raw: bool) {
+async fn the_log_contains_no_key(raw: bool) {
     let paykore = PayKore::open(raw, "starter").await;
     let value = paykore.value("live").await;
     let unknown = format!("sk_live_{}", "7".repeat(64));
@@ -30,7 +30,7 @@ async fn the_log_does_not_tell_a_key(raw: bool) {
     }
 }
 
-async fn an_outage_lets_nobody_in(raw: bool) {
+async fn no_request_passes_during_an_outage(raw: bool) {
     let paykore = PayKore::open(raw, "starter").await;
     let value = paykore.value("live").await;
     let _ = Echo::of(&paykore.wallets(LIVE, &value));

@@ -10,7 +10,7 @@ both_ways!(
     a_credential_in_the_body_is_found,
     two_credentials_are_one_too_many,
     the_same_credential_twice_is_one,
-    crooked_credentials_are_refused,
+    malformed_credentials_are_refused,
     without_profile_words_a_denial_is_problem_details,
 );
 
@@ -99,11 +99,11 @@ async fn the_same_credential_twice_is_one(raw: bool) {
     }
 }
 
-async fn crooked_credentials_are_refused(raw: bool) {
+async fn malformed_credentials_are_refused(raw: bool) {
     let fixture = ProxyFixture::open(raw).await;
     let key = fixture.value().await;
     let long = format!("{key}{}", "0".repeat(20 * 1024));
-    let crooked: Vec<Vec<u8>> = vec![
+    let malformed: Vec<Vec<u8>> = vec![
         Vec::new(),
         b"\xff\xfe\xfd".to_vec(),
         [key.as_bytes(), b"\xff"].concat(),
@@ -117,7 +117,7 @@ async fn crooked_credentials_are_refused(raw: bool) {
         format!("Bearer {key}").into_bytes(),
         long.into_bytes(),
     ];
-    for value in &crooked {
+    for value in &malformed {
         let answer = fixture.send(&get("/v1/items/1").header("x-api-key", value));
         assert!(
             matches!(answer.status, 0 | 400 | 401 | 431),

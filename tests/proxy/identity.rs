@@ -8,7 +8,7 @@ use latchkey_testing::{Echo, EnvoySetup, Request, both_ways, key};
 use crate::{ProxyFixture, get};
 
 both_ways!(
-    the_service_learns_who_calls,
+    the_service_receives_the_identity_of_the_caller,
     forged_identities_are_overwritten,
     forged_identities_are_removed_where_there_is_no_value,
     a_public_route_carries_no_identity,
@@ -39,7 +39,7 @@ fn assert_not_forged(echo: &Echo) {
     assert!(!echo.text().contains("evil"), "{}", echo.text());
 }
 
-async fn the_service_learns_who_calls(raw: bool) {
+async fn the_service_receives_the_identity_of_the_caller(raw: bool) {
     let fixture = ProxyFixture::open(raw).await;
     let metadata = HashMap::from([("team".to_owned(), "payments".to_owned())]);
     let (made, value) = fixture.operator.key(CreateKeyRequest { metadata, ..key("acme", "live") }).await;

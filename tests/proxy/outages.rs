@@ -14,7 +14,7 @@ both_ways!(
 );
 
 /// Sends requests in a loop until 25 were sent after `done`; returns how many of these were admitted.
-fn hammer(request: &Request, port: u16, done: &AtomicBool, before: &AtomicUsize) -> usize {
+fn send_repeatedly(request: &Request, port: u16, done: &AtomicBool, before: &AtomicUsize) -> usize {
     let (mut wrong, mut after) = (0, 0);
     while after < 25 {
         let revoked = done.load(Ordering::SeqCst);
@@ -38,7 +38,7 @@ async fn no_request_is_admitted_once_a_revocation_has_returned(raw: bool) {
         .map(|_| {
             let (request, done, before) = (request.clone(), Arc::clone(&done), Arc::clone(&before));
             let port = fixture.envoy.port();
-            std::thread::spawn(move || hammer(&request, port, &done, &before))
+            std::thread::spawn(move || send_repeatedly(&request, port, &done, &before))
         })
         .collect();
     eventually("the key is in use", || (before.load(Ordering::SeqCst) > 20).then_some(()));

@@ -7,17 +7,17 @@ use latchkey_testing::{Echo, Request, both_ways};
 use crate::{HOST, ProxyFixture, get};
 
 both_ways!(
-    crooked_paths_do_not_reach_past_a_public_corner,
-    crooked_paths_do_not_reach_past_a_scope,
-    honest_paths_with_escapes_pass,
+    ambiguous_paths_reach_no_protected_route_through_a_public_one,
+    ambiguous_paths_reach_no_route_without_its_scope,
+    unambiguous_paths_with_escapes_pass,
     the_case_of_a_path_matters,
     a_method_that_no_route_of_a_path_takes_is_denied,
     a_long_query_is_judged,
 );
 
-async fn crooked_paths_do_not_reach_past_a_public_corner(raw: bool) {
+async fn ambiguous_paths_reach_no_protected_route_through_a_public_one(raw: bool) {
     let fixture = ProxyFixture::open(raw).await;
-    let crooked = [
+    let ambiguous = [
         "/v1/open/../admin/x",
         "/v1/open/%2e%2e/admin/x",
         "/v1/open/%2E%2E/admin/x",
@@ -38,17 +38,17 @@ async fn crooked_paths_do_not_reach_past_a_public_corner(raw: bool) {
         "/v1/open/%c0%ae%c0%ae/admin/x",
         "/v1/admin/x#/../../open/page",
     ];
-    for path in crooked {
+    for path in ambiguous {
         let answer = fixture.send(&get(path));
         assert!(matches!(answer.status, 400 | 401 | 403 | 404), "{path}: {answer:?}");
     }
     assert_eq!(fixture.envoy.upstream().seen(), 0);
 }
 
-async fn crooked_paths_do_not_reach_past_a_scope(raw: bool) {
+async fn ambiguous_paths_reach_no_route_without_its_scope(raw: bool) {
     let fixture = ProxyFixture::open(raw).await;
     let key = fixture.value().await;
-    let crooked = [
+    let ambiguous = [
         "/v1/admin/x",
         "//v1/admin/x",
         "/v1//admin/x",
@@ -65,7 +65,7 @@ async fn crooked_paths_do_not_reach_past_a_scope(raw: bool) {
         "/v1%2fadmin/x",
         "http://api.fixture.dev/v1/admin/x",
     ];
-    for path in crooked {
+    for path in ambiguous {
         let answer = fixture.get(path, &key);
         assert!(matches!(answer.status, 400 | 403 | 404), "{path}: {answer:?}");
     }
@@ -73,7 +73,7 @@ async fn crooked_paths_do_not_reach_past_a_scope(raw: bool) {
     let _ = Echo::of(&fixture.get("/v1/admin/x", &fixture.administrator().await));
 }
 
-async fn honest_paths_with_escapes_pass(raw: bool) {
+async fn unambiguous_paths_with_escapes_pass(raw: bool) {
     let fixture = ProxyFixture::open(raw).await;
     let key = fixture.value().await;
     for path in

@@ -53,8 +53,8 @@ both_ways!(
     a_key_is_a_user_name_of_basic_or_a_subprotocol,
     the_rest_of_a_query_stays_byte_for_byte,
     only_one_spelling_of_a_header_reaches_the_service,
-    a_body_that_cannot_be_read_whole_is_no_way_around_a_binding,
-    a_body_of_unknown_length_is_no_way_around_a_binding,
+    a_body_that_cannot_be_read_whole_is_denied_to_a_bound_key,
+    a_body_of_unknown_length_is_denied_to_a_bound_key,
     a_host_that_two_proxies_read_differently_is_denied,
     an_encoded_slash_passes_where_a_route_permits_it,
     a_denied_call_of_grpc_has_a_status_of_its_own,
@@ -143,7 +143,7 @@ async fn only_one_spelling_of_a_header_reaches_the_service(raw: bool) {
     assert_eq!(fixture.send(&other).status, 401);
 }
 
-async fn a_body_that_cannot_be_read_whole_is_no_way_around_a_binding(raw: bool) {
+async fn a_body_that_cannot_be_read_whole_is_denied_to_a_bound_key(raw: bool) {
     let partial = EnvoySetup { body: Some(8_192), ..EnvoySetup::default() };
     let whole = EnvoySetup { body: Some(8_192), whole_body: true, ..EnvoySetup::default() };
     for (setup, too_large) in [(partial, 403), (whole, 413), (EnvoySetup::default(), 403)] {
@@ -178,7 +178,7 @@ fn upload(envoy: &Envoy, path: &str, value: &str) -> String {
     String::from_utf8(sent.wait_with_output().expect("an end").stdout).expect("a status")
 }
 
-async fn a_body_of_unknown_length_is_no_way_around_a_binding(raw: bool) {
+async fn a_body_of_unknown_length_is_denied_to_a_bound_key(raw: bool) {
     let whole = EnvoySetup { body: Some(8_192), whole_body: true, ..EnvoySetup::default() };
     let unread = EnvoySetup::default().route("/v1/uploads", &[("resource.merchant", "-")]);
     for (setup, path) in [(whole, "/v1/x"), (unread, "/v1/uploads")] {

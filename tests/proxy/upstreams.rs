@@ -227,7 +227,7 @@ fn try_resources(front: &Front, kind: &str) -> usize {
     passed
 }
 
-async fn nothing_is_read_otherwise_by(kind: &str) {
+async fn assert_read_alike_by(kind: &str) {
     let front = Front::open(kind).await;
     let (paths, resources) = (try_paths(&front, kind), try_resources(&front, kind));
     assert!(paths >= 10 && resources >= 3, "{kind}: too few requests passed: {paths}, {resources}");
@@ -236,20 +236,20 @@ async fn nothing_is_read_otherwise_by(kind: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_http_reads_what_was_judged() {
-    nothing_is_read_otherwise_by("node").await;
+    assert_read_alike_by("node").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn express_reads_what_was_judged() {
-    nothing_is_read_otherwise_by("express").await;
+    assert_read_alike_by("express").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pythons_wsgi_reads_what_was_judged() {
-    nothing_is_read_otherwise_by("wsgi").await;
+    assert_read_alike_by("wsgi").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nginx_reads_what_was_judged() {
-    nothing_is_read_otherwise_by("nginx").await;
+    assert_read_alike_by("nginx").await;
 }

@@ -1,4 +1,4 @@
-//! A database that is unavailable in each way: it hangs, receives data without a response, or is dead. In each case
+//! A database that is unavailable in each way: it hangs, receives data without a response, or is down. In each case
 //! a cached key is decided until the lease expires, every other call is an outage with the time to retry, and the
 //! replica recovers without a restart. `bounds.md` has the whole table.
 
@@ -7,15 +7,15 @@ use std::time::Duration;
 use latchkey_proto::v1::CheckRequest;
 use latchkey_testing::{Caller, key};
 
-use crate::cluster::{Cluster, allows, ask, assert_outage, outage_after_the_lease, rounds};
+use crate::cluster::{Cluster, allows, ask, assert_outage, outage_after_the_lease, patient, rounds};
 use crate::figures::{Figures, now};
 
 /// Lease that is longer than a busy machine takes to kill a database and to check a key.
-const LEASE: Duration = Duration::from_secs(8);
+const LEASE: Duration = Duration::from_secs(15);
 
 /// Deadline of the client, far longer than the server's own limits (150 ms for a Check, 2 s for a write), so
 /// that the response is the server's.
-const PATIENCE: Duration = Duration::from_secs(25);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Asserts that a Check of an unknown key and a write report the outage; returns the durations of both.
 async fn outages(caller: &Caller, unknown: &str) -> (Duration, Duration) {
@@ -40,18 +40,18 @@ async fn until_the_lease_is_over(caller: &Caller, known: &str) -> Duration {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_is_away_in_any_way_is_an_outage_and_comes_back_by_itself() {
+async fn an_unavailable_database_is_an_outage_and_needs_no_restart_afterwards() {
     let lease = ("LATCHKEY_CACHE_LEASE", format!("{}s", LEASE.as_secs()));
     let cluster = Cluster::with(|_| vec![lease.clone()]).await;
     let [mut checks, mut writes, mut leases, mut back] = [(); 4].map(|()| Figures::default());
     for round in 0..rounds(1).min(10) {
-        for fault in ["hung", "black-holed", "dead"] {
+        for fault in ["hung", "unreachable", "down"] {
             let (known, unknown) = (cluster.key().await.1, cluster.key().await.1);
             cluster.admitted_everywhere(&known).await;
             let caller = &cluster.operators[1];
             match fault {
                 "hung" => cluster.postgres.freeze(),
-                "dead" => cluster.postgres.kill(),
+                "down" => cluster.postgres.kill(),
                 _ => cluster.replicas[1].to_database.black_hole(true),
             }
             assert_eq!(allows(caller, ask(&known)).await, Ok(true), "{fault}: as if nothing had happened");
@@ -61,7 +61,7 @@ async fn a_database_that_is_away_in_any_way_is_an_outage_and_comes_back_by_itsel
             leases.add(until_the_lease_is_over(caller, &known).await);
             match fault {
                 "hung" => cluster.postgres.thaw(),
-                "dead" => cluster.postgres.restart(),
+                "down" => cluster.postgres.restart(),
                 _ => cluster.replicas[1].to_database.black_hole(false),
             }
             let began = now();
@@ -81,12 +81,12 @@ async fn a_database_that_is_away_in_any_way_is_an_outage_and_comes_back_by_itsel
 
 /// A call of another class charges nothing, and still causes a request to Redis.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_redis_that_is_away_in_any_way_refuses_nobody_and_lets_nobody_go_unlimited() {
-    let cluster = Cluster::start().await;
+async fn an_unavailable_redis_fails_no_call_and_leaves_no_call_unlimited() {
+    let cluster = Cluster::with(|_| patient()).await;
     for replica in 0..3 {
         cluster.wait_for_log(replica, "connected to Redis", 1);
     }
-    for fault in ["flushed", "hung", "dead"] {
+    for fault in ["flushed", "hung", "down"] {
         let (_, value) = cluster.key().await;
         cluster.admitted_everywhere(&value).await;
         match fault {
@@ -96,9 +96,9 @@ async fn a_redis_that_is_away_in_any_way_refuses_nobody_and_lets_nobody_go_unlim
         }
         let mut calls = Figures::default();
         let (mut passed, mut refused) = (0, 0);
-        for _ in 0..120 {
+        for _ in 0..60 {
             let began = now();
-            let call = CheckRequest { rate_class: "exact".to_owned(), ..ask(&value) };
+            let call = CheckRequest { rate_class: "scarce".to_owned(), ..ask(&value) };
             if allows(&cluster.operators[0], call).await.expect("an answer, whatever Redis does") {
                 passed += 1;
             } else {
@@ -112,7 +112,7 @@ async fn a_redis_that_is_away_in_any_way_refuses_nobody_and_lets_nobody_go_unlim
         let heals = cluster.logged("connected to Redis");
         match fault {
             "hung" => cluster.redis.thaw(),
-            "dead" => cluster.redis.restart(),
+            "down" => cluster.redis.restart(),
             _ => continue,
         }
         cluster.wait_for_log(0, "connected to Redis", usize::try_from(heals / 3).expect("a few") + 1);

@@ -7,12 +7,21 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use latchkey_proto::v1::CheckRequest;
 use latchkey_testing::{Clocks, eventually_async, key};
 
-use crate::cluster::{Cluster, allows, ask, rounds};
+use crate::cluster::{Cluster, allows, ask, decides, patient, rounds};
 use crate::meter::LatencySamples;
+
+/// Largest number of additional rounds if none of the others counts: on a busy machine, the lease can end just before the
+/// clock stops.
+const MORE_ROUNDS: usize = 8;
 
 /// Starts a cluster in which the test controls the clocks of one replica.
 async fn cluster(clocks: &Clocks) -> Cluster {
-    Cluster::with(|replica| if replica == 2 { clocks.environment().to_vec() } else { Vec::new() }).await
+    Cluster::with(|replica| controlled(clocks, replica)).await
+}
+
+/// Returns the settings of a replica: the test controls the clocks of one.
+fn controlled(clocks: &Clocks, replica: usize) -> Vec<(&'static str, String)> {
+    if replica == 2 { clocks.environment().to_vec() } else { Vec::new() }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -20,7 +29,7 @@ async fn the_meter_catches_a_replica_whose_lease_does_not_run_out() {
     let clocks = Clocks::new();
     let cluster = cluster(&clocks).await;
     let mut seen = LatencySamples::default();
-    for round in 0..rounds(2).min(20) {
+    for round in 0..rounds(2).min(20) + MORE_ROUNDS {
         let key = cluster.key().await;
         cluster.admitted_everywhere(&key.1).await;
         clocks.stop(true);
@@ -28,6 +37,9 @@ async fn the_meter_catches_a_replica_whose_lease_does_not_run_out() {
         seen.round(&cluster, key, round % 2).await;
         cluster.replicas[2].to_database.black_hole(false);
         clocks.stop(false);
+        if round + 1 >= rounds(2).min(20) && seen.late() > 0 {
+            break;
+        }
     }
     assert!(seen.late() > 0, "a lease that never runs out lets a revoked key pass");
     println!("a lease that does not run out: {} calls passed that began after the answer", seen.late());
@@ -42,7 +54,7 @@ fn in_an_hour() -> i64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_end_by_the_wall_clock_and_nothing_else_follows_its_jumps() {
     let clocks = Clocks::new();
-    let cluster = cluster(&clocks).await;
+    let cluster = Cluster::with(|replica| [patient(), controlled(&clocks, replica)].concat()).await;
     let expire_time = prost_types::Timestamp { seconds: in_an_hour(), nanos: 0 };
     let expiry = Some(latchkey_proto::v1::create_key_request::Expiry::ExpireTime(expire_time));
     let ending = latchkey_proto::v1::CreateKeyRequest { expiry, ..key("acme", "live") };
@@ -51,25 +63,25 @@ async fn keys_end_by_the_wall_clock_and_nothing_else_follows_its_jumps() {
     let there = &cluster.operators[2];
     cluster.admitted_everywhere(&ending).await;
     cluster.admitted_everywhere(&lasting).await;
-    let spend = || allows(there, CheckRequest { rate_class: "exact".to_owned(), ..ask(&lasting) });
+    let spend = || decides(there, CheckRequest { rate_class: "scarce".to_owned(), ..ask(&lasting) });
     let mut spent = 0;
-    while spend().await == Ok(true) {
+    while spend().await {
         spent += 1;
         assert!(spent < 10_000, "the bucket is emptied");
     }
     clocks.set_ahead(2 * 3_600);
     let ended = async || (allows(there, ask(&ending)).await == Ok(false)).then_some(());
     eventually_async("the key ends by the clock", ended).await;
-    assert_eq!(allows(there, ask(&lasting)).await, Ok(true), "memory and its lease don't follow it");
+    assert!(decides(there, ask(&lasting)).await, "memory and its lease don't follow it");
     let mut again = 0;
-    while spend().await == Ok(true) {
+    while spend().await {
         again += 1;
     }
     assert!(again < 30, "two hours would have filled the bucket: {again}");
     clocks.set_ahead(-365 * 86_400);
-    assert_eq!(allows(there, ask(&ending)).await, Ok(true), "by that clock it is not over");
-    assert_eq!(allows(there, ask(&lasting)).await, Ok(true));
-    let _ = cluster.operators[0].revoke(&lasting_id).await;
-    assert_eq!(allows(there, ask(&lasting)).await, Ok(false), "and a revocation needs no clock");
+    assert!(decides(there, ask(&ending)).await, "by that clock it is not over");
+    assert!(decides(there, ask(&lasting)).await);
+    cluster.revoke(0, &lasting_id).await;
+    assert!(!decides(there, ask(&lasting)).await, "and a revocation needs no clock");
     clocks.set_ahead(0);
 }

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use latchkey_proto::v1::{CheckRequest, Decision, RevokeKeyRequest};
 use latchkey_testing::{
-    Caller, Latchkey, Postgres, Proxy, Redis, Setup, eventually, eventually_async, key, patiently_async,
+    Caller, Latchkey, Postgres, Proxy, Redis, Setup, answered, eventually, eventually_async, key,
+    patiently_async,
 };
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-/// A product with limits of both kinds, and one that no test reaches.
+/// A product with limits of both kinds, one that is not refilled during a test, and one that no test reaches.
 pub(crate) const PROFILE: &str = r#"
 name = "cluster"
 unmatched_routes = "authenticate"
@@ -33,10 +34,23 @@ refresh_rate = "1000000/min"
 [rate_limits]
 default = []
 exact = [{ per = "key", rate = "20/s", burst = 30 }, { per = "tenant", rate = "1000000/s" }]
+scarce = [{ per = "key", rate = "30/h", burst = 30 }]
 leased = [{ per = "key", rate = "300/s", burst = 300 }]
 "#;
 
 pub(crate) const LEASE: Duration = Duration::from_secs(1);
+
+/// Settings of a replica that a busy machine does not keep from deciding, for tests that are not about outages.
+pub(crate) fn patient() -> Vec<(&'static str, String)> {
+    [
+        ("LATCHKEY_CACHE_LEASE", "60s"),
+        ("LATCHKEY_CHECK_DEADLINE", "5s"),
+        ("LATCHKEY_DATABASE_DEADLINE", "30s"),
+        ("LATCHKEY_REDIS_DEADLINE", "1s"),
+    ]
+    .map(|(name, value)| (name, value.to_owned()))
+    .to_vec()
+}
 
 /// A replica, with the proxies to its stores.
 pub(crate) struct Replica {
@@ -50,6 +64,7 @@ impl Replica {
         let to_database = Proxy::with_keyword(postgres.port(), "LISTEN");
         let to_redis = Proxy::with_keyword(redis.port(), "SUBSCRIBE");
         let setup = Setup::default()
+            .default_deadlines()
             .database(&postgres.through(to_database.port(), database))
             .environment("LATCHKEY_REDIS_URL", &format!("redis://127.0.0.1:{}", to_redis.port()))
             .environment("LATCHKEY_CACHE_LEASE", &format!("{}ms", LEASE.as_millis()))
@@ -118,7 +133,7 @@ impl Cluster {
     /// Revokes a key through a replica, as often as it takes: a busy machine may miss the deadline of a write, and after
     /// a failover the first calls may meet sessions of the old primary.
     pub(crate) async fn revoke(&self, through: usize, id: &str) {
-        patiently_async("the key is revoked", Duration::from_secs(60), async || {
+        eventually_async("the key is revoked", async || {
             let ask = RevokeKeyRequest { id: id.to_owned(), reason: String::new() };
             self.operators[through].keys().revoke_key(ask).await.ok()
         })
@@ -194,6 +209,13 @@ pub(crate) fn ask(value: &str) -> CheckRequest {
 pub(crate) async fn allows(caller: &Caller, ask: CheckRequest) -> Result<bool, CheckError> {
     let answer = caller.checks().check(ask).await.map_err(CheckError)?;
     Ok(answer.into_inner().decision() == Decision::Allow)
+}
+
+/// Returns whether a replica allows a call, which is repeated until there is a decision. On a busy machine, a replica can
+/// lose a lease of a second or miss the deadline of a look-up.
+pub(crate) async fn decides(caller: &Caller, ask: CheckRequest) -> bool {
+    let decision = answered(|| async { allows(caller, ask.clone()).await.map_err(|error| error.0) });
+    decision.await.expect("a Check is decided")
 }
 
 /// Error of a call without a decision.

@@ -3,11 +3,10 @@
 //! (writes are refused) and for its write-ahead log (PostgreSQL panics, and must be started again).
 
 use std::process::Command;
-use std::time::Duration;
 
 use latchkey_proto::v1::{Key, ListKeysRequest, RevokeKeyRequest, VerifyAuditLogRequest};
 use latchkey_testing::{
-    Caller, Disk, Folder, Latchkey, Postgres, Setup, Volume, eventually, key, patiently_async,
+    Caller, Disk, Folder, Latchkey, Postgres, Setup, Volume, eventually, eventually_async, key,
 };
 use tonic::{Code, Status};
 
@@ -26,7 +25,7 @@ struct Fixture {
 impl Fixture {
     /// Creates a tenant and a cached key.
     async fn start(database: &str) -> Self {
-        let setup = Setup::default().database(database).environment("LATCHKEY_CACHE_LEASE", "30s");
+        let setup = Setup::default().database(database).environment("LATCHKEY_CACHE_LEASE", "10m");
         let latchkey = setup.profile("cluster", PROFILE).start();
         let operator = latchkey.operator();
         let _ = operator.tenant("acme", "cluster", "").await;
@@ -60,7 +59,7 @@ impl Fixture {
     /// Creates one more key, and waits until that is possible again.
     async fn make_again(&mut self) {
         let operator = &self.operator;
-        patiently_async("there is room again", Duration::from_mins(1), async || {
+        eventually_async("there is room again", async || {
             let made = operator.try_key(key("acme", "live")).await;
             made.map_err(|status| assert_eq!(status.code(), Code::Unavailable, "{status:?}")).ok()
         })

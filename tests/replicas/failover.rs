@@ -5,10 +5,10 @@
 use std::time::Duration;
 
 use latchkey_proto::v1::{self, VerifyAuditLogRequest};
-use latchkey_testing::{Latchkey, Postgres, eventually, eventually_async};
+use latchkey_testing::{Latchkey, Postgres, answered, eventually, eventually_async};
 use tokio::time::sleep;
 
-use crate::cluster::{Cluster, LEASE, allows, ask, assert_outage, rounds};
+use crate::cluster::{Cluster, LEASE, allows, ask, assert_outage, decides, rounds};
 use crate::figures::{Figures, now};
 use crate::meter::{PACE, Questions};
 
@@ -82,7 +82,7 @@ async fn sessions_stay_on_the_old_primary(read_only: bool) {
     there.refuse(false);
     cluster.admitted_everywhere(&lasting.1).await;
     for operator in &cluster.operators {
-        assert_eq!(allows(operator, ask(&revoked.1)).await, Ok(false));
+        assert!(!decides(operator, ask(&revoked.1)).await);
     }
 }
 
@@ -120,8 +120,8 @@ async fn sessions_that_stay_on_the_old_primary_are_closed_and_the_replica_goes_o
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_a_synchronous_standby_nothing_is_lost_and_no_remembered_key_fails() {
-    let cluster = Cluster::with(|_| vec![("LATCHKEY_CACHE_LEASE", "60s".to_owned())]).await;
+async fn with_a_synchronous_standby_nothing_is_lost_and_no_cached_key_fails() {
+    let cluster = Cluster::with(|_| vec![("LATCHKEY_CACHE_LEASE", "10m".to_owned())]).await;
     let standby = cluster.postgres.standby();
     cluster.postgres.commit_with_standby();
     let (revoked, lasting) = (cluster.key().await, cluster.key().await);
@@ -148,7 +148,7 @@ async fn with_a_synchronous_standby_nothing_is_lost_and_no_remembered_key_fails(
     cluster.revoke(2, &fresh_id).await;
     for value in [&revoked.1, &fresh] {
         for operator in &cluster.operators {
-            assert_eq!(allows(operator, ask(value)).await, Ok(false));
+            assert!(!decides(operator, ask(value)).await);
         }
     }
     assert_eq!(cluster.logged("the database lost commits"), 0, "nothing was lost");
@@ -161,29 +161,35 @@ fn metric(latchkey: &Latchkey, name: &str) -> u64 {
     line.unwrap_or_else(|| panic!("no {name} in {page}")).parse().expect("a number")
 }
 
-async fn audited(cluster: &Cluster, action: &str) -> usize {
-    let ask = v1::ListAuditEventsRequest { page_size: 1_000, ..v1::ListAuditEventsRequest::default() };
-    let listed = cluster.operators[0].audit().list_audit_events(ask).await.expect("listed").into_inner();
-    listed.events.iter().filter(|event| event.action == action).count()
+/// Waits until the audit log has an event of this action.
+async fn audited(cluster: &Cluster, action: &str) {
+    eventually_async(&format!("{action} is in the audit log"), async || {
+        let ask = v1::ListAuditEventsRequest { page_size: 1_000, ..v1::ListAuditEventsRequest::default() };
+        let listed = cluster.operators[0].audit().list_audit_events(ask).await.ok()?.into_inner();
+        listed.events.iter().any(|event| event.action == action).then_some(())
+    })
+    .await;
 }
 
 /// Asserts that the loss is reported in the log, in the audit log and by the metrics.
-async fn loss_is_told(cluster: &Cluster) {
+async fn assert_loss_is_reported(cluster: &Cluster) {
     let logged = || (cluster.logged("the database lost commits") >= 1).then_some(());
     eventually("the loss is in the log", logged);
     for action in ["database.history_lost", "key.revoke_again"] {
-        assert!(audited(cluster, action).await >= 1, "{action} is in the audit log");
+        audited(cluster, action).await;
     }
     let total = |name| cluster.replicas.iter().map(|replica| metric(&replica.latchkey, name)).sum::<u64>();
-    assert!(total("latchkey_lost_revisions_total") > 0);
-    assert!(total("latchkey_reapplied_revocations_total") > 0);
-    let ask = VerifyAuditLogRequest::default();
-    let verified = cluster.operators[0].audit().verify_audit_log(ask).await;
+    for name in ["latchkey_lost_revisions_total", "latchkey_reapplied_revocations_total"] {
+        eventually(name, || (total(name) > 0).then_some(()));
+    }
+    let verify =
+        || async { cluster.operators[0].audit().verify_audit_log(VerifyAuditLogRequest::default()).await };
+    let verified = answered(verify).await;
     assert!(verified.is_ok(), "the audit log is whole: {verified:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_revocation_that_the_new_primary_lacks_is_taken_away_again_and_told() {
+async fn a_revocation_that_the_new_primary_lacks_is_repeated_and_reported() {
     let mut recovered = Figures::default();
     for _ in 0..rounds(1).min(10) {
         let cluster = Cluster::start().await;
@@ -210,13 +216,13 @@ async fn a_revocation_that_the_new_primary_lacks_is_taken_away_again_and_told() 
         println!("lossy failover: {} calls of the revoked key, {} passed", asked.calls(), asked.passed());
         assert_eq!(asked.passed(), 0, "a key that was known to be revoked passed again");
         for operator in &cluster.operators {
-            assert_eq!(allows(operator, ask(&revoked.1)).await, Ok(false), "a denial, and no outage");
+            assert!(!decides(operator, ask(&revoked.1)).await, "a denial, and no outage for long");
         }
-        loss_is_told(&cluster).await;
+        assert_loss_is_reported(&cluster).await;
         // A replica that starts now has not applied the revocation before, and reads it from the database.
         cluster.replicas[2].latchkey.kill();
         cluster.replicas[2].latchkey.restart();
-        assert_eq!(allows(&cluster.operators[2], ask(&revoked.1)).await, Ok(false));
+        assert!(!decides(&cluster.operators[2], ask(&revoked.1)).await);
     }
     recovered.tell("a failover that lost a revocation: until three replicas decide again");
 }

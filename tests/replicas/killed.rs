@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use latchkey_proto::v1::{GetKeyRequest, RefreshJwtRequest, RevokeKeyRequest};
-use latchkey_testing::{Caller, Progress, key, with_key};
+use latchkey_testing::{Caller, Progress, answered, key, with_key};
 use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tonic::{Code, Status};
 
-use crate::cluster::{Cluster, allows, ask, rounds};
+use crate::cluster::{Cluster, ask, decides, rounds};
 use crate::figures::{Figures, now};
 
 /// Log of a writer: created keys by identifier and value, and whether they were revoked.
@@ -55,33 +55,49 @@ fn lost(status: &Status) -> bool {
     status.code() == Code::Unavailable || status.source().is_some()
 }
 
-/// Renews one token after the other. Without a response, it sends the same token again, as clients do. Returns the
-/// last token and the number of renewals.
-async fn renew(caller: Caller, key: String, (over, answered): Signals) -> (String, usize) {
-    let (ask, mut pace) = (with_key(&key), pace());
-    let mut token = loop {
+/// Time for which a refresh token that was redeemed surely gets its successor again.
+const IN_TIME: Duration = Duration::from_secs(9);
+
+/// Issues a token, as often as it takes.
+async fn issue(caller: &Caller, key: &str, pace: &mut Interval) -> String {
+    loop {
         pace.tick().await;
-        match caller.tokens().issue_jwt(ask.clone()).await {
+        match caller.tokens().issue_jwt(with_key(key)).await {
             Ok(issued) => break issued.into_inner().refresh_token,
             Err(status) => assert!(lost(&status), "{status:?}"),
         }
-    };
+    }
+}
+
+/// Renews one token after the other. Without a response, it sends the same token again, as clients do. If a busy machine
+/// takes so long to respond again that the token counts as stolen by then, it begins with a new one. Returns the last token
+/// and the number of renewals.
+async fn renew(caller: Caller, key: String, (over, answered): Signals) -> (String, usize) {
+    let mut pace = pace();
+    let mut token = issue(&caller, &key, &mut pace).await;
+    let mut first_sent = now();
     while !over.load(Ordering::SeqCst) {
         pace.tick().await;
         let ask = RefreshJwtRequest { refresh_token: token.clone(), ..RefreshJwtRequest::default() };
         match caller.tokens().refresh_jwt(ask).await {
             Ok(next) => {
                 token = next.into_inner().refresh_token;
+                first_sent = now();
                 answered.fetch_add(1, Ordering::SeqCst);
             }
-            Err(status) => assert!(lost(&status), "the family lives: {status:?}"),
+            Err(status) if lost(&status) => {}
+            Err(status) => {
+                assert!(first_sent.elapsed() > IN_TIME, "the family lives: {status:?}");
+                token = issue(&caller, &key, &mut pace).await;
+                first_sent = now();
+            }
         }
     }
     (token, answered.load(Ordering::SeqCst))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_acknowledged_survives_kills_and_no_revocation_is_undone() {
+async fn acknowledged_writes_survive_kills_and_no_revocation_is_undone() {
     let cluster = Cluster::start().await;
     let (over, mut clients) = (Arc::<AtomicBool>::default(), Progress::default());
     let mut writers = JoinSet::new();
@@ -118,19 +134,24 @@ async fn what_was_acknowledged_survives_kills_and_no_revocation_is_undone() {
     println!("{} refresh tokens spent", renewed.iter().map(|renewed| renewed.1).sum::<usize>());
     let (_, fresh) = cluster.key().await;
     cluster.admitted_everywhere(&fresh).await;
-    for (id, value, revoked) in written {
-        let there = cluster.operators[0].keys().get_key(GetKeyRequest { id: id.clone() }).await;
-        assert!(there.is_ok(), "{id} was acknowledged: {there:?}");
-        for operator in cluster.operators.iter().filter(|_| revoked) {
-            assert_eq!(allows(operator, ask(&value)).await, Ok(false), "{id} was revoked");
-        }
-    }
+    // Before the keys, since a token whose last response was lost is soon too old to be sent again.
     for (token, renewed) in renewed {
         assert!(renewed > 0, "some were renewed");
         let ask = RefreshJwtRequest { refresh_token: token, ..RefreshJwtRequest::default() };
-        cluster.operators[0].tokens().refresh_jwt(ask).await.expect("the last one is good still");
+        let refreshed = answered(|| async { cluster.operators[0].tokens().refresh_jwt(ask.clone()).await });
+        refreshed.await.expect("the last one is good still");
+    }
+    for (id, value, revoked) in written {
+        let get = || async { cluster.operators[0].keys().get_key(GetKeyRequest { id: id.clone() }).await };
+        let there = answered(get).await;
+        assert!(there.is_ok(), "{id} was acknowledged: {there:?}");
+        for operator in cluster.operators.iter().filter(|_| revoked) {
+            assert!(!decides(operator, ask(&value)).await, "{id} was revoked");
+        }
     }
     let unspent = "SELECT count(*) FROM refresh_tokens WHERE spent_at IS NULL GROUP BY family_id";
     let unspent = cluster.postgres.sql(&cluster.postgres.url("test_0"), unspent);
-    assert_eq!(unspent, "1\n1\n1", "each family has one successor of each token");
+    let families: Vec<&str> = unspent.lines().collect();
+    let each = families.len() >= 3 && families.iter().all(|count| *count == "1");
+    assert!(each, "each family has one successor of each token: {families:?}");
 }

@@ -1,7 +1,7 @@
 //! Three replicas of the real program on one PostgreSQL and one Redis, each behind proxies that inject faults:
 //! after `RevokeKey` has returned no replica admits the key, and a limit holds however calls are distributed.
 //!
-//! `LATCHKEY_TEST_ROUNDS=200 cargo test --test replicas -- --nocapture` runs the long form and prints figures.
+//! `LATCHKEY_TEST_ROUNDS=200 cargo test --workspace --test replicas -- --nocapture` runs more rounds and prints figures.
 #![expect(clippy::print_stdout, reason = "figures are shown with --nocapture")]
 
 mod bounds;

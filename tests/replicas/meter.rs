@@ -115,7 +115,7 @@ struct Answer {
 }
 
 /// Largest number of attempts of a revocation. A machine that is too busy for a commit gives no answer.
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: usize = 10;
 
 async fn revoke(number: usize, caller: Caller, id: String) -> Answer {
     let sent = now();

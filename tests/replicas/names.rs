@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use latchkey_testing::{Latchkey, Postgres, Proxy, Setup, eventually};
 
-use crate::cluster::{Cluster, PROFILE, allows, ask, rounds};
+use crate::cluster::{Cluster, PROFILE, ask, decides, rounds};
 use crate::figures::now;
 use crate::meter::{LatencySamples, PACE, Questions};
 
@@ -40,7 +40,7 @@ async fn a_replica_that_starts_again_under_its_name_is_not_waited_for() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_without_a_name_that_was_killed_is_waited_for_until_its_own_lease_ends() {
     let cluster = Cluster::with(|replica| {
-        let lease = if replica == KILLED { "6s" } else { "1s" };
+        let lease = if replica == KILLED { "20s" } else { "1s" };
         vec![("LATCHKEY_CACHE_LEASE", lease.to_owned())]
     })
     .await;
@@ -50,7 +50,7 @@ async fn a_replica_without_a_name_that_was_killed_is_waited_for_until_its_own_le
     let began = now();
     cluster.revoke(0, &first.0).await;
     let waited = began.elapsed();
-    // One heartbeat is at most a second and a half old; the margin for clocks is a tenth of a second.
+    // One heartbeat is at most a second and a half old, or older on a busy machine; the margin for clocks is a tenth of a second.
     assert!(waited > Duration::from_secs(3), "nobody can know that it is dead: {waited:?}");
     let living = "\nlatchkey_replicas 2\n";
     let counted = || cluster.replicas[1].latchkey.page("/metrics").body.contains(living);
@@ -58,10 +58,13 @@ async fn a_replica_without_a_name_that_was_killed_is_waited_for_until_its_own_le
     let began = now();
     cluster.revoke(1, &second.0).await;
     println!(
-        "a killed replica without a name, lease 6 s: RevokeKey {waited:.1?}, then {:.1?}",
+        "a killed replica without a name, lease 20 s: RevokeKey {waited:.1?}, then {:.1?}",
         began.elapsed()
     );
 }
+
+/// Poll interval of a process that challenges the holder of its name, which has four of them to answer.
+const PATIENT_POLL: &str = "2s";
 
 fn named(database: &str, name: &str) -> Setup {
     Setup::default()
@@ -87,11 +90,11 @@ async fn two_living_processes_never_share_a_name() {
     let operator = first.operator();
     let _ = operator.tenant("acme", "cluster", "").await;
     let (key, value) = operator.plain_key("acme", "live").await;
-    let second = named(&database, "one").launch();
+    let second = named(&database, "one").environment("LATCHKEY_FEED_POLL_INTERVAL", PATIENT_POLL).launch();
     tokio::task::block_in_place(|| assert_refused(&second, "another process runs as"));
     let other = named(&database, "two").start();
     for replica in [&first, &other] {
-        assert_eq!(allows(&replica.operator(), ask(&value)).await, Ok(true), "nothing has changed for those");
+        assert!(decides(&replica.operator(), ask(&value)).await, "nothing has changed for those");
     }
     first.kill();
     tokio::task::block_in_place(|| {
@@ -100,7 +103,7 @@ async fn two_living_processes_never_share_a_name() {
     });
     let _ = second.operator().revoke(&key.id).await;
     for replica in [&second, &other] {
-        assert_eq!(allows(&replica.operator(), ask(&value)).await, Ok(false));
+        assert!(!decides(&replica.operator(), ask(&value)).await);
     }
 }
 
@@ -115,10 +118,13 @@ async fn a_name_that_is_taken_over_on_another_machine_leaves_its_former_holder_w
     let _ = operator.tenant("acme", "cluster", "").await;
     let (key, value) = operator.plain_key("acme", "live").await;
     let holder = named(&postgres.through(to_database.port(), &url), "one");
-    let holder = holder.environment("LATCHKEY_CACHE_LEASE", "10s").start();
+    let holder = holder.environment("LATCHKEY_CACHE_LEASE", "40s").start();
     let there = holder.operator();
-    assert_eq!(allows(&there, ask(&value)).await, Ok(true));
-    let elsewhere = || named(&postgres.by_socket("test_0"), "one").elsewhere().launch();
+    assert!(decides(&there, ask(&value)).await);
+    let elsewhere = || {
+        let setup = named(&postgres.by_socket("test_0"), "one").elsewhere();
+        setup.environment("LATCHKEY_FEED_POLL_INTERVAL", PATIENT_POLL).launch()
+    };
     let refused = elsewhere();
     tokio::task::block_in_place(|| assert_refused(&refused, "another process runs as"));
     to_database.black_hole(true);

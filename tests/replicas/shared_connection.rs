@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 use crate::cluster::{Cluster, allows, ask};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_call_that_waits_for_the_database_holds_up_none_of_its_connections_others() {
+async fn a_call_that_waits_for_the_database_delays_no_other_call_of_its_connection() {
     let cluster = Cluster::start().await;
     let (_, known) = cluster.key().await;
     cluster.admitted_everywhere(&known).await;

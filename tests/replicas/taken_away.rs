@@ -22,19 +22,23 @@ const CUT_OFF: usize = 2;
 
 /// Deadline that is shorter than the lease of the replica that is cut off, and longer than a busy machine
 /// needs for a commit.
-const DEADLINE: Duration = Duration::from_millis(2_500);
+const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Keys that are revoked in one cut.
 const BURST: usize = 4;
 
 /// Starts a cluster in which one replica's lease is six times as long as that of the others.
 async fn cluster() -> Cluster {
-    let lease = |replica| if replica == CUT_OFF { "6s" } else { "1s" };
-    Cluster::with(|replica| vec![("LATCHKEY_CACHE_LEASE", lease(replica).to_owned())]).await
+    let lease = |replica| if replica == CUT_OFF { "24s" } else { "4s" };
+    Cluster::with(|replica| {
+        let settings = [("LATCHKEY_CACHE_LEASE", lease(replica)), ("LATCHKEY_DATABASE_DEADLINE", "8s")];
+        settings.map(|(name, value)| (name, value.to_owned())).to_vec()
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_passes_after_the_answer_on_a_replica_whose_lease_is_longer_than_the_writers() {
+async fn no_call_passes_after_the_answer_on_a_replica_whose_lease_is_longer_than_the_writers() {
     let cluster = cluster().await;
     let mut seen = LatencySamples::default();
     for round in 0..rounds(4).div_ceil(BURST) {
@@ -52,7 +56,7 @@ async fn nobody_passes_after_the_answer_on_a_replica_whose_lease_is_longer_than_
         seen.longest_propagation() > Duration::from_secs(3),
         "that replica has trusted its copy for long"
     );
-    seen.judge("cut off, with a lease of 6 s while others have 1 s");
+    seen.judge("cut off, with a lease of 24 s while others have 4 s");
 }
 
 /// Moments of the calls of one case.
@@ -65,12 +69,17 @@ struct Answers {
 
 /// Sends a call with a short deadline, and then twice concurrently through two replicas.
 async fn call_three_times(name: &str, call: Call, callers: [Caller; 2]) -> Answers {
-    let status = call.clone().send(&callers[0], Some(DEADLINE)).await.expect_err(name);
-    assert_eq!(status.code(), Code::Unavailable, "{name}: {status:?}");
-    assert!(status.message().contains("the change is committed"), "{name}: {status:?}");
-    let gave_up = now();
+    let gave_up = loop {
+        let status = call.clone().send(&callers[0], Some(DEADLINE)).await.expect_err(name);
+        assert_eq!(status.code(), Code::Unavailable, "{name}: {status:?}");
+        if status.message().contains("the change is committed") {
+            break now();
+        }
+        // A busy machine may miss the deadline of the write.
+        assert!(status.message().contains("the database did not answer"), "{name}: {status:?}");
+    };
     let send = async |caller: &Caller| {
-        match call.clone().send(caller, None).await {
+        match answered(|| call.clone().send(caller, None)).await {
             Ok(()) => {}
             // A second rotation is refused; by then the first one is in force everywhere.
             Err(status) => {
@@ -84,7 +93,7 @@ async fn call_three_times(name: &str, call: Call, callers: [Caller; 2]) -> Answe
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_takes_access_away_is_repeated_and_doubled_without_a_late_pass() {
+async fn no_call_passes_after_a_repeated_or_doubled_call_that_takes_access_away() {
     let cluster = cluster().await;
     let mut cases = cases_of_keys(&cluster.operators[0]).await;
     cases.extend(cases_of_tokens(&cluster.operators[0]).await);
@@ -103,9 +112,9 @@ async fn whatever_takes_access_away_is_repeated_and_doubled_without_a_late_pass(
         let callers = [cluster.operators[0].clone(), cluster.operators[1].clone()];
         running.spawn(async move { (number, name, call_three_times(name, call, callers).await) });
     }
-    let answered = running.join_all().await;
+    let moments = running.join_all().await;
     let asked = questions.stop().await;
-    for (number, name, answers) in answered {
+    for (number, name, answers) in moments {
         let (asked, waited) = (&asked[number], answers.first - answers.gave_up);
         let late = asked.passed_after(answers.first);
         println!("{name}: repeated for {waited:.1?}; {} calls, {late} late", asked.calls());

@@ -5,7 +5,7 @@ use latchkey_proto::v1;
 use latchkey_proto::v1::issue_jwt_request::Grant;
 use latchkey_testing::{Caller, answered, field_mask, user};
 
-use crate::cluster::{Cluster, allows, rounds};
+use crate::cluster::{Cluster, allows, patient, rounds};
 
 const PROFILE: &str = r#"
 name = "mint"
@@ -82,7 +82,7 @@ async fn minting(cluster: &Cluster) -> (Grant, v1::User) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_withdrawn_keys_tokens_are_refused_everywhere_when_the_call_returns() {
-    let cluster = Cluster::start().await;
+    let cluster = Cluster::with(|_| patient()).await;
     let (grant, _) = minting(&cluster).await;
     for round in 0..rounds(3) {
         let caller = &cluster.operators[round % 3];
@@ -105,7 +105,7 @@ async fn a_withdrawn_keys_tokens_are_refused_everywhere_when_the_call_returns() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_signing_key_is_known_everywhere_before_it_signs() {
-    let cluster = Cluster::start().await;
+    let cluster = Cluster::with(|_| patient()).await;
     let (grant, _) = minting(&cluster).await;
     let old = issued(&cluster.operators[0], &grant).await;
     for round in 0..rounds(3).min(50) {
@@ -125,7 +125,7 @@ async fn a_new_signing_key_is_known_everywhere_before_it_signs() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_user_is_known_everywhere_when_the_call_returns() {
-    let cluster = Cluster::start().await;
+    let cluster = Cluster::with(|_| patient()).await;
     let (_, user) = minting(&cluster).await;
     let grant = Grant::Password(v1::PasswordGrant { email: EMAIL.to_owned(), password: PASSWORD.to_owned() });
     for (round, role) in ["guest", "clerk", "guest"].into_iter().enumerate() {

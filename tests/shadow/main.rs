@@ -127,7 +127,7 @@ fn of(line: &ShadowLine) -> Short<'_> {
     (tenant_slug, subject_id, route, line.reason(), detail, line.calls)
 }
 
-async fn the_report_tells_who_would_have_been_denied_and_why(database: Database) {
+async fn the_report_names_the_keys_and_reasons_of_shadow_denials(database: Database) {
     let fixture = ShadowFixture::open(database, false).await;
     let (id, value) = fixture.key(&["read"]).await;
     for _ in 0..3 {
@@ -193,12 +193,12 @@ async fn a_revoked_key_passes_in_shadow_and_manages_nothing(database: Database) 
 }
 
 on_both!(
-    the_report_tells_who_would_have_been_denied_and_why,
+    the_report_names_the_keys_and_reasons_of_shadow_denials,
     a_revoked_key_passes_in_shadow_and_manages_nothing,
 );
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_two_replicas_let_pass_adds_up_at_either() {
+async fn the_report_of_either_replica_has_the_shadow_denials_of_both() {
     let ShadowFixture { latchkey: one, .. } = ShadowFixture::open(Database::PostgreSql, false).await;
     let two = settings(Setup::default().database(one.database())).profile("trial", &document(false)).start();
     for latchkey in [&one, &two, &two] {

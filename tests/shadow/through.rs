@@ -7,7 +7,7 @@ use crate::ShadowFixture;
 const HOST: &str = "api.trial.dev";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_latchkey_answers_itself_is_enforced_though_all_is_in_shadow() {
+async fn endpoints_and_management_are_enforced_under_a_profile_in_shadow() {
     let fixture = ShadowFixture::open(Database::Embedded, true).await;
     let (id, value) = fixture.key(&["read"]).await;
     let ask = |path: &str, value: &str| {

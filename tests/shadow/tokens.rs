@@ -7,7 +7,7 @@ use tonic::Code;
 use crate::ShadowFixture;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_whose_key_is_revoked_passes_as_nobody_and_no_token_is_issued_in_shadow() {
+async fn a_token_of_a_revoked_key_has_no_identity_and_no_token_is_issued_in_shadow() {
     let fixture = ShadowFixture::open(Database::Embedded, true).await;
     let (id, value) = fixture.key(&["read"]).await;
     let stranger = fixture.latchkey.anonymous();

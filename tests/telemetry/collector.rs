@@ -120,7 +120,7 @@ pub(crate) fn sending(setup: Setup, port: u16) -> Setup {
         .environment("OTEL_TRACES_SAMPLER", "parentbased_always_on")
         .environment("OTEL_BSP_SCHEDULE_DELAY", "20")
         .environment("OTEL_METRIC_EXPORT_INTERVAL", "200")
-        .environment("OTEL_EXPORTER_OTLP_TIMEOUT", "200")
+        .environment("OTEL_EXPORTER_OTLP_TIMEOUT", "30000")
 }
 
 /// Returns attributes as text.

@@ -60,7 +60,7 @@ fn a_connection_is_open_until_it_ends_whichever_way() {
 }
 
 #[test]
-fn each_listener_is_told_by_its_name_and_bound() {
+fn each_listener_is_exported_with_its_name_and_bound() {
     let management = free_port();
     let setup = Setup::default().environment("LATCHKEY_MAX_CONNECTIONS", "3");
     let alone = setup.clone().start();

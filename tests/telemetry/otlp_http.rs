@@ -77,7 +77,7 @@ async fn a_path_is_kept_and_a_signals_own_address_is_used_as_it_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_is_retried_while_the_collector_is_unavailable() {
     let collector = Collector::http(&HttpOptions { unavailable: 2, ..HttpOptions::default() });
-    let shop = Shop::open(over_http(&collector).environment("OTEL_EXPORTER_OTLP_TIMEOUT", "20000")).await;
+    let shop = Shop::open(over_http(&collector)).await;
     let _ = shop.check("", "GET").await;
     let _ = collector.spans(1);
     eventually("it is counted", || {
@@ -100,7 +100,6 @@ async fn a_collector_over_https_is_trusted_by_its_own_ca_alone() {
             .environment("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
             .environment("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("https://localhost:{}", collector.port))
             .environment("OTEL_EXPORTER_OTLP_CERTIFICATE", &ca)
-            .environment("OTEL_EXPORTER_OTLP_TIMEOUT", "5000")
             .start()
     };
     let exports = |latchkey: &Latchkey, outcome: &str| {

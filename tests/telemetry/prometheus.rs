@@ -21,13 +21,13 @@ struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts a Prometheus that scrapes these ports five times a second.
+    /// Starts a Prometheus that scrapes these ports once a second.
     fn start(ports: &[u16]) -> Self {
         let (folder, port) = (Folder::new("prometheus"), free_port());
         let targets: Vec<String> = ports.iter().map(|port| format!("\"127.0.0.1:{port}\"")).collect();
         let scrape = replace_once(&scrape_lines(), "\"latchkey:8081\"", &targets.join(", "));
         let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus/latchkey.rules.yml");
-        let own = "global: { scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms }";
+        let own = "global: { scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s }";
         let config = folder.write("prometheus.yml", &format!("{own}\nrule_files: [{rules}]\n{scrape}"));
         let mut command = Command::new(tool("prometheus"));
         command.arg(format!("--config.file={}", config.display()));
@@ -38,8 +38,7 @@ impl Prometheus {
         eventually("Prometheus is ready", || {
             let ended = prometheus.process.ended();
             assert!(ended.is_none(), "Prometheus ended:\n{}", prometheus.process.log());
-            std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
-            (Request::get("127.0.0.1", "/-/ready").send(port).status == 200).then_some(())
+            (Request::get("127.0.0.1", "/-/ready").try_send(port)?.status == 200).then_some(())
         });
         prometheus
     }
@@ -110,13 +109,13 @@ async fn a_real_prometheus_has_what_the_dashboard_and_the_alerts_ask_for() {
     let alone = alone(&folder);
     let mut prometheus = Prometheus::start(&[shop.latchkey.http(), alone.http()]);
     eventually("both are up", || (prometheus.query("up == 1").len() == 2).then_some(()));
-    let targets = prometheus.ask("targets").expect("targets");
-    let targets = targets["activeTargets"].as_array().expect("targets");
-    assert_eq!(targets.len(), 2);
-    for target in targets {
-        assert_eq!((&target["health"], &target["lastError"]), (&"up".into(), &"".into()), "{target}");
-        assert_eq!(target["labels"]["job"], "latchkey");
-    }
+    // On a busy machine, a single scrape can fail.
+    let targets = eventually("both are up without an error", || {
+        let targets = prometheus.ask("targets").expect("targets")["activeTargets"].as_array()?.clone();
+        let up = |target: &Value| target["health"] == "up" && target["lastError"] == "";
+        (targets.len() == 2 && targets.iter().all(up)).then_some(targets)
+    });
+    assert!(targets.iter().all(|target| target["labels"]["job"] == "latchkey"), "{targets:?}");
 
     a_day(&shop, &postgres).await;
     let allowed = r#"latchkey_checks_total{profile="shop", outcome="allowed"} > 0"#;

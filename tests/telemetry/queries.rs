@@ -1,7 +1,7 @@
 //! Queries to the database: each counted once, by operation and outcome, and none on a cache hit.
 
 use latchkey_proto::v1::{CreateTenantRequest, GetKeyRequest, GetKeyUsageRequest, ListKeysRequest};
-use latchkey_testing::{Postgres, Setup, call, eventually};
+use latchkey_testing::{Postgres, Setup, call, eventually, eventually_async};
 use tonic::Code;
 
 use crate::Shop;
@@ -44,7 +44,7 @@ async fn a_key_is_asked_for_once_and_not_at_all_once_it_is_remembered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_management_asks_is_counted_by_what_it_is() {
+async fn queries_of_management_are_counted_by_operation() {
     let shop = Shop::open(Setup::default()).await;
     let before = Scrape::of(&shop.latchkey);
     let (key, _) = shop.key("acme").await;
@@ -95,19 +95,22 @@ async fn a_database_that_hangs_or_is_gone_is_seen_by_how_questions_end() {
     let hung = shop.latchkey.anonymous().checks().check(call(&values[0].1, "GET")).await;
     assert_eq!(hung.expect_err("the key is not cached").code(), Code::Unavailable);
     eventually("it is late", || (query_count(&shop, "find_key", "timeout") == late + 1).then_some(()));
-    // The caller does not wait for the response.
-    let mut keys = shop.operator.keys();
-    let mut impatient = tonic::Request::new(GetKeyRequest { id: values[0].0.id.clone() });
-    impatient.set_timeout(std::time::Duration::from_millis(200));
-    let _ = keys.get_key(impatient).await.expect_err("not in time");
-    eventually("it is abandoned", || (query_count(&shop, "read", "cancelled") == 1).then_some(()));
+    // The caller does not wait for the response. On a busy machine, it can give up before its query has begun.
+    eventually_async("a query is abandoned", async || {
+        let mut impatient = tonic::Request::new(GetKeyRequest { id: values[0].0.id.clone() });
+        impatient.set_timeout(std::time::Duration::from_millis(200));
+        let _ = shop.operator.keys().get_key(impatient).await.expect_err("not in time");
+        (query_count(&shop, "read", "cancelled") > 0).then_some(())
+    })
+    .await;
+    let late = before("timeout");
     postgres.kill();
     let gone = shop.latchkey.anonymous().checks().check(call(&values[1].1, "GET")).await;
     assert_eq!(gone.expect_err("the key is not cached").code(), Code::Unavailable);
     assert!(query_count(&shop, "find_key", "error") > failed);
     assert_eq!(
         (query_count(&shop, "find_key", "ok"), query_count(&shop, "find_key", "timeout")),
-        (answered, late + 1)
+        (answered, late)
     );
     eventually("the feed is asked for in vain", || {
         let labels = [("operation", "feed"), ("outcome", "error"), ("system", "postgresql")];

@@ -35,7 +35,7 @@ fn front(fixture: &Fixture, upstream: &Upstream, ca: &Ca, pair: &Pair) -> Front 
     assert!(printed.status.success(), "{printed:?}");
     let text = String::from_utf8(printed.stdout).expect("YAML is text");
     // Slow machines need longer than Envoy waits for a first handshake.
-    let text = replace_once(&text, "timeout: 0.2s", "timeout: 5s");
+    let text = replace_once(&text, "timeout: 0.2s", "timeout: 30s");
     let config = folder.write("envoy.yaml", &text);
     let mut command = Command::new(tool("envoy"));
     command.args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "error", "-c"]).arg(config);

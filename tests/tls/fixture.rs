@@ -85,7 +85,7 @@ impl Fixture {
     /// Runs grpcurl against another port.
     pub(crate) fn grpcurl_at(port: u16, ca: &Path, words: &[String], call: &[&str]) -> (bool, String) {
         let mut command = std::process::Command::new(tool("grpcurl"));
-        command.args(["-max-time", "20", "-cacert"]).arg(ca).args(words);
+        command.args(["-max-time", "120", "-cacert"]).arg(ca).args(words);
         let (options, rest) = call.split_at(call.len().saturating_sub(1));
         let address = format!("localhost:{port}");
         let output = command.args(options).arg(address).args(rest).output().expect("grpcurl starts");

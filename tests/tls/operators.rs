@@ -81,7 +81,7 @@ async fn a_name_has_the_role_that_the_table_gives_it() {
 }
 
 #[tokio::test]
-async fn a_strange_name_two_names_and_a_wrong_key_are_refused() {
+async fn an_unknown_name_two_names_and_a_wrong_key_are_refused() {
     let fixture = Fixture::start(true, with_table);
     let list = async |pair: &Pair, key: Option<&str>| {
         let mut request = tonic::Request::new(v1::ListTenantsRequest::default());

@@ -10,7 +10,7 @@ use crate::fixture::Fixture;
 const HEALTH: &str = "grpc.health.v1.Health/Check";
 
 #[test]
-fn grpcurl_gets_in_by_the_right_ca_alone() {
+fn grpcurl_connects_by_the_right_ca_alone() {
     let fixture = Fixture::start(false, |setup, _| setup);
     let (ok, message) = fixture.grpcurl(&fixture.path("ca.pem"), &[], &[HEALTH]);
     assert!(ok && message.contains("SERVING"), "{message}");
@@ -52,7 +52,7 @@ fn shake(fixture: &Fixture, version: &str) -> (bool, String) {
 }
 
 #[test]
-fn tls_1_2_is_the_oldest_that_is_spoken() {
+fn tls_1_2_is_the_oldest_version_that_is_accepted() {
     let fixture = Fixture::start(false, |setup, _| setup);
     for version in ["-tls1_2", "-tls1_3"] {
         let (ok, message) = shake(&fixture, version);
@@ -66,7 +66,7 @@ fn tls_1_2_is_the_oldest_that_is_spoken() {
 }
 
 #[tokio::test]
-async fn plain_text_is_not_answered_where_tls_is_spoken() {
+async fn plain_text_is_refused_on_a_port_with_tls() {
     let fixture = Fixture::start(false, |setup, _| setup);
     let mut tenants = Caller::new(fixture.latchkey.grpc(), Some(ROOT_KEY)).tenants();
     let refused = tenants.list_tenants(v1::ListTenantsRequest::default());
@@ -118,7 +118,7 @@ async fn only_the_management_port_may_ask_for_certificates() {
 }
 
 #[test]
-fn a_ca_of_a_port_that_is_not_there_would_ask_nobody_and_is_told_at_the_start() {
+fn a_client_ca_without_its_port_prevents_the_start() {
     let scene_ca = Ca::new();
     let folder = latchkey_testing::Folder::new("nobody-asked");
     let pair = scene_ca.issue(&["localhost"]);
@@ -134,7 +134,7 @@ fn a_ca_of_a_port_that_is_not_there_would_ask_nobody_and_is_told_at_the_start() 
 }
 
 #[test]
-fn a_pair_that_does_not_match_is_told_at_the_start() {
+fn a_pair_that_does_not_match_prevents_the_start() {
     let (folder, ca) = (latchkey_testing::Folder::new("mismatch"), Ca::new());
     let path = |name: &str, text: &str| folder.write(name, text).display().to_string();
     let latchkey = Setup::default()

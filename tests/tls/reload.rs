@@ -17,7 +17,7 @@ async fn answers(fixture: &Fixture, ca: &Ca) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_new_pair_is_taken_over_under_load_and_a_broken_one_is_told() {
+async fn a_new_pair_is_used_under_load_and_a_broken_one_is_reported() {
     let fixture = Fixture::start(false, |setup, _| setup);
     let (over, done, failed) =
         (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());

@@ -55,7 +55,7 @@ fn a_revoked_certificate_is_refused_and_others_pass() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_new_list_cuts_off_whom_it_names_and_nobody_else() {
+async fn a_new_list_closes_the_connections_of_its_certificates_alone() {
     let clients = Ca::new();
     let (good, leaked) = (clients.issue(&["good.example"]), clients.issue(&["leaked.example"]));
     let list = clients.crl(&[]);
@@ -129,7 +129,7 @@ fn a_ca_in_between_needs_a_list_of_its_own_and_may_be_revoked_itself() {
 }
 
 #[test]
-fn a_list_that_has_run_out_admits_nobody_until_there_is_a_new_one() {
+fn an_expired_list_refuses_every_client_until_there_is_a_new_one() {
     let clients = Ca::new();
     let good = clients.issue(&["good.example"]);
     let list = clients.expired_crl(&[]);
@@ -174,7 +174,7 @@ fn management_may_have_lists_of_its_own() {
 }
 
 #[test]
-fn what_is_wrong_with_lists_is_told_at_the_start() {
+fn an_unusable_revocation_list_prevents_the_start() {
     let (folder, ca) = (Folder::new("lists"), Ca::new());
     let path = |name: &str, text: &str| folder.write(name, text).display().to_string();
     let pair = ca.issue(&["localhost"]);

@@ -63,7 +63,7 @@ impl Front {
         assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
         let text = String::from_utf8(printed.stdout).expect("YAML is text");
         // Slow machines need longer than Envoy waits.
-        let text = replace_once(&text, "timeout: 0.2s", "timeout: 5s");
+        let text = replace_once(&text, "timeout: 0.2s", "timeout: 30s");
         let text = if from.is_empty() { text } else { replace_once(&text, from, to) };
         let config = folder.write("envoy.yaml", &text);
         let mut command = Command::new(tool("envoy"));

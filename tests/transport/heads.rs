@@ -66,7 +66,7 @@ fn a_long_query_reaches_an_endpoint_of_the_product() {
 }
 
 #[test]
-fn what_envoy_refuses_itself_has_the_words_of_the_product() {
+fn errors_of_envoy_itself_have_the_products_format() {
     let shipped = |name: &str| {
         let path = format!("{}/profiles/{name}.toml", env!("CARGO_MANIFEST_DIR"));
         std::fs::read_to_string(path).expect("a profile")

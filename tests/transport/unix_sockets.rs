@@ -91,7 +91,7 @@ fn the_http_port_and_the_management_port_can_be_unix_sockets_too() {
 }
 
 #[test]
-fn the_socket_of_a_process_that_lives_is_refused_and_that_of_one_that_ended_is_replaced() {
+fn the_socket_of_a_running_process_is_refused_and_that_of_an_ended_one_is_replaced() {
     let folder = Folder::new("unix-twice");
     let socket = socket(&folder);
     let first = on(&socket).start();

@@ -7,10 +7,7 @@ use latchkey_testing::{Caller, Clocks, Database, Folder, Latchkey, Postgres, Set
 
 use crate::stored::{Stored, folder, log_in, on, reason, sql_file, unix_seconds, values_file, versions};
 
-on_both!(
-    a_database_of_each_version_opens_with_all_that_it_had,
-    what_is_revoked_after_the_upgrade_stays_revoked,
-);
+on_both!(a_database_of_each_version_opens_with_all_that_it_had, a_revocation_after_the_upgrade_holds,);
 
 /// Loads the database of a version, and returns its URL and its values. The folder keeps the file.
 fn load(database: Database, version: &str, at: &Folder) -> (String, Stored) {
@@ -75,7 +72,7 @@ async fn a_database_of_each_version_opens_with_all_that_it_had(database: Databas
     }
 }
 
-async fn what_is_revoked_after_the_upgrade_stays_revoked(database: Database) {
+async fn a_revocation_after_the_upgrade_holds(database: Database) {
     for version in versions() {
         let (at, clocks) = (Folder::new("stored"), Clocks::new());
         let (latchkey, stored) = open(database, &version, (&at, &clocks));

@@ -72,14 +72,14 @@ mod tests {
     }
 
     #[test]
-    fn twice_the_replicas_bear_half_the_load_and_follow_twice_as_much() {
+    fn twice_the_replicas_have_half_the_load_and_read_the_feed_twice_as_often() {
         let (one, two) = (estimate(&inputs(&["replicas=50"])), estimate(&inputs(&["replicas=100"])));
         assert!((one.load - 2.0 * two.load).abs() < 1e-6);
         assert!((two.feed[1] - 2.0 * one.feed[1]).abs() < 1e-6);
     }
 
     #[test]
-    fn a_memory_that_holds_every_key_misses_none() {
+    fn a_cache_with_room_for_every_key_has_no_miss() {
         let all = estimate(&inputs(&["keys=1000", "memory_keys=1000"]));
         assert!(all.hits.iter().all(|hits| (hits - 1.0).abs() < 1e-9));
         let some = estimate(&inputs(&["keys=1000", "memory_keys=100"]));

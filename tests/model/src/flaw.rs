@@ -72,7 +72,7 @@ pub enum Flaw {
     ProxyLeaseOfItsOwn,
     /// A replica marks its row as left while its proxy still trusts its copy.
     LeaveBeforeProxy,
-    /// A process removes the row of its dead predecessor while the predecessor's proxy still trusts its copy.
+    /// A process removes the row of its predecessor, which has ended, while the predecessor's proxy still trusts its copy.
     SupersedeBeforeProxy,
 }
 

@@ -35,7 +35,7 @@
 //!   counter change takes a missing row for a new one.
 //! - R6: A replica that leaves stops deciding and trusting, waits for the leases of its proxy, and then marks its row.
 //! - R7: A replica whose row is missing or altered stops trusting, and registers again with a beat that is new.
-//! - R8: The row of a predecessor is superseded when it is proved dead by the socket of its machine and has no proxy,
+//! - R8: The row of a predecessor is superseded when the socket of its machine proves its end and it has no proxy,
 //!   or else when its row has been unchanged for its lease and a margin.
 //! - R9: A replica whose applied revision is not in the history of the database extends no lease until it has written
 //!   its revocations again and reloaded everything. It refuses them by itself all along.

@@ -21,7 +21,7 @@ pub enum Failover {
 pub enum Restart {
     /// No names: every process has a row of its own.
     Unnamed,
-    /// Restart on the machine of the predecessor, whose socket proves that it is dead.
+    /// Restart on the machine of the predecessor, whose socket proves that it has ended.
     SameMachine,
     /// Restart on another machine.
     OtherMachine,

@@ -20,6 +20,11 @@ use v1::tenant_service_client::TenantServiceClient;
 use v1::token_service_client::TokenServiceClient;
 use v1::usage_service_client::UsageServiceClient;
 
+/// Longest time until a connection is open, for a machine that is busy with other tests.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest duration of a call, far longer than the server's own limits, so that the response is the server's.
+const CALL_TIMEOUT: Duration = Duration::from_mins(2);
+
 /// Sends metadata with every call.
 #[derive(Clone, Debug, Default)]
 pub struct MetadataInterceptor(Vec<(AsciiMetadataKey, AsciiMetadataValue)>);
@@ -52,7 +57,7 @@ impl Caller {
     #[must_use]
     pub fn sending(port: u16, metadata: &[(&str, &str)]) -> Self {
         let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{port}")).expect("an address");
-        let endpoint = endpoint.connect_timeout(Duration::from_secs(5)).timeout(Duration::from_secs(30));
+        let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT).timeout(CALL_TIMEOUT);
         let pairs = metadata.iter().map(|&(name, value)| {
             let name: AsciiMetadataKey = name.parse().expect("a metadata name");
             (name, value.parse().expect("a metadata value"))

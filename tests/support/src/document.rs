@@ -165,19 +165,19 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "rate_limits.default[1].rate is not in the document")]
-    fn what_is_not_there_cannot_be_replaced() {
+    fn a_missing_field_cannot_be_replaced() {
         let _ = document().set("rate_limits.default[1].rate", "2/min");
     }
 
     #[test]
     #[should_panic(expected = "kinds[secret].secret is not in the document")]
-    fn what_is_not_there_cannot_be_removed() {
+    fn a_missing_field_cannot_be_removed() {
         let _ = document().remove("kinds[secret].secret");
     }
 
     #[test]
     #[should_panic(expected = "name is in the document already")]
-    fn what_is_there_cannot_be_added() {
+    fn a_present_field_cannot_be_added() {
         let _ = document().add("name", "q");
     }
 

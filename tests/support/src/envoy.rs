@@ -58,7 +58,7 @@ impl Default for EnvoySetup {
             jwt_authn: None,
             output: Vec::new(),
             tracing: None,
-            timeout: "5s".to_owned(),
+            timeout: "30s".to_owned(),
         }
     }
 }
@@ -151,7 +151,7 @@ impl EnvoySetup {
                     "http_uri": {
                         "uri": format!("http://127.0.0.1/.well-known/jwks.json?profile={}", provider.profile),
                         "cluster": "counter",
-                        "timeout": "5s",
+                        "timeout": "30s",
                     },
                     // A copy of the key set expires after a second, so that tests needn't wait longer.
                     "cache_duration": "1s",
@@ -212,7 +212,7 @@ fn endpoint(port: u16) -> Value {
 /// Returns the health checks of the cluster. A single endpoint is used whatever its health check says.
 fn health_checks(endpoints: usize) -> Value {
     let check = json!({
-        "timeout": "1s", "interval": "0.1s", "no_traffic_interval": "0.1s",
+        "timeout": "10s", "interval": "0.1s", "no_traffic_interval": "0.1s",
         "unhealthy_threshold": 1, "healthy_threshold": 1, "grpc_health_check": {},
     });
     if endpoints > 1 { json!([check]) } else { json!([]) }

@@ -77,7 +77,7 @@ impl Grpcurl {
 
     fn command(&self) -> Command {
         let mut command = Command::new(tools::tool("grpcurl"));
-        command.args(["-plaintext", "-max-time", "20"]);
+        command.args(["-plaintext", "-max-time", "120"]);
         for header in &self.headers {
             command.args(["-H", header]);
         }

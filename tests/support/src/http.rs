@@ -5,6 +5,9 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
+/// Longest time without a byte of the response.
+const READ_TIMEOUT: Duration = Duration::from_mins(2);
+
 /// A request, as bytes.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -58,15 +61,21 @@ impl Request {
     /// Sends the request to a port of this machine and reads the response.
     #[must_use]
     pub fn send(&self, port: u16) -> Answer {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("something listens");
-        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout can be set");
+        self.try_send(port).expect("something listens")
+    }
+
+    /// Sends the request to a port of this machine and reads the response; `None` if nothing listens there.
+    #[must_use]
+    pub fn try_send(&self, port: u16) -> Option<Answer> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+        stream.set_read_timeout(Some(READ_TIMEOUT)).expect("a timeout can be set");
         let bytes = [self.head.as_slice(), b"\r\n", &self.body].concat();
         // A server that refuses a request that is too long may close the connection before it has read all of
         // it.
         let _ = stream.write_all(&bytes);
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
-        Answer::parse(&answer)
+        Some(Answer::parse(&answer))
     }
 }
 

@@ -240,6 +240,6 @@ pub(crate) fn psql(url: &str, statements: &str) -> Command {
     let mut command = Command::new(tools::postgres().join("psql"));
     command.args(["-XqAt", "-v", "ON_ERROR_STOP=1", "-c", statements, url]);
     // A statement that waits for a lock fails with an error that says so.
-    command.env("PGOPTIONS", "-c lock_timeout=20s");
+    command.env("PGOPTIONS", "-c lock_timeout=2min");
     command
 }

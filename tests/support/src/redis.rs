@@ -171,7 +171,7 @@ fn launch(folder: &Folder, port: u16, mode: RedisMode, options: &[String]) -> Pr
         }
         RedisMode::Node(bus) => {
             command.args(["--port", &port, "--cluster-port", &bus.to_string()]);
-            command.args(["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]);
+            command.args(["--cluster-enabled", "yes", "--cluster-node-timeout", "15000"]);
             command.args(["--cluster-require-full-coverage", "no"])
         }
     };

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use latchkey_proto::v1::CheckRequest;
+use latchkey_proto::v1::{CheckRequest, ListSigningKeysRequest};
 use tonic::{Code, Status};
 
-use crate::{Caller, Latchkey, Postgres, Setup};
+use crate::{Caller, Latchkey, Postgres, Setup, eventually_async};
 
 /// A product with most features, for suites that need no special product.
 pub const SHOP: &str = r#"
@@ -87,16 +87,37 @@ impl Database {
 }
 
 impl Setup {
+    /// Uses the program's own deadlines for the database, which are short, instead of those of tests.
+    #[must_use]
+    pub fn default_deadlines(self) -> Self {
+        self.environment("LATCHKEY_CHECK_DEADLINE", "").environment("LATCHKEY_DATABASE_DEADLINE", "")
+    }
+
     /// Starts a Latchkey with a profile and tenants of it; returns it and a caller with the operators' key.
     pub async fn open(self, profile: &str, document: &str, tenants: &[&str]) -> (Latchkey, Caller) {
         let latchkey = self.profile(profile, document).start();
         let operator = latchkey.operator();
         for slug in tenants {
             let made = answered(|| async { operator.try_tenant(slug, profile, "").await }).await;
-            assert!(made.is_ok(), "no tenant {slug}: {made:?}");
+            // A call that is repeated finds what an earlier one created without a response.
+            let exists = made.as_ref().is_err_and(|status| status.code() == Code::AlreadyExists);
+            assert!(made.is_ok() || exists, "no tenant {slug}: {made:?}");
+        }
+        if document.contains("[jwt]") {
+            wait_for_signing_key(&operator, profile).await;
         }
         (latchkey, operator)
     }
+}
+
+/// Waits until a profile has a signing key. The server creates it in the background once it is ready; afterwards, only the
+/// test's own calls add audit events, writes and revisions.
+async fn wait_for_signing_key(operator: &Caller, profile: &str) {
+    eventually_async("the profile has a signing key", async || {
+        let listed = operator.signing_keys().list_signing_keys(ListSigningKeysRequest {}).await.ok()?;
+        listed.into_inner().keys.iter().any(|key| key.profile == profile).then_some(())
+    })
+    .await;
 }
 
 /// Returns a Check of a call to the items of [`SHOP`].
@@ -111,6 +132,9 @@ pub fn call(value: &str, method: &str) -> CheckRequest {
     }
 }
 
+/// Pause before a call is repeated.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// Repeats a call until there is a response, for three minutes. On a machine that is busy with other tests, a call may miss
 /// its deadline.
 pub async fn answered<T, A>(mut ask: impl FnMut() -> A) -> Result<T, Status>
@@ -124,6 +148,7 @@ where
             return answer;
         }
         assert!(start.elapsed() < Duration::from_mins(3), "no response: {:?}", answer.err());
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{Latchkey, postgres};
 
 const SQLITE: &str = "\
 import sqlite3, sys
-connection = sqlite3.connect(sys.argv[1], timeout=20, isolation_level=None)
+connection = sqlite3.connect(sys.argv[1], timeout=120, isolation_level=None)
 for statement in filter(None, map(str.strip, sys.argv[2].split(';'))):
     for row in connection.execute(statement):
         print('|'.join('' if value is None else str(value) for value in row))
@@ -18,7 +18,7 @@ for statement in filter(None, map(str.strip, sys.argv[2].split(';'))):
 const BACKUP: &str = "\
 import sqlite3, sys
 with sqlite3.connect(sys.argv[2]) as to:
-    sqlite3.connect(sys.argv[1], timeout=20).backup(to)
+    sqlite3.connect(sys.argv[1], timeout=120).backup(to)
 ";
 
 impl Latchkey {
@@ -53,7 +53,7 @@ impl Latchkey {
 
 const DUMP: &str = "\
 import sqlite3, sys
-print('\\n'.join(sqlite3.connect(sys.argv[1], timeout=20).iterdump()))
+print('\\n'.join(sqlite3.connect(sys.argv[1], timeout=120).iterdump()))
 ";
 
 const LOAD: &str = "\

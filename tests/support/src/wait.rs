@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// Deadline of a wait that names none. A disk that is busy with the files of a build can hold up a write for half a minute.
-const DEADLINE: Duration = Duration::from_mins(1);
+/// Deadline of a wait that names none. A disk that is busy with the files of a build can hold up a write for half a minute,
+/// and only a test that fails waits for this long.
+const DEADLINE: Duration = Duration::from_mins(3);
 
 /// Pause between two evaluations of a condition.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Calls `ask` until it returns a value; panics with `what` after a minute.
+/// Calls `ask` until it returns a value; panics with `what` after three minutes.
 pub fn eventually<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
     eventually_for(what, DEADLINE, ask)
 }
@@ -29,7 +30,7 @@ pub fn eventually_for<T>(what: &str, time: Duration, mut ask: impl FnMut() -> Op
     }
 }
 
-/// Calls `ask` until it returns a value, without blocking the runtime; panics with `what` after a minute.
+/// Calls `ask` until it returns a value, without blocking the runtime; panics with `what` after three minutes.
 pub async fn eventually_async<T>(what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
     patiently_async(what, DEADLINE, ask).await
 }
@@ -60,18 +61,18 @@ impl Progress {
         counter
     }
 
-    /// Waits until each task's counter has reached `count`; panics with `what` after a minute.
+    /// Waits until each task's counter has reached `count`; panics with `what` after three minutes.
     pub async fn all_reach(&self, what: &str, count: usize) {
         self.all_exceed(what, &vec![0; self.0.len()], count).await;
     }
 
-    /// Waits until each task's counter has grown by this number; panics with `what` after a minute.
+    /// Waits until each task's counter has grown by this number; panics with `what` after three minutes.
     pub async fn all_advance(&self, what: &str, by: usize) {
         self.all_exceed(what, &self.counts(), by).await;
     }
 
     async fn all_exceed(&self, what: &str, before: &[usize], by: usize) {
-        patiently_async(what, Duration::from_mins(1), async || {
+        eventually_async(what, async || {
             self.counts().iter().zip(before).all(|(now, before)| *now >= before + by).then_some(())
         })
         .await;

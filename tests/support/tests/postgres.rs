@@ -11,7 +11,7 @@ fn databases_are_fresh_and_apart() {
 }
 
 #[test]
-fn what_was_committed_survives_a_kill() {
+fn commits_survive_a_kill() {
     let postgres = Postgres::start();
     let url = postgres.database();
     postgres.sql(&url, "CREATE TABLE kept (id int); INSERT INTO kept VALUES (7)");

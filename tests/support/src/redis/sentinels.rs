@@ -23,10 +23,11 @@ impl RedisSentinel {
     pub fn watching(port: u16, quorum: u32) -> Self {
         let (folder, own) = (Folder::new("sentinel"), free_port());
         let file = folder.path().join("sentinel.conf");
+        // A machine that is busy with other tests must not cause a failover.
         let lines = [
             format!("port {own}\nbind 127.0.0.1\ndir {}", folder.path().display()),
             format!("sentinel monitor {NAME} 127.0.0.1 {port} {quorum}"),
-            format!("sentinel down-after-milliseconds {NAME} 500"),
+            format!("sentinel down-after-milliseconds {NAME} 5000"),
             format!("sentinel failover-timeout {NAME} 3000\n"),
         ];
         std::fs::write(&file, lines.join("\n")).expect("the configuration is written");
