@@ -62,6 +62,21 @@ async function upgrades(checker: Checker, options: GuardOptions): Promise<void> 
   same(await upgraded([`x-api-key: ${key}`], () => Promise.reject(new Error("a defect"))), [500, '{"error":"INTERNAL"}']);
 }
 
+/** Asserts that the connection of a refused upgrade ends, also if the client keeps its side of it open. */
+async function refused(checker: Checker, options: GuardOptions): Promise<void> {
+  const [server, guarded] = [http.createServer(), upgradeGuard(checker, options)];
+  const ended = new Promise<void>((resolve, reject) => {
+    setTimeout(reject, 60_000, new Error("a refused connection is open")).unref();
+    server.on("upgrade", (request, socket) => (socket.on("close", () => resolve()), guarded(request, socket, () => undefined)));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const socket = net.connect({ port: (server.address() as net.AddressInfo).port, host: "127.0.0.1", allowHalfOpen: true });
+  socket.write("GET /things HTTP/1.1\r\nhost: things.example\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n");
+  await ended;
+  socket.destroy();
+  server.close();
+}
+
 /** Asserts that a response that other middleware sends before the decision stays, and that the process goes on. */
 async function answered(): Promise<void> {
   const decide: (() => void)[] = [];
@@ -196,6 +211,7 @@ async function main(): Promise<void> {
   const demo: GuardOptions = { profile: "demo" };
   await answered();
   await upgrades(checker, demo);
+  await refused(checker, demo);
   same(await ask(checker, demo, ["GET /things HTTP/1.1", `x-api-key: ${key}`]), [200, "acme"]);
   same(await ask(checker, demo, ["GET http://things.example/things?a=1 HTTP/1.1", `authorization: Bearer ${key}`]), [200, "acme"]);
   same((await ask(checker, demo, ["GET /things HTTP/1.1"]))[0], 401);

@@ -172,6 +172,8 @@ function end(socket: Duplex, refusal: Refusal): void {
   const body = bodyOf(refusal);
   const headers = [...headersOf(refusal), ["content-length", String(body.length)], ["connection", "close"]];
   const head = [`HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}`, ...headers.map(([name, value]) => `${name}: ${value}`)];
+  // Otherwise a client that keeps its side open would keep the connection.
+  socket.once("finish", () => socket.destroy());
   socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
 }
 
