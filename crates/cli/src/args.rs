@@ -84,7 +84,15 @@ impl Cli {
         let command = Self::command_with_examples();
         let parsed = command.clone().try_get_matches_from(&words);
         let matches = parsed.unwrap_or_else(|error| hints::with_hint(error, &words).exit());
-        let checked = repeated::check(&command, &matches).and_then(|()| empty::check(&command, &matches));
+        let check = |command: &clap::Command| {
+            repeated::check(command, &matches).and_then(|()| empty::check(command, &matches))
+        };
+        // Only a command that is built has the names before it in the usage of its errors.
+        let checked = check(&command).or_else(|_| {
+            let mut built = command.clone();
+            built.build();
+            check(&built)
+        });
         let cli =
             checked.and_then(|()| Self::from_arg_matches(&matches)).unwrap_or_else(|error| error.exit());
         (cli, OptionNames::of(&command, &matches))

@@ -6,6 +6,7 @@ mod terminal;
 
 use std::io::IsTerminal as _;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use latchkey_client::{Connect, ConnectError, Credential};
@@ -44,7 +45,7 @@ impl Globals {
                 Err(CliError::Usage("give --api-key or --key-file, and not both".to_owned()))
             }
             (Some(key), None) => Ok(Some(key.clone()).filter(|key| !key.0.is_empty())),
-            (None, Some(path)) => match read_secret(path)? {
+            (None, Some(path)) => match read_key(path)? {
                 Secret(key) if key.is_empty() => Err(CliError::Usage(format!(
                     "the file {} of --key-file (LATCHKEY_API_KEY_FILE) is empty: write the key into it",
                     path.display()
@@ -54,6 +55,18 @@ impl Globals {
             (None, None) => Ok(None),
         }
     }
+}
+
+/// Key of `--key-file -`. Standard input can be read once, and a command may need the key several times.
+static KEY_OF_STANDARD_INPUT: OnceLock<Secret> = OnceLock::new();
+
+/// Reads the key of `--key-file`.
+fn read_key(path: &Path) -> Result<Secret, CliError> {
+    if path.as_os_str() != "-" {
+        return read_secret(path);
+    }
+    let key = KEY_OF_STANDARD_INPUT.get().cloned().map_or_else(|| read_secret(path), Ok)?;
+    Ok(KEY_OF_STANDARD_INPUT.get_or_init(|| key).clone())
 }
 
 /// Connection to a server, with the caller's credential.

@@ -58,11 +58,11 @@ fn a_table_fits_the_terminal_and_a_pipe_gets_it_whole() {
     assert_eq!(steps(&narrow), steps(&whole), "{narrow}");
 }
 
-/// Runs a command at a terminal. Each of these lines is typed when the text before it was printed. Returns what the
-/// terminal showed.
-fn typed(words: &str, answers: &[(&str, &str)]) -> String {
+/// Runs a line of the shell at a terminal. Each of these lines is typed when the text before it was printed. Returns what
+/// the terminal showed.
+fn typed(line: &str, answers: &[(&str, &str)]) -> String {
     let mut command = Command::new("script");
-    command.args(["-qec", &format!("{ME} {words}"), "/dev/null"]).env("NO_COLOR", "1");
+    command.args(["-qec", line, "/dev/null"]).env("NO_COLOR", "1");
     command
         .env("LATCHKEY_API_KEY", "k")
         .env("XDG_CONFIG_HOME", "/nowhere")
@@ -86,15 +86,24 @@ fn typed(words: &str, answers: &[(&str, &str)]) -> String {
 
 #[test]
 fn a_secret_that_is_typed_is_asked_for_and_not_shown() {
-    let shown = typed("jwt inspect", &[("(it is not shown): ", "canary.canary.canary")]);
+    let inspect = format!("{ME} jwt inspect");
+    let shown = typed(&inspect, &[("(it is not shown): ", "canary.canary.canary")]);
     assert!(shown.contains("Key or token") && !shown.contains("canary"), "{shown}");
     let asked = ("(it is not shown): ", "canary horse battery");
     let shown = typed(
-        "user set-password user_1 --server http://127.0.0.1:1",
+        &format!("{ME} user set-password user_1 --server http://127.0.0.1:1"),
         &[asked, ("again (it is not shown): ", "another horse")],
     );
     assert!(shown.contains("Password (it") && shown.contains("the two passwords differ"), "{shown}");
     assert!(!shown.contains("horse"), "{shown}");
+}
+
+#[test]
+fn a_terminal_shows_what_is_typed_after_a_question_that_was_interrupted() {
+    let line = format!("trap : INT; {ME} jwt inspect; echo \"code $?\"; stty -a");
+    let shown = typed(&line, &[("(it is not shown): ", "canary\u{3}")]);
+    assert!(shown.contains("code 130") && !shown.contains("canary"), "{shown}");
+    assert!(shown.contains(" echo ") && shown.contains("intr = ^C"), "{shown}");
 }
 
 #[test]

@@ -38,6 +38,8 @@ fn an_option_with_an_empty_value_selects_nothing() {
         let error = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{error}");
         assert!(error.contains(&format!("{option} has an empty value")), "{error}");
+        let usage = format!("Usage: latchkey {}", words[0]);
+        assert!(error.contains(&usage), "{error}");
     }
 }
 
