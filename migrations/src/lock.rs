@@ -20,8 +20,8 @@ use crate::place::Place;
 const ADVISORY: i64 = 0x6c61_7463_686b_6579;
 
 /// No time limits, a durable commit, warnings, and no prepared statements of an earlier user of the session: their names
-/// could be those of the library's own. A transaction can be made one that writes before its first other statement alone, which
-/// `DEALLOCATE` counts as.
+/// could be those of the library's own. `SET TRANSACTION READ WRITE` is refused after a statement that reads, and after
+/// `DEALLOCATE`.
 const SETTINGS: &str = "SET LOCAL statement_timeout = 0; SET TRANSACTION READ WRITE; SET LOCAL lock_timeout = 0; \
     SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL client_min_messages = notice; DEALLOCATE ALL; \
     SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') \

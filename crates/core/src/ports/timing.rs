@@ -34,7 +34,7 @@ query_kinds! {
     FindKey = "find_key", "Keys by their hashes, one or many at once: the lookup that a Check waits for";
     FindUser = "find_user", "Users of tokens, one or many at once";
     FindFamily = "find_family", "Token families, one or many at once";
-    Read = "read", "One object, the tenants of keys, or all profiles";
+    Read = "read", "Objects by their identifiers, or all profiles";
     List = "list", "A page of objects";
     Write = "write", "A change to keys, tenants, users or profiles";
     SigningKeys = "signing_keys", "All signing keys, or a change to those of a profile, on request or by schedule";

@@ -21,7 +21,7 @@ const ENDED: RequestError = RequestError::Unauthenticated(
 
 fn lost_rights() -> RequestError {
     let text =
-        "the caller lost rights while the call was under way, and nothing was changed: repeat the call";
+        "the caller's rights changed while the call was under way, and nothing was changed: repeat the call";
     RequestError::PermissionDenied(text.to_owned())
 }
 
@@ -59,7 +59,7 @@ impl StoredCallers {
         let (mut keys, mut users, mut families) = (Vec::new(), Vec::new(), Vec::new());
         for (caller, _) in callers {
             match &caller.subject {
-                ActingSubject::Key(id, _) => keys.push(*id),
+                ActingSubject::Key(key) => keys.push(key.id),
                 ActingSubject::User(id, _) => users.push(*id),
             }
             families.extend(caller.family);
@@ -91,12 +91,12 @@ impl StoredCallers {
     fn check(&self, caller: &ActingCaller, now: Timestamp) -> Result<(), RequestError> {
         let ActingCaller { subject, family } = caller;
         let (tenant, keeps_rights) = match subject {
-            ActingSubject::Key(id, scopes) => {
-                let (key, tenant) = self.keys.get(id).ok_or(ENDED)?;
+            ActingSubject::Key(acting) => {
+                let (key, tenant) = self.keys.get(&acting.id).ok_or(ENDED)?;
                 if key.state(now) != KeyState::Active {
                     return Err(ENDED);
                 }
-                (tenant, scopes.iter().all(|scope| key.scopes.contains(scope)))
+                (tenant, acting.keeps_rights(key))
             }
             ActingSubject::User(id, generation) => {
                 let (user, tenant) = self.users.get(id).ok_or(ENDED)?;

@@ -88,7 +88,7 @@ impl OpenError {
     }
 
     /// Returns whether the database answers, and refuses the connection or must not be used.
-    fn is_refusal(&self) -> bool {
+    pub(super) fn is_refusal(&self) -> bool {
         match self {
             Self::Hosts(hosts) => hosts.iter().all(|(_, error)| error.is_refusal()),
             // Whatever its code, the server or a pooler in front of it has answered.

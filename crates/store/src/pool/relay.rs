@@ -52,10 +52,14 @@ impl Relay {
         *self.address.lock().unwrap_or_else(PoisonError::into_inner) = address;
     }
 
+    /// Returns the address that connections are led to; `None` if they are led nowhere.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        *self.address.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Returns options that connect by the relay; `None` if it leads nowhere.
     pub(super) fn options(&self, options: &PgConnectOptions) -> Option<PgConnectOptions> {
-        let leads = self.address.lock().unwrap_or_else(PoisonError::into_inner).is_some();
-        leads.then(|| options.clone().socket(&self.folder))
+        self.address().map(|_| options.clone().socket(&self.folder))
     }
 }
 

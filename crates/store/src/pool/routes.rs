@@ -1,6 +1,6 @@
 //! Ways to a host of PostgreSQL. A name is left to the library first, as in most cases it has one address. If the server that
 //! answers there is a standby, or none answers, the name's other addresses are tried by a [`Relay`], and the one that works is
-//! used until it no longer does.
+//! used until it no longer does, or the name no longer has it.
 
 use std::net::SocketAddr;
 use std::sync::OnceLock;
@@ -58,10 +58,18 @@ impl Route {
         self.open_at_each(host, target, relay, addresses).await
     }
 
-    /// Opens a connection at the address that was connected to last, if the relay leads to one.
+    /// Opens a connection at the address that was connected to last, if the relay leads to one that the name still has: a
+    /// name that is moved to another server must lead there, although the earlier one still accepts writes.
     async fn open_as_before(&self, host: &Host, target: &PostgresTarget) -> Option<PgSession> {
-        let options = self.relay.get().and_then(|relay| relay.options(&host.options))?;
-        target.open_at(host, &options).await.ok()
+        let relay = self.relay.get()?;
+        let address = relay.address()?;
+        let present = addresses(host).await;
+        // A name without any address can't be resolved now, and the address stays in use.
+        if !present.is_empty() && !present.iter().any(|present| present.ip() == address.ip()) {
+            relay.lead_to(None);
+            return None;
+        }
+        target.open_at(host, &relay.options(&host.options)?).await.ok()
     }
 
     /// Opens a connection at the first of a host's addresses that works.
@@ -88,7 +96,7 @@ impl Route {
             }
         }
         relay.lead_to(None);
-        Err(OpenError::Hosts(failures))
+        Err(of_addresses(failures))
     }
 
     fn relay(&self, host: &Host) -> Option<&Relay> {
@@ -123,6 +131,27 @@ async fn addresses(host: &Host) -> Vec<SocketAddr> {
         found.rotate_left(1);
     }
     found
+}
+
+/// Returns the error of a name from those of its addresses. An address without a server says nothing if one answers at another
+/// address: names often have an address of IPv6 that is not served.
+fn of_addresses(mut failures: Vec<(String, OpenError)>) -> OpenError {
+    if failures.iter().any(|(_, error)| error.is_refusal()) {
+        failures.retain(|(_, error)| !has_no_server(error));
+    }
+    // Resolvers change the order, and the log has each cause once.
+    failures.sort_by(|(one, _), (other, _)| one.cmp(other));
+    match failures.len() {
+        1 => failures.remove(0).1,
+        _ => OpenError::Hosts(failures),
+    }
+}
+
+/// Returns whether no server is at an address, as far as its machine or the network says.
+fn has_no_server(error: &OpenError) -> bool {
+    use std::io::ErrorKind::{AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkUnreachable};
+    let kinds = [AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkUnreachable];
+    matches!(error, OpenError::Database(SqlxError::Io(error)) if kinds.contains(&error.kind()))
 }
 
 /// Returns whether another address of the same name may work. The library has tried all of them if each refuses, or can't be
@@ -161,16 +190,16 @@ mod tests {
         let primary = Postgres::start();
         let standby = primary.standby();
         let silent = TcpListener::bind(at(0)).unwrap();
-        let refused = TcpListener::bind(at(0)).unwrap().local_addr().unwrap();
+        // No process listens there, and none is given that port by chance.
+        let refused = at(1);
         let url = primary.url("postgres");
         let target = PostgresTarget::parse(&url, Duration::from_mins(1), Pooler::Session.into()).unwrap();
         let host = crate::pool::postgres_url::parse(&url).unwrap().remove(0);
         let route = Route::default();
         let relay = route.relay(&host).unwrap();
         let none = vec![refused, at(standby.port())];
-        let error = route.open_at_each(&host, &target, relay, none.clone()).await.err().unwrap().to_string();
-        assert!(error.contains(&format!("{refused}: ")), "{error}");
-        assert!(error.contains(&format!("{}: the server is a standby", at(standby.port()))), "{error}");
+        let error = route.open_at_each(&host, &target, relay, none.clone()).await.err().unwrap();
+        assert!(matches!(error, OpenError::Standby), "{error}");
         assert!(route.options(&host).get_socket().is_none(), "the relay leads nowhere");
         let all = [none, vec![silent.local_addr().unwrap(), at(primary.port())]].concat();
         let session = route.open_at_each(&host, &target, relay, all).await.unwrap();
@@ -188,9 +217,40 @@ mod tests {
         assert!(route.options(&host).get_socket().is_none(), "the name is used again");
     }
 
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_address_that_the_name_no_longer_has_is_not_used() {
+        let server = Postgres::shared();
+        let url = server.url("postgres");
+        let target = PostgresTarget::parse(&url, Duration::from_mins(1), Pooler::Session.into()).unwrap();
+        let host = crate::pool::postgres_url::parse(&url).unwrap().remove(0);
+        let (route, former) = (Route::default(), TcpListener::bind("127.0.0.2:0").unwrap());
+        former.set_nonblocking(true).unwrap();
+        route.relay(&host).unwrap().lead_to(former.local_addr().ok());
+        route.open(&host, &target).await.unwrap().close().await.unwrap();
+        assert!(former.accept().is_err(), "a connection to the former address");
+        assert!(route.options(&host).get_socket().is_none(), "the name is used again");
+    }
+
+    fn io(kind: std::io::ErrorKind) -> OpenError {
+        OpenError::Database(SqlxError::Io(kind.into()))
+    }
+
+    #[test]
+    fn an_address_without_a_server_does_not_hide_the_answer_at_another() {
+        let refused = || ("[::1]:5432".to_owned(), io(std::io::ErrorKind::ConnectionRefused));
+        let standby = || ("127.0.0.1:5432".to_owned(), OpenError::Standby);
+        assert!(matches!(of_addresses(vec![refused(), standby()]), OpenError::Standby));
+        let silent = || ("10.0.0.1:5432".to_owned(), OpenError::TimedOut(CONNECT_TIMEOUT));
+        for failures in [vec![silent(), standby(), refused()], vec![refused(), standby(), silent()]] {
+            let text = of_addresses(failures).to_string();
+            assert!(text.starts_with("10.0.0.1:5432: no connection within 3s; 127.0.0.1:5432: "), "{text}");
+        }
+        let text = of_addresses(vec![refused(), silent()]).to_string();
+        assert!(text.contains("[::1]:5432: ") && text.contains("10.0.0.1:5432: "), "{text}");
+    }
+
     #[test]
     fn other_addresses_are_tried_where_they_can_differ() {
-        let io = |kind: std::io::ErrorKind| OpenError::Database(SqlxError::Io(kind.into()));
         assert!(may_differ_elsewhere(&OpenError::TimedOut(CONNECT_TIMEOUT)));
         assert!(
             may_differ_elsewhere(&OpenError::Standby)

@@ -27,10 +27,10 @@ pub(crate) async fn key_check_values(
 /// Returns the tables that have any value.
 pub(crate) async fn tables(database: &impl ConnectionTrait) -> Result<Vec<SealedTable>, StoreError> {
     // A removed value of a signing key is empty.
-    let sql = "SELECT CASE WHEN EXISTS (SELECT 1 FROM signing_keys WHERE length(sealed) > 0) THEN 1 ELSE 0 END AS signing_keys, \
-               CASE WHEN EXISTS (SELECT 1 FROM keys WHERE sealed IS NOT NULL) THEN 1 ELSE 0 END AS keys, \
-               CASE WHEN EXISTS (SELECT 1 FROM refresh_tokens WHERE successor IS NOT NULL) THEN 1 ELSE 0 END AS refresh_tokens, \
-               CASE WHEN EXISTS (SELECT 1 FROM profile_secrets) THEN 1 ELSE 0 END AS profile_secrets";
+    let sql = "SELECT EXISTS (SELECT 1 FROM signing_keys WHERE length(sealed) > 0) AS signing_keys, \
+               EXISTS (SELECT 1 FROM keys WHERE sealed IS NOT NULL) AS keys, \
+               EXISTS (SELECT 1 FROM refresh_tokens WHERE successor IS NOT NULL) AS refresh_tokens, \
+               EXISTS (SELECT 1 FROM profile_secrets) AS profile_secrets";
     let statement = Statement::from_string(database.get_database_backend(), sql);
     let row = database.query_one_raw(statement).await?;
     let row = row.ok_or_else(|| RowContext::new("keys", &"?").corrupt("being missing"))?;
@@ -41,7 +41,7 @@ pub(crate) async fn tables(database: &impl ConnectionTrait) -> Result<Vec<Sealed
         (SealedTable::RefreshTokens, "refresh_tokens"),
         (SealedTable::ProfileSecrets, "profile_secrets"),
     ] {
-        if row.try_get::<i32>("", column)? != 0 {
+        if row.try_get::<bool>("", column)? {
             found.push(table);
         }
     }

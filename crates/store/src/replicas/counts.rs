@@ -1,6 +1,7 @@
 //! The counts of registrations and removals, with a copy that shows whether another program has altered them. The table
 //! `fleet` has them in its row 1. Row 2 is the copy: [`OFFSET`] is added to both counts, and the longest lease to that of
 //! registrations. Earlier releases change both rows alike and read the first alone, so that replicas of both can run at once.
+//! A lease that such a release makes the longest, or a count that it accepts, looks altered: writes wait for a lease once.
 //! As with the checksums of replicas' rows, mistakes are detected, and no forgery.
 
 use std::time::Duration;

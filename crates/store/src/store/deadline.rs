@@ -72,7 +72,8 @@ impl Store {
     }
 }
 
-/// Returns the number of lists that are read at a time: writes take half of the connections at most, and one is left.
+/// Returns the number of lists that are read at a time: writes take half of the connections at most, and one is left if there
+/// are three or more.
 pub(super) fn lists_at_once(connections: u32) -> usize {
     usize::try_from(connections.div_ceil(2).saturating_sub(1)).unwrap_or(1).clamp(1, Semaphore::MAX_PERMITS)
 }

@@ -1,10 +1,12 @@
 //! Callers of writes: one that has ended or has lost rights since it was authenticated changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use latchkey_core::error::{ManagementError, RequestError};
 use latchkey_core::id::{KeyId, UserId};
+use latchkey_core::limit::{BucketOwner, Limit, LimitOverrides};
 use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRecord};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::token::TokenSubject;
@@ -15,7 +17,7 @@ use latchkey_management::ports::bulk::{BulkChange, BulkStore};
 use latchkey_management::ports::deletion::DeletionStore;
 use latchkey_management::ports::tokens::TokenStore;
 use latchkey_management::ports::{
-    ActingCaller, ActingSubject, AuditAction, AuditEntry, KeyUpdateFn, ManagementStore,
+    ActingCaller, ActingKey, ActingSubject, AuditAction, AuditEntry, KeyUpdateFn, ManagementStore,
 };
 use uuid::Uuid;
 
@@ -24,8 +26,8 @@ use crate::database::{NOW, TestDatabase, at_once, audit, family, key, new};
 on_both![
     a_key_that_ended_since_its_authentication_creates_nothing,
     a_key_of_a_suspended_tenant_creates_nothing,
-    a_key_that_lost_a_scope_creates_nothing,
-    a_key_that_was_renamed_creates_keys,
+    a_key_that_was_restricted_creates_nothing,
+    a_key_that_was_renamed_or_extended_creates_keys,
     a_user_who_changed_since_the_authentication_creates_nothing,
     a_token_whose_family_ended_creates_nothing,
     a_key_may_end_itself,
@@ -34,7 +36,9 @@ on_both![
 ];
 
 fn acting(key: &KeyRecord) -> ActingCaller {
-    ActingCaller { subject: ActingSubject::Key(key.id, key.scopes.clone()), family: None }
+    let KeyRecord { id, scopes, networks, limits, expires, .. } = key.clone();
+    let acting = ActingKey { id, scopes, networks, limits, expires };
+    ActingCaller { subject: ActingSubject::Key(Box::new(acting)), family: None }
 }
 
 fn by(caller: ActingCaller, action: AuditAction) -> AuditEntry {
@@ -98,17 +102,36 @@ async fn a_key_of_a_suspended_tenant_creates_nothing(database: TestDatabase) {
     assert_ended(&create(&database, acting(&manager), 11).await);
 }
 
-async fn a_key_that_lost_a_scope_creates_nothing(database: TestDatabase) {
-    let manager = database.make(key(&database, 10)).await;
-    change(&database, manager.id, |old| KeyRecord { scopes: vec!["orders.read".into()], ..old }).await;
-    assert_lost_rights(&create(&database, acting(&manager), 11).await);
+async fn a_key_that_was_restricted_creates_nothing(database: TestDatabase) {
+    let restrictions: [fn(KeyRecord) -> KeyRecord; 4] = [
+        |old| KeyRecord { scopes: vec!["orders.read".into()], ..old },
+        |old| KeyRecord { networks: vec!["192.0.2.0/24".parse().unwrap()], ..old },
+        |old| KeyRecord { limits: one_per_second(), ..old },
+        |old| KeyRecord { expires: Some(NOW.plus(Duration::from_hours(1))), ..old },
+    ];
+    for (number, restriction) in (10..).zip(restrictions) {
+        let manager = database.make(key(&database, number)).await;
+        create(&database, acting(&manager), number + 100).await.unwrap();
+        change(&database, manager.id, restriction).await;
+        assert_lost_rights(&create(&database, acting(&manager), number + 200).await);
+        let restricted = database.store.key(manager.id).await.unwrap().unwrap();
+        create(&database, acting(&restricted), number + 300).await.unwrap();
+    }
 }
 
-async fn a_key_that_was_renamed_creates_keys(database: TestDatabase) {
-    let manager = database.make(key(&database, 10)).await;
+fn one_per_second() -> LimitOverrides {
+    let limit = Limit { tokens: 1, period: Duration::from_secs(1), burst: None };
+    LimitOverrides([("default".into(), vec![(BucketOwner::Key, limit)])].into(), BTreeSet::new())
+}
+
+async fn a_key_that_was_renamed_or_extended_creates_keys(database: TestDatabase) {
+    let expires = Some(NOW.plus(Duration::from_hours(1)));
+    let networks = vec!["192.0.2.0/24".parse().unwrap()];
+    let manager = database.make(KeyRecord { expires, networks, ..key(&database, 10) }).await;
     change(&database, manager.id, |mut old| {
         old.scopes.push("orders.read".into());
-        KeyRecord { name: "renamed".into(), ..old }
+        old.networks = vec!["192.0.2.0/23".parse().unwrap()];
+        KeyRecord { name: "renamed".into(), expires: None, ..old }
     })
     .await;
     create(&database, acting(&manager), 11).await.unwrap();

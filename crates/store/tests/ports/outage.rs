@@ -8,6 +8,7 @@ use latchkey_core::ports::KeyStore;
 use latchkey_core::record::KeyRecord;
 use latchkey_core::secret::KeyHash;
 use latchkey_management::ports::audit::{AuditFilter, AuditLog as _};
+use latchkey_management::ports::bulk::BulkStore as _;
 use latchkey_management::ports::{AuditAction, ManagementStore};
 use latchkey_store::Store;
 use latchkey_testing::{Postgres, eventually_async};
@@ -78,6 +79,7 @@ async fn lists_that_wait_leave_connections_to_look_ups() {
     })
     .await;
     assert!(database.store.key_by_hash(&made.hash).await.unwrap().entry.is_some());
+    assert_eq!(database.store.keys_by_id(&[made.id]).await.unwrap().len(), 1, "keys to revoke");
     held.rollback().await.unwrap();
     for list in lists.join_all().await {
         list.unwrap();
