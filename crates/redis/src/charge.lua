@@ -234,7 +234,8 @@ local function overall(s)
   return tokens, left
 end
 
--- Updates a bucket to the current time. Expired leases are spent at the moment of their expiry.
+-- Updates a bucket to the current time. Expired leases are spent at the moment of their expiry, in each account: so none is
+-- dropped while tokens are leased.
 local function settle(s, ask)
   rebase(s)
   while s.e < this_epoch and s.o1 + s.o0 > 0 do
@@ -245,7 +246,7 @@ local function settle(s, ask)
   end
   s.e = math.max(s.e, this_epoch)
   fill(s, now)
-  if s.others[1] and overall(s) == 0 then s.others = {} end
+  if s.others[1] and s.o1 + s.o0 == 0 and overall(s) == 0 then s.others = {} end
 end
 
 -- Reads the accounts, which stand behind the bucket's fields in groups of three numbers, those of the fields among them if
@@ -256,7 +257,7 @@ local function read_accounts(s, groups)
   s.cap = groups[1][3]
   while groups[place] do
     local head, body, tail = groups[place], groups[place + 1], groups[place + 2]
-    if not tail or (head[3] == 0 and not groups[place + 3 + tail[3]]) then return age end
+    if not tail or (head[3] == 0 and (tail[3] < 0 or not groups[place + 3 + tail[3]])) then return age end
     local other = { at = s.at - age, p = head[2], t = head[3], slots = {} }
     if other.t > 0 then
       other.a, other.f, other.n, other.left, other.cap = TOKEN, body[2], body[3], tail[2], tail[3]
@@ -567,13 +568,14 @@ for n, key in ipairs(KEYS) do
   granted = granted and (ask.kind == 'u' or room(state, ask) >= cost)
 end
 
--- Takes back the cost of a call that was charged at `charged`. A window that has begun since then did not count it.
+-- Takes back the cost of a call that was charged at `charged`. A window or a slot that has begun since then did not count
+-- it.
 local function undo(s, charged)
   if s.a == SLIDING then
     local tokens = cost
     for place = #s.slots, 1, -1 do
       local slot = s.slots[place]
-      local back = math.min(slot.n, tokens)
+      local back = slot.first <= charged and math.min(slot.n, tokens) or 0
       slot.n, tokens = slot.n - back, tokens - back
       if slot.n == 0 then table.remove(s.slots, place) end
     end

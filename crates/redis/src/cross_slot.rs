@@ -2,7 +2,7 @@
 //! client address in another. A script cannot touch both, so each group is charged by a request of its own, one
 //! after the other. If one has too few tokens, the groups before it get their tokens back. For a moment they
 //! hold less than they should, never more: a call may be denied that would just have been admitted, but never
-//! the other way round.
+//! the other way round. A token bucket that counts for another limit of the same address keeps what it has counted.
 
 use latchkey_core::limit::BucketCharge;
 use smallvec::SmallVec;

@@ -58,6 +58,53 @@ fn a_bucket_that_an_earlier_version_charged_meanwhile_is_not_refilled() {
     assert_eq!(server.left(low, 1, BEGIN + 361_000_000), None);
 }
 
+/// Both limits are full while a replica has leased tokens of one. It spends them and crashes.
+#[test]
+fn a_lease_that_expires_counts_for_its_own_limit() {
+    let server = Server::start();
+    let subject = server.subject();
+    let bucket = |limit| charge(subject, 0, limit, CountingMode::Leased);
+    let (low, high) = (bucket(token(100, 1, 100)), bucket(token(1_000, 1, 1_000)));
+    let lease = BucketOp::Lease(LeasedTokens::default(), 12);
+    let reply = server.run(&[(low, lease)], 1, false, BEGIN);
+    assert!(reply.granted && reply.states[0].lease.left == 11, "{reply:?}");
+    for micros in [100, 2_999_900, 4_000_001] {
+        assert!(server.left(high, 0, BEGIN + micros).is_some_and(|left| left <= 989), "{micros}");
+    }
+    assert_eq!(server.left(low, 0, BEGIN + 4_011_000), Some(90));
+}
+
+/// In a cluster, another node denies the call after it was charged here, and after another limit's call.
+#[test]
+fn a_charge_that_is_taken_back_takes_no_later_call_of_a_window_back() {
+    let server = Server::start();
+    let subject = server.subject();
+    let bucket = |limit| charge(subject, 0, limit, CountingMode::Exact);
+    let sliding = Limit { tokens: 3, period: Duration::from_hours(1), burst: None };
+    let (window, high) = (bucket((sliding, BucketAlgorithm::SlidingWindow)), bucket(token(1_000, 1, 1_000)));
+    let reply = server.run(&[(high, BucketOp::Exact)], 1, false, BEGIN);
+    assert_eq!(server.left(window, 1, BEGIN + 2_000), Some(2), "the high limit is full again");
+    let undo = BucketOp::Undo { made: reply.states[0].lease.made, charged_at: reply.states[0].at };
+    server.run(&[(high, undo)], 1, false, BEGIN + 3_000);
+    assert_eq!(server.left(window, 0, BEGIN + 4_000), Some(2));
+    // A charge that the window has counted is taken back.
+    let reply = server.run(&[(high, BucketOp::Exact)], 1, false, BEGIN + 5_000);
+    assert_eq!(server.left(window, 0, BEGIN + 6_000), Some(1));
+    let undo = BucketOp::Undo { made: reply.states[0].lease.made, charged_at: reply.states[0].at };
+    server.run(&[(high, undo)], 1, false, BEGIN + 7_000);
+    assert_eq!(server.left(window, 0, BEGIN + 8_000), Some(2));
+}
+
+#[test]
+fn an_account_of_a_negative_length_is_not_read() {
+    let server = Server::start();
+    let low = charge(server.subject(), 0, token(10, 3_600, 10), CountingMode::Exact);
+    let epoch = BEGIN / 2_000_000;
+    let accounts = "0 0 10 0 1000 0 0 0 0 0 0 -4 0 0 0";
+    server.store(&low, &format!("0 1 0 {BEGIN} 360000000 1 360000000 {BEGIN} {epoch} 0 0 {accounts}"));
+    assert_eq!(server.left(low, 1, BEGIN), Some(8));
+}
+
 #[test]
 fn a_clock_that_goes_back_admits_no_more_and_locks_nothing_up() {
     let server = Server::start();
