@@ -7,7 +7,7 @@ use latchkey_core::choices::misspelt;
 use latchkey_core::excerpt::Quoted;
 use latchkey_core::policy::Policy;
 
-use super::field_validator::FieldValidator;
+use super::field_validator::{FieldValidator, MAX_LABELS};
 
 /// Checks bindings: labels whose values have no white space at either end, and whose names are no misspelling of one that
 /// the profile reads. HTTP removes white space from the ends of header values, so that two bindings would be one for the
@@ -21,6 +21,9 @@ pub(super) fn check(
     policy: &Policy,
 ) {
     fields.labels(field, bindings);
+    if bindings.len() > MAX_LABELS {
+        return;
+    }
     let known = policy.binding_names();
     for (name, value) in bindings.iter().filter(|(name, value)| own.get(name) != Some(&***value)) {
         let entry = format!("{field}[{}]", Quoted(name));
@@ -70,6 +73,15 @@ mod tests {
         for value in ["m_1", "m 1", "Ladengeschäft 7"] {
             assert_eq!(problems("merchant", value), [""; 0], "{value:?}");
         }
+    }
+
+    #[test]
+    fn too_many_bindings_are_one_mistake() {
+        let bindings = (0..=MAX_LABELS).map(|n| (format!("shop{n}"), " m_1".to_owned())).collect();
+        let mut fields = FieldValidator::new("");
+        check(&mut fields, "bindings", &bindings, StringMapRef::Pairs(&[]), &operator::policy());
+        let violations = fields.into_violations();
+        assert!(violations.len() == 1 && violations[0].field == "bindings", "{violations:?}");
     }
 
     #[test]

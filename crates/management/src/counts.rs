@@ -6,16 +6,23 @@ use latchkey_core::policy::Policy;
 
 /// Largest number of scopes in a request, as for a Check, unless the profile has more.
 const MAX_SCOPES: usize = 256;
-/// Largest number of wrong scopes of a list that are described with the choices.
+/// Number of violations of a key or another object from which on unknown names are described without the choices.
 pub(crate) const MOST_DESCRIBED: usize = 16;
+/// The same number for the violations of the keys before it in an import.
+pub(crate) const MOST_DESCRIBED_BEFORE: usize = 64;
 /// Largest number of fields that a request names.
 const MAX_FIELDS: usize = 64;
-/// Largest number of limits in a request.
-pub(crate) const MAX_LIMITS: usize = 64;
+/// Largest number of limits in a request, unless the profile has more rate classes.
+const MAX_LIMITS: usize = 64;
 
 /// Returns the largest number of scopes in a request for a tenant of a profile.
 pub(crate) fn most_scopes(policy: &Policy) -> usize {
     policy.scopes.entries().len().max(MAX_SCOPES)
+}
+
+/// Returns the largest number of limits in a request for a tenant of a profile.
+pub(crate) fn most_limits(policy: &Policy) -> usize {
+    policy.classes.names().count().max(MAX_LIMITS)
 }
 
 /// Returns the description of a list that has more entries than it may have.
@@ -40,6 +47,7 @@ fn check(field: &str, count: usize, most: usize) -> Result<(), RequestError> {
 #[cfg(test)]
 mod tests {
     use latchkey_core::operator;
+    use latchkey_profile::Profile;
 
     use super::*;
 
@@ -52,5 +60,15 @@ mod tests {
         assert_eq!(check_scopes(&names(257), &operator::policy()), Err(scopes));
         let mask = RequestError::field("update_mask", "must have at most 64 entries, and has 65");
         assert_eq!(check_mask(&names(65)), Err(mask));
+    }
+
+    #[test]
+    fn a_request_can_have_a_limit_for_each_class() {
+        assert_eq!(most_limits(&operator::policy()), 64);
+        let class = |n: usize| format!("class{n} = [{{ per = \"key\", rate = \"9/h\" }}]\n");
+        let classes: Vec<String> = (0..65).map(class).collect();
+        let document = format!("name = \"p\"\n[rate_limits]\n{}", classes.concat());
+        let profile = Profile::compile(&document, 1).unwrap();
+        assert!(most_limits(&profile.policy) >= 65);
     }
 }

@@ -1,5 +1,7 @@
 //! Collection of all field violations of a request, and checks that several requests share.
 
+mod limits;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -7,28 +9,51 @@ use ipnet::IpNet;
 use latchkey_core::choices::not_one_of;
 use latchkey_core::error::{FieldViolation, RequestError};
 use latchkey_core::excerpt::Quoted;
-use latchkey_core::limit::{BucketOwner, LimitOverrides, parse_key_limit, parse_tenant_limits};
 use latchkey_core::network;
-use latchkey_core::policy::Policy;
 use latchkey_core::time::Timestamp;
 use latchkey_core::visible::is_visible;
 
-use crate::counts::{MAX_LIMITS, too_many};
+use crate::counts::{MOST_DESCRIBED, MOST_DESCRIBED_BEFORE, too_many};
 
 /// Largest size of a map of labels in bytes, names and values together: a page of a hundred keys then fits into the 4 MiB
 /// that clients of gRPC receive by default.
 const MAX_LABEL_BYTES: usize = 16 * 1024;
+/// Largest number of entries of a map of labels.
+pub(super) const MAX_LABELS: usize = 64;
 
 /// Violations of one request, each with the path of its field.
 pub(super) struct FieldValidator<'a> {
     prefix: &'a str,
     violations: Vec<FieldViolation>,
+    /// True if the request has so many violations elsewhere that choices are left out.
+    is_brief: bool,
 }
 
 impl<'a> FieldValidator<'a> {
     /// Creates a validator of fields below a path (`keys[2].key.`), or of top-level fields ("").
     pub(super) fn new(prefix: &'a str) -> Self {
-        Self { prefix, violations: Vec::new() }
+        Self { prefix, violations: Vec::new(), is_brief: false }
+    }
+
+    /// Creates a validator as [`FieldValidator::new`] does, for a part of a request that has this number of violations before
+    /// it.
+    pub(super) fn after(prefix: &'a str, violations: usize) -> Self {
+        Self { is_brief: violations >= MOST_DESCRIBED_BEFORE, ..Self::new(prefix) }
+    }
+
+    /// Returns whether an unknown name is described without the choices. Comparing many wrong names with all choices would
+    /// take seconds.
+    pub(super) fn is_brief(&self) -> bool {
+        self.is_brief || self.violations.len() >= MOST_DESCRIBED
+    }
+
+    /// Returns the description of a name that is not one of `known`.
+    pub(super) fn unknown<'k>(&self, name: &str, known: impl IntoIterator<Item = &'k str>) -> String {
+        if self.is_brief() {
+            let name = Quoted(name);
+            return format!("{name} is not one of the choices, which are left out after many other mistakes");
+        }
+        not_one_of(name, known)
     }
 
     pub(super) fn reject(&mut self, field: &str, description: impl Into<String>) {
@@ -109,8 +134,8 @@ impl<'a> FieldValidator<'a> {
 
     /// Checks a map of names to texts with visible characters: at most 64 entries and 16 KiB.
     pub(super) fn labels(&mut self, field: &str, labels: &BTreeMap<String, String>) {
-        if labels.len() > 64 {
-            self.reject(field, format!("must have at most 64 entries, and has {}", labels.len()));
+        if labels.len() > MAX_LABELS {
+            self.reject(field, too_many(MAX_LABELS, labels.len()));
             return;
         }
         for (name, value) in labels {
@@ -141,58 +166,6 @@ impl<'a> FieldValidator<'a> {
             }
         }
         parsed
-    }
-
-    /// Parses the limits of a key, by rate class.
-    pub(super) fn key_limits(
-        &mut self,
-        field: &str,
-        limits: &BTreeMap<String, String>,
-        policy: &Policy,
-    ) -> LimitOverrides {
-        self.limits(field, limits, policy, |text| {
-            parse_key_limit(text).map(|limit| vec![(BucketOwner::Key, limit)])
-        })
-    }
-
-    /// Parses the limits of a tenant, by rate class.
-    pub(super) fn tenant_limits(
-        &mut self,
-        field: &str,
-        limits: &BTreeMap<String, String>,
-        policy: &Policy,
-    ) -> LimitOverrides {
-        self.limits(field, limits, policy, parse_tenant_limits)
-    }
-
-    fn limits(
-        &mut self,
-        field: &str,
-        limits: &BTreeMap<String, String>,
-        policy: &Policy,
-        parse: impl Fn(
-            &str,
-        ) -> Result<
-            Vec<(BucketOwner, latchkey_core::limit::Limit)>,
-            latchkey_core::limit::LimitParseError,
-        >,
-    ) -> LimitOverrides {
-        let mut overrides = LimitOverrides::default();
-        if limits.len() > MAX_LIMITS {
-            self.reject(field, too_many(MAX_LIMITS, limits.len()));
-            return overrides;
-        }
-        for (class, text) in limits {
-            let field = format!("{field}[{}]", Quoted(class));
-            if policy.classes.find(class).is_none() {
-                self.reject(&field, not_one_of(class, policy.classes.names()));
-            }
-            match parse(text) {
-                Ok(limits) => drop(overrides.0.insert(class.as_str().into(), limits)),
-                Err(error) => self.reject(&field, error.to_string()),
-            }
-        }
-        overrides
     }
 }
 
@@ -230,6 +203,20 @@ mod tests {
         let late = ("keys[2].expire_time".to_owned(), "must be at most 9999-12-31T23:59:59.999Z".to_owned());
         assert_eq!(check(Timestamp(Timestamp::LATEST.0 + 1)), std::slice::from_ref(&late));
         assert_eq!(check(Timestamp(i64::MAX)), [late]);
+    }
+
+    #[test]
+    fn choices_are_left_out_after_many_mistakes() {
+        let described = |mut fields: FieldValidator<'_>| {
+            for n in 0..20 {
+                let text = fields.unknown("gold", ["pro", "starter"]);
+                fields.reject(&format!("plans[{n}]"), text);
+            }
+            violations(fields).iter().filter(|(_, text)| text.contains("pro, starter")).count()
+        };
+        assert_eq!(described(FieldValidator::new("")), MOST_DESCRIBED);
+        assert_eq!(described(FieldValidator::after("keys[63].", 63)), MOST_DESCRIBED);
+        assert_eq!(described(FieldValidator::after("keys[64].", 64)), 0);
     }
 
     #[test]

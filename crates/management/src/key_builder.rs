@@ -184,7 +184,6 @@ impl<'p> KeyBuilder<'p> {
             fields.reject("scopes", counts::too_many(most, requested.len()));
             return granted;
         }
-        let mut wrong = 0;
         for (n, name) in requested.iter().enumerate() {
             let found = self.policy.scopes.find(name);
             let can_have = |scope: &ScopeId| kind.is_none_or(|kind| kind.max_scopes.contains(*scope));
@@ -192,9 +191,11 @@ impl<'p> KeyBuilder<'p> {
                 granted.insert(scope);
                 continue;
             }
-            wrong += 1;
-            let text = if wrong > counts::MOST_DESCRIBED {
-                format!("a key of this kind can't have {} either", Quoted(name))
+            let text = if fields.is_brief() {
+                let name = Quoted(name);
+                format!(
+                    "keys of this kind can't have {name}; the choices are left out after many other mistakes"
+                )
             } else {
                 self.wrong_scope(name, found, kind)
             };

@@ -55,6 +55,11 @@ impl Findings {
         }
     }
 
+    /// Returns the number of errors.
+    pub(super) fn errors(&self) -> usize {
+        self.errors.len()
+    }
+
     /// Notes that the format of a key is unknown, because it is imported by its hash alone.
     pub(super) fn note_unchecked(&mut self, index: usize, kind: &KeyKind, environment: &str) {
         match self.unchecked.iter_mut().find(|(name, ..)| *name == kind.name) {

@@ -35,7 +35,7 @@ impl ManagementService {
             check_value(policy, value, &key, &mut outer);
             infer_kind(policy, value, &mut key.key, &mut outer);
         }
-        let mut fields = FieldValidator::new(&inner);
+        let mut fields = FieldValidator::after(&inner, findings.errors());
         if !key.key.idempotency_key.is_empty() {
             fields.reject("idempotency_key", "is not used by imports: a key that exists already is rejected");
         }

@@ -64,6 +64,8 @@ const ORDERS: &[OrderNames<KeyOrder>] = &[
 
 /// Number of characters of a hint.
 const HINT: usize = 4;
+/// Most scopes that a filter can have.
+const MAX_SCOPES: usize = 16;
 
 impl ManagementService {
     /// Lists keys of a tenant, or of all tenants for operators.
@@ -149,10 +151,13 @@ impl ManagementService {
         range(fields, "created", request.created);
         range(fields, "last_used", request.last_used.time);
         range(fields, "expires", request.expires.time);
-        if request.scopes.len() > 16 {
-            fields.reject("scopes", format!("must have at most 16 scopes, and has {}", request.scopes.len()));
+        let count = request.scopes.len();
+        if count > MAX_SCOPES {
+            fields.reject("scopes", format!("must have at most {MAX_SCOPES} scopes, and has {count}"));
         }
-        for (n, scope) in request.scopes.iter().enumerate().take(16) {
+        // Each scope is looked up in all profiles, so that no more are read than a filter can have.
+        let scopes = &request.scopes[..count.min(MAX_SCOPES)];
+        for (n, scope) in scopes.iter().enumerate() {
             fields.text(&format!("scopes[{n}]"), scope, 1..=256);
         }
         let states =
@@ -166,7 +171,7 @@ impl ManagementService {
             name: optional(fields, "name_contains", &request.name_contains, 128),
             hint: hint(fields, &request.hint),
             created_by: optional(fields, "created_by", &request.created_by, 256),
-            scopes: request.scopes.clone(),
+            scopes: scopes.to_vec(),
             other_names: BTreeMap::new(),
             created: request.created,
             last_used: request.last_used,

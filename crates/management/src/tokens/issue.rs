@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use latchkey_core::choices::not_one_of;
 use latchkey_core::error::{FieldViolation, ManagementError, RequestError, SystemError};
 use latchkey_core::id::FamilyId;
 use latchkey_core::mint::random_text;
@@ -221,9 +220,11 @@ pub(super) fn requested_scopes(
     let mut fields = FieldValidator::new("");
     let mut requested = ScopeSet::default();
     for (n, name) in names.iter().enumerate() {
-        match policy.scopes.find(name) {
-            Some(scope) => requested.insert(scope),
-            None => fields.reject(&format!("scopes[{n}]"), not_one_of(name, policy.scopes.names(granted))),
+        if let Some(scope) = policy.scopes.find(name) {
+            requested.insert(scope);
+        } else {
+            let text = fields.unknown(name, policy.scopes.names(granted));
+            fields.reject(&format!("scopes[{n}]"), text);
         }
     }
     fields.finish()?;

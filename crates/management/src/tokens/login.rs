@@ -8,7 +8,7 @@ use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::id::TenantId;
 use latchkey_core::login::{LoginVerdict, account_id, address_id};
 use latchkey_core::observer::{LoginOutcome, TokenEvent};
-use latchkey_core::record::TenantRef;
+use latchkey_core::record::{TenantRecord, TenantRef};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::user::UserRecord;
 
@@ -99,9 +99,9 @@ impl TokenIssuer {
         let address = found.as_ref().map(|(user, _)| user.email.clone()).or(canonical);
         let may_log_in = owner.as_ref().is_some_and(|owner| !owner.suspended);
         let user = found.filter(|(record, _)| may_log_in && !record.disabled);
-        let tenant = owner.map_or_else(|| tenant.to_owned(), |owner| owner.id.to_string());
+        let counted = counted_tenant(owner.as_ref(), tenant);
         Ok(LoginAccount {
-            id: account_id(&tenant, address.as_deref().unwrap_or(email)),
+            id: account_id(&counted, address.as_deref().unwrap_or(email)),
             user: user.map(|(record, password)| LoginUser { record, password }),
         })
     }
@@ -166,5 +166,28 @@ impl TokenIssuer {
     pub async fn prune_logins(&self) -> Result<u64, SystemError> {
         let now = self.now();
         delete_batches(|| self.parts.store.prune_logins(now)).await
+    }
+}
+
+/// Returns the text by which the failed logins of a tenant's accounts are counted. For a tenant that does not exist for the
+/// call, it is no identifier: the call can name that of a tenant of another profile, whose accounts it must not lock.
+fn counted_tenant(owner: Option<&TenantRecord>, named: &str) -> String {
+    owner.map_or_else(|| format!("?{named}"), |owner| owner.id.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use latchkey_core::time::Timestamp;
+    use rand::SeedableRng as _;
+
+    use super::*;
+    use crate::operators;
+
+    #[test]
+    fn logins_to_a_tenant_of_another_profile_do_not_count_for_its_accounts() {
+        let tenant = operators::tenant(Timestamp(1), &mut rand::rngs::StdRng::from_seed([1; 32]));
+        let id = tenant.id.to_string();
+        assert_eq!(counted_tenant(Some(&tenant), "latchkey"), id);
+        assert_ne!(counted_tenant(None, &id), id);
     }
 }
