@@ -69,7 +69,9 @@ struct Answers {
 
 /// Sends a call with a short deadline, and then twice concurrently through two replicas.
 async fn call_three_times(name: &str, call: Call, callers: [Caller; 2]) -> Answers {
+    let began = now();
     let gave_up = loop {
+        assert!(began.elapsed() < Duration::from_mins(3), "{name}: the database does not answer");
         let status = call.clone().send(&callers[0], Some(DEADLINE)).await.expect_err(name);
         assert_eq!(status.code(), Code::Unavailable, "{name}: {status:?}");
         if status.message().contains("the change is committed") {

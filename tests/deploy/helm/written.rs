@@ -61,12 +61,9 @@ fn a_large_number_is_written_without_an_exponent() {
 #[test]
 fn a_profile_is_in_its_config_map_as_it_was_given() {
     let mut texts = vec![read("profiles/demo.toml")];
-    for odd in [
-        "  name = \"a\"\nb = 1\n",
-        "\n\n   \nname = \"a\"",
-        "\tname = \"a\"\r\n",
-        "# \u{feff}\u{85}<&>\u{2028}\n",
-    ] {
+    for odd in
+        ["  name = \"a\"\nb = 1\n", "\n\n   \nname = \"a\"", "\tname = \"a\"\r\n", "# \u{feff}<&>\u{2028}\n"]
+    {
         texts.push(odd.to_owned());
     }
     for profile in texts {
