@@ -15,6 +15,7 @@ pub(crate) struct ByteClass {
 
 impl ByteClass {
     /// Scans a text.
+    #[inline]
     pub(crate) fn of(text: &[u8]) -> Self {
         let (mut high, mut candidates) = (0, 0);
         each_word(text, |word| {
@@ -28,6 +29,7 @@ impl ByteClass {
 }
 
 /// Returns true if every byte is ASCII.
+#[inline]
 pub(crate) fn is_ascii(text: &[u8]) -> bool {
     let mut high = 0;
     each_word(text, |word| high |= word);
