@@ -1,9 +1,13 @@
 //! Secrets that are typed on a terminal, which does not show them.
 
 use std::io::{self, BufRead, ErrorKind, Write as _};
+use std::time::Duration;
 
 use rustix::process::{Signal, kill_current_process_group};
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
+
+/// Time limit for the end of the process after it has sent a signal to itself.
+const SIGNAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Asks for a line on the terminal that standard input is, and returns it. What is typed is not shown.
 pub(super) fn read_hidden(question: &str) -> io::Result<String> {
@@ -17,7 +21,9 @@ pub(super) fn read_hidden(question: &str) -> io::Result<String> {
     drop(hidden);
     let Some(line) = line else {
         kill_current_process_group(Signal::INT)?;
-        // The signal has no effect if the caller's process ignores it.
+        // The signal may be delivered to another thread, and ends the process a little later. It has no effect if the
+        // caller's process ignores it.
+        std::thread::sleep(SIGNAL_TIMEOUT);
         return Err(ErrorKind::Interrupted.into());
     };
     String::from_utf8(line).map_err(|_| io::Error::new(ErrorKind::InvalidData, "what was typed is not UTF-8"))
