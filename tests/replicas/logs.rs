@@ -96,7 +96,7 @@ async fn a_log_that_is_not_read_delays_no_call() {
         let _ = operator.revoke(&first.id).await;
         assert_eq!(allows(&operator, ask(&value)).await, Ok(false));
     };
-    tokio::time::timeout(Duration::from_mins(3), asked).await.expect("nobody waits for the log");
+    tokio::time::timeout(Duration::from_mins(3), asked).await.expect("the call does not wait for the log");
     let ended = tokio::task::block_in_place(|| mute.process.end(Signal::TERM));
     assert!(ended.success(), "it ends in good order, log or not: {ended:?} in {:?}", mute.folder);
 }
