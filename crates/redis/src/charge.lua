@@ -13,9 +13,9 @@
 -- made, epoch, microseconds of its validity. The last integer is this server's time in microseconds.
 --
 -- A bucket is what was spent; its room is computed by the limit of each call. So a change of the limit forgets nothing.
--- What is spent is counted in an account for each rate of a token bucket, and in one for windows. A charge counts in all
--- of them, and each refills by its own rate alone, so that no call refills what another limit counts. Nearly all buckets
--- have one account.
+-- What is spent is counted in an account for each rate of a token bucket, in one for fixed windows, and in one for sliding
+-- windows. A charge counts in all of them, and each refills by its own rate alone, so that no call refills what another
+-- limit counts. Nearly all buckets have one account.
 -- Leased tokens still belong to the bucket: its room is `cap` minus the spent and the leased tokens, so that all
 -- callers together admit exactly what one bucket would have admitted. A lease belongs to an epoch of TERM and may be
 -- used until the end of the next epoch; tokens that were not accounted for by then count as spent.
@@ -30,6 +30,8 @@ local WORDS = 10
 local SLOTS, MAX_SLOTS = 32, 40
 local MAX_WINDOWS = 3
 local MAX_OTHERS = 7
+-- Stands before the accounts of a bucket that has none of a token bucket.
+local WINDOWS_ALONE = 1
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
@@ -250,8 +252,8 @@ local function settle(s, ask)
 end
 
 -- Reads the accounts, which stand behind the bucket's fields in groups of three numbers, those of the fields among them if
--- there are several. Scripts of earlier versions keep the groups, and add the time that has passed to the first number of
--- each. Returns that time.
+-- there is a token bucket. Scripts of earlier versions keep the groups, and add the time that has passed to the first number
+-- of each. Returns that time.
 local function read_accounts(s, groups)
   local age, place = groups[1][1], 2
   s.cap = groups[1][3]
@@ -295,6 +297,12 @@ local function spread(s)
   end
 end
 
+-- Makes the first other account the present one, and drops what was present.
+local function turn_first(s)
+  local account = table.remove(s.others, 1)
+  for _, field in ipairs(ACCOUNT) do s[field] = account[field] end
+end
+
 -- Reads a bucket; a key with other content is treated as absent.
 local function read(key, ask)
   local text = redis.pcall('GET', key)
@@ -319,6 +327,8 @@ local function read(key, ask)
     end
     s.cap = math.max(debt(s), ask.cap)
     if groups[1] and read_accounts(s, groups) > 0 then spread(s) end
+    -- The fields are of no account if there is no token bucket.
+    if groups[1] and groups[1][2] == WINDOWS_ALONE and s.others[1] then turn_first(s) end
     return s
   end
   s.cap = s.t
@@ -363,13 +373,13 @@ local function adopt_window(s, p)
   end
 end
 
--- Makes the present account one of this call's algorithm in which these tokens are spent.
+-- Makes the present account one of this call's algorithm in which these tokens are spent. A sliding window counts them for
+-- a whole period, because any part of them may have been spent just now.
 local function become(s, ask, tokens, left)
   s.a, s.n, s.f, s.left, s.t, s.p, s.cap, s.slots = ask.a, tokens, 0, left, ask.t, ask.p, ask.cap, {}
   if s.a == SLIDING then
-    s.p, s.n, s.left = math.max(ask.p, left), 0, 0
-    local at = s.at + left - s.p
-    if tokens > 0 then s.slots[1] = { first = at, last = at, n = tokens } end
+    s.n, s.left = 0, 0
+    if tokens > 0 then s.slots[1] = { first = s.at, last = s.at, n = tokens } end
   elseif s.a == FIXED and left > ask.p then
     s.left = ask.p
     s.slots[1] = { first = s.at, last = s.at + left, n = tokens }
@@ -404,16 +414,18 @@ local function drop_one(s)
       end
     end
   end
+  if not second then return end
   local slower, dropped = s.others[second], s.others[fastest]
   slower.cap = math.max(slower.cap, dropped.cap)
   raise(slower, debt(dropped))
   table.remove(s.others, fastest)
 end
 
--- Returns whether an account counts for the limit of this call. All windows are counted by one.
+-- Returns whether an account counts for the limit of this call. All fixed windows are counted by one, and all sliding
+-- windows by one.
 local function is_of(account, ask)
-  if account.a ~= TOKEN or ask.a ~= TOKEN then return account.a ~= TOKEN and ask.a ~= TOKEN end
-  return account.t == ask.t and account.p == ask.p
+  if account.a ~= ask.a then return false end
+  return ask.a ~= TOKEN or (account.t == ask.t and account.p == ask.p)
 end
 
 -- Makes the account of this call's limit the present one.
@@ -441,20 +453,10 @@ local function turn_to(s, ask)
   drop_one(s)
 end
 
--- Applies the limit of this call. What is spent stays spent; if one sort of window replaces the other, leases count as
--- spent too.
+-- Applies the limit of this call. What is spent stays spent.
 local function adopt(s, ask)
   if not is_of(s, ask) then turn_to(s, ask) end
-  if s.a ~= ask.a then
-    local tokens, left = total(s)
-    if s.o1 + s.o0 > 0 then
-      tokens = tokens + s.o1 + s.o0
-      left = math.max(left, 2 * TERM + math.min(math.ceil(ask.cap * ask.p / ask.t), LONGEST))
-      for _, other in ipairs(s.others) do raise(other, math.min(debt(other) + s.o1 + s.o0, most(s, other))) end
-    end
-    s.made, s.o1, s.o0 = math.max(now, s.made + 1), 0, 0
-    become(s, ask, tokens, left)
-  elseif s.a == TOKEN then
+  if s.a == TOKEN then
     if s.n == 0 and s.f == 0 and not s.others[1] then
       s.cap = ask.cap
     elseif ask.cap > s.cap then
@@ -514,7 +516,8 @@ local function slots_of(s, account)
 end
 
 -- Returns the stored form of a bucket with several accounts. The fields are those of a token bucket, since earlier versions
--- keep what stands behind these, and take what stands behind those of a window for its charges.
+-- keep what stands behind these, and take what stands behind those of a window for its charges. If no account is a token
+-- bucket, they are those of one that counts what the windows count.
 local function mixed(s)
   local main, words = s.a == TOKEN and s, {}
   local function put(account)
@@ -527,8 +530,13 @@ local function mixed(s)
   end
   put(s)
   for _, other in ipairs(s.others) do put(other) end
-  return string.format(NUMBERS .. ' 0 0 %.0f', main.a, main.n, main.f, s.at, main.left, main.t, main.p, s.made, s.e, s.o1,
-                       s.o0, main.cap) .. table.concat(words)
+  local mark = main and 0 or WINDOWS_ALONE
+  if not main then
+    local tokens, left = overall(s)
+    main = { a = TOKEN, n = tokens, f = 0, left = left, t = s.t, p = s.p, cap = s.cap }
+  end
+  return string.format(NUMBERS .. ' 0 %.0f %.0f', main.a, main.n, main.f, s.at, main.left, main.t, main.p, s.made, s.e, s.o1,
+                       s.o0, mark, main.cap) .. table.concat(words)
 end
 
 local function write(key, s)

@@ -25,7 +25,8 @@ pub(crate) fn of(error: &RedisError) -> String {
     } else if error.is_connection_dropped() && CLOSED.iter().any(|closed| text.starts_with(closed)) {
         // The library loses what Redis says before it closes a new connection.
         format!(
-            "{text}: the connection was closed, as Redis does when it stops, and when maxclients is reached"
+            "{text}: the connection was closed, as Redis does when it stops, when maxclients is reached, and when its port \
+             expects TLS and redis_url is without it"
         )
     } else {
         text.to_owned()

@@ -12,8 +12,8 @@ use std::future::Future;
 use std::time::Duration;
 
 pub use accounts::{
-    calls_under_a_higher_rate_count_for_a_lower_limit, calls_under_a_higher_rate_refill_no_lower_limit,
-    many_rates_refill_none_of_them,
+    a_fixed_and_a_sliding_window_count_by_themselves, calls_under_a_higher_rate_count_for_a_lower_limit,
+    calls_under_a_higher_rate_refill_no_lower_limit, many_rates_refill_none_of_them,
 };
 pub use changes::{
     a_cost_that_no_bucket_holds_is_impossible, a_limit_that_is_narrowed_and_widened_refills_nothing,
@@ -227,7 +227,7 @@ macro_rules! limiter_conformance_tests {
             a_cost_that_no_bucket_holds_is_impossible a_window_ends_by_the_period_that_applies_now
             a_window_that_replaces_another_algorithm_ends_by_its_own_period
             calls_under_a_higher_rate_refill_no_lower_limit calls_under_a_higher_rate_count_for_a_lower_limit
-            many_rates_refill_none_of_them
+            many_rates_refill_none_of_them a_fixed_and_a_sliding_window_count_by_themselves
         }
     };
     ($harness:expr => $($promise:ident)+) => {

@@ -58,7 +58,7 @@ fn a_bucket_that_an_earlier_version_charged_meanwhile_is_not_refilled() {
     assert_eq!(server.left(low, 1, BEGIN + 361_000_000), None);
 }
 
-/// Both limits are full while a replica has leased tokens of one. It spends them and crashes.
+/// A lease is taken while both limits are full; the replica that leased the tokens spends them and crashes.
 #[test]
 fn a_lease_that_expires_counts_for_its_own_limit() {
     let server = Server::start();
@@ -103,6 +103,20 @@ fn an_account_of_a_negative_length_is_not_read() {
     let accounts = "0 0 10 0 1000 0 0 0 0 0 0 -4 0 0 0";
     server.store(&low, &format!("0 1 0 {BEGIN} 360000000 1 360000000 {BEGIN} {epoch} 0 0 {accounts}"));
     assert_eq!(server.left(low, 1, BEGIN), Some(8));
+}
+
+/// Two versions that charge a bucket in turn can write more windows than one of them keeps.
+#[test]
+fn a_bucket_of_many_windows_is_charged_although_no_account_can_be_dropped() {
+    let server = Server::start();
+    let subject = server.subject();
+    let bucket = |limit| charge(subject, 0, limit, CountingMode::Exact);
+    let (low, high) = (bucket(token(10, 3_600, 10)), bucket(token(1_000, 1, 1_000)));
+    let epoch = BEGIN / 2_000_000;
+    let windows = " 0 3600000000 0 0 2 0 0 0 1 0 0 10 0 0 1".repeat(8);
+    server.store(&low, &format!("0 1 0 {BEGIN} 360000000 1 360000000 {BEGIN} {epoch} 0 0 0 0 10{windows}"));
+    assert_eq!(server.left(high, 1, BEGIN), Some(998));
+    assert_eq!(server.left(low, 1, BEGIN), Some(7));
 }
 
 #[test]

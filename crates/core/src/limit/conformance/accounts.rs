@@ -61,3 +61,24 @@ pub async fn many_rates_refill_none_of_them(harness: impl LimiterHarness) {
         assert!(!charge(&harness, &[low], 1).await.granted, "round {round}");
     }
 }
+
+/// Checks that a sliding window that replaces a fixed one counts its tokens for each period that it has later, and that
+/// neither prolongs the other.
+pub async fn a_fixed_and_a_sliding_window_count_by_themselves(harness: impl LimiterHarness) {
+    let limit = |tokens, seconds, algorithm| {
+        let charge = bucket_charge(&harness, BucketOwner::Ip, (tokens, seconds, tokens));
+        [BucketCharge { limit: Limit { burst: None, ..charge.limit }, algorithm, ..charge }]
+    };
+    let fixed = limit(6, 16, BucketAlgorithm::FixedWindow);
+    let sliding = |tokens, seconds| limit(tokens, seconds, BucketAlgorithm::SlidingWindow);
+    assert!(charge(&harness, &fixed, 1).await.granted);
+    harness.advance(Duration::from_millis(8_400)).await;
+    assert!(charge(&harness, &fixed, 5).await.granted);
+    assert!(charge(&harness, &sliding(7, 16), 1).await.granted);
+    let denied = charge(&harness, &sliding(5, 8), 1).await;
+    assert!(!denied.granted, "more than five calls passed just now: {denied:?}");
+    harness.advance(Duration::from_millis(8_400)).await;
+    assert!(charge(&harness, &sliding(5, 8), 1).await.granted, "all of them are older than a period");
+    assert!(charge(&harness, &fixed, 5).await.granted, "the fixed window has ended");
+    assert!(!charge(&harness, &fixed, 1).await.granted);
+}

@@ -2,9 +2,9 @@
 //! is computed by the limit of each call, so that a change of the limit drops no spent tokens. The arithmetic is that
 //! of [`Level`], in whole parts of a token; `charge.lua` of the Redis limiter computes the same.
 //!
-//! What is spent is counted in an account for each rate of a token bucket, and in one for windows. A charge counts in all
-//! of them, and each refills by its own rate alone, so that no call refills what another limit counts. Nearly all buckets
-//! have one account.
+//! What is spent is counted in an account for each rate of a token bucket, in one for fixed windows, and in one for sliding
+//! windows. A charge counts in all of them, and each refills by its own rate alone, so that no call refills what another
+//! limit counts. Nearly all buckets have one account.
 
 mod account;
 mod fixed;

@@ -53,14 +53,12 @@ impl Account {
         Self { limit: charge.limit, spent: Spent::of(charge, total, now) }
     }
 
-    /// Returns whether this is the account that counts for a limit. All windows are counted by one, and token buckets of
-    /// one rate by one.
+    /// Returns whether this is the account that counts for a limit. All fixed windows are counted by one, all sliding
+    /// windows by one, and token buckets of one rate by one.
     pub(super) fn is_of(&self, charge: &BucketCharge) -> bool {
         let is_token = charge.algorithm == BucketAlgorithm::TokenBucket;
-        match &self.spent {
-            Spent::Token(_) => is_token && (self.limit == charge.limit || has_rate(self.limit, charge.limit)),
-            Spent::Fixed(_) | Spent::Sliding(_) => !is_token,
-        }
+        self.algorithm() == charge.algorithm
+            && (!is_token || self.limit == charge.limit || has_rate(self.limit, charge.limit))
     }
 
     pub(super) fn advance(&mut self, now: MonotonicInstant) {
@@ -73,9 +71,6 @@ impl Account {
 
     /// Applies a limit that this account counts for. Returns whether a token bucket has a larger capacity than before.
     pub(super) fn adopt(&mut self, charge: &BucketCharge, is_alone: bool, now: MonotonicInstant) -> bool {
-        if self.algorithm() != charge.algorithm {
-            self.spent = Spent::of(charge, self.total(now), now);
-        }
         let before = std::mem::replace(&mut self.limit, charge.limit);
         match &mut self.spent {
             Spent::Token(debt) => return debt.adopt(before, charge.limit, is_alone),
@@ -205,7 +200,7 @@ impl Spent {
                 Self::Fixed(FixedWindows::of(nanos(charge.limit.period), total, now))
             }
             BucketAlgorithm::SlidingWindow => {
-                Self::Sliding(SlidingWindow::of(nanos(charge.limit.period), total, now))
+                Self::Sliding(SlidingWindow::of(nanos(charge.limit.period), total.tokens, now))
             }
         }
     }

@@ -33,15 +33,11 @@ pub(super) struct SlidingWindow {
 }
 
 impl SlidingWindow {
-    pub(super) fn of(period: u64, total: SpentTotal, now: MonotonicInstant) -> Self {
-        let SpentTotal { tokens, until } = total;
-        let horizon = period.max(until.0.saturating_sub(now.0));
-        let mut slots = VecDeque::new();
-        if tokens > 0 {
-            let at = until.0.saturating_sub(horizon);
-            slots.push_back(Slot { first: at, last: at, tokens });
-        }
-        Self { slots, tokens, horizon }
+    /// Returns a window that counts what other accounts have counted. It counts for a whole period, because any part of it
+    /// may have been spent just now.
+    pub(super) fn of(period: u64, tokens: u64, now: MonotonicInstant) -> Self {
+        let slots = (tokens > 0).then_some(Slot { first: now.0, last: now.0, tokens });
+        Self { slots: slots.into_iter().collect(), tokens, horizon: period }
     }
 
     /// Drops the slots that no longer count.

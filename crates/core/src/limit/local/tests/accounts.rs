@@ -5,8 +5,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Tokens, seconds and the burst of a limit; without a burst, a sliding window.
-type Shape = (u64, u64, Option<u64>);
+/// Tokens, seconds and the burst of a limit; without a burst, a window, and whether that is a fixed one.
+type Shape = (u64, u64, Option<u64>, bool);
 
 /// A call: the microseconds since the last one, its limit, and its cost.
 type Call = (u64, prop::sample::Index, u32);
@@ -16,7 +16,7 @@ fn shapes() -> impl Strategy<Value = Vec<Shape>> {
     let seconds = prop_oneof![Just(1u64), Just(5), Just(60), Just(3_600)];
     let burst =
         prop_oneof![3 => Just(Some(1u64)), 3 => Just(Some(10)), 3 => Just(Some(100)), 4 => Just(None)];
-    prop::collection::vec((tokens, seconds, burst), 1..14)
+    prop::collection::vec((tokens, seconds, burst, any::<bool>()), 1..14)
 }
 
 fn calls() -> impl Strategy<Value = Vec<Call>> {
@@ -25,25 +25,25 @@ fn calls() -> impl Strategy<Value = Vec<Call>> {
     prop::collection::vec((pause, any::<prop::sample::Index>(), cost), 1..150)
 }
 
-fn charge_of((tokens, seconds, burst): Shape) -> BucketCharge {
+fn charge_of((tokens, seconds, burst, is_fixed): Shape) -> BucketCharge {
     let limit = Limit { tokens, period: Duration::from_secs(seconds), burst };
-    let algorithm = BucketAlgorithm::default().with_limit(limit);
+    let declared =
+        if is_fixed && burst.is_none() { BucketAlgorithm::FixedWindow } else { BucketAlgorithm::default() };
+    let algorithm = declared.with_limit(limit);
     BucketCharge { limit, algorithm, ..bucket_charge(1, BucketOwner::Ip, (1, 1, 1)) }
 }
 
 /// Returns the most that a limit admits in a span of so many microseconds.
-fn most((tokens, seconds, burst): Shape, span: u64) -> u64 {
+fn most((tokens, seconds, burst, is_fixed): Shape, span: u64) -> u64 {
     let period = seconds * 1_000_000;
-    burst.map_or_else(|| tokens * (span / period + 1), |burst| burst + tokens * span / period)
+    let windows = span / period + 1 + u64::from(is_fixed);
+    burst.map_or_else(|| tokens * windows, |burst| burst + tokens * span / period)
 }
 
 /// Returns the seconds after which a bucket with all of these limits admits a call under one of them.
-fn filling_time((tokens, seconds, burst): Shape, all: &[Shape]) -> u64 {
+fn filling_time((tokens, seconds, burst, _): Shape, all: &[Shape]) -> u64 {
     if burst.is_none() {
-        // A window that replaced a token bucket counts what that one has not refilled.
-        let longest =
-            all.iter().map(|(tokens, seconds, burst)| burst.map_or(*seconds, |_| 100 * seconds / tokens + 1));
-        return longest.max().unwrap_or(seconds);
+        return seconds;
     }
     // The rate of windows is that of the last limit in the longest of their periods.
     let slower = all.iter().filter(|other| other.2.is_none() || other.0 * seconds <= tokens * other.1);
