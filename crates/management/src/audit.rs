@@ -8,7 +8,7 @@ use latchkey_core::id::TenantId;
 use latchkey_core::record::{KeyLifecycle, KeyRecord, KeyState};
 
 use super::{CallContext, Caller, ManagementService};
-use crate::ports::{ActingCaller, AuditAction, AuditEntry};
+use crate::ports::{AuditAction, AuditEntry};
 
 impl ManagementService {
     /// Returns an entry for an action that the caller performs now.
@@ -17,7 +17,7 @@ impl ManagementService {
             time: self.parts.clock.now().wall,
             tenant: None,
             actor: caller.subject.clone(),
-            caller: caller.identity().filter(|_| action.grants()).and_then(ActingCaller::of),
+            caller: action.grants().then(|| caller.acting()).flatten(),
             action,
             target: String::new(),
             request_id: call.request_id.clone(),

@@ -160,7 +160,7 @@ impl BulkChanges {
                 result.changed += wanted.count() as u64;
                 continue;
             }
-            let acting = caller.identity().and_then(ActingCaller::of).filter(|_| !progress.ends_caller);
+            let acting = caller.acting().filter(|_| !progress.ends_caller);
             let written = self.change_batch(caller, scope, &batch, request, acting, call).await?;
             let own = caller.identity().and_then(Principal::key).map(|own| own.id);
             progress.ends_caller |= batch.iter().any(|key| Some(key.id) == own);

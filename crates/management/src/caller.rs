@@ -7,6 +7,7 @@ use latchkey_core::principal::Principal;
 use latchkey_core::record::TenantRecord;
 
 use super::operators;
+use crate::ports::ActingCaller;
 
 /// Caller of a management call.
 #[derive(Clone, Debug)]
@@ -15,6 +16,8 @@ pub struct Caller {
     pub subject: String,
     /// Extent of what the caller may do.
     pub authority: Authority,
+    /// Version of the profile that decided the caller's rights; `None` for a certificate, which no write reads again.
+    pub profile_version: Option<u64>,
 }
 
 /// Extent of what a caller may do.
@@ -36,11 +39,22 @@ impl From<Principal> for Caller {
             Some(role) => Authority::Operator(role, Some(Principal { granted: role.granted(), ..principal })),
             None => Authority::Tenant(principal),
         };
-        Self { subject, authority }
+        Self { subject, authority, profile_version: None }
     }
 }
 
 impl Caller {
+    /// Sets the version of the profile that decided the caller's rights.
+    #[must_use]
+    pub fn with_profile_version(self, version: u64) -> Self {
+        Self { profile_version: Some(version), ..self }
+    }
+
+    /// Returns the caller as a write reads it again; `None` for a certificate.
+    pub(super) fn acting(&self) -> Option<ActingCaller> {
+        self.identity().and_then(|own| ActingCaller::of(own, self.profile_version))
+    }
+
     /// Returns `PermissionDenied` if the caller is not an operator with all rights.
     pub fn require_operator(&self) -> Result<(), RequestError> {
         self.require_role(OperatorRole::Admin)

@@ -34,7 +34,8 @@ impl ManagementService {
         let Some(tenant) = &operator.tenant else {
             let scopes = operator.scopes.iter().map(String::as_str);
             let role = OperatorRole::of_scopes(scopes).ok_or(UNKNOWN_CERTIFICATE)?;
-            return Ok(Caller { subject, authority: Authority::Operator(role, None) });
+            let authority = Authority::Operator(role, None);
+            return Ok(Caller { subject, authority, profile_version: None });
         };
         let found = self.parts.store.tenant(tenant).await?;
         let tenant = found.filter(|tenant| !tenant.suspended).ok_or(UNKNOWN_CERTIFICATE)?;

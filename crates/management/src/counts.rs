@@ -8,7 +8,7 @@ use latchkey_core::policy::Policy;
 const MAX_SCOPES: usize = 256;
 /// Number of violations of a key or another object from which on unknown names are described without the choices.
 pub(crate) const MOST_DESCRIBED: usize = 16;
-/// The same number for the violations of the keys before it in an import.
+/// Number of violations of the earlier keys of an import from which on the same holds.
 pub(crate) const MOST_DESCRIBED_BEFORE: usize = 64;
 /// Largest number of fields that a request names.
 const MAX_FIELDS: usize = 64;

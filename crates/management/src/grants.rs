@@ -172,7 +172,12 @@ impl<'a> Grants<'a> {
             return Err(RequestError::not_found("key", id));
         }
         if let Some(own) = self.principal.environment().filter(|_| !self.reaches_environment(environment)) {
-            return Err(forbidden(format!("the caller is a {own} key")));
+            let text = if own.is_empty() || environment.is_empty() {
+                "the caller does not belong to the environment of the key".to_owned()
+            } else {
+                format!("the caller belongs to {own}, and manages no keys of {environment}")
+            };
+            return Err(forbidden(text));
         }
         if let Some(name) = self.foreign_binding(key) {
             return Err(forbidden(format!(

@@ -25,7 +25,7 @@ use latchkey_core::record::{KeyRecord, ProfileRecord, ProfileSecretRecord, Tenan
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::{MonotonicInstant, Timestamp};
 
-pub use self::acting_caller::{ActingCaller, ActingKey, ActingSubject};
+pub use self::acting_caller::{ActingCaller, ActingKey, ActingSubject, ActingUser};
 pub use self::action::AuditAction;
 use self::impact::Impact;
 pub use self::listing::{

@@ -29,12 +29,13 @@ const INVALID_CREDENTIAL: RequestError = RequestError::Unauthenticated("the cred
 
 impl<L: Limiter> Gate<L> {
     /// Returns the principal of a management call, by the credential in the call's metadata and the client's
-    /// address. The error does not say why a credential is not valid.
+    /// address, and the version of the profile that decided its rights. The error does not say why a credential is not
+    /// valid.
     pub async fn caller(
         &self,
         credential: PresentedCredential<'_>,
         address: Option<IpAddr>,
-    ) -> Result<Principal, ManagementError> {
+    ) -> Result<(Principal, u64), ManagementError> {
         let value = match credential {
             PresentedCredential::Value(value) => value,
             PresentedCredential::Missing => return Err(NO_CREDENTIAL.into()),
@@ -62,7 +63,7 @@ impl<L: Limiter> Gate<L> {
             return Err(INVALID_CREDENTIAL.into());
         }
         self.record_management_use(&principal, now.wall);
-        Ok(principal)
+        Ok((principal, policy.version))
     }
 
     /// Returns the key with this value. The key of a tenant must have the format of a kind that its profile has now, as

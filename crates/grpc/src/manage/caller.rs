@@ -30,7 +30,10 @@ impl<L: Limiter> ManagementApi<L> {
             (PresentedCredential::Missing, Some(certificate)) => {
                 self.management.certificate_caller(certificate).await
             }
-            (credential, _) => self.gate.caller(credential, address).await.map(Caller::from),
+            (credential, _) => {
+                let found = self.gate.caller(credential, address).await;
+                found.map(|(principal, version)| Caller::from(principal).with_profile_version(version))
+            }
         }
         .map_err(error_to_status)?;
         check_profile(endpoint_profile(&call), &caller)?;

@@ -45,8 +45,9 @@ pub(super) async fn check(
 /// Keys, users and token families of callers, as they are stored.
 #[derive(Default)]
 struct StoredCallers {
-    keys: HashMap<KeyId, (KeyRecord, TenantRecord)>,
-    users: HashMap<UserId, (UserRecord, TenantRecord)>,
+    /// Each with the newest version of its profile, as the users.
+    keys: HashMap<KeyId, (KeyRecord, TenantRecord, Option<u64>)>,
+    users: HashMap<UserId, (UserRecord, TenantRecord, Option<u64>)>,
     /// Families that have not ended.
     families: Vec<FamilyId>,
 }
@@ -60,7 +61,7 @@ impl StoredCallers {
         for (caller, _) in callers {
             match &caller.subject {
                 ActingSubject::Key(key) => keys.push(key.id),
-                ActingSubject::User(id, _) => users.push(*id),
+                ActingSubject::User(user) => users.push(user.id),
             }
             families.extend(caller.family);
         }
@@ -72,14 +73,13 @@ impl StoredCallers {
         families.dedup();
         let mut stored = Self::default();
         if !keys.is_empty() {
-            let found = query::check::by_id(connection, &keys).await?;
-            stored.keys.extend(found.into_iter().map(|(key, tenant)| (key.id, (key, tenant))));
+            let found = query::check::with_profile_version(connection, &keys).await?;
+            stored.keys.extend(found.into_iter().map(|found| (found.0.id, found)));
         }
         if !users.is_empty() {
             // A corrupt row counts as a missing one.
-            let found = query::user::with_tenant(connection, &users).await?.into_iter();
-            let found = found.filter_map(|found| found.ok()?.entry);
-            stored.users.extend(found.map(|(user, tenant)| (user.id, (user, tenant))));
+            let found = query::user::with_profile_version(connection, &users).await?;
+            stored.users.extend(found.into_iter().map(|found| (found.0.id, found)));
         }
         for id in families {
             let family = query::token::family(connection, id).await?;
@@ -92,18 +92,18 @@ impl StoredCallers {
         let ActingCaller { subject, family } = caller;
         let (tenant, keeps_rights) = match subject {
             ActingSubject::Key(acting) => {
-                let (key, tenant) = self.keys.get(&acting.id).ok_or(ENDED)?;
+                let (key, tenant, newest) = self.keys.get(&acting.id).ok_or(ENDED)?;
                 if key.state(now) != KeyState::Active {
                     return Err(ENDED);
                 }
-                (tenant, acting.keeps_rights(key))
+                (tenant, acting.keeps_rights(key, *newest))
             }
-            ActingSubject::User(id, generation) => {
-                let (user, tenant) = self.users.get(id).ok_or(ENDED)?;
+            ActingSubject::User(acting) => {
+                let (user, tenant, newest) = self.users.get(&acting.id).ok_or(ENDED)?;
                 if user.disabled {
                     return Err(ENDED);
                 }
-                (tenant, user.generation == *generation)
+                (tenant, acting.keeps_rights(user, *newest))
             }
         };
         let is_family_over = family.is_some_and(|family| !self.families.contains(&family));

@@ -14,7 +14,7 @@ use sea_orm::{DbBackend, FromQueryResult, Iterable, JoinType};
 
 use super::head::{from_head, read_head};
 use super::key::{KEY, join_scopes, read};
-use super::{column_alias, padded_in_values, prefix, select};
+use super::{column_alias, padded_in_values, prefix, profile, select};
 use crate::entity::{deletion, key, tenant};
 use crate::error::StoreError;
 use crate::pool::PooledConnection;
@@ -40,17 +40,21 @@ pub(crate) async fn by_hash(
     Ok(hashes.iter().map(|hash| keys.get(&hash.0[..]).cloned().transpose().map(found)).collect())
 }
 
-/// Returns the keys with these identifiers that there are, each with its tenant. A corrupt row is left out.
-pub(crate) async fn by_id(
+/// Returns the keys with these identifiers that there are, each with its tenant and the newest version of the tenant's
+/// profile. One statement reads all of it. A corrupt row is left out.
+pub(crate) async fn with_profile_version(
     connection: &PooledConnection,
     ids: &[KeyId],
-) -> Result<Vec<(KeyRecord, TenantRecord)>, StoreError> {
+) -> Result<Vec<(KeyRecord, TenantRecord, Option<u64>)>, StoreError> {
     let of_ids = Expr::col((KEY, key::Column::Id)).is_in(padded_in_values(ids).map(|id| id.0));
-    let rows = connection.query_all(&statement(of_ids)).await?;
+    let mut query = statement(of_ids);
+    profile::select_newest_of(&mut query, TENANT);
+    let rows = connection.query_all(&query).await?;
     let mut keys = Vec::with_capacity(ids.len());
     for (row, _, key) in read(&rows)? {
+        let newest = profile::newest_of(row)?;
         let known = key.and_then(|key| Ok((tenant(row, &key.id)?, key)));
-        keys.extend(known.ok().map(|(tenant, key)| (key, tenant)));
+        keys.extend(known.ok().map(|(tenant, key)| (key, tenant, newest)));
     }
     Ok(keys)
 }

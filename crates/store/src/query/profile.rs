@@ -4,16 +4,20 @@ use latchkey_core::record::{ProfileRecord, ProfileSecretRecord};
 use latchkey_core::seal::Sealed;
 use latchkey_core::time::Timestamp;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{ExprTrait, Query};
+use sea_orm::sea_query::{ExprTrait, Query, SelectStatement};
 use sea_orm::{Iterable, QueryOrder, QuerySelect};
 
+use super::column_alias;
 use crate::entity::profile::{Column, Entity};
+use crate::entity::tenant;
 use crate::error::StoreError;
 use crate::pool::PooledConnection;
 use crate::row::{self, RowContext, number};
 
 /// Document in the row that stays of a deleted profile.
 const DELETED: &str = "";
+/// Alias of the profiles' table in a subquery.
+const PROFILE: &str = "p";
 
 /// Returns whether a row is what stays of a deleted profile.
 pub(crate) fn is_deleted(record: &ProfileRecord) -> bool {
@@ -34,6 +38,23 @@ pub(crate) async fn newest(connection: &PooledConnection) -> Result<Vec<ProfileR
     records.retain(|record| !is_deleted(record));
     records.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(records)
+}
+
+/// Adds the newest version of the profile of each tenant, whose table has this alias, to a query.
+pub(super) fn select_newest_of(query: &mut SelectStatement, tenant: &'static str) {
+    let of_tenant = Expr::col((PROFILE, Column::Name)).equals((tenant, tenant::Column::Profile));
+    let newest = Query::select()
+        .expr(Expr::col((PROFILE, Column::Version)).max())
+        .from_as(Entity, PROFILE)
+        .and_where(of_tenant)
+        .take();
+    query.expr_as(Expr::SubQuery(None, Box::new(newest.into())), column_alias(PROFILE, "version"));
+}
+
+/// Reads the version that [`select_newest_of`] adds; `None` if no profile has the name.
+pub(super) fn newest_of(row: &QueryResult) -> Result<Option<u64>, StoreError> {
+    let newest: Option<i64> = row.try_get("", &column_alias(PROFILE, "version"))?;
+    Ok(newest.and_then(|version| u64::try_from(version).ok()))
 }
 
 /// Returns the secrets of all profiles, ordered by profile and name.

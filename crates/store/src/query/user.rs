@@ -11,12 +11,12 @@ use latchkey_management::password::PasswordHash;
 use latchkey_management::ports::listing::contains;
 use latchkey_management::ports::{ListPart, ListRange, UserFilter, UserOrder};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Condition, ExprTrait, Query};
+use sea_orm::sea_query::{Condition, ExprTrait, Query, SelectStatement};
 use sea_orm::{FromQueryResult, Iterable, JoinType};
 
 use super::head::{from_head, read_head};
 use super::walk::{self, Reading, Walk};
-use super::{column_alias, padded_in_values, prefix, select};
+use super::{column_alias, padded_in_values, prefix, profile, select};
 use crate::entity::tenant;
 use crate::entity::user::{Column, Entity, Model};
 use crate::error::StoreError;
@@ -32,15 +32,7 @@ pub(crate) async fn with_tenant(
     connection: &PooledConnection,
     ids: &[UserId],
 ) -> Result<Vec<Result<LookupResult<UserRecord>, SystemError>>, StoreError> {
-    let mut query = Query::select();
-    from_head(&mut query);
-    let of_id = Expr::col((USER, Column::Id)).is_in(padded_in_values(ids).map(|id| id.0));
-    query.join_as(JoinType::LeftJoin, Entity, USER, of_id);
-    let of_user = Expr::col((TENANT, tenant::Column::Id)).equals((USER, Column::TenantId));
-    query.join_as(JoinType::LeftJoin, tenant::Entity, TENANT, of_user);
-    select(&mut query, USER, Column::iter());
-    select(&mut query, TENANT, tenant::Column::iter());
-    let rows = connection.query_all(&query).await?;
+    let rows = connection.query_all(&statement(ids)).await?;
     let read_at = read_head(rows.first())?;
     let mut users = HashMap::with_capacity(ids.len());
     for row in &rows {
@@ -49,6 +41,36 @@ pub(crate) async fn with_tenant(
     }
     let found = |known: Option<_>| LookupResult { entry: known, read_at };
     Ok(ids.iter().map(|id| users.get(&id.0).cloned().transpose().map(found)).collect())
+}
+
+/// Returns the users with these identifiers that there are, each with its tenant and the newest version of the tenant's
+/// profile. One statement reads all of it. A corrupt row counts as a missing one.
+pub(crate) async fn with_profile_version(
+    connection: &PooledConnection,
+    ids: &[UserId],
+) -> Result<Vec<(UserRecord, TenantRecord, Option<u64>)>, StoreError> {
+    let mut query = statement(ids);
+    profile::select_newest_of(&mut query, TENANT);
+    let mut users = Vec::with_capacity(ids.len());
+    for row in &connection.query_all(&query).await? {
+        let Some(id) = row.try_get::<Option<Uuid>>("", &column_alias(USER, "id"))? else { continue };
+        let newest = profile::newest_of(row)?;
+        users.extend(read(row, UserId(id)).ok().map(|(user, tenant)| (user, tenant, newest)));
+    }
+    Ok(users)
+}
+
+/// Returns the statement that reads the users with these identifiers, and their tenants.
+fn statement(ids: &[UserId]) -> SelectStatement {
+    let mut query = Query::select();
+    from_head(&mut query);
+    let of_id = Expr::col((USER, Column::Id)).is_in(padded_in_values(ids).map(|id| id.0));
+    query.join_as(JoinType::LeftJoin, Entity, USER, of_id);
+    let of_user = Expr::col((TENANT, tenant::Column::Id)).equals((USER, Column::TenantId));
+    query.join_as(JoinType::LeftJoin, tenant::Entity, TENANT, of_user);
+    select(&mut query, USER, Column::iter());
+    select(&mut query, TENANT, tenant::Column::iter());
+    query
 }
 
 fn read(row: &QueryResult, id: UserId) -> Result<(UserRecord, TenantRecord), StoreError> {

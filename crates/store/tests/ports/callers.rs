@@ -17,11 +17,12 @@ use latchkey_management::ports::bulk::{BulkChange, BulkStore};
 use latchkey_management::ports::deletion::DeletionStore;
 use latchkey_management::ports::tokens::TokenStore;
 use latchkey_management::ports::{
-    ActingCaller, ActingKey, ActingSubject, AuditAction, AuditEntry, KeyUpdateFn, ManagementStore,
+    ActingCaller, ActingKey, ActingSubject, ActingUser, AuditAction, AuditEntry, KeyUpdateFn, ManagementStore,
 };
 use uuid::Uuid;
 
 use crate::database::{NOW, TestDatabase, at_once, audit, family, key, new};
+use crate::profile::apply;
 
 on_both![
     a_key_that_ended_since_its_authentication_creates_nothing,
@@ -29,6 +30,8 @@ on_both![
     a_key_that_was_restricted_creates_nothing,
     a_key_that_was_renamed_or_extended_creates_keys,
     a_user_who_changed_since_the_authentication_creates_nothing,
+    a_user_whose_profile_changed_since_the_authentication_creates_nothing,
+    a_key_whose_profile_changed_since_its_authentication_creates_nothing,
     a_token_whose_family_ended_creates_nothing,
     a_key_may_end_itself,
     an_ended_key_ends_no_others,
@@ -37,7 +40,7 @@ on_both![
 
 fn acting(key: &KeyRecord) -> ActingCaller {
     let KeyRecord { id, scopes, networks, limits, expires, .. } = key.clone();
-    let acting = ActingKey { id, scopes, networks, limits, expires };
+    let acting = ActingKey { id, scopes, networks, limits, expires, profile_version: None };
     ActingCaller { subject: ActingSubject::Key(Box::new(acting)), family: None }
 }
 
@@ -137,7 +140,8 @@ async fn a_key_that_was_renamed_or_extended_creates_keys(database: TestDatabase)
     create(&database, acting(&manager), 11).await.unwrap();
 }
 
-async fn a_user_who_changed_since_the_authentication_creates_nothing(database: TestDatabase) {
+/// Stores a user of the test's tenant.
+async fn ada(database: &TestDatabase) -> UserRecord {
     let ada = UserRecord {
         id: UserId(Uuid::from_u128(5)),
         tenant: database.tenant,
@@ -152,7 +156,17 @@ async fn a_user_who_changed_since_the_authentication_creates_nothing(database: T
     };
     let password = PasswordHash("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaA".to_owned());
     let _ = database.store.create_user(ada.clone(), password, audit(AuditAction::UserCreate)).await.unwrap();
-    let acting = |generation| ActingCaller { subject: ActingSubject::User(ada.id, generation), family: None };
+    ada
+}
+
+fn acting_user(user: &UserRecord, generation: u64, profile_version: Option<u64>) -> ActingCaller {
+    let acting = ActingUser { id: user.id, generation, profile_version };
+    ActingCaller { subject: ActingSubject::User(acting), family: None }
+}
+
+async fn a_user_who_changed_since_the_authentication_creates_nothing(database: TestDatabase) {
+    let ada = ada(&database).await;
+    let acting = |generation| acting_user(&ada, generation, None);
     create(&database, acting(1), 11).await.unwrap();
     let next = Box::new(|old: &UserRecord| {
         Ok(UserRecord { role: "cook".into(), generation: old.generation + 1, ..old.clone() })
@@ -162,6 +176,34 @@ async fn a_user_who_changed_since_the_authentication_creates_nothing(database: T
     create(&database, acting(2), 13).await.unwrap();
     let _ = database.store.delete_user(ada.id, &|_| Ok(()), audit(AuditAction::UserDelete)).await.unwrap();
     assert_ended(&create(&database, acting(2), 14).await);
+}
+
+/// Checks that a caller whose rights a version of the profile decided creates keys only while that is the newest one.
+async fn only_the_newest_profile_creates(database: &TestDatabase, acting: impl Fn(u64) -> ActingCaller) {
+    assert_lost_rights(&create(database, acting(1), 11).await);
+    let _ = apply(&database.store, "paykore", "one").await;
+    create(database, acting(1), 12).await.unwrap();
+    let _ = apply(&database.store, "luxcore", "another").await;
+    create(database, acting(1), 13).await.unwrap();
+    let _ = apply(&database.store, "paykore", "two").await;
+    assert_lost_rights(&create(database, acting(1), 14).await);
+    create(database, acting(2), 15).await.unwrap();
+}
+
+async fn a_user_whose_profile_changed_since_the_authentication_creates_nothing(database: TestDatabase) {
+    let ada = ada(&database).await;
+    only_the_newest_profile_creates(&database, |version| acting_user(&ada, 1, Some(version))).await;
+}
+
+async fn a_key_whose_profile_changed_since_its_authentication_creates_nothing(database: TestDatabase) {
+    let manager = database.make(key(&database, 10)).await;
+    let of_version = |version| {
+        let ActingSubject::Key(own) = acting(&manager).subject else { unreachable!() };
+        let own = ActingKey { profile_version: Some(version), ..*own };
+        ActingCaller { subject: ActingSubject::Key(Box::new(own)), family: None }
+    };
+    only_the_newest_profile_creates(&database, of_version).await;
+    create(&database, acting(&manager), 16).await.unwrap();
 }
 
 async fn a_token_whose_family_ended_creates_nothing(database: TestDatabase) {
