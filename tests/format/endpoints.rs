@@ -1,6 +1,7 @@
 //! An endpoint that refers to missing declarations is refused when its document is applied, with line and
 //! reason, so that no call fails because of it.
 
+use latchkey_proto::v1::RefreshJwtRequest;
 use latchkey_testing::{ProfileBuilder, Request, Setup, scoped, user, with_key};
 use tonic::Code;
 use tonic_types::StatusExt as _;
@@ -178,6 +179,9 @@ public = true
 [[routes]]
 path = "/token"
 public = true
+[[routes]]
+path = "/revoke"
+public = true
 [[endpoints]]
 method = "POST"
 path = "/login"
@@ -199,6 +203,13 @@ rpc = "IssueJwt"
 body = { key = "text" }
 fields = { api_key = "{{ body.key }}" }
 answer = '{"token":"{{ answer.access_token }}"}'
+[[endpoints]]
+method = "POST"
+path = "/revoke"
+rpc = "RevokeJwt"
+body = { token = "text" }
+fields = { token = "{{ body.token }}" }
+answer = '{}'
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -224,5 +235,28 @@ async fn an_endpoint_issues_tokens_of_its_own_product_alone() {
             expected,
             "{tenant}"
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_ends_tokens_of_its_own_product_alone() {
+    let (latchkey, operator) = Setup::default().open("front", FRONT, &["acme"]).await;
+    let back = FRONT.split("[[routes]]").next().unwrap_or_default().replace("front", "back");
+    let _ = operator.apply(&back.replace("fr_", "ba_")).await.expect("another product");
+    let _ = operator.tenant("bank", "back", "").await;
+    let mut tokens = latchkey.anonymous().tokens();
+    for (tenant, ends) in [("acme", true), ("bank", false)] {
+        let (_, key) = operator.plain_key(tenant, "live").await;
+        for by_refresh_token in [true, false] {
+            let issued = tokens.issue_jwt(with_key(&key)).await.expect("by gRPC").into_inner();
+            let token = if by_refresh_token { &issued.refresh_token } else { &issued.access_token };
+            let body = serde_json::json!({ "token": token }).to_string();
+            let answer = Request::new("POST", "front.example", "/revoke").json(&body).send(latchkey.http());
+            assert_eq!((answer.status, answer.body.as_str()), (200, "{}"), "RFC 7009: success");
+            let renew = RefreshJwtRequest { refresh_token: issued.refresh_token, ..Default::default() };
+            let renewed = tokens.refresh_jwt(renew).await.map(|_| ()).map_err(|refused| refused.code());
+            let expected = if ends { Err(Code::Unauthenticated) } else { Ok(()) };
+            assert_eq!(renewed, expected, "{tenant}, {by_refresh_token}");
+        }
     }
 }

@@ -111,8 +111,9 @@ impl<L: Limiter> EndpointService<L> {
                 &template_context,
             ));
         }
+        let verb = if methods.len() == 1 { "is" } else { "are" };
         let allow = methods.into_iter().collect::<Vec<_>>().join(", ");
-        let message = format!("Only {allow} is allowed at this path.");
+        let message = format!("Only {allow} {verb} allowed at this path.");
         let mut response =
             into_http(profile.error_response(ErrorCode::MethodNotAllowed, &message, &template_context));
         if let Ok(allow) = HeaderValue::try_from(allow) {
