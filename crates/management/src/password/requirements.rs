@@ -4,6 +4,7 @@
 
 use latchkey_core::policy::LEAST_PASSWORD_LENGTH;
 use passwords::analyzer::is_common_password;
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::PlainPassword;
 
@@ -31,7 +32,8 @@ pub enum WeakPassword {
 }
 
 /// Checks a password that the user of an e-mail address chooses, in its normalized form. `least` is the minimum length in
-/// code points; values below [`LEAST_PASSWORD_LENGTH`] count as that.
+/// code points; values below [`LEAST_PASSWORD_LENGTH`] count as that. A character that becomes many by normalization, also in
+/// the form NFC, counts as one for the minimum, since a guess of it is one guess.
 pub fn check(password: &PlainPassword, least: usize, email: &str) -> Result<(), WeakPassword> {
     if password.text().len() > MAX_BYTES {
         return Err(WeakPassword::TooLong(MAX_LENGTH));
@@ -40,14 +42,16 @@ pub fn check(password: &PlainPassword, least: usize, email: &str) -> Result<(), 
     let text = normalized.text();
     let length = text.chars().count();
     let least = least.max(LEAST_PASSWORD_LENGTH);
-    if length < least {
+    let source = password.text();
+    let chosen = source.nfc().count().min(source.chars().count()).min(length);
+    if chosen < least {
         return Err(WeakPassword::TooShort(least));
     }
     if length > MAX_LENGTH {
         return Err(WeakPassword::TooLong(MAX_LENGTH));
     }
     let folded = text.to_lowercase();
-    if is_common(text) || is_common(&folded) {
+    if is_common(text) || is_common(&folded) || is_common(source) {
         return Err(WeakPassword::Common);
     }
     let local = email.split('@').next().unwrap_or_default();
@@ -101,12 +105,26 @@ mod tests {
     }
 
     #[test]
-    fn length_counts_what_is_left_after_normalization() {
+    fn length_counts_what_was_chosen_and_is_left_after_normalization() {
         // Each letter and its accent are one code point.
         assert_eq!(checked(&"e\u{301}".repeat(14), 15), Err(WeakPassword::TooShort(15)));
         assert_eq!(checked(&"qu\u{308}x\u{301}".repeat(60), 15), Err(WeakPassword::Common), "a repetition");
-        // A letter of a compatibility form can be many.
-        assert_eq!(checked("\u{fdfa}1815", 15), Ok(()));
+        // One character can become many, and is one choice all the same.
+        assert_eq!(checked("\u{fdfa}", 15), Err(WeakPassword::TooShort(15)));
+        assert_eq!(checked("\u{fdfa}1815", 15), Err(WeakPassword::TooShort(15)));
+        assert_eq!(
+            checked(&format!("\u{fdfa}{}", "e\u{301}".repeat(12)), 15),
+            Err(WeakPassword::TooShort(15))
+        );
+        // Notes of music, each of which is two or three code points in every form.
+        let notes = "\u{1d15e}\u{1d15f}\u{1d160}\u{1d161}\u{1d162}\u{1d163}\u{1d164}";
+        assert_eq!(checked(notes, 15), Err(WeakPassword::TooShort(15)));
+        assert_eq!(
+            checked(&"\u{fdfa}".repeat(9), 8),
+            Err(WeakPassword::Common),
+            "a repetition of one character"
+        );
+        assert_eq!(checked("\u{fdfa} the sea, 1815", 15), Ok(()));
         assert_eq!(checked(&"\u{fdfa}1".repeat(20), 15), Err(WeakPassword::TooLong(256)));
         assert_eq!(checked("\u{1f512}\u{1f511}sea night", 8), Ok(()), "one code point each");
     }
