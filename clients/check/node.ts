@@ -133,6 +133,29 @@ async function unreadable(): Promise<void> {
   }
 }
 
+/** Asserts that a value that no Check can carry is refused without one: sending it could exceed the deadline. */
+async function excessive(): Promise<void> {
+  const late = { check: () => Promise.reject(Object.assign(new Error("late"), { code: grpc.status.DEADLINE_EXCEEDED })) };
+  const middleware = guard(late as unknown as Checker, { onOutage: "open" });
+  for (const [method, url, credential, expected] of [
+    ["GET", "/things", "k".repeat(8192), 0],
+    ["GET", `/things?${"q".repeat(9_000)}`, "k", 0],
+    ["GET", "/things", "k".repeat(8193), 401],
+    ["GET", `/${"p".repeat(8192)}`, "k", 400],
+    ["M".repeat(129), "/things", "k", 400],
+  ] as const) {
+    const request = { url, headers: {}, rawHeaders: ["x-api-key", credential], method } as unknown as http.IncomingMessage;
+    const response = { setHeader() {}, statusCode: 0 } as unknown as http.ServerResponse;
+    await new Promise<void>((resolve) => (Object.assign(response, { end: () => resolve() }), middleware(request, response, () => resolve())));
+    same([method.length, url.length, credential.length, response.statusCode], [method.length, url.length, credential.length, expected]);
+  }
+  const own = guard(late as unknown as Checker, { onOutage: "open", customize: (_, check) => void (check.resource = { merchant: "m".repeat(65_536) }) });
+  const request = { url: "/things", headers: {}, rawHeaders: ["x-api-key", "k"], method: "GET" } as unknown as http.IncomingMessage;
+  const response = { setHeader() {}, statusCode: 0 } as unknown as http.ServerResponse;
+  await new Promise<void>((resolve) => (Object.assign(response, { end: () => resolve() }), own(request, response, () => resolve())));
+  same(response.statusCode, 400);
+}
+
 /** Asserts that a reason that this version does not know is a denial. */
 async function unknown(): Promise<void> {
   const check = async () => ({ decision: "DECISION_DENY", reason: 999, rateLimits: [] });
@@ -205,6 +228,7 @@ async function main(): Promise<void> {
   await mounted();
   await unreadable();
   await unknown();
+  await excessive();
   // One is lost without a word, and of the other, the first attempt to connect is not answered.
   await become(given.lossy.node!, true, false, true);
   await become(given.mute.node!, false, true);

@@ -135,6 +135,16 @@ async def guards():
     closed = AsyncChecker(given["closed"], deadline=0.5, max_attempts=2)
     assert (await status(Guard(application, closed), headers=[header]))[0] == 503
     assert (await status(Guard(application, closed, on_outage=OnOutage.FAIL_OPEN), headers=[header])) == (200, "")
+    # A value that no Check can carry is denied without one: sending it could exceed the deadline.
+    opened = Guard(application, closed, on_outage=OnOutage.FAIL_OPEN)
+    assert (await status(opened, headers=[(b"x-api-key", b"k" * 8193)])) == (401, '{"error": "INVALID_CREDENTIAL"}')
+    assert (await status(opened, headers=[header], path="/" + "p" * 8192)) == (400, '{"error": "MALFORMED_REQUEST"}')
+    assert (await status(opened, headers=[header], method="M" * 129)) == (400, '{"error": "MALFORMED_REQUEST"}')
+    def customize(_, check):
+        check.resource["merchant"] = "m" * 65536
+
+    opened = Guard(application, closed, on_outage=OnOutage.FAIL_OPEN, customize=customize)
+    assert (await status(opened, headers=[header])) == (400, '{"error": "MALFORMED_REQUEST"}')
     silent = AsyncChecker(given["silent"], deadline=0.3)
     assert (await status(Guard(application, silent), headers=[header]))[0] == 503
     assert (await status(Guard(application, silent, on_outage=OnOutage.FAIL_OPEN), headers=[header])) == (200, "")

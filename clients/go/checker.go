@@ -4,7 +4,9 @@ package latchkey
 
 import (
 	"context"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
@@ -13,6 +15,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	latchkeyv1 "github.com/latchkey/latchkey/clients/go/latchkey/v1"
 )
@@ -84,7 +87,40 @@ func (c *Checker) Check(ctx context.Context, request *latchkeyv1.CheckRequest) (
 // decide returns the decision for a guard. Its deadline is the Checker's alone: the deadline of a gRPC call is the client's
 // choice, and with a very short one every Check would look like an outage.
 func (c *Checker) decide(ctx context.Context, request *latchkeyv1.CheckRequest) (*latchkeyv1.CheckResponse, error) {
+	if denied := unreadable(request); denied != nil {
+		return denied, nil
+	}
 	return c.Check(context.WithoutCancel(ctx), request)
+}
+
+// Longest values that a Check takes, in bytes.
+const (
+	maxCredential = 8 << 10
+	maxPath       = 8 << 10
+	maxMethod     = 128
+)
+
+// Longest Check that a guard sends, in bytes: Customize may take further values from the request.
+const maxCheck = 64 << 10
+
+// unreadable returns the denial of a Check that no server reads: a value is too long, or no text. It is not sent: the transport of a
+// long one could exceed the deadline, which is a sign of an outage.
+func unreadable(request *latchkeyv1.CheckRequest) *latchkeyv1.CheckResponse {
+	path, _, _ := strings.Cut(request.GetPath(), "?")
+	reason, message := latchkeyv1.Reason_REASON_UNSPECIFIED, ""
+	switch {
+	case len(path) > maxPath || len(request.GetMethod()) > maxMethod:
+		reason, message = latchkeyv1.Reason_REASON_MALFORMED_REQUEST, "The path or the method of the request is too long."
+	case !utf8.ValidString(request.GetPath()) || !utf8.ValidString(request.GetMethod()):
+		reason, message = latchkeyv1.Reason_REASON_MALFORMED_REQUEST, "The path or the method of the request is no text."
+	case len(request.GetCredential()) > maxCredential:
+		reason, message = latchkeyv1.Reason_REASON_INVALID_CREDENTIAL, "The credential is not valid."
+	case proto.Size(request) > maxCheck:
+		reason, message = latchkeyv1.Reason_REASON_MALFORMED_REQUEST, "The values of the request are too long."
+	default:
+		return nil
+	}
+	return &latchkeyv1.CheckResponse{Decision: latchkeyv1.Decision_DECISION_DENY, Reason: reason, Message: message}
 }
 
 // OnOutage is the handling of a call for which Latchkey can't be reached in time.

@@ -86,6 +86,8 @@ async function decide(checker: Checker, options: GuardOptions, request: Incoming
   await options.customize?.(request, check);
   if (check.scopesOnly) check.path = "";
   else if (!check.path) return { status: 403, reason: "ROUTE_NOT_ALLOWED" };
+  const long = excess(check);
+  if (long) return long;
   let decided: CheckResponse__Output;
   try {
     decided = await checker.check(check);
@@ -97,6 +99,18 @@ async function decide(checker: Checker, options: GuardOptions, request: Incoming
   if (decided.decision !== "DECISION_ALLOW") return denied(decided);
   if (decided.principal) principals.set(request, decided.principal);
   return undefined;
+}
+
+/**
+ * Refusal of a request with a value that is longer than a Check can carry; a query does not count. Its transport could exceed the
+ * deadline, which is a sign of an outage. `customize` may take further values from the request, so that all together have a bound.
+ */
+function excess(check: CheckRequest): Refusal | undefined {
+  const { credential = "", method = "", path = "" } = check;
+  const long = (text: string, most: number) => Buffer.byteLength(text) > most;
+  if (long(path.split("?")[0] ?? "", 8192) || long(method, 128)) return { status: 400, reason: "MALFORMED_REQUEST" };
+  if (long(credential, 8192)) return { status: 401, reason: "INVALID_CREDENTIAL" };
+  return long(JSON.stringify(check), 65536) ? { status: 400, reason: "MALFORMED_REQUEST" } : undefined;
 }
 
 // Scheme and authority of a target in absolute form. Of other authorities, `url.parse`, which Express calls, makes a part of the path.

@@ -27,6 +27,10 @@ Customize = Callable[[Scope, check_pb2.CheckRequest], Awaitable[None] | None]
 
 _PRINCIPAL = "latchkey.principal"
 _CREDENTIALS = (b"authorization", b"x-api-key")
+# Longest values that a Check takes, in bytes.
+_MAX_CREDENTIAL, _MAX_PATH, _MAX_METHOD = 8192, 8192, 128
+# Longest Check that is sent, in bytes: `customize` may take further values from the request.
+_MAX_CHECK = 65536
 _OUTAGES = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 _UNAUTHENTICATED = frozenset(
     check_pb2.Reason.Value(f"REASON_{name}")
@@ -106,6 +110,9 @@ class Guard:
             request.path = ""
         elif not request.path:
             return 403, "ROUTE_NOT_ALLOWED", []
+        excess = _excess(request)
+        if excess is not None:
+            return excess
         try:
             response = await self.checker.check(request)
         except grpc.RpcError as error:
@@ -118,6 +125,16 @@ class Guard:
         if response.HasField("principal"):
             scope[_PRINCIPAL] = response.principal
         return None
+
+
+def _excess(check: check_pb2.CheckRequest) -> tuple[int, str, list[tuple[bytes, bytes]]] | None:
+    """Returns the response to a request with a value that is longer than a Check can carry; a query does not count. Its transport could
+    exceed the deadline, which is a sign of an outage."""
+    if len(check.path.partition("?")[0].encode()) > _MAX_PATH or len(check.method.encode()) > _MAX_METHOD:
+        return 400, "MALFORMED_REQUEST", []
+    if len(check.credential.encode()) > _MAX_CREDENTIAL:
+        return 401, "INVALID_CREDENTIAL", [(b"www-authenticate", b"Bearer")]
+    return (400, "MALFORMED_REQUEST", []) if check.ByteSize() > _MAX_CHECK else None
 
 
 def _path(scope: Scope) -> str | None:

@@ -6,10 +6,17 @@ use axum::extract::OriginalUri;
 use http::header::{AUTHORIZATION, HeaderName};
 use http::request::Parts;
 use latchkey_proto::v1::{CheckRequest, CheckResponse, Decision, Principal, Reason};
+use prost::Message as _;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// Longest identifier of a request that a Check takes, in bytes.
 const MAX_REQUEST_ID: usize = 128;
+/// Longest credential, path and method that a Check takes, in bytes.
+const MAX_CREDENTIAL: usize = 8 * 1024;
+const MAX_PATH: usize = 8 * 1024;
+const MAX_METHOD: usize = 128;
+/// Longest Check that is sent, in bytes: a service may take further values from the request.
+const MAX_CHECK: usize = 64 * 1024;
 const NO_PATH: &str = "The request has no path.";
 
 /// Returns the Check of an HTTP request, or the denial of one without a path, or whose credential is ambiguous or not
@@ -39,14 +46,30 @@ fn path(parts: &Parts) -> &str {
 }
 
 /// Completes a Check that the service may have changed: one about scopes alone has no path, and any other one without a
-/// path is denied.
+/// path is denied. So is one with a value that is too long: its transport could exceed the deadline, which is a sign of an outage.
 pub(super) fn finish(mut check: CheckRequest) -> Result<CheckRequest, Box<CheckResponse>> {
     if check.scopes_only {
         check.path.clear();
     } else if check.path.is_empty() {
         return Err(denial(Reason::RouteNotAllowed, NO_PATH));
     }
-    Ok(check)
+    match excess(&check) {
+        Some((reason, message)) => Err(denial(reason, message)),
+        None => Ok(check),
+    }
+}
+
+/// Returns the reason and the text of the denial of a Check with a value that is too long. A query does not count.
+fn excess(check: &CheckRequest) -> Option<(Reason, &'static str)> {
+    let path = check.path.split('?').next().unwrap_or_default();
+    if path.len() > MAX_PATH || check.method.len() > MAX_METHOD {
+        return Some((Reason::MalformedRequest, "The path or the method of the request is too long."));
+    }
+    if check.credential.len() > MAX_CREDENTIAL {
+        return Some((Reason::InvalidCredential, "The credential is not valid."));
+    }
+    let is_long = check.encoded_len() > MAX_CHECK;
+    is_long.then_some((Reason::MalformedRequest, "The values of the request are too long."))
 }
 
 fn denial(reason: Reason, message: &str) -> Box<CheckResponse> {
@@ -130,6 +153,24 @@ mod tests {
         assert_eq!(finish(cleared).map_err(|denied| denied.reason()), Err(Reason::RouteNotAllowed));
         let only = CheckRequest { scopes_only: true, path: "/x".into(), ..CheckRequest::default() };
         assert_eq!(finish(only).unwrap().path, "");
+    }
+
+    #[test]
+    fn a_value_that_is_too_long_is_denied_without_a_check() {
+        let check = |credential: usize, path: &str, method: usize| {
+            let (credential, method) = ("k".repeat(credential), "M".repeat(method));
+            let check = CheckRequest { credential, path: path.to_owned(), method, ..CheckRequest::default() };
+            finish(check).err().map(|denied| denied.reason())
+        };
+        let path = format!("/{}", "p".repeat(8 * 1024 - 1));
+        assert_eq!(check(8 * 1024, &path, 128), None);
+        assert_eq!(check(0, &format!("{path}?{path}"), 0), None, "a query is cut off");
+        assert_eq!(check(8 * 1024 + 1, "/", 3), Some(Reason::InvalidCredential));
+        assert_eq!(check(0, &format!("{path}p"), 3), Some(Reason::MalformedRequest));
+        assert_eq!(check(0, "/", 129), Some(Reason::MalformedRequest));
+        let resource = [("merchant".to_owned(), "m".repeat(MAX_CHECK))].into();
+        let check = CheckRequest { path: "/".to_owned(), resource, ..CheckRequest::default() };
+        assert_eq!(finish(check).unwrap_err().reason(), Reason::MalformedRequest);
     }
 
     #[test]
