@@ -35,6 +35,18 @@ async fn a_new_product_works_by_its_document_alone() {
     assert_eq!(octo.send("GET /user", &[]).json()["message"], "Requires authentication");
 }
 
+/// Asserts that a document is valid and that its examples pass.
+fn assert_examples_pass(name: &str, document: &str) {
+    let folder = Folder::new(name);
+    let file = folder.write(&format!("{name}.toml"), document);
+    for (words, expected) in [(["profile", "lint"], "1 document"), (["profile", "test"], ", 0 failed")] {
+        let output = std::process::Command::new(program()).args(words).arg(&file).output();
+        let output = output.expect("the program runs");
+        let reported = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && reported.contains(expected), "{reported}");
+    }
+}
+
 async fn fox(document: &str) -> Product {
     let latchkey = Setup::default().profile("fox", document).start();
     let operator = latchkey.operator();
@@ -75,14 +87,7 @@ async fn text_around_a_parameter_binds_a_key_and_a_source_takes_one_format() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_product_in_another_style_works_by_its_document() {
     let document = include_str!("fox.toml");
-    let folder = Folder::new("fox");
-    let file = folder.write("fox.toml", document);
-    for (words, expected) in [(["profile", "lint"], "1 document"), (["profile", "test"], ", 0 failed")] {
-        let output = std::process::Command::new(program()).args(words).arg(&file).output();
-        let output = output.expect("the program runs");
-        let reported = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success() && reported.contains(expected), "{reported}");
-    }
+    assert_examples_pass("fox", document);
     let fox = fox(document).await;
     let (_, secret) = fox.operator.key(key("acme", "live")).await;
     let mut ask = key("acme", "test");
@@ -101,4 +106,30 @@ async fn a_product_in_another_style_works_by_its_document() {
     assert_eq!(refused("GET /v1/charges?x=1", &publishable), (403, Some("/v1/charges".to_owned())));
     assert_eq!(refused("GET /v1/nothing", &secret), (404, Some("/v1/nothing".to_owned())));
     assert_eq!(fox.send("POST /v1/tokens", &[("authorization", &basic(&publishable))]).status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_product_with_an_account_as_user_name_and_a_key_as_password_works_by_its_document() {
+    let document = include_str!("kite.toml");
+    assert_examples_pass("kite", document);
+    let latchkey = Setup::default().profile("kite", document).start();
+    let operator = latchkey.operator();
+    let _ = operator.tenant("acme", "kite", "").await;
+    let envoy = Envoy::start(latchkey.grpc(), &EnvoySetup::default());
+    let kite = Product { host: "api.kite.example", envoy, operator, latchkey };
+    let mut ask = key("acme", "");
+    ask.bindings = HashMap::from([("account".to_owned(), "AC1".to_owned())]);
+    let (_, value) = kite.operator.key(ask).await;
+    let send = |user: &str| {
+        let basic = format!("Basic {}", STANDARD.encode(format!("{user}:{value}")));
+        kite.send("POST /2010-04-01/Accounts/AC1/Messages.json", &[("authorization", &basic)])
+    };
+    let passed = send("AC1");
+    assert!(passed.status == 200 && passed.header("x-amzn-requestid").is_some(), "{passed:?}");
+    assert!(Echo::of(&passed).all("authorization").is_empty());
+    let refused = send("AC2");
+    assert_eq!((refused.status, &refused.json()["code"]), (403, &serde_json::json!(20403)));
+    assert_eq!(refused.header("content-type"), Some("application/x-amz-json-1.1"));
+    let query = kite.send(&format!("POST /2010-04-01/Accounts/AC1/Messages.json?apikey={value}&to=1"), &[]);
+    assert_eq!(Echo::of(&query).path(), "/2010-04-01/Accounts/AC1/Messages.json?to=1");
 }

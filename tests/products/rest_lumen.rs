@@ -203,7 +203,8 @@ async fn a_live_key_makes_test_keys_and_a_test_key_no_live_ones() {
     assert!(test.starts_with("lum_sk_test_") && data(&made)["environment"] == "test");
     assert_eq!(make(&test, "test").status, 200);
     let refused = make(&test, "live");
-    let error = json!({ "code": "forbidden", "message": "the caller is a test key" });
+    let error =
+        json!({ "code": "forbidden", "message": "the caller belongs to test, and manages no keys of live" });
     assert_eq!((refused.status, refused.json()), (403, json!({ "success": false, "error": error })));
     assert_eq!(make(&live, "staging").status, 400);
 }
@@ -245,6 +246,9 @@ async fn errors_of_missing_methods_and_paths_have_the_products_format() {
             (&json!(false), &json!(code))
         );
     }
+    let message = |call: &str| send(call).json()["error"]["message"].clone();
+    assert_eq!(message("PUT /v1/api-keys"), "Only GET, HEAD, POST are allowed at this path.");
+    assert_eq!(message("POST /v1/api-keys/apk_1"), "Only DELETE is allowed at this path.");
     let (head, get) = (send("HEAD /v1/api-keys"), send("GET /v1/api-keys"));
     assert_eq!((head.status, head.body.as_str()), (200, ""));
     assert_eq!(head.header("content-length"), get.header("content-length"));

@@ -84,9 +84,12 @@ fn status(section: &mut Section<'_>) -> Option<u16> {
     let value = section.value("status")?;
     let status = value.count()?;
     if !STATUSES.iter().any(|range| range.contains(&status)) {
-        value.report(format!(
-            "{status} is not a status that Envoy can deny with; write a registered status from 300 to 511"
-        ));
+        let cause = if (200..300).contains(&status) {
+            "would say that the call was allowed"
+        } else {
+            "is not a status that Envoy can deny with"
+        };
+        value.report(format!("{status} {cause}; write a registered status from 300 to 511"));
     }
     u16::try_from(status).ok()
 }

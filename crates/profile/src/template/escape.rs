@@ -19,14 +19,16 @@ pub(crate) enum Escape {
 }
 
 impl Escape {
-    /// Returns the format of a body by its media type.
+    /// Returns the format of a body by its media type: by the suffix after its last plus sign, or else by its name, since
+    /// types of JSON have many names (`application/x-amz-json-1.1`, `application/x-ndjson`, `text/javascript`).
     pub(crate) fn of(content_type: &str) -> Self {
         let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        if matches!(essence.as_str(), "application/json" | "text/json") || essence.ends_with("+json") {
+        let name = essence.rsplit('+').next().unwrap_or_default();
+        let names_one_of = |words: &[&str]| words.iter().any(|word| name.contains(*word));
+        if names_one_of(&["json", "javascript", "ecmascript"]) {
             return Self::Json;
         }
-        let markup = matches!(essence.as_str(), "text/html" | "text/xml" | "application/xml");
-        if markup || essence.ends_with("+xml") { Self::Markup } else { Self::Plain }
+        if names_one_of(&["html", "xml"]) { Self::Markup } else { Self::Plain }
     }
 
     /// Escapes the text from `begin` on.
@@ -79,4 +81,46 @@ pub(crate) fn has_controls(text: &str) -> bool {
     // Nearly all texts are printable ASCII; a scan of all bytes without early exit is vectorized.
     let plain = text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'));
     !plain && text.chars().any(char::is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Escape;
+
+    #[test]
+    fn every_media_type_of_json_and_markup_is_escaped_as_such() {
+        for text in [
+            "application/json",
+            "Application/JSON; charset=utf-8",
+            "text/json",
+            "application/problem+json",
+            "application/vnd.acme.v1+json;version=1",
+            "application/x-amz-json-1.1",
+            "application/x-json",
+            "application/json-seq",
+            "application/x-ndjson",
+            "application/vnd.acme.json",
+            "text/javascript",
+            "application/javascript",
+        ] {
+            assert_eq!(Escape::of(text), Escape::Json, "{text}");
+        }
+        for text in [
+            "text/html; charset=utf-8",
+            "text/xml",
+            "application/xml",
+            "application/problem+xml",
+            "image/svg+xml",
+            "application/xhtml+xml",
+            "application/vnd.acme.json+xml",
+            "application/x-xml",
+        ] {
+            assert_eq!(Escape::of(text), Escape::Markup, "{text}");
+        }
+        for text in
+            ["", "text/plain", "text/plain; format=json", "text/csv", "application/x-www-form-urlencoded"]
+        {
+            assert_eq!(Escape::of(text), Escape::Plain, "{text}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use crate::check_input::Path;
 /// Reasons of the denials of calls that no route takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RouteErrors {
-    /// One reason for all of them, which does not show the routes.
+    /// The reason is the same for each, and does not show the routes.
     #[default]
     Forbidden,
     /// A caller with a valid credential learns whether the path has no route, or none for the method.
