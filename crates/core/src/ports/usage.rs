@@ -115,13 +115,23 @@ pub struct CallCounts {
     pub allowed: u64,
     /// Denied calls by reason.
     pub denied: BTreeMap<Reason, u64>,
+    /// Denied calls that a newer version of the program has stored, by the name of a reason that this version does not
+    /// have.
+    pub unknown: BTreeMap<Box<str>, u64>,
 }
 
 impl CallCounts {
     /// Returns the number of all calls.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.allowed.saturating_add(self.denied.values().sum())
+        let denied = self.denied.values().chain(self.unknown.values());
+        self.allowed.saturating_add(denied.sum())
+    }
+
+    /// Returns the counts of denied calls, with the name of the reason of each.
+    pub fn denials(&self) -> impl Iterator<Item = (&str, u64)> {
+        let known = self.denied.iter().map(|(reason, count)| (reason.name(), *count));
+        known.chain(self.unknown.iter().map(|(reason, count)| (&**reason, *count)))
     }
 
     /// Adds the counts of `other`.
@@ -129,6 +139,9 @@ impl CallCounts {
         self.allowed += other.allowed;
         for (reason, count) in &other.denied {
             *self.denied.entry(*reason).or_default() += count;
+        }
+        for (reason, count) in &other.unknown {
+            *self.unknown.entry(reason.clone()).or_default() += count;
         }
     }
 }

@@ -90,7 +90,8 @@ impl KeyCounter {
         let calls = |counter: &HourCounter| {
             let counts =
                 Reason::ALL.iter().map(|reason| (*reason, u64::from(counter.denied[*reason as usize])));
-            CallCounts { allowed: counter.allowed, denied: counts.filter(|(_, count)| *count > 0).collect() }
+            let denied = counts.filter(|(_, count)| *count > 0).collect();
+            CallCounts { allowed: counter.allowed, denied, ..CallCounts::default() }
         };
         KeyUseTotals {
             last: self.last,

@@ -26,12 +26,12 @@ pub(crate) fn to_proto(usage: KeyUsage) -> v1::GetKeyUsageResponse {
     let hour = |(hour, calls): (Hour, CallCounts)| v1::UsageHour {
         hour: Some(timestamp_to_proto(hour.start())),
         allowed: calls.allowed,
-        denied: denied(calls),
+        denied: denied(&calls),
     };
     let minute = |(minute, calls): (Minute, CallCounts)| v1::UsageMinute {
         minute: Some(timestamp_to_proto(minute.start())),
         allowed: calls.allowed,
-        denied: denied(calls),
+        denied: denied(&calls),
     };
     v1::GetKeyUsageResponse {
         hours: usage.hours.into_iter().map(hour).collect(),
@@ -41,8 +41,9 @@ pub(crate) fn to_proto(usage: KeyUsage) -> v1::GetKeyUsageResponse {
     }
 }
 
-fn denied(calls: CallCounts) -> HashMap<String, u64> {
-    calls.denied.into_iter().map(|(reason, count)| (reason.name().to_owned(), count)).collect()
+/// Converts the counts of denied calls to the map of a message.
+pub(crate) fn denied(counts: &CallCounts) -> HashMap<String, u64> {
+    counts.denials().map(|(reason, count)| (reason.to_owned(), count)).collect()
 }
 
 /// Converts a key to its message, with its last use, its unused scopes, and what its profile no longer has of it.

@@ -1,9 +1,6 @@
 //! `latchkey.v1.UsageService`.
 
-use std::collections::HashMap;
-
 use latchkey_core::ports::Limiter;
-use latchkey_core::ports::usage::CallCounts;
 use latchkey_management::GetUsageReport;
 use latchkey_management::ports::usage::{UsageGroup, UsageLine};
 use latchkey_proto::v1;
@@ -11,6 +8,7 @@ use latchkey_proto::v1::usage_service_server::UsageService;
 use tonic::{Request, Response, Status};
 
 use super::ManagementApi;
+use crate::convert::usage::denied;
 use crate::convert::{Violations, time};
 use crate::status::{error_to_status, request_error_to_status};
 
@@ -57,10 +55,6 @@ fn group(group: i32, violations: &mut Violations) -> Option<UsageGroup> {
             None
         }
     }
-}
-
-fn denied(counts: &CallCounts) -> HashMap<String, u64> {
-    counts.denied.iter().map(|(reason, count)| (reason.name().to_owned(), *count)).collect()
 }
 
 fn line(line: &UsageLine) -> v1::UsageLine {

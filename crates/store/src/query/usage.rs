@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use latchkey_core::id::KeyId;
-use latchkey_core::ports::usage::{Hour, HourRange, KeyUseTotals, StoredHours};
+use latchkey_core::ports::usage::{CallCounts, Hour, HourRange, KeyUseTotals, StoredHours};
+use latchkey_core::reason::Reason;
 use latchkey_core::time::Timestamp;
 use sea_orm::JoinType;
 use sea_orm::entity::prelude::*;
@@ -40,12 +41,30 @@ pub(crate) async fn hours(
         let (reason, count): (String, i64) = (row.try_get("", "reason")?, row.try_get("", "calls")?);
         let count = number::to_u64(context, "calls", count)?;
         let calls = stored.hours.entry(Hour(hour)).or_default();
-        match reason.as_str() {
-            ALLOWED => calls.allowed = count,
-            reason => _ = calls.denied.insert(reason.parse().map_err(|_| context.corrupt("reason"))?, count),
-        }
+        add_outcome(calls, &reason, count, context)?;
     }
     Ok(stored)
+}
+
+/// Adds the calls of a row to the counts of its outcome. While replicas are replaced by those of a newer version, rows can
+/// have reasons that this version does not have: these are counted by their names.
+pub(super) fn add_outcome(
+    counts: &mut CallCounts,
+    reason: &str,
+    calls: u64,
+    context: RowContext<'_>,
+) -> Result<(), StoreError> {
+    let is_of_name = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    if reason == ALLOWED {
+        counts.allowed += calls;
+    } else if let Ok(reason) = reason.parse::<Reason>() {
+        *counts.denied.entry(reason).or_default() += calls;
+    } else if !reason.is_empty() && reason.bytes().all(is_of_name) {
+        *counts.unknown.entry(reason.into()).or_default() += calls;
+    } else {
+        return Err(context.corrupt("reason"));
+    }
+    Ok(())
 }
 
 fn statement(recorder: &str, key: KeyId, span: HourRange) -> SelectStatement {

@@ -11,10 +11,10 @@ use sea_orm::{ConnectionTrait, QueryResult, Statement, Value};
 use uuid::Uuid;
 
 use super::tenant::NOT_ENDED;
+use super::usage::add_outcome;
 use crate::error::StoreError;
 use crate::pool::PooledConnection;
 use crate::row::{RowContext, number};
-use crate::write::usage::ALLOWED;
 
 /// Rows of usage with the tenant that each belongs to; the condition of the last join can go on.
 const ROWS: &str = " u JOIN (SELECT id, tenant_id, name, environment FROM keys \
@@ -158,12 +158,5 @@ fn add(lines: &mut BTreeMap<(i64, Uuid, String), UsageLine>, row: &QueryResult) 
         profile,
         counts: CallCounts::default(),
     });
-    match text("reason").as_str() {
-        ALLOWED => line.counts.allowed += count,
-        reason => {
-            let reason = reason.parse().map_err(|_| context.corrupt("reason"))?;
-            *line.counts.denied.entry(reason).or_default() += count;
-        }
-    }
-    Ok(())
+    add_outcome(&mut line.counts, &text("reason"), count, context)
 }

@@ -164,6 +164,7 @@ pub(crate) fn call() -> CallContext {
 pub(crate) static OPERATOR: LazyLock<Caller> = LazyLock::new(|| Caller {
     subject: "operator".to_owned(),
     authority: Authority::Operator(OperatorRole::Admin, None),
+    profile_version: None,
 });
 
 impl Harness {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use latchkey_core::error::SystemError;
 use latchkey_core::id::KeyId;
 use latchkey_core::ports::usage::{CallCounts, Hour, HourRange, KeyUseTotals, Minute, UsageBatch};
 use latchkey_core::reason::Reason;
@@ -24,6 +25,7 @@ on_both![
     ten_replicas_that_add_at_once_lose_nothing,
     old_hours_and_silent_replicas_are_forgotten,
     minutes_are_summed_and_pruned,
+    reasons_of_a_newer_version_count_by_their_names,
     use_is_no_change,
 ];
 
@@ -36,7 +38,7 @@ fn key(number: u128) -> KeyId {
 /// Returns the usage of one hour: numbers of allowed and of rate-limited calls.
 fn used(hour: i64, allowed: u64, limited: u64) -> KeyUseTotals {
     let denied = BTreeMap::from([(Reason::RateLimited, limited)]).into_iter().filter(|(_, n)| *n > 0);
-    let calls = CallCounts { allowed, denied: denied.collect() };
+    let calls = CallCounts { allowed, denied: denied.collect(), ..CallCounts::default() };
     let last = Some(Timestamp(hour * 3_600_000 + 5));
     KeyUseTotals { last, scopes: ["a".into()].into(), hours: [(Hour(hour), calls)].into() }
 }
@@ -206,6 +208,34 @@ async fn minutes_are_summed_and_pruned(database: TestDatabase) {
     assert_eq!(database.store.prune_minutes(Minute(501)).await.unwrap(), 3);
     assert_eq!(database.store.prune_minutes(Minute(501)).await.unwrap(), 0);
     assert_eq!(read(0, None).await, [(501, 1, 1)]);
+}
+
+async fn reasons_of_a_newer_version_count_by_their_names(database: TestDatabase) {
+    database.make(database::key(&database, 1)).await;
+    let uses = UsageBatch { minute: Some(Minute(500)), ..batch(1, [(key(1), used(7, 3, 2))]) };
+    database.store.add("r1", &uses, NOW).await.unwrap();
+    for table in ["key_usage", "key_usage_minutes"] {
+        database.sql(&format!("UPDATE {table} SET reason = 'QUOTA_2' WHERE reason = 'RATE_LIMITED'")).await;
+    }
+    database.store.add("r1", &batch(2, [(key(1), used(7, 0, 4))]), NOW).await.unwrap();
+    let counts = hours(&database, "r1", key(1)).await.1.remove(&Hour(7)).unwrap();
+    assert_eq!(counts.denials().collect::<Vec<_>>(), [("RATE_LIMITED", 4), ("QUOTA_2", 2)]);
+    assert_eq!(counts.total(), 9);
+    for group in [UsageGroup::Hour, UsageGroup::Key, UsageGroup::Tenant, UsageGroup::Profile] {
+        let lines = database.store.report(&UsageFilter::default(), group, 10).await.unwrap();
+        assert_eq!(lines.iter().map(|line| &line.counts).collect::<Vec<_>>(), [&counts], "{group:?}");
+    }
+    let recent = UsageFilter { minutes: Some(Minute(500)), ..UsageFilter::default() };
+    let recent = database.store.report(&recent, UsageGroup::Minute, 0).await.unwrap();
+    assert_eq!(recent[0].counts.denials().collect::<Vec<_>>(), [("QUOTA_2", 2)]);
+    let mut twice = counts.clone();
+    twice.add(&counts);
+    assert_eq!((twice.total(), twice.unknown["QUOTA_2"]), (18, 4));
+    // Text that is no name of a reason is a fault of the database, and no error repeats it.
+    database.sql("UPDATE key_usage SET reason = 'canary 1' WHERE reason = 'QUOTA_2'").await;
+    let fault = database.store.hours("r1", key(1), HourRange::default()).await;
+    let Err(SystemError::Internal(text)) = fault else { panic!("{fault:?}") };
+    assert!(text.contains("reason") && !text.contains("canary"), "{text}");
 }
 
 async fn use_is_no_change(database: TestDatabase) {

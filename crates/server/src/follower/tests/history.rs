@@ -185,7 +185,7 @@ async fn everything_that_was_taken_away_is_taken_away_again() {
     assert_eq!(one.follower.status().reapplied, 5);
 }
 
-/// One of two changes of a record.
+/// Change of a record, as the first or the second of two.
 type Step<T> = fn(T, u8) -> T;
 
 /// Changes a key, a tenant and a user by rules that are called with 1 and then with 2.
