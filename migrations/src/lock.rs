@@ -19,13 +19,15 @@ use crate::place::Place;
 /// Identifier of the advisory lock of migrations in PostgreSQL: "latchkey" in ASCII.
 const ADVISORY: i64 = 0x6c61_7463_686b_6579;
 
-/// No time limits, a durable commit, warnings, and no prepared statements of an earlier user of the session: their names
-/// could be those of the library's own. `SET TRANSACTION READ WRITE` is refused after a statement that reads, and after
-/// `DEALLOCATE`.
+/// No time limits, a durable commit, warnings, no quotes around the names that the schema is compared by, and no prepared
+/// statements of an earlier user of the session: their names could be those of the library's own. `SET TRANSACTION READ
+/// WRITE` is refused after a statement that reads, and after `DEALLOCATE`.
 const SETTINGS: &str = "SET LOCAL statement_timeout = 0; SET TRANSACTION READ WRITE; SET LOCAL lock_timeout = 0; \
     SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL client_min_messages = notice; DEALLOCATE ALL; \
     SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') \
-    WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true)";
+    WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true); \
+    SELECT set_config('quote_all_identifiers', 'off', true) \
+    WHERE current_setting('quote_all_identifiers', true) IS NOT NULL";
 
 /// Table whose row is locked. Its name is not that of a table of the schema, which the migrations create and drop.
 const LOCK_TABLE: &str = "migration_lock";

@@ -58,13 +58,28 @@ impl Place {
 
     /// Returns why no tables must be created in this schema; `None` if they may, or if they are there.
     pub(crate) fn conflict(&self) -> Option<String> {
-        let behind = self.behind.as_deref().filter(|_| !self.migrated)?;
+        if self.migrated {
+            return None;
+        }
         let Self { role, schema, search_path, .. } = self;
+        let reserved = is_reserved(schema);
+        let (path, reason) = match self.behind.as_deref() {
+            Some(behind) => {
+                let tables = format!("Latchkey's tables are in the schema {behind} behind it");
+                (behind, format!("{tables}, so that every key would be unknown"))
+            }
+            None if reserved => ("public", "this schema is PostgreSQL's own".to_owned()),
+            None => return None,
+        };
+        let drop = if reserved {
+            String::new()
+        } else {
+            format!("; if {schema} is not needed, DROP SCHEMA {schema} also corrects it")
+        };
         Some(format!(
-            "the role {role} would use the schema {schema}, the first of its search_path ({search_path}), and Latchkey's \
-             tables are in the schema {behind} behind it, so that every key would be unknown: run \
-             ALTER ROLE {role} SET search_path = {behind}, or add options=-c%20search_path%3D{behind} to the query of \
-             database_url; if {schema} is not needed, DROP SCHEMA {schema} also corrects it"
+            "the role {role} would use the schema {schema}, the first of its search_path ({search_path}), and {reason}: run \
+             ALTER ROLE {role} SET search_path = {path}, or add options=-c%20search_path%3D{path} to the query of \
+             database_url{drop}"
         ))
     }
 
@@ -83,6 +98,11 @@ impl Place {
             _ => None,
         }
     }
+}
+
+/// Returns whether a schema is one of PostgreSQL's own: the catalog, or one of temporary tables, which end with their session.
+fn is_reserved(schema: &str) -> bool {
+    schema.starts_with("pg_") || schema == "information_schema"
 }
 
 fn of_postgres(row: &QueryResult) -> Result<Place, DbErr> {
@@ -143,6 +163,19 @@ mod tests {
         );
         assert_eq!(place(true, Some("public"), None).conflict(), None);
         assert!(place(true, Some("public"), None).notice().unwrap().contains("lk is used"));
+    }
+
+    #[test]
+    fn a_schema_of_the_server_itself_is_a_conflict_and_is_not_to_be_dropped() {
+        for schema in ["pg_catalog", "pg_temp_8", "information_schema"] {
+            for behind in [None, Some("public")] {
+                let reserved = Place { schema: schema.to_owned(), ..place(false, behind, None) };
+                let conflict = reserved.conflict().unwrap();
+                assert!(conflict.contains("SET search_path = public"), "{conflict}");
+                assert!(!conflict.contains("DROP SCHEMA"), "{conflict}");
+            }
+        }
+        assert!(place(false, Some("public"), None).conflict().unwrap().contains("DROP SCHEMA lk"));
     }
 
     #[test]

@@ -254,6 +254,22 @@ async fn a_missing_schema_and_a_forbidden_one_have_different_errors() {
 }
 
 #[tokio::test]
+async fn a_schema_of_temporary_tables_is_not_used() {
+    let url = Postgres::shared().database();
+    let db = connect(&format!("{url}?options=-c%20search_path%3Dpg_temp"));
+    let error = up(&db).await.unwrap_err().to_string();
+    assert!(error.contains("PostgreSQL's own") && error.contains("SET search_path = public"), "{error}");
+}
+
+#[tokio::test]
+async fn a_role_whose_names_are_quoted_has_the_same_schema() {
+    let url = Postgres::shared().database();
+    let db = connect(&format!("{url}?options=-c%20quote_all_identifiers%3Don"));
+    up(&db).await.unwrap();
+    assert_eq!(applied(&db).await, [true; STEPS]);
+}
+
+#[tokio::test]
 async fn a_step_that_fails_leaves_the_schema_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let db = open(&folder);

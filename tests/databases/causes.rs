@@ -39,6 +39,23 @@ fn readyz_says(latchkey: &Latchkey, words: &str) {
 }
 
 #[test]
+fn a_role_that_may_not_log_in_or_connect_is_given_the_statement_that_lets_it() {
+    let postgres = Postgres::start();
+    let url = postgres.database();
+    postgres.create_role("ada", "");
+    postgres.create_role("shut", "");
+    postgres.sql(&url, "ALTER ROLE shut NOLOGIN");
+    let as_user = |user: &str| url.replace("postgres@", &format!("{user}@"));
+    let name = url.rsplit('/').next().expect("a name");
+    assert_doctor_and_migrate_name(
+        &as_user("shut:secret"),
+        &["is not permitted to log in (SQLSTATE 28000)", "run ALTER ROLE … LOGIN"],
+    );
+    postgres.sql(&url, &format!("REVOKE CONNECT ON DATABASE {name} FROM PUBLIC"));
+    assert_doctor_and_migrate_name(&as_user("ada:secret"), &["run GRANT CONNECT ON DATABASE"]);
+}
+
+#[test]
 fn the_cause_of_a_refused_connection_has_the_servers_words() {
     let postgres = Postgres::start();
     let url = postgres.database();

@@ -12,7 +12,7 @@ use sea_orm::sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sea_orm::sqlx::{self, Error as SqlxError};
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::pool::{Dialect, PooledConnection, PostgresTarget};
 
@@ -25,6 +25,10 @@ const PROBE_TIMEOUT: Duration = Duration::from_millis(400);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Pause between two attempts to connect.
 const RECONNECT_DELAY: Duration = Duration::from_millis(200);
+
+/// Time after which a connection is replaced, as those of callers are: a name that was moved leads to another server then,
+/// although the earlier one still answers.
+const MAX_LIFETIME: Duration = Duration::from_mins(10);
 
 /// Returns the SQL expression that notifies listeners when its transaction commits. `None` on SQLite, where one process
 /// serves, and on servers that lack notifications.
@@ -78,15 +82,23 @@ fn listen(target: Arc<PostgresTarget>) -> Receiver<()> {
 }
 
 /// Sends once when the connection is established, and then for each notification. At most one wake-up is
-/// pending.
+/// pending. Ends as well when the connection is to be replaced.
 async fn relay(target: &PostgresTarget, sender: &Sender<()>) {
+    let (opened, host) = (Instant::now(), target.current());
     let Some(mut listener) = connect_to_any(target).await else { return };
+    let serves = || !sender.is_closed() && !is_over(opened.elapsed(), (host, target.current()));
     loop {
         let _ = sender.try_send(());
-        if !recv(&mut listener, sender).await {
+        if !recv(&mut listener, serves).await {
             return;
         }
     }
+}
+
+/// Returns whether a connection of this age is to be replaced. `hosts` are the numbers of the host that callers were
+/// connected to when it was opened, and now: only the present one is notified of commits.
+fn is_over(age: Duration, hosts: (usize, usize)) -> bool {
+    age >= MAX_LIFETIME || hosts.0 != hosts.1
 }
 
 /// Listens at the first host that lets it; a standby does not.
@@ -111,9 +123,9 @@ async fn connect(options: &PgConnectOptions) -> Result<PgListener, SqlxError> {
     Ok(listener)
 }
 
-/// Returns true after a notification; false if the connection is lost or the receiver has been dropped.
-async fn recv(listener: &mut PgListener, sender: &Sender<()>) -> bool {
-    while !sender.is_closed() {
+/// Returns true after a notification; false if the connection is lost, or `serves` returns false.
+async fn recv(listener: &mut PgListener, serves: impl Fn() -> bool) -> bool {
+    while serves() {
         if let Ok(notification) = timeout(IDLE_BEFORE_PROBE, listener.try_recv()).await {
             return notification.is_ok_and(|notification| notification.is_some());
         }
@@ -123,4 +135,34 @@ async fn recv(listener: &mut PgListener, sender: &Sender<()>) -> bool {
         }
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::str::FromStr as _;
+
+    use latchkey_testing::Postgres;
+
+    use super::*;
+
+    #[test]
+    fn a_connection_is_replaced_when_it_is_old_or_callers_use_another_host() {
+        assert!(!is_over(Duration::ZERO, (1, 1)));
+        assert!(is_over(Duration::ZERO, (0, 1)));
+        assert!(is_over(MAX_LIFETIME, (1, 1)));
+    }
+
+    #[tokio::test]
+    async fn a_quiet_connection_ends_once_it_is_to_be_replaced() {
+        let options = PgConnectOptions::from_str(&Postgres::shared().url("postgres")).unwrap();
+        let mut listener = connect(&options).await.unwrap();
+        let asked = Cell::new(0);
+        let serves = || {
+            asked.set(asked.get() + 1);
+            asked.get() < 3
+        };
+        assert!(!recv(&mut listener, serves).await);
+        assert_eq!(asked.get(), 3, "the connection answered, and was asked for until then");
+    }
 }

@@ -3,6 +3,8 @@
 //! A message is repeated only if its code says that it describes the connection, the server's resources, its state or
 //! the role's permissions. Messages about rows and values are never repeated, and neither is a DETAIL line.
 
+mod pgbouncer;
+
 use std::io::ErrorKind;
 
 use sea_orm::sqlx::Error as SqlxError;
@@ -49,10 +51,19 @@ pub(super) fn describe(error: &SqlxError) -> Option<String> {
         SqlxError::Io(error) if error.kind() == ErrorKind::InvalidData => {
             Some(tls_failure(&error.to_string()))
         }
+        // The words of rustls name its manual, and not the server that ended.
+        SqlxError::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
+            Some("the server, or a proxy, closed the connection".to_owned())
+        }
         SqlxError::Io(error) => Some(error.to_string()),
         SqlxError::Tls(error) => Some(tls_failure(&error.to_string())),
         SqlxError::Protocol(text) => Some(format!("the server's answer is not understood: {text}")),
-        SqlxError::Configuration(error) => Some(error.to_string()),
+        SqlxError::Configuration(error) => Some(match error.to_string() {
+            words if words.contains("must be given together") => {
+                "the database URL has one of sslcert and sslkey: give both, or neither".to_owned()
+            }
+            words => words,
+        }),
         SqlxError::PoolTimedOut => Some("no connection in time".to_owned()),
         SqlxError::WorkerCrashed => Some("the thread of the SQLite connection ended".to_owned()),
         _ => None,
@@ -67,6 +78,8 @@ fn tls_failure(words: &str) -> String {
         ": replace the server's certificate, or correct this machine's clock"
     } else if words.contains("invalid peer certificate") {
         ": correct sslrootcert or the host in database_url, or the server's certificate"
+    } else if words.contains("KeyMismatch") {
+        ": sslkey is not the private key of sslcert; give both files of one pair"
     } else if words.contains("received fatal alert") {
         ": the server refuses this client; correct sslcert and sslkey in database_url, or the server's ssl_ca_file"
     } else {
@@ -82,6 +95,12 @@ fn without_values(error: &SqlxError) -> String {
     if let Some(missing) = missing_in_schema(&code, error.message()) {
         return format!("{missing} (SQLite code {code}): run `latchkey migrate up`, or restore a backup");
     }
+    if let Some(taken) = taken_in_schema(&code, error.message()) {
+        return format!(
+            "{taken} (SQLite code {code}): the file is another program's, or incomplete; give database_url another path, or \
+             restore a backup"
+        );
+    }
     let table = error.table().unwrap_or("unknown");
     let constraint = error.constraint().unwrap_or("none");
     let text = sqlite_text(&code).map(|text| format!("{text}; ")).unwrap_or_default();
@@ -93,6 +112,12 @@ fn without_values(error: &SqlxError) -> String {
 fn missing_in_schema<'m>(code: &str, message: &'m str) -> Option<&'m str> {
     let named = ["no such table: ", "no such column: "].iter().any(|words| message.starts_with(words));
     (code == "1" && named).then_some(message)
+}
+
+/// Returns SQLite's words about a table or index that a migration makes and the file already has.
+fn taken_in_schema<'m>(code: &str, message: &'m str) -> Option<&'m str> {
+    let named = ["table ", "index "].iter().any(|words| message.starts_with(words));
+    (code == "1" && named && message.ends_with(" already exists")).then_some(message)
 }
 
 /// Returns SQLite's text of a result code (`sqlite3_errstr`), for those that [`is_about_the_database`] leaves out.
@@ -137,19 +162,36 @@ fn remedy_of(error: &(dyn DatabaseError + 'static), code: &str) -> Option<&'stat
         "42501" if is_about_policies(error) => Some(
             "make the role the owner of Latchkey's tables or give it BYPASSRLS, or disable row-level security for them",
         ),
-        // PgBouncer's messages are not translated.
-        "08P01" if error.message().contains("statement pooling mode") => Some(
-            "set PgBouncer's pool_mode to session, or to transaction with database_pooler = \"transaction\"",
+        "42501" if is_about(error, "CheckMyDatabase", "permission denied for database") => {
+            Some("run GRANT CONNECT ON DATABASE for the role")
+        }
+        "42501" if error.message().contains("permission denied for schema") => Some(
+            "run GRANT USAGE ON SCHEMA for the role; `latchkey migrate up` needs GRANT CREATE ON SCHEMA as well",
         ),
+        "28000" if error.message().contains("client certificate") => {
+            Some("give sslcert and sslkey in database_url, or correct clientcert in pg_hba.conf")
+        }
+        "28000" if error.message().ends_with(", no encryption") => {
+            Some("set sslmode in database_url to require or verify-full, or correct pg_hba.conf")
+        }
+        "28000" if error.message().contains("is not permitted to log in") => {
+            Some("run ALTER ROLE … LOGIN for the role, or correct the user in database_url")
+        }
+        "08P01" => pgbouncer::remedy(error.message()),
         _ => remedy(code),
     }
 }
 
-/// Returns whether a statement was refused since policies would keep it from rows. The server's messages may be
-/// translated, and the names of its functions are not.
+/// Returns whether a statement was refused since policies would keep it from rows.
 fn is_about_policies(error: &(dyn DatabaseError + 'static)) -> bool {
-    let function = error.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::routine);
-    function == Some("check_enable_rls") || error.message().contains("row-level security")
+    is_about(error, "check_enable_rls", "row-level security")
+}
+
+/// Returns whether an error is from a function of the server, or has these words. The server's messages may be translated,
+/// and the names of its functions are not.
+fn is_about(error: &(dyn DatabaseError + 'static), function: &str, words: &str) -> bool {
+    let found = error.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::routine);
+    found == Some(function) || error.message().contains(words)
 }
 
 /// Returns what an operator can do about a code. `docs/databases.md` has the same table.
@@ -170,9 +212,12 @@ fn remedy(code: &str) -> Option<&'static str> {
 
 fn postgres_remedy(code: &str) -> Option<&'static str> {
     Some(match code {
-        "28P01" | "28000" => "correct the user and password in database_url, or pg_hba.conf",
+        "28P01" => "correct the user and password in database_url, the role's VALID UNTIL, or pg_hba.conf",
+        "28000" => "correct the user and password in database_url, or pg_hba.conf",
         "3D000" => "create the database, or correct its name in database_url",
-        "3F000" | "42P01" | "42703" => "run `latchkey migrate up`, or correct the role's search_path",
+        "3F000" | "42P01" | "42703" => {
+            "run `latchkey migrate up`, correct the role's search_path, or grant the role USAGE on the schema"
+        }
         "42501" => "grant SELECT, INSERT, UPDATE and DELETE on Latchkey's tables to the role",
         "42701" | "42710" | "42P07" => {
             "the table seaql_migrations does not match the other tables: restore all of them from the same backup"
@@ -204,6 +249,9 @@ mod tests {
         assert_eq!(missing_in_schema("1", "no such table: keys"), Some("no such table: keys"));
         assert_eq!(missing_in_schema("1", "malformed JSON: secret"), None);
         assert_eq!(missing_in_schema("19", "no such table: keys"), None);
+        let taken = "table \"keys\" already exists";
+        assert_eq!(taken_in_schema("1", taken), Some(taken));
+        assert_eq!(taken_in_schema("1", "malformed JSON: secret"), None);
     }
 
     #[test]
@@ -225,7 +273,10 @@ mod tests {
             expired(2)
         );
         assert!(tls_failure("received fatal alert: UnknownCA").contains("correct sslcert and sslkey"));
+        assert!(tls_failure("keys may not be consistent: KeyMismatch").contains("private key of sslcert"));
         assert_eq!(tls_failure("received corrupt message"), "TLS failed: received corrupt message");
+        let alone = SqlxError::Configuration("user auth key and certs must be given together".into());
+        assert!(describe(&alone).is_some_and(|words| words.contains("one of sslcert and sslkey")));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! was connected to last; a standby is passed over. Of a host's name with several addresses, the others are tried as well
 //! ([`super::routes`]).
 
+mod tls_file;
+
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -176,17 +178,20 @@ impl PostgresTarget {
     }
 }
 
-/// Names the file that could not be read, if that is the cause.
+/// Names the file that can't be read or has other content than its parameter needs, if that is the cause.
 fn explain(host: &Host, error: SqlxError) -> OpenError {
     let about_files = match &error {
-        SqlxError::Io(error) => matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied),
+        // rustls reports what it can't verify as invalid data.
+        SqlxError::Io(error) => matches!(
+            error.kind(),
+            ErrorKind::NotFound
+                | ErrorKind::PermissionDenied
+                | ErrorKind::IsADirectory
+                | ErrorKind::InvalidData
+        ),
         SqlxError::Tls(_) | SqlxError::Configuration(_) => true,
         _ => false,
     };
-    let unreadable = |(parameter, path): &(&'static str, std::path::PathBuf)| {
-        let failed = std::fs::File::open(path).err()?;
-        Some(OpenError::TlsFile { parameter, path: path.clone(), error: failed })
-    };
-    let found = about_files.then(|| host.files.iter().find_map(unreadable)).flatten();
+    let found = about_files.then(|| tls_file::unusable(&host.files)).flatten();
     found.unwrap_or(OpenError::Database(error))
 }

@@ -5,6 +5,7 @@
 //! from the environment are not used.
 
 mod defaults;
+mod parameter;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ use sea_orm::sqlx::ConnectOptions as _;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx_core::Url;
 
+pub(super) use self::parameter::named;
 use super::InvalidUrl;
 
 /// CA certificates of the system, as one PEM text. Certificates that can't serve as a CA are left out.
@@ -90,7 +92,7 @@ struct Query {
 fn parse_one(text: &str) -> Result<Host, InvalidUrl> {
     let mut url = Url::parse(text).map_err(|_| InvalidUrl::Form)?;
     let (mut query, mut passed) = (Query::default(), Vec::new());
-    for (name, value) in url.query_pairs() {
+    for (number, (name, value)) in (1..).zip(url.query_pairs()) {
         match &*name {
             "target_session_attrs" => {
                 if !matches!(&*value, "any" | "read-write" | "primary") {
@@ -110,7 +112,7 @@ fn parse_one(text: &str) -> Result<Host, InvalidUrl> {
             "sslkey" | "ssl-key" => query.files.push(("sslkey", value.as_ref().into())),
             name if PASSED_ON.contains(&name) || name.starts_with("options[") => {}
             // The library would ignore it, and write its value to the log.
-            _ => return Err(InvalidUrl::Parameter),
+            name => return Err(InvalidUrl::Parameter(number, parameter::recognised(name))),
         }
         passed.push((name.into_owned(), value.into_owned()));
     }

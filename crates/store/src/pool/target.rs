@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::pg_session::ServerOptions;
 use super::postgres::PostgresTarget;
+use super::postgres_url::named;
 use super::raw_connection::RawConnection;
 use super::{CONNECT_TIMEOUT, Dialect, OpenError};
 
@@ -28,13 +29,15 @@ pub enum InvalidUrl {
     /// No user. The library would use the name of the process's user, which a container does not have.
     #[error("the database URL has no user: give the user, as in postgres://USER@HOST/NAME")]
     User,
-    /// A parameter that has no meaning.
+    /// A parameter that has no meaning: its number, and its name as far as an error may have it.
     #[error(
-        "the database URL has an unknown parameter; known are sslmode, sslrootcert, sslcert, sslkey, \
+        "the database URL has an unknown parameter, number {}{}; known are sslmode, sslrootcert, sslcert, sslkey, \
          target_session_attrs, host, hostaddr, port, dbname, user, password, application_name, options and \
-         statement-cache-capacity"
+         statement-cache-capacity",
+        .0,
+        named(*.1)
     )]
-    Parameter,
+    Parameter(usize, Option<&'static str>),
     /// A server that accepts no writes, or attributes that are unknown.
     #[error("target_session_attrs must be read-write: Latchkey writes to its database")]
     SessionAttributes,

@@ -29,8 +29,15 @@ fn attributes_of_sessions_that_cannot_write_are_refused() {
 
 #[test]
 fn a_parameter_that_would_be_ignored_is_refused() {
-    for query in ["pasword=x", "ssl=true", "sslmode=require&connect_timeout=1"] {
-        assert_eq!(refused(&format!("postgres://u@h/d?{query}")), Some(InvalidUrl::Parameter), "{query}");
+    for (query, words) in [
+        ("pasword=canary", "number 1 (did you mean password?);"),
+        ("ssl=canary", "number 1 (ssl);"),
+        ("sslmode=require&connect_timeout=canary", "number 2 (connect_timeout);"),
+        ("password=one&canary", "number 2;"),
+        ("canary=canary", "number 1;"),
+    ] {
+        let error = refused(&format!("postgres://u@h/d?{query}")).unwrap().to_string();
+        assert!(error.contains(words) && !error.contains("canary"), "{query}: {error}");
     }
     assert_eq!(refused("postgres://u@h/d?application_name=a&options[geqo]=off&user=v"), None);
 }
