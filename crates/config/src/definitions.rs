@@ -38,6 +38,13 @@ impl Setting {
         self.key.replace('_', "-")
     }
 
+    /// Returns whether the value can be several texts, separated by commas.
+    pub(crate) fn takes_several(&self) -> bool {
+        const OTHERS: [&str; 5] =
+            [CHECK_KEYS.key, PREVIOUS_MASTER_KEYS.key, OTLP_HEADERS.key, OTEL_RESOURCE.key, LOG.key];
+        self.kind == ValueKind::List || OTHERS.contains(&self.key)
+    }
+
     /// Returns all names that the setting can be given by: its own first, then its aliases. A secret has two of each, the
     /// second for the path of a file.
     #[must_use]

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::definitions::{ALL, Setting};
 use super::error::ConfigError;
 use super::operators;
 use super::sources::known_keys;
@@ -41,11 +42,11 @@ pub(super) fn read(path: &Path) -> Result<FileContents, ConfigError> {
             let remedy =
                 format!("there is no such setting{near}; `latchkey serve --help` lists all settings");
             errors.push(ConfigError::new(&key, place.clone(), remedy));
-        } else if let Some(value) = plain(&value) {
-            values.insert(key, value);
         } else {
-            let remedy = "write a string, a number, true or false, or a list of strings";
-            errors.push(ConfigError::new(&key, place.clone(), remedy));
+            match plain(&value, takes_several(&key)) {
+                Ok(value) => drop(values.insert(key, value)),
+                Err(remedy) => errors.push(ConfigError::new(&key, place.clone(), remedy)),
+            }
         }
     }
     Ok(contents)
@@ -67,16 +68,24 @@ fn syntax(text: &str, error: &toml::de::Error) -> String {
     format!("line {}{key} {what}", line + 1)
 }
 
-fn plain(value: &toml::Value) -> Option<String> {
+/// Returns whether the setting of a key can have several values. A path of a file that holds a secret is one value.
+fn takes_several(key: &str) -> bool {
+    let is_named = |setting: &&Setting| setting.names().iter().any(|name| name.key == key && !name.file);
+    ALL.iter().find(is_named).is_some_and(Setting::takes_several)
+}
+
+/// Returns a value as text, or the remedy for one that is not valid here.
+fn plain(value: &toml::Value, takes_several: bool) -> Result<String, &'static str> {
     match value {
-        toml::Value::String(text) => Some(text.clone()),
-        toml::Value::Integer(number) => Some(number.to_string()),
-        toml::Value::Float(number) => Some(number.to_string()),
-        toml::Value::Boolean(on) => Some(on.to_string()),
-        toml::Value::Array(items) => {
-            let texts: Option<Vec<&str>> = items.iter().map(toml::Value::as_str).collect();
-            texts.map(|texts| texts.join(","))
+        toml::Value::String(text) => Ok(text.clone()),
+        toml::Value::Integer(number) => Ok(number.to_string()),
+        toml::Value::Float(number) => Ok(number.to_string()),
+        toml::Value::Boolean(on) => Ok(on.to_string()),
+        toml::Value::Array(_) if !takes_several => Err("it takes one value: write it without brackets"),
+        toml::Value::Array(items) if items.iter().all(toml::Value::is_str) => {
+            Ok(items.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(","))
         }
-        toml::Value::Datetime(_) | toml::Value::Table(_) => None,
+        _ if takes_several => Err("write a string, or a list of strings"),
+        _ => Err("write a string, a number, or true or false"),
     }
 }

@@ -92,18 +92,23 @@ impl ConfigSources {
     }
 
     /// Returns the value of a setting from the place with the highest precedence, without the default. Two names of the
-    /// setting at the same place are an error, since they may contradict each other.
+    /// setting at the same place are an error, since they may contradict each other, and so is an empty value.
     pub(crate) fn find(&self, setting: &Setting) -> Result<Option<RawValue>, ConfigError> {
         match self.locate(setting)? {
             None => Ok(None),
+            Some((false, found)) if found.value.is_empty() => {
+                let remedy = "it is empty: give a value, or leave the setting out";
+                Err(ConfigError::new(setting.key, found.origin, remedy))
+            }
             Some((false, found)) => Ok(Some(found)),
             Some((true, RawValue { value: path, origin })) => from_file(setting, &path, origin).map(Some),
         }
     }
 
-    /// Returns the file that a setting names and that does not exist.
+    /// Returns the file that a setting names and that does not exist. An empty path names none: [`Self::find`] refuses it.
     pub(crate) fn absent_file(&self, setting: &Setting) -> Option<PathBuf> {
-        let (_, found) = self.locate(setting).ok()?.filter(|(is_file, _)| *is_file)?;
+        let (_, found) =
+            self.locate(setting).ok()?.filter(|(is_file, found)| *is_file && !found.value.is_empty())?;
         let path = PathBuf::from(found.value);
         matches!(path.try_exists(), Ok(false)).then_some(path)
     }

@@ -263,6 +263,32 @@ fn an_empty_list_of_check_keys_is_an_error() {
 }
 
 #[test]
+fn an_empty_path_of_the_first_key_is_an_error_before_a_key_is_created() {
+    let error = load(&[("root_key_file", "")], &[]).unwrap_err().to_string();
+    assert!(error.contains("root_key (--root-key-file): the path of the file is empty"), "{error}");
+}
+
+#[test]
+fn only_settings_with_several_values_are_lists_and_an_empty_value_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("latchkey.toml");
+    let of_file = |text: &str| {
+        fs::write(&path, text).unwrap();
+        Settings::load(&sources(Some(&path), &[], &[]), &Unchecked)
+    };
+    for line in ["replica_name = ['a', 'b']", "lease = ['5s']", "migrate = []", "check_keys_file = ['/k']"] {
+        let error = of_file(line).unwrap_err().to_string();
+        assert!(error.contains("it takes one value: write it without brackets"), "{line}: {error}");
+    }
+    assert!(of_file("log = ['info', 'sqlx=warn']\notel_resource_attributes = ['a=b', 'c=d']").is_ok());
+    let empty = ["profiles = ''", "profiles = []", "log = ''", "redis_ca = ''"].map(of_file);
+    for found in [load(&[("profiles", "")], &[])].into_iter().chain(empty) {
+        let error = found.unwrap_err().to_string();
+        assert!(error.contains("it is empty: give a value, or leave the setting out"), "{error}");
+    }
+}
+
+#[test]
 fn a_poll_fits_twice_into_a_lease() {
     assert!(
         load(&[("cache_lease", "400ms")], &[]).unwrap_err().to_string().contains("set a shorter interval")

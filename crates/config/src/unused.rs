@@ -12,8 +12,10 @@ impl SettingsReader<'_> {
         if self.has_error(setting.key) {
             return;
         }
-        if let Ok(Some(given)) = self.sources.find(setting) {
-            self.add_error(ConfigError::new(setting.key, given.origin, remedy));
+        match self.sources.find(setting) {
+            Ok(Some(given)) => self.add_error(ConfigError::new(setting.key, given.origin, remedy)),
+            Ok(None) => {}
+            Err(problem) => self.add_error(problem),
         }
     }
 
