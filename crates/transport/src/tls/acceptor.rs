@@ -19,7 +19,7 @@ use super::clients::{ClientAuthFiles, ClientVerifier};
 use super::crl::CrlValidity;
 use super::error::TlsFileError;
 use super::files::{KeyMaterial, TlsFiles, read_files};
-use super::reload::{FileStamps, file_stamps};
+use super::reload::{FileStamps, blocking_files, file_stamps};
 use super::sessions::{ConnectionGuard, OpenConnections, PresentedChain};
 use super::{san, x509};
 
@@ -118,6 +118,10 @@ impl Acceptor {
     /// Reads the files again, closes the connections whose client certificate is no longer accepted, and returns their
     /// number. On errors, the previous configuration stays in force.
     pub(super) async fn reload(&self) -> Result<usize, Vec<TlsFileError>> {
+        let blocking = blocking_files(&self.files);
+        if !blocking.is_empty() {
+            return Err(blocking);
+        }
         let current = Arc::new(build_config(&self.files, self.protocol, &self.provider)?);
         self.current.store(Arc::clone(&current));
         self.log_foreign_crls();

@@ -10,7 +10,8 @@ use tokio::time::sleep;
 
 use super::acceptor::Acceptor;
 use super::crl::CrlStatus;
-use super::files::TlsFiles;
+use super::error::TlsFileError;
+use super::files::{SettingFile, TlsFiles};
 
 /// Interval between two checks. A certificate is usually renewed weeks before it expires.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
@@ -30,6 +31,17 @@ pub(super) fn file_stamps(TlsFiles { cert, key, client_auth }: &TlsFiles) -> Fil
     let ca = client_auth.as_ref().and_then(|clients| file_stamp(&clients.ca.path));
     let crl = client_auth.as_ref().and_then(|clients| file_stamp(&clients.crl.as_ref()?.path));
     [file_stamp(&cert.path), file_stamp(&key.path), ca, crl]
+}
+
+/// Returns an error for each file whose reading could wait for another process, such as a named pipe. A worker that waits
+/// so makes no progress with its connections, and the shutdown waits for it.
+pub(super) fn blocking_files(TlsFiles { cert, key, client_auth }: &TlsFiles) -> Vec<TlsFileError> {
+    let clients = client_auth.iter().flat_map(|clients| [Some(&clients.ca), clients.crl.as_ref()]).flatten();
+    let blocks =
+        |file: &&SettingFile| fs::metadata(&file.path).is_ok_and(|found| !found.is_file() && !found.is_dir());
+    let remedy =
+        "it is a pipe, a socket or a device, whose reading may not end: replace it by a regular file";
+    [cert, key].into_iter().chain(clients).filter(blocks).map(|file| file.error(remedy)).collect()
 }
 
 impl Acceptor {

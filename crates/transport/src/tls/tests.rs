@@ -172,6 +172,24 @@ async fn a_new_pair_is_used_and_a_broken_one_is_not() {
     assert!(connect_once(&acceptor, client(&fixture.ca.pem, None, VERSIONS[1])).await.is_err());
 }
 
+#[tokio::test]
+async fn a_pipe_in_place_of_a_file_is_not_waited_for() {
+    let fixture = TlsFixture::new(Some(&Ca::new()));
+    let acceptor = fixture.acceptor();
+    for (name, setting) in [("key.pem", "tls_key ("), ("clients.pem", "tls_client_ca (")] {
+        let path = fixture.path().join(name);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let errors = acceptor.reload().await.unwrap_err();
+        assert!(errors.len() == 1 && errors[0].to_string().starts_with(setting), "{errors:?}");
+        assert!(errors[0].remedy.contains("replace it by a regular file"), "{errors:?}");
+        std::fs::remove_file(&path).unwrap();
+        write(fixture.path(), name, &text);
+    }
+    assert_eq!(acceptor.reload().await, Ok(0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_finish_its_handshake_is_closed() {
     let (_client, server) = duplex(64);
