@@ -231,6 +231,57 @@ fn a_null_is_an_empty_value() {
 }
 
 #[test]
+fn what_kubernetes_refuses_is_refused_before_the_migration() {
+    refused(vec![
+        (json!({ "networkPolicy": { "httpFrom": [{ "ipBlock": { "cidr": "10.0.0.0/33" } }] } }), "cidr"),
+        (
+            json!({ "networkPolicy": { "grpcFrom": [{ "ipBlock": { "cidr": "::/0" }, "podSelector": {} }] } }),
+            "/networkPolicy/grpcFrom/0|maxProperties",
+        ),
+        (
+            json!({ "extraEnv": [{ "name": "A", "value": "1", "valueFrom": { "fieldRef": { "fieldPath": "spec.nodeName" } } }] }),
+            "A has value and valueFrom",
+        ),
+        (json!({ "extraEnv": [{ "name": "A", "valueFrom": {} }] }), "/extraEnv/0/valueFrom"),
+    ]);
+    let peers = ["10.0.0.0/8", "fd00::/128", "::ffff:10.0.0.0/104"]
+        .map(|cidr| json!({ "ipBlock": { "cidr": cidr } }));
+    validate(&rendered(&json!({ "networkPolicy": { "httpFrom": peers } })));
+}
+
+#[test]
+fn an_empty_setting_which_a_replica_refuses_is_refused_before_the_migration() {
+    refused(vec![
+        (json!({ "settings": { "log": "" } }), "/settings/log"),
+        (json!({ "settings": { "database_connections": "" } }), "/settings/database_connections"),
+        (json!({ "settings": { "audit_anchor": [] } }), "/settings/audit_anchor"),
+    ]);
+    validate(&rendered(&json!({ "settings": { "log": "info", "audit_anchor": ["log"] } })));
+}
+
+#[test]
+fn replicas_never_have_databases_of_their_own() {
+    let file = |url: &str, more: Value| {
+        let mut values = json!({ "extraEnv": [{ "name": "LATCHKEY_DATABASE_URL", "value": url }] });
+        values.as_object_mut().expect("values").extend(more.as_object().expect("values").clone());
+        values
+    };
+    refused(vec![
+        (
+            file("sqlite:///data/latchkey.db?mode=rwc", json!({})),
+            "LATCHKEY_DATABASE_URL|SQLite|single_replica",
+        ),
+        (
+            file("SQLite::memory:", json!({ "replicaCount": 1 })),
+            "LATCHKEY_DATABASE_URL|SQLite|single_replica",
+        ),
+    ]);
+    let alone = json!({ "replicaCount": 1, "settings": { "single_replica": true } });
+    validate(&rendered(&file("sqlite:///data/latchkey.db", alone)));
+    validate(&rendered(&file("postgres://h/latchkey", json!({}))));
+}
+
+#[test]
 fn a_single_replica_ends_before_the_next_one_starts() {
     for (values, strategy) in [
         (json!({ "settings": { "single_replica": true }, "replicaCount": 1 }), "Recreate"),

@@ -131,6 +131,10 @@
 {{- range .Values.extraEnv -}}
 {{- if regexMatch "^LATCHKEY_((GRPC|HTTP|ADMIN|MANAGEMENT)_ADDR|INSECURE|HTTP_TLS|TLS_(CERT|KEY|CLIENT_CA)|CACHE_MAX_BYTES|MEMORY_BYTES|SHUTDOWN_(DELAY|TIMEOUT)|DRAIN_(SETTLE|TIMEOUT)|UNIX_SOCKET_(MODE|GROUP)|PROFILES|REPLICA_NAME|SINGLE_REPLICA|CONFIG)$" .name -}}
 {{- fail (printf "extraEnv has %s, which the chart sets itself: remove it, and give the value of the chart that it stands for, if there is one" .name) -}}
+{{- else if and .value .valueFrom -}}
+{{- fail (printf "extraEnv: %s has value and valueFrom: keep one" .name) -}}
+{{- else if and (eq .name "LATCHKEY_DATABASE_URL") (hasPrefix "sqlite" (lower (default "" .value))) (not (default dict $.Values.settings).single_replica) -}}
+{{- fail "extraEnv: LATCHKEY_DATABASE_URL names a file of SQLite, which belongs to one process: each replica would have keys and revocations of its own. Give a URL of PostgreSQL, or replicaCount 1 and settings.single_replica" -}}
 {{- end -}}
 {{- end -}}
 {{- $volumes := list -}}
