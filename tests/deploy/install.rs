@@ -58,6 +58,29 @@ fn a_release_has_its_parts_and_right_checksums() {
 }
 
 #[test]
+fn the_pages_of_a_release_link_to_files_in_it() {
+    let unpacked = Folder::new("release-pages");
+    let mut command = Command::new("tar");
+    command.arg("--extract").arg("--file").arg(&RELEASE.1).arg("--directory").arg(unpacked.path());
+    assert!(command.output().expect("tar starts").status.success());
+    let top =
+        std::fs::read_dir(unpacked.path()).expect("a folder").flatten().next().expect("a release").path();
+    let docs = std::fs::read_dir(top.join("docs")).expect("docs").flatten().map(|entry| entry.path());
+    let pages = docs.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let mut links = 0;
+    for page in pages.chain([top.join("INSTALL.md"), top.join("CHANGELOG.md")]) {
+        let content = std::fs::read_to_string(&page).expect("a page");
+        for link in content.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
+            let is_of_release = !link.is_empty() && !link.contains(':') && !link.contains('`');
+            let target = page.parent().expect("a folder").join(link);
+            assert!(!is_of_release || target.is_file(), "{} links to {link}", page.display());
+            links += usize::from(is_of_release);
+        }
+    }
+    assert!(links > 100, "{links} links were found");
+}
+
+#[test]
 fn the_page_about_installing_leads_to_a_200_through_envoy_in_an_empty_debian() {
     let (folder, _) = &*RELEASE;
     let run = || as_root(&root().join("scripts/install-tour"), folder.path());

@@ -102,10 +102,20 @@ pub(crate) fn rules() -> Vec<(String, String)> {
     all
 }
 
-/// Returns every query of the dashboard and of the alerts.
+/// Returns every query of the page on alerts: one on each line of its blocks.
+pub(crate) fn page_queries() -> Vec<String> {
+    let page = text("docs/alerts.md");
+    let blocks = page.split("```promql\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let lines = blocks.flat_map(|block| block.lines().map(|line| line.trim().to_owned()));
+    let queries: Vec<String> = lines.filter(|line| !line.is_empty()).collect();
+    assert!(queries.len() > 8, "{queries:?}");
+    queries
+}
+
+/// Returns every query of the dashboard, of the alerts and of the page on alerts.
 fn queries() -> Vec<String> {
     let rules = rules().into_iter().map(|(_, query)| query);
-    panels().into_iter().chain(variables()).chain(rules).collect()
+    panels().into_iter().chain(variables()).chain(rules).chain(page_queries()).collect()
 }
 
 /// Parts of a query: metrics with the labels in their braces, and labels that it sums or matches by.
@@ -179,6 +189,22 @@ async fn the_documentation_has_every_metric_that_is_exported_and_no_other() {
     let (missing, gone): (Vec<_>, Vec<_>) =
         (names.difference(&output).collect(), output.difference(&names).collect());
     assert!(missing.is_empty() && gone.is_empty(), "not documented: {missing:?}; not exported: {gone:?}");
+}
+
+#[test]
+fn each_alert_has_a_section_that_says_how_to_respond() {
+    let page = text("docs/alerts.md");
+    let sections: Vec<&str> = page.split("\n### ").skip(1).collect();
+    let titles: BTreeSet<&str> = sections.iter().filter_map(|section| section.lines().next()).collect();
+    let rules = rules();
+    assert_eq!(titles, rules.iter().map(|(name, _)| name.as_str()).collect::<BTreeSet<_>>());
+    for section in sections {
+        // A section may refer to another alert in place of words of its own.
+        let refers = section.contains("See `Latchkey");
+        let complete =
+            ["- **Clients:**", "- **Look:**", "- **Do:**"].iter().all(|part| section.contains(part));
+        assert!(refers || complete, "{section}");
+    }
 }
 
 #[test]

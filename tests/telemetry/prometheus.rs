@@ -11,7 +11,7 @@ use latchkey_testing::{
 use serde_json::Value;
 
 use crate::Shop;
-use crate::files::{alone, panels, rules, text};
+use crate::files::{alone, page_queries, panels, rules, text};
 
 /// A running Prometheus.
 struct Prometheus {
@@ -124,6 +124,10 @@ async fn a_real_prometheus_has_what_the_dashboard_and_the_alerts_ask_for() {
         let query = dashboard_query(&query);
         // A rate needs the series twice.
         eventually(&query, || (!prometheus.query(&query).is_empty()).then_some(()));
+    }
+    for query in page_queries() {
+        // The queries of the page on alerts are valid; some have a result only in an incident.
+        let _ = prometheus.query(&query);
     }
     every_rule_is_evaluated(&prometheus);
     let ended = prometheus.process.end(Signal::TERM);
