@@ -61,8 +61,9 @@ fn a_table_fits_the_terminal_and_a_pipe_gets_it_whole() {
 /// Runs a line of the shell at a terminal. Each of these lines is typed when the text before it was printed. Returns what
 /// the terminal showed.
 fn typed(line: &str, answers: &[(&str, &str)]) -> String {
-    let mut command = Command::new("script");
-    command.args(["-qec", line, "/dev/null"]).env("NO_COLOR", "1");
+    // A test that runs in the background of a shell inherits that interrupts are ignored.
+    let mut command = Command::new("env");
+    command.args(["--default-signal=INT", "script", "-qec", line, "/dev/null"]).env("NO_COLOR", "1");
     command
         .env("LATCHKEY_API_KEY", "k")
         .env("XDG_CONFIG_HOME", "/nowhere")

@@ -71,7 +71,7 @@ pub(crate) enum Role {
     Read,
     /// Also revoke and disable keys, and disable users
     Support,
-    /// Everything
+    /// All calls
     Admin,
 }
 

@@ -14,6 +14,8 @@ fn empty() -> Table {
 
 /// Least width of a column: a narrower one breaks words.
 const NARROW: u16 = 12;
+/// Least length of a first word that is never broken: an identifier or a time is copied as a whole.
+const WHOLE: usize = 24;
 /// Number of spaces beside a column.
 const PADDING: u32 = 2;
 
@@ -30,9 +32,13 @@ fn layout<const N: usize>(mut table: Table, header: [&str; N], rows: &[[String; 
         table.add_row(header.iter().zip(row).map(|(header, text)| cell(header, text.clone())));
     }
     // The first column identifies a row and is never broken, so that it can be copied.
-    keep_first_column(&mut table);
+    let whole: [bool; N] =
+        std::array::from_fn(|n| n == 0 || rows.iter().any(|row| begins_with_long_word(&row[n])));
+    for (n, _) in whole.iter().enumerate().filter(|(_, whole)| **whole) {
+        keep_column(&mut table, n);
+    }
     let widths = table.column_max_content_widths();
-    let room = widths.iter().enumerate().map(|(n, &width)| if n == 0 { width } else { NARROW.min(width) });
+    let room = widths.iter().zip(whole).map(|(&width, whole)| if whole { width } else { NARROW.min(width) });
     let needed: u32 = room.map(|width| u32::from(width) + PADDING).sum();
     if place.is_some_and(|place| needed > u32::from(place)) && !rows.is_empty() {
         return rows.iter().map(|row| vertical(place, header, row)).collect::<Vec<_>>().join("\n\n");
@@ -59,13 +65,19 @@ fn vertical<const N: usize>(place: Option<u16>, header: [&str; N], row: &[String
     for (header, text) in header.iter().zip(row).filter(|(_, text)| !text.is_empty()) {
         table.add_row([Cell::new(header), cell(header, text.clone())]);
     }
-    keep_first_column(&mut table);
+    keep_column(&mut table, 0);
     trimmed(&table)
 }
 
-fn keep_first_column(table: &mut Table) {
-    if let Some(first) = table.column_mut(0) {
-        first.set_constraint(ColumnConstraint::ContentWidth);
+/// Returns whether a text begins with an identifier, a time or another long word without other signs.
+fn begins_with_long_word(text: &str) -> bool {
+    let word = text.split(' ').next().unwrap_or_default();
+    word.len() >= WHOLE && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-:.".contains(&byte))
+}
+
+fn keep_column(table: &mut Table, index: usize) {
+    if let Some(column) = table.column_mut(index) {
+        column.set_constraint(ColumnConstraint::ContentWidth);
     }
 }
 
@@ -100,6 +112,19 @@ mod tests {
     #[test]
     fn a_field_without_a_value_is_left_out() {
         assert_eq!(fields([("id", "1".to_owned()), ("plan", String::new())]).lines().count(), 1);
+    }
+
+    #[test]
+    fn an_identifier_and_a_time_of_a_later_column_are_not_broken_either() {
+        let (time, id) = ("2026-12-01T02:24:51.114Z", "key_01a218a5d5c57b80b948bdd987dadc78");
+        let row = ["1", time, id, "a comment of several words"].map(str::to_owned);
+        for width in [60, 72, 80, 82, 90, 100, 140] {
+            let mut table = empty();
+            table.set_width(width);
+            let text = layout(table, ["VERSION", "APPLIED", "BY", "COMMENT"], std::slice::from_ref(&row));
+            assert!(text.contains(time) && text.contains(id), "{width}: {text}");
+            assert!(text.lines().all(|line| line.chars().count() <= usize::from(width)), "{width}: {text}");
+        }
     }
 
     #[test]
