@@ -616,7 +616,7 @@ func (x *BatchCheckRequest) GetChecks() []*CheckRequest {
 
 type BatchCheckResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// One response for each check, in their order.
+	// Responses in the order of the checks, one for each.
 	Results       []*CheckResponse `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -91,9 +91,9 @@ type Key struct {
 	TenantId string `protobuf:"bytes,2,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
 	// Name for people, chosen by the owner.
 	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
-	// One of the profile's key kinds ("secret", "publishable", "erp", "processing").
+	// Kind of the key, of those in the profile ("secret", "publishable", "erp", "processing").
 	Kind string `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
-	// One of the profile's environments ("live", "test").
+	// Environment of the key, of those in the profile ("live", "test").
 	Environment string `protobuf:"bytes,5,opt,name=environment,proto3" json:"environment,omitempty"`
 	// Beginning of the value ("sk_live_").
 	Prefix string `protobuf:"bytes,6,opt,name=prefix,proto3" json:"prefix,omitempty"`
@@ -2285,7 +2285,7 @@ func (x *GetKeyUsageRequest) GetRecentMinutes() int32 {
 
 type GetKeyUsageResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// One entry for each hour (UTC), oldest first; hours without use are left out.
+	// Entries by the hour (UTC), oldest first; hours without use are left out.
 	Hours []*UsageHour `protobuf:"bytes,1,rep,name=hours,proto3" json:"hours,omitempty"`
 	// As in Key.
 	LastUseTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=last_use_time,json=lastUseTime,proto3" json:"last_use_time,omitempty"`

@@ -27,7 +27,7 @@ type TenantState int32
 
 const (
 	TenantState_TENANT_STATE_UNSPECIFIED TenantState = 0
-	// Its credentials are accepted.
+	// Active: the credentials of the tenant are accepted.
 	TenantState_TENANT_STATE_ACTIVE TenantState = 1
 	// All of its credentials are denied until it is resumed.
 	TenantState_TENANT_STATE_SUSPENDED TenantState = 2
@@ -135,7 +135,7 @@ type Tenant struct {
 	DisplayName string `protobuf:"bytes,3,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
 	// Profile that decides about the calls of the tenant.
 	Profile string `protobuf:"bytes,4,opt,name=profile,proto3" json:"profile,omitempty"`
-	// One of the profile's plans ("starter").
+	// Plan of the tenant, of those in the profile ("starter").
 	Plan string `protobuf:"bytes,5,opt,name=plan,proto3" json:"plan,omitempty"`
 	// True if all credentials of the tenant are denied.
 	Suspended bool `protobuf:"varint,6,opt,name=suspended,proto3" json:"suspended,omitempty"`
@@ -899,7 +899,7 @@ type CreateUserRequest struct {
 	Email string `protobuf:"bytes,2,opt,name=email,proto3" json:"email,omitempty"`
 	// Held to the profile's length and to NIST SP 800-63B-4; only its argon2id hash is kept.
 	Password string `protobuf:"bytes,3,opt,name=password,proto3" json:"password,omitempty"`
-	// One of the profile's roles.
+	// Role of the user, of those in the profile.
 	Role string `protobuf:"bytes,4,opt,name=role,proto3" json:"role,omitempty"`
 	// Resources that the user is confined to ("merchant" -> "m_1").
 	Bindings map[string]string `protobuf:"bytes,5,rep,name=bindings,proto3" json:"bindings,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -1986,7 +1986,7 @@ type ListAuditEventsRequest struct {
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	// The subject that acted, as in AuditEvent; empty: every one.
 	Actor string `protobuf:"bytes,6,opt,name=actor,proto3" json:"actor,omitempty"`
-	// One action ("key.revoke"); empty: every one.
+	// Action to list ("key.revoke"); empty: every action.
 	Action string `protobuf:"bytes,7,opt,name=action,proto3" json:"action,omitempty"`
 	// Actions that begin with this text ("key."); without `action`.
 	ActionPrefix string `protobuf:"bytes,8,opt,name=action_prefix,json=actionPrefix,proto3" json:"action_prefix,omitempty"`

@@ -458,7 +458,7 @@ type User struct {
 	TenantId string `protobuf:"bytes,2,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
 	// In lower case.
 	Email string `protobuf:"bytes,3,opt,name=email,proto3" json:"email,omitempty"`
-	// One of the profile's roles ("merchant", "admin").
+	// Role of the user, of those in the profile ("merchant", "admin").
 	Role string `protobuf:"bytes,4,opt,name=role,proto3" json:"role,omitempty"`
 	// Resources that the user is confined to ("merchant" -> "m_1").
 	Bindings map[string]string `protobuf:"bytes,5,rep,name=bindings,proto3" json:"bindings,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
