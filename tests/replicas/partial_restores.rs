@@ -2,15 +2,18 @@
 //! was taken away since the backup stays away, and is taken away again.
 
 use std::process::Command;
+use std::time::Duration;
 
 use latchkey_proto::v1::issue_jwt_request::Grant;
 use latchkey_proto::v1::{self, CheckRequest};
 use latchkey_testing::{
     Caller, Folder, answered, eventually, eventually_async, field_mask, postgres_programs, user,
 };
+use tokio::time::sleep;
 use tonic::Code;
 
-use crate::cluster::{Cluster, PROFILE, allows, ask};
+use crate::cluster::{Cluster, LEASE, PROFILE, allows, ask};
+use crate::figures::now;
 
 const EMAIL: &str = "ada@example.dev";
 const PASSWORD: &str = "the sea at night, 1815";
@@ -39,6 +42,25 @@ impl Backup {
         let mut psql = program("psql");
         psql.args(["-X", "-1", "-v", "ON_ERROR_STOP=1", "-c", unchecked, "-c", &delete, "-f"]).arg(&rows);
         run(psql.arg(cluster.postgres.url("test_0")));
+    }
+
+    /// Restores a part of the backup, whose steps are committed one by one.
+    fn restore_part(&self, cluster: &Cluster, part: &[&str]) {
+        let mut restore = program("pg_restore");
+        restore.args(part).arg("--dbname").arg(cluster.postgres.url("test_0"));
+        run(restore.arg(self.0.path().join("dump")));
+    }
+
+    /// Writes the list of the rows of all tables but one, for `pg_restore --use-list`. Returns its path.
+    fn list_without(&self, table: &str) -> String {
+        let mut list = program("pg_restore");
+        list.args(["--list", "--section=data"]).arg(self.0.path().join("dump"));
+        let output = list.output().expect("pg_restore starts");
+        let text = String::from_utf8(output.stdout).expect("a list is text");
+        let rows = format!("TABLE DATA public {table} ");
+        let others: Vec<_> = text.lines().filter(|line| !line.contains(&rows)).collect();
+        assert!(others.len() + 1 == text.lines().count() && output.status.success(), "{text}");
+        self.0.write("list", &others.join("\n")).display().to_string()
     }
 }
 
@@ -131,6 +153,39 @@ async fn a_key_that_is_restored_without_its_revocation_is_revoked_again() {
 }
 
 /// Signs a user of the tenant in, and returns a Check by the token.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_that_is_restored_step_by_step_is_trusted_only_when_it_is_complete() {
+    let cluster = Cluster::start().await;
+    let (revoked, lasting) = (cluster.key().await, cluster.key().await);
+    for (_, value) in [&revoked, &lasting] {
+        cluster.admitted_everywhere(value).await;
+    }
+    let backup = Backup::of(&cluster);
+    let rows = backup.list_without("keys");
+    cluster.revoke(1, &revoked.0).await;
+    for statement in ["DROP DATABASE test_0 WITH (FORCE)", "CREATE DATABASE test_0"] {
+        cluster.postgres.sql(&cluster.postgres.url("postgres"), statement);
+    }
+    backup.restore_part(&cluster, &["--section=pre-data"]);
+    backup.restore_part(&cluster, &["--use-list", &rows]);
+    let since = now();
+    while since.elapsed() < 5 * LEASE {
+        for operator in &cluster.operators {
+            let answer = allows(operator, ask(&lasting.1)).await;
+            assert_ne!(answer, Ok(false), "a key whose row is not restored yet is no invalid one");
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    let said = || (cluster.logged("tables have no primary key") >= 1).then_some(());
+    eventually("the cause is in the log", said);
+    backup.restore_part(&cluster, &["--data-only", "--table", "keys"]);
+    backup.restore_part(&cluster, &["--section=post-data"]);
+    denied_everywhere(&cluster, &ask(&revoked.1)).await;
+    allowed_everywhere(&cluster, &ask(&lasting.1)).await;
+    assert_eq!(written_again(&cluster, "key.revoke_again"), 1);
+    denied_after_a_start(&cluster, &ask(&revoked.1)).await;
+}
+
 async fn signed_in(caller: &Caller) -> CheckRequest {
     let grant = v1::PasswordGrant { email: EMAIL.to_owned(), password: PASSWORD.to_owned() };
     let request = v1::IssueJwtRequest {

@@ -11,6 +11,7 @@ pub(crate) mod impact;
 pub(crate) mod key;
 pub(crate) mod outdated;
 pub(crate) mod profile;
+pub(crate) mod restore;
 pub(crate) mod sealed_values;
 pub(crate) mod shadow;
 pub(crate) mod tenant;

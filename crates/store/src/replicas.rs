@@ -14,10 +14,12 @@ use self::checksum::{checksum, millis};
 use self::counts::Counts;
 use crate::error::{StoreError, lacks_function};
 use crate::pool::{Dialect, PooledConnection};
+use crate::query;
 use crate::row::{RowContext, number};
 use crate::write::stored;
 
-/// Inserts a replica's row, and counts it.
+/// Inserts a replica's row, and counts it. Fails while a backup is being restored: the row would be one that the backup may
+/// hold as well.
 pub(crate) async fn register(
     connection: PooledConnection,
     replica: &Replica,
@@ -31,6 +33,7 @@ pub(crate) async fn register(
     );
     // An earlier attempt may have been committed although its answer was lost.
     let stale = run(&connection, "DELETE FROM replicas WHERE id = $1", [replica.id.as_ref().into()]).await?;
+    query::restore::require_end(&connection).await?;
     let [revision, history, lease, beat, checksum] = columns(replica, announced);
     let values = [
         revision,

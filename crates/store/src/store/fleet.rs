@@ -46,7 +46,10 @@ impl ChangeFeed for Store {
 
     async fn extent(&self) -> Result<FeedExtent, SystemError> {
         self.with_deadline(QueryKind::ChangeFeed, async {
-            query::feed::extent(&self.pool.acquire().await?).await
+            let connection = self.pool.acquire().await?;
+            let extent = query::feed::extent(&connection).await?;
+            query::restore::require_end(&connection).await?;
+            Ok(extent)
         })
         .await
     }
