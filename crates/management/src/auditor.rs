@@ -76,8 +76,8 @@ pub enum AuditBreak {
     },
     /// The head is not one that this service can have written, so that the end of the log is unknown.
     #[error(
-        "the head of the log was modified: its number of events is below 0, or its hash has not 32 bytes. Writes are \
-         refused until the head has the sequence and the hash of the last event again"
+        "the head of the log was modified: its number of events is one that no log has, or its hash has not 32 bytes. \
+         Writes are refused until the head has the sequence and the hash of the last event again"
     )]
     AlteredHead,
     /// Events that an anchor covers are missing at the end.

@@ -30,6 +30,8 @@ pub(crate) const ROWS: usize = 500;
 
 /// Number of bytes of an event's hash.
 const HASH_BYTES: usize = 32;
+/// Largest number of events of a log. No log reaches it, so that no number of an event overflows.
+const MOST_EVENTS: i64 = i64::MAX / 2;
 
 /// Locks the head row. [`append_changes`] does it; a write calls it earlier only if it must see the whole
 /// database unchanged.
@@ -40,7 +42,7 @@ pub(crate) async fn lock_head(connection: &PooledConnection) -> Result<head::Mod
 
 /// Place of a write in the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Appended {
+pub(crate) struct JournalPosition {
     /// Revision of the first change; the others have the numbers that follow.
     pub(crate) first: u64,
     /// Hash of the audit chain after the write.
@@ -76,7 +78,7 @@ impl<'a> JournalEntry<'a> {
 pub(crate) async fn append(
     connection: &PooledConnection,
     entries: &[JournalEntry<'_>],
-) -> Result<Vec<Appended>, StoreError> {
+) -> Result<Vec<JournalPosition>, StoreError> {
     append_with_keys(connection, entries, &[]).await
 }
 
@@ -85,7 +87,7 @@ pub(crate) async fn append_with_keys(
     connection: &PooledConnection,
     entries: &[JournalEntry<'_>],
     new_keys: &[KeyId],
-) -> Result<Vec<Appended>, StoreError> {
+) -> Result<Vec<JournalPosition>, StoreError> {
     if entries.is_empty() {
         return Ok(Vec::new());
     }
@@ -97,7 +99,7 @@ pub(crate) async fn append_with_keys(
     let (mut rows, mut events, mut places) = (Vec::new(), Vec::new(), Vec::new());
     for JournalEntry { changes, audit, .. } in entries {
         let event = event(&head, audit);
-        places.push(Appended { first: next, history: event.hash.as_slice().try_into().ok() });
+        places.push(JournalPosition { first: next, history: event.hash.as_slice().try_into().ok() });
         for change in *changes {
             rows.push(feed::row(next, change, &event.hash));
             next += 1;
@@ -112,9 +114,14 @@ pub(crate) async fn append_with_keys(
     Ok(places)
 }
 
+/// Returns whether this program can have written the end of the log that the head names.
+pub(crate) fn has_possible_end(head: &head::Model) -> bool {
+    (0..=MOST_EVENTS).contains(&head.audit_sequence) && head.audit_hash.len() == HASH_BYTES
+}
+
 /// Refuses to append to a head that this program cannot have written: its event would be outside of the log.
 fn check_head(head: &head::Model) -> Result<(), StoreError> {
-    if head.audit_sequence >= 0 && head.audit_hash.len() == HASH_BYTES {
+    if has_possible_end(head) {
         return Ok(());
     }
     let what = "the end of the audit log was modified";
@@ -137,12 +144,12 @@ pub(crate) async fn append_changes(
     connection: &PooledConnection,
     changes: &[PendingChange],
     audit: &AuditEntry,
-) -> Result<Appended, StoreError> {
+) -> Result<JournalPosition, StoreError> {
     single(append(connection, &[JournalEntry::new(changes, audit)]).await?)
 }
 
 /// Returns the place of the only write.
-pub(crate) fn single(places: Vec<Appended>) -> Result<Appended, StoreError> {
+pub(crate) fn single(places: Vec<JournalPosition>) -> Result<JournalPosition, StoreError> {
     let missing = || StoreError::Corrupt("a write without a place in the journal".to_owned());
     places.into_iter().next().ok_or_else(missing)
 }

@@ -16,7 +16,7 @@ use super::feed::HEAD_ROW;
 use crate::entity::audit_event::{Column, Entity, Model};
 use crate::entity::head;
 use crate::error::StoreError;
-use crate::journal::chain;
+use crate::journal::{chain, has_possible_end};
 use crate::pool::PooledConnection;
 use crate::row::{RowContext, number};
 
@@ -191,11 +191,11 @@ fn readable<T: TryGetable + Default>(
 }
 
 /// Returns the last event's sequence and hash as recorded in the head; `None` if this service cannot have written the
-/// head: it is missing or cannot be read, its sequence is negative, or its hash has another length.
+/// head: it is missing or cannot be read, its sequence is negative or too large, or its hash has another length.
 pub(crate) async fn last(connection: &PooledConnection) -> Result<Option<Anchor>, StoreError> {
     let rows = connection.query_all(head::Entity::find_by_id(HEAD_ROW).as_query()).await?;
     let head = rows.first().and_then(|row| head::Model::from_query_result(row, "").ok());
-    Ok(head.and_then(|head| {
+    Ok(head.filter(has_possible_end).and_then(|head| {
         let hash = head.audit_hash.try_into().ok()?;
         Some(Anchor { sequence: u64::try_from(head.audit_sequence).ok()?, hash })
     }))
@@ -216,8 +216,13 @@ fn follows(last: &Anchor, row: &Model) -> Option<Anchor> {
     (u64::try_from(row.sequence) == Ok(sequence)).then_some(Anchor { sequence, hash })
 }
 
+/// Condition of SQLite on events: that the values have the types that this program writes. A tenant or a hash that was
+/// converted to text is read as the same bytes, but no condition on it finds it: its event would be in no list of its
+/// tenant. Values of other columns cannot be read in another type.
+const WRITTEN_TYPES: &str = r#"typeof("tenant_id") IN ('blob', 'null') AND typeof("hash") = 'blob'"#;
+
 /// Verifies some of the events after a valid one, up to `until`, and whether those from `kept_since` on have their
-/// content.
+/// content. An event with a value of another type counts as missing.
 pub(crate) async fn check(
     connection: &PooledConnection,
     after: Anchor,
@@ -226,6 +231,9 @@ pub(crate) async fn check(
 ) -> Result<AuditCheck, StoreError> {
     let behind = Column::Sequence.gt(number::to_i64(after.sequence));
     let query = Entity::find().filter(behind).filter(Column::Sequence.lte(number::to_i64(until)));
+    // In PostgreSQL, each column has one type.
+    let typed = connection.dialect().is_none().then(|| Expr::cust(WRITTEN_TYPES));
+    let query = typed.into_iter().fold(query, QueryFilter::filter);
     let query = query.order_by_asc(Column::Sequence).limit(CHUNK);
     let rows = connection.query_all(query.as_query()).await?;
     let mut last = after;

@@ -170,10 +170,28 @@ async fn an_event_with_a_value_of_another_type_is_listed_and_hides_no_other() {
     }
 }
 
+#[tokio::test]
+async fn an_event_with_the_same_bytes_in_another_type_is_found() {
+    let database = TestDatabase::sqlite().await;
+    let entry = AuditEntry { tenant: Some(database.tenant), ..audit(AuditAction::KeyCreate) };
+    database.store.create_keys(vec![new(key(&database, 1))], entry).await.unwrap();
+    assert_eq!(database.verify().await, Ok(2));
+    for (column, own, other) in
+        [("tenant_id", "BLOB", "TEXT"), ("hash", "BLOB", "TEXT"), ("actor", "TEXT", "BLOB")]
+    {
+        for (kind, expected) in [(other, Err(2)), (own, Ok(2))] {
+            let value = format!("CAST({column} AS {kind})");
+            database.sql(&format!("UPDATE audit_events SET {column} = {value} WHERE sequence = 2")).await;
+            assert_eq!(database.verify().await, expected, "{column} as {kind}");
+        }
+    }
+}
+
 async fn an_altered_head_refuses_writes_and_hides_no_event(database: TestDatabase) {
     append_six(&database).await;
     let bytes = if database.is_sqlite() { "x'00'" } else { "'\\x00'" };
-    for alteration in ["audit_sequence = -5".to_owned(), format!("audit_hash = {bytes}")] {
+    let largest = format!("audit_sequence = {}", i64::MAX);
+    for alteration in ["audit_sequence = -5".to_owned(), largest, format!("audit_hash = {bytes}")] {
         database.sql("CREATE TABLE kept AS SELECT * FROM head").await;
         database.sql(&format!("UPDATE head SET {alteration}")).await;
         assert_eq!(database.store.head().await, Ok(None), "{alteration}");
