@@ -14,6 +14,7 @@ use crate::{SHOP, Shop, refused, scoped};
 on_both!(
     a_created_key_has_the_requested_fields,
     one_idempotency_key_creates_one_key,
+    an_idempotency_key_is_that_of_its_caller,
     only_the_fields_of_the_mask_change,
     a_narrowed_key_is_narrow_at_once,
     a_rotated_key_goes_on_for_the_overlap,
@@ -63,6 +64,39 @@ async fn one_idempotency_key_creates_one_key(database: Database) {
     assert_eq!(refused(shop.operator.try_key(other).await), Code::AlreadyExists);
     let (elsewhere, secret) = shop.operator.key(CreateKeyRequest { tenant: "bank".to_owned(), ..ask }).await;
     assert!(elsewhere.id != first.id && !secret.is_empty(), "each tenant has idempotency keys of its own");
+}
+
+/// Sends one idempotency key as two key managers that do not manage each other's keys, and as one that has more scopes.
+async fn an_idempotency_key_is_that_of_its_caller(database: Database) {
+    let shop = Shop::open(database).await;
+    let bindings = |merchant: &str| match merchant {
+        "" => HashMap::new(),
+        merchant => HashMap::from([("merchant".to_owned(), merchant.to_owned())]),
+    };
+    let mut made = Vec::new();
+    for (merchant, scopes) in [("m_1", 1), ("m_2", 1), ("", 1), ("", 2)] {
+        let manager = |ask: &mut CreateKeyRequest| {
+            ask.bindings = bindings(merchant);
+            if scopes == 2 {
+                ask.scopes.push("orders.write".to_owned());
+            }
+        };
+        let manager = shop.manager("acme", manager).await;
+        let ask = CreateKeyRequest {
+            idempotency_key: "wish-1".to_owned(),
+            all_scopes: true,
+            bindings: bindings(merchant),
+            ..scoped("", &[])
+        };
+        let (first, secret) = manager.key(ask.clone()).await;
+        assert!(!secret.is_empty() && !made.contains(&first.id), "{merchant}: another caller's key");
+        assert_eq!(first.scopes.len(), scopes, "{merchant}: {:?}", first.scopes);
+        let (again, nothing) = manager.key(ask.clone()).await;
+        assert_eq!((&again.id, nothing.as_str()), (&first.id, ""), "{merchant}");
+        let other = CreateKeyRequest { name: "another".to_owned(), ..ask };
+        assert_eq!(refused(manager.try_key(other).await), Code::AlreadyExists, "{merchant}");
+        made.push(first.id);
+    }
 }
 
 fn update(key: Key, paths: &[&str]) -> UpdateKeyRequest {

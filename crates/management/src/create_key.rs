@@ -6,7 +6,8 @@ use std::time::Duration;
 use latchkey_core::error::FieldViolation;
 use latchkey_core::time::Timestamp;
 
-use super::encoding::Encoder;
+use super::Caller;
+use super::encoding::{Encoder, hex};
 
 /// Expiry of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +50,16 @@ pub struct CreateKey {
 }
 
 impl CreateKey {
+    /// Returns the name under which the idempotency key is stored, which is unique in the tenant of the new key. Operators
+    /// have all rights in every tenant, and share their idempotency keys. Those of a key or user of the tenant are its own, so
+    /// that no caller learns of the keys of another one, or keeps it from creating its own.
+    pub(super) fn idempotency_name(&self, caller: &Caller) -> String {
+        match caller.principal() {
+            None => self.idempotency_key.clone(),
+            Some(_) => name_of_subject(&caller.subject, &self.idempotency_key),
+        }
+    }
+
     /// Returns a hash of all fields but the idempotency key: two calls with one idempotency key make the same request
     /// if their fingerprints are equal. Scopes are a set. The hash is stored.
     pub(super) fn fingerprint(&self) -> [u8; 32] {
@@ -74,5 +85,25 @@ impl CreateKey {
             .map(&self.rate_limits)
             .map(&self.metadata)
             .digest()
+    }
+}
+
+/// Returns the name of an idempotency key of a subject. The name is stored.
+fn name_of_subject(subject: &str, idempotency_key: &str) -> String {
+    let name = Encoder::new("latchkey.idempotency_key.v1").text(subject).text(idempotency_key);
+    hex(&name.digest())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stored_name_of_an_idempotency_key_stays_and_is_the_subjects_own() {
+        let name = name_of_subject("key_1", "wish-1");
+        assert_eq!(name, "63be5e303efe3d47d0044f96700b853e8aae583d1563a41cb9fca718c932ae16");
+        for (subject, idempotency_key) in [("key_2", "wish-1"), ("key_1", "wish-2"), ("key_1wish", "-1")] {
+            assert_ne!(name_of_subject(subject, idempotency_key), name);
+        }
     }
 }

@@ -88,7 +88,6 @@ impl Encoder {
 }
 
 /// Returns bytes in hexadecimal digits.
-#[cfg(test)]
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |digits, byte| digits + &format!("{byte:02x}"))
 }

@@ -10,7 +10,7 @@ use latchkey_core::secret::PlainKey;
 use super::field_validator::FieldValidator;
 use super::grants::Grants;
 use super::key_builder::KeyBuilder;
-use super::missing::Named;
+use super::missing::ObjectType;
 use super::{CallContext, Caller, CreateKey, ManagementService};
 use crate::ports::{AuditAction, Created, NewKey};
 
@@ -46,7 +46,7 @@ impl ManagementService {
         let secret = mint(kind, &prefix, &mut random);
         self.set_value(&mut record, kind, &secret, &prefix, &mut random)?;
         let idempotency = (!request.idempotency_key.is_empty())
-            .then(|| (request.idempotency_key.clone(), request.fingerprint()));
+            .then(|| (request.idempotency_name(caller), request.fingerprint()));
         let entry = self
             .audit_entry(caller, AuditAction::KeyCreate, call)
             .for_tenant(tenant.id)
@@ -93,7 +93,7 @@ impl ManagementService {
         if let Some(own) = caller.principal() {
             self.key_manager(own)?;
         }
-        let not_found = || self.not_found(Named::Key, id);
+        let not_found = || self.not_found(ObjectType::Key, id);
         let found = self.parts.store.key(id.parse().map_err(|_| not_found())?).await?;
         let own = |key: &KeyRecord| caller.principal().is_none_or(|p| p.tenant.id == key.tenant);
         let key = found.filter(own).ok_or_else(not_found)?;
