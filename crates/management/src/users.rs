@@ -18,16 +18,15 @@ use latchkey_core::policy::Policy;
 use latchkey_core::record::{TenantRecord, TenantRef};
 use latchkey_core::user::UserRecord;
 
-use self::grants::Before;
+use self::grants::PriorState;
 use super::field_validator::FieldValidator;
-use super::missing::Named;
+use super::missing::ObjectType;
 use super::tokens::TokenIssuer;
 use super::{CallContext, Caller};
 use crate::bindings;
 use crate::password::requirements::{self, WeakPassword};
 use crate::password::{self, PasswordHash, PlainPassword};
 use crate::ports::AuditAction;
-use crate::ports::tokens::run_blocking;
 
 /// Request for a user; the fields are those of `latchkey.v1.CreateUserRequest`.
 #[derive(Clone, Debug)]
@@ -91,9 +90,9 @@ impl TokenIssuer {
             created: now,
             revision: 0,
         };
-        grants::check(caller, &policy, Before::Nothing, &user)?;
+        grants::check(caller, &policy, PriorState::Nothing, &user)?;
         self.check_not_stored(&user, &request.email).await?;
-        let hash = self.hash(request.password).await?;
+        let hash = self.hash(request.password, call).await?;
         let entry = self
             .parts
             .management
@@ -130,8 +129,8 @@ impl TokenIssuer {
         let mut fields = FieldValidator::new("");
         check_password(&mut fields, &request.password, &policy, &user.email);
         fields.finish()?;
-        grants::check(caller, &policy, Before::Nothing, &user)?;
-        let hash = self.hash(request.password).await?;
+        grants::check(caller, &policy, PriorState::Nothing, &user)?;
+        let hash = self.hash(request.password, call).await?;
         let entry = self
             .parts
             .management
@@ -139,7 +138,7 @@ impl TokenIssuer {
             .for_tenant(tenant.id)
             .on_target(&user.id);
         let rule = Box::new(|old: &UserRecord| {
-            grants::check(caller, &policy, Before::Nothing, old)?;
+            grants::check(caller, &policy, PriorState::Nothing, old)?;
             Ok(UserRecord { generation: old.generation + 1, ..old.clone() })
         });
         let written = self.parts.store.change_user(user.id, rule, Some(hash), entry).await?;
@@ -165,7 +164,7 @@ impl TokenIssuer {
         let rule = Box::new(|old: &UserRecord| {
             let new = UserRecord { disabled: true, ..old.clone() };
             if let Some(policy) = policy.as_deref() {
-                grants::check(caller, policy, Before::User(old), &new)?;
+                grants::check(caller, policy, PriorState::User(old), &new)?;
             }
             Ok(with_next_generation(old, new))
         });
@@ -182,7 +181,7 @@ impl TokenIssuer {
         if let Some(own) = caller.principal() {
             self.parts.management.key_manager(own)?;
         }
-        let not_found = || self.parts.management.not_found(Named::User, id);
+        let not_found = || self.parts.management.not_found(ObjectType::User, id);
         let found = self.parts.store.user(id.parse().map_err(|_| not_found())?).await?;
         let own = |user: &UserRecord| caller.principal().is_none_or(|p| p.tenant.id == user.tenant);
         let user = found.filter(own).ok_or_else(not_found)?;
@@ -197,9 +196,13 @@ impl TokenIssuer {
         Ok((user, tenant))
     }
 
-    async fn hash(&self, password: PlainPassword) -> Result<PasswordHash, ManagementError> {
+    async fn hash(
+        &self,
+        password: PlainPassword,
+        call: &CallContext,
+    ) -> Result<PasswordHash, ManagementError> {
         let salt = password::salt(&mut (self.shared().random)());
-        run_blocking(&*self.parts.blocking, move || password::hash(&password, &salt)).await
+        self.run_with_password(call, move || password::hash(&password, &salt)).await
     }
 }
 

@@ -13,7 +13,6 @@ use latchkey_core::secret::KeyHash;
 use latchkey_core::user::UserRecord;
 
 use super::holder::{Holder, generation};
-use super::login_slots::LoginSlot;
 use super::{TokenIssuer, delete_batches};
 use crate::CallContext;
 use crate::password::requirements::MAX_BYTES;
@@ -51,11 +50,7 @@ impl TokenIssuer {
             return failed(LoginOutcome::Failure);
         }
         let account = self.login_account(email, tenant, call).await?;
-        let compared = match self.logins.begin(call.address, self.parts.blocking.capacity().div_ceil(2)) {
-            Ok(slot) => self.compare(password, account.user.as_ref(), slot).await,
-            Err(busy) => Err(busy.into()),
-        };
-        let (correct, renewed) = match compared {
+        let (correct, renewed) = match self.compare(password, account.user.as_ref(), call).await {
             Err(ManagementError::Request(busy @ RequestError::ResourceExhausted(_))) => {
                 self.emit(TokenEvent::Login(LoginOutcome::Busy));
                 return Err(busy.into());
@@ -143,21 +138,35 @@ impl TokenIssuer {
     }
 
     /// Compares a password with a user's, in the same time without a user. Returns if it is right, and a new hash if
-    /// the stored one is outdated. The login counts as one of its address until the job has ended or was discarded, also
-    /// if the caller gives up.
+    /// the stored one is outdated.
     async fn compare(
         &self,
         password: PlainPassword,
         user: Option<&LoginUser>,
-        slot: LoginSlot,
+        call: &CallContext,
     ) -> Result<(bool, Option<PasswordHash>), ManagementError> {
         let kept = user.map(|user| user.password.clone());
         let salt = password::salt(&mut (self.shared().random)());
-        run_blocking(&*self.parts.blocking, move || {
+        self.run_with_password(call, move || {
             let Comparison { correct, outdated } = password::verify(&password, kept.as_ref());
             let renewed = (correct && outdated).then(|| password::hash(&password, &salt));
-            drop(slot);
             (correct, renewed)
+        })
+        .await
+    }
+
+    /// Runs a job that hashes a password. It counts as a job of the caller's address until it has ended or was discarded, also
+    /// if the caller gives up, so that the jobs of one address leave room for the logins of all others.
+    pub(crate) async fn run_with_password<T: Send + 'static>(
+        &self,
+        call: &CallContext,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ManagementError> {
+        let slot = self.logins.begin(call.address, self.parts.blocking.capacity().div_ceil(2))?;
+        run_blocking(&*self.parts.blocking, move || {
+            let done = job();
+            drop(slot);
+            done
         })
         .await
     }

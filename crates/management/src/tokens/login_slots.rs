@@ -1,5 +1,5 @@
 //! Logins in progress by address. The logins of one address never fill the queue of passwords that wait to be hashed, so
-//! that a flood from one address does not refuse the logins of all others.
+//! that a flood from one address does not refuse the logins of all others. A new password of a user counts as a login.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};

@@ -16,7 +16,7 @@ use latchkey_core::token::material::KeyMaterial;
 use latchkey_core::token::{KeyRing, KeyStage, SigningKeyRecord, TokenRules, UnsealedSigningKey};
 
 use super::{TokenIssuer, delete_batches};
-use crate::missing::Named;
+use crate::missing::ObjectType;
 use crate::ports::tokens::{TokenStore, run_blocking};
 use crate::ports::{AuditAction, AuditEntry};
 use crate::rotation::{PUBLISH_LEAD, SigningKeyRotation, withdraw_alone};
@@ -52,7 +52,7 @@ impl TokenIssuer {
     pub fn jwks(&self, profile: &str) -> Result<Arc<Jwks>, RequestError> {
         let named = Some(profile).filter(|profile| !profile.is_empty());
         let found = self.parts.cache.jwks(named);
-        found.ok_or_else(|| self.parts.management.not_found(Named::KeySet, profile))
+        found.ok_or_else(|| self.parts.management.not_found(ObjectType::KeySet, profile))
     }
 
     /// Deletes the families that ended more than an hour ago; returns their number.
@@ -187,7 +187,7 @@ impl TokenIssuer {
         let key = all
             .into_iter()
             .find(|k| *k.id == *id)
-            .ok_or_else(|| self.parts.management.not_found(Named::SigningKey, id))?;
+            .ok_or_else(|| self.parts.management.not_found(ObjectType::SigningKey, id))?;
         let policy = self.named_policy(&key.profile)?;
         // A key of a profile that issues no tokens any more stays in the key set until it is withdrawn.
         let successor = match &policy.tokens {
@@ -209,7 +209,7 @@ impl TokenIssuer {
     }
 
     fn named_policy(&self, profile: &str) -> Result<Arc<Policy>, RequestError> {
-        let not_found = || self.parts.management.not_found(Named::Profile, profile);
+        let not_found = || self.parts.management.not_found(ObjectType::Profile, profile);
         self.shared().policies.named(profile).ok_or_else(not_found)
     }
 

@@ -24,7 +24,7 @@ on_both!(
     failures_of_a_stranger_lock_the_strangers_address_alone,
     a_login_that_is_refused_as_busy_is_no_failure,
     failures_at_once_are_all_counted,
-    logins_that_were_given_up_count_until_their_work_ends,
+    passwords_of_an_address_count_until_their_work_ends,
     a_new_password_ends_a_lock,
     failures_before_a_user_exists_do_not_lock_it,
     a_password_of_an_earlier_version_is_hashed_again,
@@ -74,29 +74,40 @@ async fn exhaust(harness: &Harness) {
     exhaust_from(harness, None).await;
 }
 
-async fn logins_that_were_given_up_count_until_their_work_ends(database: TestDatabase) {
+async fn passwords_of_an_address_count_until_their_work_ends(database: TestDatabase) {
     let harness = Harness::new(database, "EdDSA").await;
-    let _ = harness.user().await;
+    let user = harness.user().await;
     let kept = &harness.workers.2;
     *kept.jobs.lock().unwrap() = Some(Vec::new());
-    // Begins a login and gives it up when its work waits; returns the error of one that is refused.
-    let attempt = async |host: u8| {
-        let grant = TokenGrant::Password(EMAIL.to_owned(), PlainPassword::new(WRONG.to_owned()));
+    // Begins a login or sets a password, and gives it up when its work waits; returns the error of one that is refused.
+    let attempt = async |host: u8, sets: bool| {
         let context = CallContext { address: Some(IpAddr::from([192, 0, 2, host])), ..call() };
-        let ask = IssueJwt { tenant: "acme".to_owned(), ..asking(grant) };
+        let password = PlainPassword::new(WRONG.to_owned());
+        let work = async {
+            if sets {
+                let ask = SetUserPassword { id: user.id.to_string(), password };
+                harness.tokens.set_user_password(&OPERATOR, ask, &context).await.map(drop)
+            } else {
+                let grant = TokenGrant::Password(EMAIL.to_owned(), password);
+                let ask = IssueJwt { tenant: "acme".to_owned(), ..asking(grant) };
+                harness.tokens.issue(ask, &context).await.map(drop)
+            }
+        };
         tokio::select! {
-            refused = harness.tokens.issue(ask, &context) => Some(refused.unwrap_err()),
+            refused = work => Some(refused.unwrap_err()),
             () = kept.added.notified() => None,
         }
     };
-    assert_eq!((attempt(1).await, attempt(1).await), (None, None));
-    let refused = attempt(1).await;
-    let busy = matches!(refused, Some(ManagementError::Request(RequestError::ResourceExhausted(_))));
-    assert!(busy, "the address has its part of the room: {refused:?}");
-    assert_eq!(attempt(2).await, None, "another address has room");
-    let jobs = std::mem::take(kept.jobs.lock().unwrap().as_mut().unwrap());
-    drop(jobs);
-    assert_eq!(attempt(1).await, None, "the work was discarded");
+    for [first, second, third] in [[false; 3], [true; 3], [true, true, false], [false, false, true]] {
+        assert_eq!((attempt(1, first).await, attempt(1, second).await), (None, None));
+        let refused = attempt(1, third).await;
+        let busy = matches!(refused, Some(ManagementError::Request(RequestError::ResourceExhausted(_))));
+        assert!(busy, "the address has its part of the room: {refused:?}");
+        assert_eq!(attempt(2, false).await, None, "another address has room");
+        let jobs = std::mem::take(kept.jobs.lock().unwrap().as_mut().unwrap());
+        drop(jobs);
+    }
+    assert_eq!(attempt(1, false).await, None, "the work was discarded");
 }
 
 async fn every_failed_login_costs_the_same_and_returns_the_same_error(database: TestDatabase) {
