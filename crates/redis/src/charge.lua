@@ -303,9 +303,19 @@ local function turn_first(s)
   for _, field in ipairs(ACCOUNT) do s[field] = account[field] end
 end
 
+-- Returns the text of a key. A key of another type is treated as absent. Any other error ends the script, since a bucket that
+-- can't be read would be full at each call.
+local function stored(key)
+  local text = redis.pcall('GET', key)
+  if type(text) == 'table' and text.err and not string.find(text.err, 'WRONGTYPE', 1, true) then
+    return redis.call('GET', key)
+  end
+  return text
+end
+
 -- Reads a bucket; a key with other content is treated as absent.
 local function read(key, ask)
-  local text = redis.pcall('GET', key)
+  local text = stored(key)
   if type(text) ~= 'string' then return fresh(ask) end
   local words = {}
   for word in string.gmatch(text, '%S+') do

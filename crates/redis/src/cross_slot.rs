@@ -2,27 +2,31 @@
 //! client address in another. A script cannot touch both, so each group is charged by a request of its own, one
 //! after the other. If one has too few tokens, the groups before it get their tokens back. For a moment they
 //! hold less than they should, never more: a call may be denied that would just have been admitted, but never
-//! the other way round. A token bucket that counts for another limit of the same address keeps what it has counted.
+//! the other way round. A token bucket that counts for another limit of the same address keeps what it has counted. So
+//! the groups that are known to have too few tokens are first: a call that they deny is charged to no other group.
 
-use latchkey_core::limit::BucketCharge;
+use latchkey_core::limit::local::LocalLimiter;
+use latchkey_core::limit::{BucketCharge, ChargeOptions, Levels};
 use smallvec::SmallVec;
 
 use crate::connection::{BucketReply, BucketRequest, RedisConnection};
 use crate::wire::{BucketOp, BucketState};
 
-/// Charges all buckets: by one script if they are in one slot, otherwise group by group.
-pub(crate) async fn send(connection: &RedisConnection, request: BucketRequest<'_>) -> BucketReply {
+/// Charges all buckets: by one script if they are in one slot, otherwise group by group, in an order that follows from
+/// this process's own buckets.
+pub(crate) async fn send(
+    connection: &RedisConnection,
+    local: &LocalLimiter,
+    request: BucketRequest<'_>,
+) -> BucketReply {
     let owner = |ask: &(BucketCharge, BucketOp)| ask.0.shard_key;
     let together = request.operations.windows(2).all(|two| owner(&two[0]) == owner(&two[1]));
     if together || !connection.is_cluster() {
         return connection.send(request).await;
     }
-    let mut owners: SmallVec<[u128; 4]> = request.operations.iter().map(owner).collect();
-    owners.sort_unstable();
-    owners.dedup();
     let (mut granted, mut states) = (true, vec![None; request.operations.len()]);
     let mut spent: SmallVec<[(BucketCharge, BucketOp); 4]> = SmallVec::new();
-    for owner in owners {
+    for owner in ordered_owners(local, request) {
         let indexes: SmallVec<[usize; 4]> = (0..request.operations.len())
             .filter(|index| request.operations[*index].0.shard_key == owner)
             .collect();
@@ -47,6 +51,21 @@ pub(crate) async fn send(connection: &RedisConnection, request: BucketRequest<'_
     }
     let states: Option<Vec<BucketState>> = states.into_iter().collect();
     states.map(|states| (granted, states)).ok_or(crate::connection::Unavailable)
+}
+
+/// Returns the owner of each group. Those whose buckets have too few tokens in this process are first.
+fn ordered_owners(local: &LocalLimiter, request: BucketRequest<'_>) -> SmallVec<[u128; 4]> {
+    let options = ChargeOptions { cost: request.cost, dry_run: true };
+    let has_room = |owner: &u128| {
+        let charges = request.operations.iter().map(|ask| ask.0).filter(|charge| charge.shard_key == *owner);
+        let charges: SmallVec<[BucketCharge; 4]> = charges.collect();
+        local.charge_now(&charges, options, request.now, &mut Levels::new())
+    };
+    let mut owners: SmallVec<[u128; 4]> = request.operations.iter().map(|ask| ask.0.shard_key).collect();
+    owners.sort_unstable();
+    owners.dedup();
+    owners.sort_by_cached_key(has_room);
+    owners
 }
 
 /// Returns the operation that takes back a charge that was answered with this state.

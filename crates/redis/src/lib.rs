@@ -20,6 +20,7 @@ mod sentinels;
 mod token_lease;
 mod token_leases;
 mod wire;
+mod without_tls;
 mod words;
 
 pub use address::{Address, InvalidUrl};

@@ -35,7 +35,7 @@ pub struct RedisLimiter {
     pub(crate) leases: TokenLeases,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) deadline: Duration,
-    local: LocalLimiter,
+    pub(crate) local: LocalLimiter,
 }
 
 impl RedisLimiter {
@@ -125,7 +125,7 @@ impl RedisLimiter {
         let operations: Vec<_> = charges.iter().map(|demand| (*demand, BucketOp::Exact)).collect();
         let now = self.clock.now().monotonic;
         let request = BucketRequest { operations: &operations, cost, look, end, now };
-        let (granted, states) = cross_slot::send(&self.connection, request).await?;
+        let (granted, states) = cross_slot::send(&self.connection, &self.local, request).await?;
         let now = self.clock.now().monotonic;
         let more = |demand: &BucketCharge| match demand.mode {
             CountingMode::Exact => 0,

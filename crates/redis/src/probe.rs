@@ -12,7 +12,7 @@ use crate::connection::raw::{RawConnection, RedisClient};
 use crate::notifications::try_channels;
 use crate::sentinels::Sentinels;
 use crate::wire::ScriptHandle;
-use crate::words;
+use crate::{without_tls, words};
 
 /// Number of requests whose latency is measured.
 const TRIALS: usize = 20;
@@ -23,6 +23,9 @@ const CLUSTER_TRIAL_TIMEOUT: Duration = Duration::from_millis(200);
 const CLUSTER_FAILURES: (usize, usize) = (4, 10);
 /// Time limit for all requests to one node.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Number of slots of a cluster.
+const SLOTS: u64 = 16_384;
 
 /// Words about a server that did not respond in time.
 const SILENT: &str = "no response in time";
@@ -64,7 +67,10 @@ pub struct Probe {
     pub role: String,
     /// State of the node's cluster: `ok` or `fail`, and empty if it could not be read; `None` if it belongs to none.
     pub cluster: Option<String>,
-    /// Median latency of a limit request.
+    /// Number of the cluster's slots that no node serves.
+    pub missing_slots: u64,
+    /// Median latency of a limit request; zero if none was measured. In a cluster, that of the first node is measured over
+    /// all nodes.
     pub latency: Duration,
     /// Clock of the server minus that of this process, in seconds.
     pub clock_offset: i64,
@@ -98,10 +104,11 @@ pub async fn probe(address: &Address) -> Result<Vec<Node>, InvalidUrl> {
     if address.is_cluster() {
         let tried = match timeout(PROBE_TIMEOUT, try_cluster(address)).await {
             Ok(tried) => tried?,
-            Err(_) => ClusterTrial { failure: Some(SILENT.to_owned()), counted: false },
+            Err(_) => ClusterTrial { failure: Some(SILENT.to_owned()), ..ClusterTrial::default() },
         };
         if let Some(Ok(first)) = nodes.iter_mut().map(|node| node.seen.as_mut()).find(Result::is_ok) {
-            first.counts_partly = tried.failure.is_some() && tried.counted;
+            first.counts_partly = tried.failure.is_some() && tried.counted();
+            first.latency = median(tried.times);
             first.refused = tried.failure;
         }
     }
@@ -113,6 +120,12 @@ async fn probe_node(client: &Client, in_cluster: bool) -> Node {
         Ok(Ok(seen)) => (Ok(seen), None),
         Ok(Err(error)) => (Err(Unreachable(words::of(&error))), refusal(&error)),
         Err(_) => (Err(Unreachable(SILENT.to_owned())), None),
+    };
+    let seen = match seen {
+        Err(Unreachable(words)) if refusal.is_none() && without_tls::responds(client).await => {
+            Err(Unreachable(format!("{words}: {}", without_tls::WORDS)))
+        }
+        seen => seen,
     };
     Node { name: client.get_connection_info().addr().to_string(), seen, refusal, sentinel: false }
 }
@@ -147,8 +160,15 @@ async fn probe_sentinels(sentinels: &Sentinels) -> Vec<Node> {
 struct ClusterTrial {
     /// Error text of the first bucket that was not counted.
     failure: Option<String>,
-    /// True if one was counted.
-    counted: bool,
+    /// Latencies of those that were counted.
+    times: Vec<Duration>,
+}
+
+impl ClusterTrial {
+    /// Returns whether one was counted.
+    fn counted(&self) -> bool {
+        !self.times.is_empty()
+    }
 }
 
 /// Charges buckets in many slots, so that it reaches all nodes. Goes on after failures, to find out whether all nodes fail.
@@ -157,13 +177,15 @@ async fn try_cluster(address: &Address) -> Result<ClusterTrial, InvalidUrl> {
     let mut tried = ClusterTrial::default();
     let mut raw = match source.open(PROBE_TIMEOUT).await {
         Ok((raw, _)) => raw,
-        Err(error) => return Ok(ClusterTrial { failure: Some(words::of(&error)), counted: false }),
+        Err(error) => {
+            return Ok(ClusterTrial { failure: Some(words::of(&error)), ..ClusterTrial::default() });
+        }
     };
     let mut failures = 0;
     for _ in 0..CLUSTER_TRIALS {
         let failure = match timeout(CLUSTER_TRIAL_TIMEOUT, try_slot(&mut raw, &script)).await {
-            Ok(Ok(())) => {
-                tried.counted = true;
+            Ok(Ok(time)) => {
+                tried.times.push(time);
                 continue;
             }
             Ok(Err(error)) => words::of(&error),
@@ -171,7 +193,7 @@ async fn try_cluster(address: &Address) -> Result<ClusterTrial, InvalidUrl> {
         };
         tried.failure.get_or_insert(failure);
         failures += 1;
-        let enough = if tried.counted { CLUSTER_FAILURES.0 } else { CLUSTER_FAILURES.1 };
+        let enough = if tried.counted() { CLUSTER_FAILURES.0 } else { CLUSTER_FAILURES.1 };
         if failures >= enough {
             break;
         }
@@ -179,11 +201,19 @@ async fn try_cluster(address: &Address) -> Result<ClusterTrial, InvalidUrl> {
     Ok(tried)
 }
 
-/// Charges a bucket in any slot of a cluster, and deletes it.
-async fn try_slot(raw: &mut RawConnection, script: &ScriptHandle) -> Result<(), RedisError> {
-    let trial = Trial::new();
+/// Charges a bucket in any slot of a cluster, and deletes it. Returns the latency of the charge.
+async fn try_slot(raw: &mut RawConnection, script: &ScriptHandle) -> Result<Duration, RedisError> {
+    let (trial, start) = (Trial::new(), Instant::now());
     trial.charge(raw, script).await?;
-    trial.undo(raw, script).await
+    let latency = start.elapsed();
+    trial.undo(raw, script).await?;
+    Ok(latency)
+}
+
+/// Returns the median; zero if there is none.
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
 async fn inspect(client: &Client, in_cluster: bool) -> Result<Probe, RedisError> {
@@ -197,7 +227,7 @@ async fn inspect(client: &Client, in_cluster: bool) -> Result<Probe, RedisError>
     };
     if probe.cluster.is_some() {
         match state(&mut connection).await {
-            Ok(state) => probe.cluster = Some(state),
+            Ok((state, missing)) => (probe.cluster, probe.missing_slots) = (Some(state), missing),
             Err(error) => probe.unreadable = Some(words::of(&error)),
         }
     }
@@ -244,8 +274,7 @@ async fn measure(raw: &mut RawConnection, probe: &mut Probe) -> Result<(), Redis
     for _ in 0..TRIALS {
         trial.undo(raw, &script).await?;
     }
-    times.sort_unstable();
-    probe.latency = times[TRIALS / 2];
+    probe.latency = median(times);
     Ok(())
 }
 
@@ -255,7 +284,9 @@ fn offset(time: i64) -> i64 {
     time.saturating_sub(i64::try_from(wall).unwrap_or(i64::MAX)) / 1_000_000
 }
 
-async fn state(connection: &mut MultiplexedConnection) -> Result<String, RedisError> {
+/// Returns the state of a node's cluster, and the number of slots that no node serves.
+async fn state(connection: &mut MultiplexedConnection) -> Result<(String, u64), RedisError> {
     let info: InfoDict = cmd("CLUSTER").arg("INFO").query_async(connection).await?;
-    Ok(info.get("cluster_state").unwrap_or_default())
+    let served = info.get::<u64>("cluster_slots_ok").unwrap_or(SLOTS);
+    Ok((info.get("cluster_state").unwrap_or_default(), SLOTS.saturating_sub(served)))
 }

@@ -48,7 +48,7 @@ pub(crate) async fn refill(
     }
     let operations = limiter.leases.take_for_refill(charges, cost.into(), sent);
     let request = BucketRequest { operations: &operations, cost, look: false, end, now: sent };
-    let (granted, states) = cross_slot::send(&limiter.connection, request).await?;
+    let (granted, states) = cross_slot::send(&limiter.connection, &limiter.local, request).await?;
     let passed = RefillOutcome { granted, cost: cost.into(), sent };
     let mut levels = Levels::new();
     for (demand, state) in charges.iter().zip(&states) {

@@ -18,7 +18,7 @@ use redis::{AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo as
 use tokio::time::timeout;
 
 use crate::address::{Address, InvalidUrl, PrimaryOfSentinels};
-use crate::words;
+use crate::{without_tls, words};
 
 /// Time limit for the answer of a Sentinel, the connection included.
 const SENTINEL_TIMEOUT: Duration = Duration::from_millis(400);
@@ -123,7 +123,11 @@ impl Sentinels {
         let answer = match timeout(SENTINEL_TIMEOUT, self.query(node)).await {
             Ok(Ok(Some((host, port)))) => Ok(PrimaryAddress { host, port }),
             Ok(Ok(None)) => Err(format!("it knows no primary named {}", self.primary.name)),
+            Ok(Err(error)) if error.is_io_error() && without_tls::responds(&node.client).await => {
+                Err(without_tls::WORDS.to_owned())
+            }
             Ok(Err(error)) => Err(words::of(&error)),
+            Err(_) if without_tls::responds(&node.client).await => Err(without_tls::WORDS.to_owned()),
             Err(_) => Err("no response in time".to_owned()),
         };
         (name, answer)

@@ -12,6 +12,7 @@ use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, RedisError, ServerErr
 use crate::address::{Address, InvalidUrl};
 use crate::sentinels::{PrimaryAddress, Sentinels};
 use crate::wire::{self, BucketOp, ScriptHandle};
+use crate::without_tls;
 
 /// A client, which opens connections with the present credentials.
 pub(crate) struct RedisClient {
@@ -100,7 +101,12 @@ async fn open_one(client: &Client, patience: Duration) -> Result<RawConnection, 
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(patience))
         .set_response_timeout(Some(patience));
-    client.get_multiplexed_async_connection_with_config(&config).await.map(RawConnection::One)
+    match client.get_multiplexed_async_connection_with_config(&config).await {
+        Err(error) if error.is_io_error() && without_tls::responds(client).await => {
+            Err(std::io::Error::other(format!("{error}: {}", without_tls::WORDS)).into())
+        }
+        opened => opened.map(RawConnection::One),
+    }
 }
 
 impl RawConnection {

@@ -174,6 +174,14 @@ async fn a_network_that_fails_in_any_way() {
     assert!(text.contains("alert"), "{text}");
     is_not_used(&wanted.url(), Some(&wanted), "received fatal alert").await;
     assert!(PAGE.contains("`received fatal alert`"));
+    // A server without TLS, and a Sentinel without it.
+    let plain = Redis::start();
+    for url in [
+        replace_once(&plain.url(), "redis:", "rediss:"),
+        format!("rediss+sentinel://127.0.0.1:{}/x", plain.port()),
+    ] {
+        is_refused(&url, None, "responds without TLS").await;
+    }
     let proxy = Proxy::to(tls.port());
     proxy.refuse(true);
     is_not_used(&format!("redis://127.0.0.1:{}", proxy.port()), None, "a closed connection").await;

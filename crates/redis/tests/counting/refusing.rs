@@ -97,6 +97,7 @@ async fn a_user_with_too_few_rights() {
         ("resetkeys ~other:*", "~latchkey:*", "NOPERM"),
         ("-evalsha -eval", "+evalsha +eval", "NOPERM"),
         ("-time", "+time", "can't run this command"),
+        ("-get", "+get", "can't run this command"),
         ("-set", "+set", "can't run this command"),
     ] {
         let bench = RedisBench::with(&options(&url, TIMEOUT), CountingMode::Exact).await;

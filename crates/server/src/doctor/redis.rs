@@ -1,5 +1,8 @@
 //! Checks of Redis: its response time, its role, and its eviction policy.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use latchkey_config::Redis;
@@ -10,8 +13,8 @@ use crate::config;
 
 /// Difference of clocks in seconds from which on it is reported.
 const FAR: u64 = 5;
-/// Words about the server's certificate, and those of a server about the client's.
-const TLS_FAILURES: [&str; 2] = ["invalid peer certificate", "received fatal alert"];
+/// Words about the server's certificate, those of a server about the client's, and those about a server without TLS.
+const TLS_FAILURES: [&str; 3] = ["invalid peer certificate", "received fatal alert", "responds without TLS"];
 
 /// Checks Redis, if it is given; `deadline` is the time that a call waits for it before it counts locally.
 pub(crate) async fn examine(given: Option<&Redis>, deadline: Duration) -> Vec<Finding> {
@@ -65,7 +68,7 @@ fn unusable_finding(name: &str, refusal: Option<Refusal>, error: &Unreachable) -
         None if TLS_FAILURES.iter().any(|words| error.0.contains(words)) => (
             Severity::Error,
             "can't be used by TLS",
-            "correct redis_ca, the host in redis_url or the certificate, or set tls-auth-clients no (docs/redis.md)",
+            "correct redis_ca, the host or the scheme in redis_url or the certificate, or set tls-auth-clients no (docs/redis.md)",
         ),
         None => (
             Severity::Unreachable,
@@ -86,6 +89,14 @@ fn probe_findings(probe: &Probe, in_cluster: bool, deadline: Duration) -> Vec<Fi
         (Some(state), true) if !["", "ok"].contains(&state.as_str()) => report(
             Severity::Error,
             format!("the cluster is incomplete (cluster_state:{state}): replicas count limits by themselves"),
+            "check CLUSTER NODES and CLUSTER SLOTS, and assign a primary to every slot",
+        ),
+        (Some(_), true) if probe.missing_slots > 0 => report(
+            Severity::Error,
+            format!(
+                "no node of the cluster serves {} of its slots: replicas count the limits in them by themselves",
+                probe.missing_slots
+            ),
             "check CLUSTER NODES and CLUSTER SLOTS, and assign a primary to every slot",
         ),
         (Some(_), false) => report(
@@ -109,10 +120,9 @@ fn probe_findings(probe: &Probe, in_cluster: bool, deadline: Duration) -> Vec<Fi
         );
     }
     if found.is_empty() {
-        let what = format!(
-            "Redis {} responds after {:?} and evicts no buckets in use",
-            probe.version, probe.latency
-        );
+        let after =
+            if probe.latency.is_zero() { String::new() } else { format!(" after {:?}", probe.latency) };
+        let what = format!("Redis {} responds{after} and evicts no buckets in use", probe.version);
         found.push(Finding::new(Area::Redis, Severity::Ok, what, ""));
     }
     found
@@ -196,7 +206,7 @@ fn eviction_findings(probe: &Probe) -> Vec<Finding> {
         report(
             Severity::Error,
             format!("it has evicted {} keys ({}): their limits were reset", probe.evicted, probe.policy),
-            "give it more maxmemory, or a Redis of its own",
+            "give it more maxmemory, or a Redis of its own; the number is since the start of Redis or CONFIG RESETSTAT",
         );
     } else if evicts && any {
         report(
@@ -212,87 +222,4 @@ fn eviction_findings(probe: &Probe) -> Vec<Finding> {
         );
     }
     found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DEADLINE: Duration = Duration::from_millis(20);
-
-    fn severities(probe: &Probe) -> Vec<Severity> {
-        probe_findings(probe, false, DEADLINE).iter().map(|finding| finding.severity).collect()
-    }
-
-    #[test]
-    fn lost_buckets_and_slow_responses_are_reported() {
-        let good =
-            Probe { policy: "noeviction".into(), latency: Duration::from_micros(200), ..Probe::default() };
-        assert_eq!(severities(&good), [Severity::Ok]);
-        let with = |policy: &str, most_memory| Probe { policy: policy.into(), most_memory, ..good.clone() };
-        assert_eq!(severities(&with("allkeys-lru", 0)), [Severity::Ok], "memory is never short");
-        assert_eq!(severities(&with("allkeys-lru", 1)), [Severity::Error]);
-        assert_eq!(severities(&with("volatile-random", 1)), [Severity::Error]);
-        assert_eq!(severities(&with("volatile-lru", 1)), [Severity::Warning]);
-        assert_eq!(severities(&with("volatile-ttl", 1)), [Severity::Ok]);
-        assert_eq!(severities(&Probe { evicted: 1, ..good.clone() }), [Severity::Error]);
-        assert_eq!(severities(&Probe { role: "slave".into(), ..good.clone() }), [Severity::Error]);
-        assert_eq!(
-            severities(&Probe { latency: Duration::from_millis(6), ..good.clone() }),
-            [Severity::Warning]
-        );
-        assert_eq!(severities(&Probe { latency: DEADLINE, ..good }), [Severity::Error]);
-    }
-
-    #[test]
-    fn a_failure_of_tls_is_no_silence() {
-        let severity = |words: &str| unusable_finding("a:1", None, &Unreachable(words.to_owned())).severity;
-        assert_eq!(TLS_FAILURES.map(severity), [Severity::Error, Severity::Error]);
-    }
-
-    #[test]
-    fn a_response_time_is_compared_with_the_deadline_of_the_settings() {
-        let found = |latency, deadline| {
-            let millis = Duration::from_millis;
-            latency_finding(millis(latency), millis(deadline)).map(|found| (found.severity, found.message))
-        };
-        assert_eq!(found(30, 200), None);
-        assert_eq!(found(60, 200).unwrap().0, Severity::Warning);
-        let (severity, message) = found(6, 5).unwrap();
-        assert!(severity == Severity::Error && message.contains("give up after 5ms"), "{message}");
-    }
-
-    #[test]
-    fn a_cluster_must_be_complete_and_configured_as_a_cluster() {
-        let messages_of = |cluster: Option<&str>, in_cluster| {
-            let probe =
-                Probe { role: "slave".into(), cluster: cluster.map(str::to_owned), ..Probe::default() };
-            probe_findings(&probe, in_cluster, DEADLINE)
-                .iter()
-                .map(|finding| finding.message.clone())
-                .collect::<String>()
-        };
-        assert!(
-            messages_of(Some("ok"), true).contains("evicts no buckets"),
-            "a replica is acceptable in a cluster"
-        );
-        assert!(messages_of(Some("fail"), true).contains("incomplete"));
-        assert!(messages_of(None, true).contains("not a node of a cluster"));
-        assert!(messages_of(Some("ok"), false).contains("a node of a cluster"));
-        assert!(messages_of(Some(""), true).contains("evicts no buckets"), "its state could not be read");
-    }
-
-    #[test]
-    fn a_missing_right_to_read_is_a_warning_and_a_part_that_fails_is_named_as_one() {
-        let refused = || Some("NOPERM this user has no permissions".to_owned());
-        for cluster in [None, Some(String::new())] {
-            let probe = Probe { unreadable: refused(), cluster, ..Probe::default() };
-            let found = probe_findings(&probe, true, DEADLINE);
-            assert!(matches!(&found[..], [only] if only.severity == Severity::Warning), "{found:?}");
-        }
-        let probe = Probe { refused: refused(), counts_partly: true, ..Probe::default() };
-        assert!(trial_findings(&probe)[0].message.starts_with("a part of the cluster does not count limits"));
-        let probe = Probe { counts_partly: false, ..probe };
-        assert!(trial_findings(&probe)[0].message.starts_with("it does not count limits"));
-    }
 }
