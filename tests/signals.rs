@@ -1,10 +1,21 @@
 //! Signals to a replica: the first one that ends it starts its shutdown, the second one ends it at once. Others have no
 //! effect but a line in the log.
 
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Command;
 
 use latchkey_testing::{Folder, Process, Setup, Signal, eventually, free_port, program, tool};
+
+const DEMO: &str = include_str!("../profiles/demo.toml");
+const ENDPOINT: &str = r#"
+[[endpoints]]
+method = "GET"
+path = "/my-keys"
+rpc = "ListKeys"
+item = '"{{ item.name }}"'
+answer = '[{{ items }}]'
+"#;
 
 #[test]
 fn a_second_signal_ends_a_replica_that_drains() {
@@ -41,6 +52,29 @@ fn a_quit_drains_as_sigterm_does() {
     latchkey.signal(Signal::QUIT);
     assert!(latchkey.wait().success(), "{}", latchkey.log());
     assert!(latchkey.log().contains("draining") && latchkey.log().contains("stopped"), "{}", latchkey.log());
+}
+
+#[test]
+fn a_call_of_an_endpoint_that_is_in_flight_is_finished() {
+    let latchkey = Setup::default()
+        .profile("demo", &format!("{DEMO}{ENDPOINT}"))
+        .environment("LATCHKEY_SHUTDOWN_DELAY", "0s")
+        .start();
+    let mut client = TcpStream::connect(("127.0.0.1", latchkey.http())).expect("it listens");
+    let head = "GET /my-keys HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n";
+    client.write_all(head.as_bytes()).expect("it is taken");
+    let mut interim = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+    client.read_exact(&mut interim).expect("it waits for the body");
+    latchkey.signal(Signal::TERM);
+    eventually("the port is closed", || {
+        TcpStream::connect(("127.0.0.1", latchkey.http())).is_err().then_some(())
+    });
+    client.write_all(b"{}").expect("the connection is open");
+    let mut response = String::new();
+    client.read_to_string(&mut response).expect("the connection ends in order");
+    // The call has no key.
+    assert!(response.starts_with("HTTP/1.1 401"), "{response}");
+    assert!(latchkey.wait().success(), "{}", latchkey.log());
 }
 
 #[test]

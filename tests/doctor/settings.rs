@@ -57,4 +57,8 @@ fn a_limit_of_open_files_that_is_too_low_is_logged_at_the_start() {
     let latchkey = setup.environment("LATCHKEY_MAX_CONNECTIONS", "4096").start();
     let words = "the limit of open files is too low for max_connections";
     eventually("the log tells", || latchkey.log().contains(words).then_some(()));
+    let metrics = latchkey.page("/metrics").body;
+    let (_, limit) = metrics.split_once(r#"latchkey_connections_limit{listener="grpc"} "#).expect("a limit");
+    let limit: u32 = limit.lines().next().and_then(|limit| limit.parse().ok()).expect("a number");
+    assert!((1_024..2_048).contains(&limit), "{limit} connections leave room for probes and the database");
 }

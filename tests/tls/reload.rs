@@ -62,3 +62,15 @@ async fn a_new_pair_is_used_under_load_and_a_broken_one_is_reported() {
     load.await.unwrap();
     assert_eq!(failed.load(Ordering::SeqCst), 0, "of {}", done.load(Ordering::SeqCst));
 }
+
+#[test]
+fn an_expired_certificate_is_reported_when_it_is_read() {
+    let fixture = Fixture::start(false, |setup, _| setup);
+    let pair = fixture.ca.expired(&["localhost"]);
+    let _ = fixture.folder.write("key.pem", &pair.key);
+    let _ = fixture.folder.write("cert.pem", &pair.cert);
+    eventually("a warning", || {
+        let log = fixture.latchkey.log();
+        log.lines().any(|line| line.contains("WARN") && line.contains("has expired")).then_some(())
+    });
+}

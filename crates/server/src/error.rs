@@ -41,7 +41,7 @@ pub enum ServeError {
     #[error("redis_url: {0}")]
     Redis(#[from] latchkey_redis::InvalidUrl),
     /// An address is in use, or the process is not permitted to listen on it.
-    #[error("{setting}: can't listen on {address} ({error}){}", bind_remedy(.address))]
+    #[error("{setting}: can't listen on {address} ({error}){}", bind_remedy(.address, .error))]
     Bind {
         /// Setting that gives the address.
         setting: &'static str,
@@ -77,12 +77,18 @@ pub enum ServeError {
 }
 
 /// Returns what to do about an address that cannot be bound. The errors of Unix sockets say that themselves.
-fn bind_remedy(address: &ListenAddress) -> &'static str {
-    match address {
-        ListenAddress::Tcp(_) => {
+fn bind_remedy(address: &ListenAddress, error: &std::io::Error) -> &'static str {
+    match (address, error.kind()) {
+        (ListenAddress::Unix(_), _) => "",
+        (ListenAddress::Tcp(_), ErrorKind::PermissionDenied) => {
+            ": choose a port from 1024 on, or give the process CAP_NET_BIND_SERVICE"
+        }
+        (ListenAddress::Tcp(_), ErrorKind::AddrNotAvailable) => {
+            ": set an address of this machine, or listen on 0.0.0.0 or [::]"
+        }
+        (ListenAddress::Tcp(_), _) => {
             ": stop the process that listens there, or set a free address of this machine"
         }
-        ListenAddress::Unix(_) => "",
     }
 }
 
@@ -133,6 +139,17 @@ mod tests {
     use std::io::Error;
 
     use super::*;
+
+    #[test]
+    fn an_address_that_cannot_be_bound_has_the_remedy_of_its_cause() {
+        let text = |kind: ErrorKind| {
+            let address = ListenAddress::Tcp("127.0.0.1:80".parse().unwrap());
+            ServeError::Bind { setting: "grpc_addr", address, error: kind.into() }.to_string()
+        };
+        assert!(text(ErrorKind::PermissionDenied).ends_with("give the process CAP_NET_BIND_SERVICE"));
+        assert!(text(ErrorKind::AddrNotAvailable).contains("set an address of this machine"));
+        assert!(text(ErrorKind::AddrInUse).contains("stop the process that listens there"));
+    }
 
     #[test]
     fn a_wrong_path_is_an_invalid_setting_and_a_full_disk_is_none() {

@@ -4,6 +4,7 @@
 //! one alone, so that the clients of products cannot take their connections.
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,8 +21,9 @@ use hyper_util::service::TowerToHyperService;
 use latchkey_core::cache::ReplicaCache;
 use latchkey_telemetry::prometheus::CONTENT_TYPE;
 use latchkey_transport::tls::{Acceptor, TlsConnection};
-use latchkey_transport::{ConnectionLimits, Listener, PeerAddress};
+use latchkey_transport::{ConnectionLimits, Listener, OpenConnection, PeerAddress};
 use serde_json::json;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -66,18 +68,24 @@ pub(crate) struct HttpState {
     pub(crate) metrics: MetricsRenderer,
 }
 
-/// Serves until the future is dropped.
+/// Serves until `stopping` is true; then closes the port, and finishes the calls in flight.
 pub(crate) async fn serve(
     listener: Arc<Listener>,
     tls: Option<Arc<Acceptor>>,
     state: HttpState,
     paths: ServedPaths,
+    stopping: watch::Receiver<bool>,
 ) {
-    let mut connections = JoinSet::new();
+    let (mut connections, mut files) = (JoinSet::new(), JoinSet::new());
     if let Some(acceptor) = tls.clone() {
-        connections.spawn(async move { acceptor.watch_files().await });
+        files.spawn(async move { acceptor.watch_files().await });
     }
-    while let Some((stream, handshake, open)) = listener.accept().await {
+    loop {
+        let accepted = tokio::select! {
+            () = is_true(stopping.clone()) => break,
+            accepted = listener.accept() => accepted,
+        };
+        let Some((stream, handshake, open)) = accepted else { break };
         // Finished connections are removed, so that the set stays as small as the number of open connections.
         while connections.try_join_next().is_some() {}
         let peer = stream.peer().as_ref().map(PeerAddress::ip);
@@ -90,30 +98,60 @@ pub(crate) async fn serve(
                 response
             }
         });
-        let service = TowerToHyperService::new(router(state.clone(), peer, paths).layer(counted));
-        let tls = tls.clone();
+        let router = router(state.clone(), peer, paths).layer(counted);
+        let (tls, end) = (tls.clone(), end_of_calls(open.clone(), stopping.clone()));
         let serving = async move {
             match tls {
                 None => {
                     handshake.accepted();
-                    drop(http1_builder().serve_connection(TokioIo::new(stream), service).await);
+                    serve_calls(stream, router, end).await;
                 }
                 Some(acceptor) => {
                     // Failed handshakes are not logged: probes of the wrong protocol are frequent.
                     let Ok(TlsConnection { stream, .. }) = acceptor.accept(stream).await else { return };
                     handshake.accepted();
-                    drop(http1_builder().serve_connection(TokioIo::new(stream), service).await);
+                    serve_calls(stream, router, end).await;
                 }
             }
         };
         connections.spawn(async move {
             tokio::select! {
                 () = serving => {}
-                // Idle, or its client does not read: others wait for the place.
-                () = open.closing() => {}
+                // Its call takes long, or its client does not read: others wait for the place.
+                () = open.overdue() => {}
             }
         });
     }
+    // The port is closed first, so that no client connects to a server that no longer answers.
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+/// Completes when a flag is true, or when its sender is gone.
+pub(crate) async fn is_true(mut flag: watch::Receiver<bool>) {
+    drop(flag.wait_for(|set| *set).await);
+}
+
+/// Completes when a connection gets no further call: it must make room for another one, or the process ends.
+async fn end_of_calls(open: OpenConnection, stopping: watch::Receiver<bool>) {
+    tokio::select! {
+        () = open.closing() => {}
+        () = is_true(stopping) => {}
+    }
+}
+
+/// Serves the calls of a connection until it ends; from `end` on, only the call in flight.
+async fn serve_calls<S>(stream: S, router: Router, end: impl Future<Output = ()>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let service = TowerToHyperService::new(router);
+    let mut connection = pin!(http1_builder().serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = end => connection.as_mut().graceful_shutdown(),
+    }
+    drop(connection.await);
 }
 
 fn http1_builder() -> http1::Builder {

@@ -4,13 +4,14 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use latchkey_config::{DrainSettings, ListenAddress, Settings};
 use latchkey_store::Store;
 use latchkey_telemetry::Registry;
 use latchkey_telemetry::otlp::OtlpExporter;
-use latchkey_transport::{BoundPort, Listener, PortConfig, WorkerSet};
-use tokio::sync::{oneshot, watch};
+use latchkey_transport::{BoundPort, Listener, PortConfig, WorkerExited, WorkerSet};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -53,8 +54,8 @@ pub struct Server {
 
 impl Server {
     /// Checks everything that can be checked without the database, and binds the ports.
-    pub async fn bind(settings: Settings) -> Result<Self, ServeError> {
-        open_files::raise_limit(&settings);
+    pub async fn bind(mut settings: Settings) -> Result<Self, ServeError> {
+        open_files::raise_limit(&mut settings);
         unused_input::warn(&settings);
         let (listen, drain, tls) = (settings.listen.clone(), settings.drain, settings.tls.clone());
         let parts = wiring::connect(settings).await?;
@@ -135,15 +136,16 @@ impl Server {
             host_monitor,
             drain,
         } = self;
-        let (stop, stop_signal) = oneshot::channel::<()>();
+        let (stop, stopping) = watch::channel(false);
         // Dropped at the end of this function, which aborts the tasks.
-        let (mut grpc_tasks, mut background_tasks) = (JoinSet::new(), JoinSet::new());
+        let (mut grpc_tasks, mut http_tasks) = (JoinSet::new(), JoinSet::new());
+        let mut background_tasks = JoinSet::new();
         for BoundPort { port, .. } in bound_ports.clone() {
             background_tasks.spawn(watch_certificates(port));
         }
-        grpc_tasks.spawn(workers.serve(bound_ports, async move { drop(stop_signal.await) }));
+        grpc_tasks.spawn(workers.serve(bound_ports, http_server::is_true(stopping.clone())));
         for port in http {
-            background_tasks.spawn(serve_http(port, http_state.clone()));
+            http_tasks.spawn(serve_http(port, http_state.clone(), stopping.clone()));
         }
         background_tasks.spawn(Supervisor::from_environment().follow(readiness.watch()));
         background_tasks.spawn(watch_host(host_monitor, readiness.clone()));
@@ -156,16 +158,15 @@ impl Server {
         tokio::select! {
             () = shutdown => {}
             Some(ended) = grpc_tasks.join_next() => return Err(exited_early(ended)),
+            Some(ended) = http_tasks.join_next() => return Err(exited_early(ended)),
             Some(ended) = background_tasks.join_next() => return Err(exited_early(ended)),
         }
         tracing::info!("draining: calls in flight are finished, and clients are asked to reconnect");
         readiness.set_draining().await;
         sleep(drain.delay).await;
-        // The workers close their ports and send GOAWAY to clients.
-        drop(stop);
-        if timeout(drain.timeout, grpc_tasks.join_next()).await.is_err() {
-            tracing::warn!("some connections did not end within the shutdown timeout; they are closed");
-        }
+        // All ports are closed, and clients of the gRPC ports get GOAWAY.
+        stop.send_replace(true);
+        finish_calls(drain.timeout, &mut grpc_tasks, &mut http_tasks).await;
         background_tasks.shutdown().await;
         limiter.return_unused().await;
         follower.leave().await;
@@ -190,9 +191,29 @@ fn address_text(listener: &Listener) -> String {
     address.map(|address| address.to_string()).unwrap_or_default()
 }
 
-async fn serve_http(port: HttpPort, http_state: http_server::HttpState) -> Result<(), StartupConflict> {
-    http_server::serve(port.listener, port.tls, http_state, port.paths).await;
+async fn serve_http(
+    port: HttpPort,
+    http_state: http_server::HttpState,
+    stopping: watch::Receiver<bool>,
+) -> Result<(), StartupConflict> {
+    http_server::serve(port.listener, port.tls, http_state, port.paths, stopping).await;
     Ok(())
+}
+
+/// Waits until the calls in flight are finished, for at most `limit`. Then no call of an HTTP port is served any more.
+async fn finish_calls(
+    limit: Duration,
+    grpc: &mut JoinSet<Result<(), WorkerExited>>,
+    http: &mut JoinSet<Result<(), StartupConflict>>,
+) {
+    let finished = async {
+        drop(grpc.join_next().await);
+        while http.join_next().await.is_some() {}
+    };
+    if timeout(limit, finished).await.is_err() {
+        tracing::warn!("some connections did not end within the shutdown timeout; they are closed");
+    }
+    http.shutdown().await;
 }
 
 async fn receive_notifications(follower: Arc<Follower>) -> Result<(), StartupConflict> {

@@ -200,6 +200,12 @@ impl OpenConnection {
     pub async fn closing(&self) {
         self.0.closing().await;
     }
+
+    /// Completes when the connection had to make room, and its time to finish a call is over.
+    pub async fn overdue(&self) {
+        self.0.closing().await;
+        tokio::time::sleep(CLOSING_TIME).await;
+    }
 }
 
 /// Guard of an open call.

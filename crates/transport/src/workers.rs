@@ -56,10 +56,10 @@ impl<M: MakeService> WorkerSet<M> {
             let (assigned, queued) = unbounded_channel();
             let open = Arc::<AtomicUsize>::default();
             let (exit_signal, exited) = oneshot::channel::<()>();
-            let runtime = Builder::new_current_thread().enable_all().build()?;
+            let runtime = WorkerRuntime::build()?;
             let draining = draining.clone();
             let work = move || {
-                run_worker(&runtime, queued, draining);
+                runtime.run(serve_until_dropped(queued, draining));
                 drop(exit_signal);
             };
             thread::Builder::new().name(format!("check-{number}")).spawn(work)?;
@@ -124,19 +124,40 @@ async fn accept_any<M: MakeService>(ports: &[BoundPort<M>]) -> Option<AssignedCo
 #[error("a worker thread ended unexpectedly")]
 pub struct WorkerExited;
 
-/// Runs a worker until no more connections can arrive and all have ended, or until the [`WorkerSet`] is dropped.
-fn run_worker<M: MakeService>(
-    runtime: &Runtime,
+/// Runtime of a worker. If the worker's thread can't be started, it is dropped on a thread of the main runtime, where a drop
+/// must not wait.
+struct WorkerRuntime(Option<Runtime>);
+
+impl WorkerRuntime {
+    fn build() -> io::Result<Self> {
+        Builder::new_current_thread().enable_all().build().map(|runtime| Self(Some(runtime)))
+    }
+
+    fn run(&self, work: impl Future<Output = ()>) {
+        if let Some(runtime) = &self.0 {
+            runtime.block_on(work);
+        }
+    }
+}
+
+impl Drop for WorkerRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Serves until no more connections can arrive and all have ended, or until the [`WorkerSet`] is dropped.
+async fn serve_until_dropped<M: MakeService>(
     assigned: UnboundedReceiver<AssignedConnection<M>>,
     draining: watch::Receiver<bool>,
 ) {
     let mut owner_alive = draining.clone();
-    runtime.block_on(async {
-        tokio::select! {
-            () = serve_connections(assigned, draining) => {}
-            _ = owner_alive.wait_for(|_| false) => {}
-        }
-    });
+    tokio::select! {
+        () = serve_connections(assigned, draining) => {}
+        _ = owner_alive.wait_for(|_| false) => {}
+    }
 }
 
 async fn serve_connections<M: MakeService>(
@@ -157,4 +178,21 @@ async fn serve_connections<M: MakeService>(
         }
     }
     while open.join_next().await.is_some() {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_runtime_whose_thread_does_not_start_is_dropped_without_a_panic() {
+        drop(WorkerRuntime::build().unwrap());
+    }
+
+    #[test]
+    fn a_runtime_runs_the_work_of_its_thread() {
+        let mut ran = false;
+        WorkerRuntime::build().unwrap().run(async { ran = true });
+        assert!(ran);
+    }
 }

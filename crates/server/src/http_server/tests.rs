@@ -1,5 +1,7 @@
 //! Pages of the HTTP ports.
 
+mod in_flight;
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -26,13 +28,13 @@ const ONE: ConnectionLimits = ConnectionLimits { open: 1, max_idle: None, send_b
 async fn get_from(paths: ServedPaths, stage: Stage, path: &str) -> String {
     let address = "127.0.0.1:0".parse().unwrap();
     let listener = Arc::new(Listener::bind("http", &BindAddress::Tcp(address), ONE).unwrap());
-    let (_stage, state) = http_state(stage);
+    let ((_stage, state), (_stop, stopping)) = (http_state(stage), watch::channel(false));
     let mut client = TcpStream::connect(listener.tcp_address().unwrap()).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     client.write_all(request.as_bytes()).await.unwrap();
     let mut response = String::new();
     tokio::select! {
-        () = serve(listener, None, state, paths) => unreachable!("the server runs until it is dropped"),
+        () = serve(listener, None, state, paths, stopping) => unreachable!("the server runs until it is dropped"),
         read = client.read_to_string(&mut response) => drop(read.unwrap()),
     }
     response
@@ -139,8 +141,9 @@ async fn a_connection_without_a_handshake_is_rejected_and_closed() {
             tokio::task::yield_now().await;
         }
     };
+    let ((_stage, state), (_stop, stopping)) = (http_state(Stage::Ready), watch::channel(false));
     tokio::select! {
-        () = serve(listener.clone(), Some(tls), http_state(Stage::Ready).1, ServedPaths::All) => unreachable!("the server runs until it is dropped"),
+        () = serve(listener.clone(), Some(tls), state, ServedPaths::All, stopping) => unreachable!("the server runs until it is dropped"),
         over = timeout(Duration::from_mins(1), over) => over.expect("the connection is closed"),
     }
     assert_eq!(listener.stats().outcomes(), [0, 1]);

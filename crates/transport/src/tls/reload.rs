@@ -67,6 +67,10 @@ impl Acceptor {
     async fn reload_and_log(&self) {
         let cert = self.files.cert.path.display().to_string();
         match self.reload().await {
+            Ok(closed) if self.has_expired() => tracing::warn!(
+                %cert, closed,
+                "TLS files were read again, and the certificate has expired: clients reject new connections until it is replaced"
+            ),
             Ok(closed) => {
                 tracing::info!(%cert, closed, "TLS files were read again; new connections use them");
             }
@@ -76,6 +80,10 @@ impl Acceptor {
                 }
             }
         }
+    }
+
+    fn has_expired(&self) -> bool {
+        self.certificate_expiry().is_some_and(|expiry| expiry <= self.unix_seconds())
     }
 
     /// Logs once when new revocation lists are due, and once when the lists have expired.
