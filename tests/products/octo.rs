@@ -133,3 +133,22 @@ async fn a_product_with_an_account_as_user_name_and_a_key_as_password_works_by_i
     let query = kite.send(&format!("POST /2010-04-01/Accounts/AC1/Messages.json?apikey={value}&to=1"), &[]);
     assert_eq!(Echo::of(&query).path(), "/2010-04-01/Accounts/AC1/Messages.json?to=1");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_product_that_shows_the_used_part_of_a_bucket_works_by_its_document() {
+    let document = include_str!("mill.toml");
+    assert_examples_pass("mill", document);
+    let latchkey = Setup::default().profile("mill", document).start();
+    let operator = latchkey.operator();
+    let _ = operator.tenant("acme", "mill", "").await;
+    let envoy = Envoy::start(latchkey.grpc(), &EnvoySetup::default());
+    let mill = Product { host: "north.mill.example", envoy, operator, latchkey };
+    let (_, value) = mill.operator.key(key("acme", "")).await;
+    let send = |call: &str| mill.send(call, &[("x-mill-access-token", &value)]);
+    let first = send("GET /admin/api/2026-10/orders.json?limit=5");
+    assert_eq!(first.header("x-mill-api-call-limit"), Some("1/40"));
+    assert!(Echo::of(&first).all("x-mill-access-token").is_empty());
+    let refused = send("POST /admin/api/2026-10/orders.json");
+    let expected = "[API] This action requires merchant approval for write_orders scope.";
+    assert_eq!((refused.status, refused.json()["errors"].as_str()), (403, Some(expected)));
+}

@@ -6,14 +6,18 @@ use latchkey_testing::key;
 use crate::Product;
 
 /// Each scope, and the calls that it permits.
-type Opened<'a> = [(&'a str, &'a [&'a str])];
+type PermittedCalls<'a> = [(&'a str, &'a [&'a str])];
 
-async fn assert_each_opens_its_own_routes(product: &Product, environment: &str, opened: &Opened<'_>) {
-    for (scope, _) in opened {
+async fn assert_each_opens_its_own_routes(
+    product: &Product,
+    environment: &str,
+    permitted: &PermittedCalls<'_>,
+) {
+    for (scope, _) in permitted {
         let mut ask = key("acme", environment);
         ask.scopes = vec![(*scope).to_owned()];
         let (_, value) = product.operator.key(ask).await;
-        for (needed, calls) in opened {
+        for (needed, calls) in permitted {
             for call in *calls {
                 let answer = product.send(call, &[("x-api-key", &value), ("x-tenant-id", "acme")]);
                 let expected = if needed == scope { 200 } else { 403 };
@@ -27,7 +31,7 @@ async fn assert_each_opens_its_own_routes(product: &Product, environment: &str, 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_of_luxcores_scopes_opens_its_own_routes_alone() {
     let luxcore = Product::open("luxcore", "api.lux-core.io").await;
-    let opened: &Opened<'_> = &[
+    let permitted: &PermittedCalls<'_> = &[
         ("payments.create", &["POST /v1/payments"]),
         ("payments.read", &["GET /v1/payments", "GET /v1/payments/pay_1"]),
         ("payments.cancel", &["POST /v1/payments/pay_1/cancel"]),
@@ -38,13 +42,13 @@ async fn each_of_luxcores_scopes_opens_its_own_routes_alone() {
         ("webhooks.delete", &["DELETE /v1/webhooks/wh_1"]),
         ("balance.read", &["GET /v1/balance"]),
     ];
-    assert_each_opens_its_own_routes(&luxcore, "production", opened).await;
+    assert_each_opens_its_own_routes(&luxcore, "production", permitted).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_of_auxvaults_fourteen_permissions_opens_its_own_routes_alone() {
     let auxvault = Product::open("auxvault", "dev.auxcore.net").await;
-    let opened: &Opened<'_> = &[
+    let permitted: &PermittedCalls<'_> = &[
         ("transactions.read", &["GET /api/v1/transactions/t_1"]),
         ("transactions.write", &["POST /api/v1/public/transaction", "POST /api/v1/transactions"]),
         ("transactions.void", &["POST /api/v1/transactions/t_1/void"]),
@@ -60,6 +64,6 @@ async fn each_of_auxvaults_fourteen_permissions_opens_its_own_routes_alone() {
         ("reports.read", &["GET /api/v1/reports/settlement"]),
         ("api_keys.manage", &["GET /api/v1/api-keys", "POST /api/v1/api-keys"]),
     ];
-    assert_eq!(opened.len(), 14);
-    assert_each_opens_its_own_routes(&auxvault, "live", opened).await;
+    assert_eq!(permitted.len(), 14);
+    assert_each_opens_its_own_routes(&auxvault, "live", permitted).await;
 }

@@ -4,9 +4,10 @@ mod canonical;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::net::Ipv6Addr;
 
-use self::canonical::bracketed;
 pub(crate) use self::canonical::canonical_host;
+use self::canonical::{bracketed, is_port};
 
 /// A host as a document writes it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -32,7 +33,10 @@ impl HostPattern {
             return Ok(Self::Any);
         }
         let (subdomains, plain) = text.strip_prefix("*.").map_or((false, text), |rest| (true, rest));
-        if plain.rsplit_once(':').is_some_and(|(host, _)| !host.starts_with('[') || host.ends_with(']')) {
+        if plain.parse::<Ipv6Addr>().is_ok() {
+            return Err(format!("\"{text}\" has no brackets; write \"[{plain}]\""));
+        }
+        if plain.rsplit_once(':').is_some_and(|(host, port)| ends_host(host) && is_port(port)) {
             return Err(format!("\"{text}\" has a port; write the host alone"));
         }
         let address = bracketed(plain);
@@ -43,6 +47,11 @@ impl HostPattern {
         }
         Ok(if subdomains { Self::Subdomains(format!(".{name}").into()) } else { Self::Exact(name.into()) })
     }
+}
+
+/// Returns true if a port may follow: the text is an address in brackets, or has no colon.
+fn ends_host(text: &str) -> bool {
+    text.ends_with(']') || !text.contains(':')
 }
 
 impl HostPattern {
@@ -159,6 +168,16 @@ mod tests {
             ["", "a b", "a.*.dev", "*a.dev", "https://a.dev", "a.dev:443", "a..dev", "*..", "[zz]", "*.[::1]"]
         {
             assert!(HostPattern::parse(text).is_err(), "{text:?}");
+        }
+        for (text, expected) in [
+            ("a.dev:443", "has a port"),
+            ("[::1]:443", "has a port"),
+            ("::1", "has no brackets; write \"[::1]\""),
+            ("http://a.dev", "is not a host"),
+            ("http://a.dev:80", "is not a host"),
+        ] {
+            let error = HostPattern::parse(text).unwrap_err();
+            assert!(error.contains(expected), "{error}");
         }
         assert_eq!(HostPattern::parse("A.dev."), Ok(HostPattern::Exact("a.dev".into())));
         assert_eq!(HostPattern::parse("[0:0::1]"), Ok(HostPattern::Exact("[::1]".into())));

@@ -24,6 +24,8 @@ pub(crate) struct RateLimitView<'a> {
     pub(crate) per: BucketOwner,
     pub(crate) class: &'a str,
     pub(crate) limit: u64,
+    /// Most calls that the bucket holds.
+    pub(crate) capacity: u64,
     pub(crate) remaining: u64,
     pub(crate) reset: Duration,
     /// Time to wait; `None` if no wait helps.
@@ -40,6 +42,7 @@ impl<'a> RateLimitView<'a> {
             per: level.bucket.per,
             class: input.effective_policy().classes.name_of(level.bucket),
             limit: level.limit,
+            capacity: level.capacity,
             remaining: level.remaining,
             reset: level.reset_after,
             retry: level.retry_after,
@@ -61,9 +64,16 @@ fn full_bucket<'a>(input: &RenderInput<'a>) -> Option<RateLimitView<'a>> {
         let rule = policy.classes.rules(class).iter().find(|r| r.when == ChargeCondition::Allowed)?;
         (rule.per, rule.limit, rule.algorithm.with_limit(rule.limit))
     };
-    let remaining = size(limit, algorithm);
-    let (class, reset) = (policy.classes.name(class), Duration::ZERO);
-    Some(RateLimitView { per, class, limit: limit.tokens, remaining, reset, retry: Some(Duration::ZERO) })
+    let capacity = size(limit, algorithm);
+    Some(RateLimitView {
+        per,
+        class: policy.classes.name(class),
+        limit: limit.tokens,
+        capacity,
+        remaining: capacity,
+        reset: Duration::ZERO,
+        retry: Some(Duration::ZERO),
+    })
 }
 
 /// Returns the rate class of the call.

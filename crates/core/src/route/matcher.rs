@@ -163,7 +163,7 @@ impl Routes {
         }
         let behind = self.find_with_suffix(method, &inner.path);
         let same = found.same(behind) && same_resources(found, path, &inner.path);
-        if same || matches!(behind, RouteMatch::Unmatched) {
+        if same || self.has_no_page(found, behind, &inner.path) {
             return false;
         }
         let (RouteMatch::Found(number, route), Some(Part::Any(_) | Part::Affixed(..))) = (found, part) else {
@@ -212,8 +212,8 @@ impl Routes {
         let possible = |form: &&Reading| !(self.ignores_last_slash && form.keeps_last_slash);
         let differs = readings.forms().iter().skip(1).filter(possible).any(|form| {
             let found = self.find(method, &form.path);
-            let other_page = form.keeps_last_slash && matches!(found, RouteMatch::Unmatched);
-            !other_page && (!found.same(first) || !same_resources(first, readings.canonical(), &form.path))
+            let no_page = form.keeps_last_slash && self.has_no_page(first, found, &form.path);
+            !no_page && (!found.same(first) || !same_resources(first, readings.canonical(), &form.path))
         });
         match first {
             RouteMatch::Found(_, route) if readings.has_encoded_slash() && !route.encoded_slash => {

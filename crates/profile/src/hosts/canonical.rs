@@ -69,7 +69,8 @@ pub(super) fn bracketed(text: &str) -> Option<String> {
     Some(format!("[{address}]"))
 }
 
-fn is_port(text: &str) -> bool {
+/// Returns true for the number of a port.
+pub(super) fn is_port(text: &str) -> bool {
     (1..=5).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()) && text.parse::<u16>().is_ok()
 }
 

@@ -87,7 +87,8 @@ fn value_of_scheme<'a>(text: &'a str, scheme: &str) -> Option<&'a str> {
     word.eq_ignore_ascii_case(scheme).then(|| rest.trim_start_matches(' '))
 }
 
-/// Returns the value after a scheme and its spaces (RFC 9110 section 11.4); absent if the scheme is another one.
+/// Returns the value after a scheme and its spaces (RFC 9110 section 11.4); absent if the scheme is another one, and
+/// unreadable if another white space follows the scheme.
 pub(super) fn after_scheme<'a>(request: &'a Request<'_>, name: &str, scheme: &str) -> SourceValue<'a> {
     let found = single_value(request, name);
     let SourceValue::Text(value) = found else { return found };
@@ -95,10 +96,16 @@ pub(super) fn after_scheme<'a>(request: &'a Request<'_>, name: &str, scheme: &st
     if word.eq_ignore_ascii_case(scheme) {
         return reject_list(SourceValue::text(rest.trim_start_matches(' ')));
     }
+    // A server that takes any white space for a space reads a value that this module does not.
+    if first_word(value).eq_ignore_ascii_case(scheme) {
+        return SourceValue::Unreadable;
+    }
     // After another scheme, a comma may separate parameters of that scheme or a second value with this scheme.
-    let hidden = value.split(',').any(|part| {
-        let part = part.trim_start();
-        part.split(' ').next().is_some_and(|word| word.eq_ignore_ascii_case(scheme))
-    });
+    let hidden = value.split(',').any(|part| first_word(part.trim_start()).eq_ignore_ascii_case(scheme));
     if hidden { SourceValue::Multiple } else { SourceValue::Absent }
+}
+
+/// Returns the text before the first white space or control character.
+fn first_word(text: &str) -> &str {
+    text.split(|character: char| !character.is_ascii_graphic()).next().unwrap_or_default()
 }

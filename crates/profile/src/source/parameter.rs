@@ -21,6 +21,9 @@ pub(super) fn compare(spelling: &[u8], name: &str) -> Match {
     if spelling.eq_ignore_ascii_case(name.as_bytes()) {
         return Match::Value;
     }
+    if name.contains('[') && is_nested_spelling(spelling, name) {
+        return Match::List;
+    }
     // Most names are of other parameters.
     if spelling.len() <= name.len() {
         return match is_spelling(spelling, name) {
@@ -73,6 +76,24 @@ fn is_open_spelling(spelling: &[u8], name: &str) -> bool {
     spelling.len() == name.len()
         && is_open(spelling)
         && spelling.iter().copied().map(underscored).eq(name.bytes().map(underscored))
+}
+
+/// Returns true if some servers read a text as this name with brackets: `p.x` (ASP.NET) and `p['x']` (Spring) for `p[x]`,
+/// and `p[x]y`, since PHP drops what follows the brackets.
+fn is_nested_spelling(text: &[u8], name: &str) -> bool {
+    let begin = text.iter().position(|b| *b != b' ').unwrap_or(text.len());
+    let text = &text[begin..];
+    let before = text.split_at_checked(name.len()).filter(|(_, rest)| !rest.is_empty());
+    if name.ends_with(']') && before.is_some_and(|(head, _)| is_spelling(head, name)) {
+        return true;
+    }
+    text.iter().any(|b| matches!(b, b'.' | b'\'' | b'"')) && parts(text).eq(parts(name.as_bytes()))
+}
+
+/// Returns the parts of a name between its dots, brackets and quotes, in lower case.
+fn parts(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    let parts = text.split(|b| matches!(b, b'.' | b'[' | b']' | b'\'' | b'"'));
+    parts.filter(|part| !part.is_empty()).map(<[u8]>::to_ascii_lowercase)
 }
 
 fn plain(byte: u8) -> u8 {
@@ -168,6 +189,13 @@ mod tests {
             ("Filter[Shop]", Match::Value),
             ("filter[shop][]", Match::List),
             ("[filter[shop]", Match::List),
+            ("filter[shop]x", Match::List),
+            (" Filter[Shop]x", Match::List),
+            ("filter.shop", Match::List),
+            ("filter['shop']", Match::List),
+            ("filter[\"shop\"]", Match::List),
+            ("filter.shops", Match::No),
+            ("filter.x[shop]", Match::No),
             ("filter[shops]", Match::No),
             ("filter[shop", Match::No),
         ] {

@@ -19,16 +19,21 @@ pub(crate) enum Escape {
 }
 
 impl Escape {
-    /// Returns the format of a body by its media type: by the suffix after its last plus sign, or else by its name, since
-    /// types of JSON have many names (`application/x-amz-json-1.1`, `application/x-ndjson`, `text/javascript`).
+    /// Returns the format of a body by its media type: by the suffix after its last plus sign, or else by the whole name,
+    /// since types of JSON have many names (`application/x-amz-json-1.1`, `application/json+protobuf`, `text/javascript`).
     pub(crate) fn of(content_type: &str) -> Self {
         let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let name = essence.rsplit('+').next().unwrap_or_default();
-        let names_one_of = |words: &[&str]| words.iter().any(|word| name.contains(*word));
-        if names_one_of(&["json", "javascript", "ecmascript"]) {
-            return Self::Json;
+        let suffix = essence.rsplit('+').next().unwrap_or_default();
+        Self::named_in(suffix).or_else(|| Self::named_in(&essence)).unwrap_or(Self::Plain)
+    }
+
+    /// Returns the format that a part of a media type names.
+    fn named_in(name: &str) -> Option<Self> {
+        let has_one_of = |words: &[&str]| words.iter().any(|word| name.contains(*word));
+        if has_one_of(&["json", "javascript", "ecmascript"]) {
+            return Some(Self::Json);
         }
-        if names_one_of(&["html", "xml"]) { Self::Markup } else { Self::Plain }
+        has_one_of(&["html", "xml"]).then_some(Self::Markup)
     }
 
     /// Escapes the text from `begin` on.
@@ -99,6 +104,7 @@ mod tests {
             "application/x-json",
             "application/json-seq",
             "application/x-ndjson",
+            "application/json+protobuf",
             "application/vnd.acme.json",
             "text/javascript",
             "application/javascript",

@@ -106,6 +106,7 @@ const STANDARD_NAMES: &[(&str, StandardName)] = &[
     ("rate_limit.bucket", StandardName::RateLimit(RateLimitName::Bucket)),
     ("rate_limit.limit", StandardName::RateLimit(RateLimitName::Limit)),
     ("rate_limit.remaining", StandardName::RateLimit(RateLimitName::Remaining)),
+    ("rate_limit.used", StandardName::RateLimit(RateLimitName::Used)),
     ("rate_limit.reset", StandardName::RateLimit(RateLimitName::Reset)),
     ("rate_limit.reset_after", StandardName::RateLimit(RateLimitName::ResetAfter)),
     ("rate_limit.retry_after", StandardName::RateLimit(RateLimitName::RetryAfter)),

@@ -11,6 +11,8 @@ pub(crate) enum RateLimitName {
     Bucket,
     Limit,
     Remaining,
+    /// The calls that the bucket has no room for until it refills.
+    Used,
     /// The time at which the bucket is full again, in Unix seconds.
     Reset,
     /// The seconds until the bucket is full again.
@@ -26,6 +28,7 @@ impl RateLimitName {
             Self::Bucket => out.extend([rate_limit_view.per.name(), "/", rate_limit_view.class]),
             Self::Limit => digits(out, rate_limit_view.limit),
             Self::Remaining => digits(out, rate_limit_view.remaining),
+            Self::Used => digits(out, rate_limit_view.capacity.saturating_sub(rate_limit_view.remaining)),
             Self::Reset => digits(out, input.template_context.now.plus(rate_limit_view.reset).ceil_seconds()),
             Self::ResetAfter => digits(out, ceil_seconds(rate_limit_view.reset)),
             // There is no time to wait if no wait helps.

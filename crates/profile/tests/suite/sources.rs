@@ -165,6 +165,17 @@ fn every_spelling_of_a_resources_name_counts() {
     ] {
         assert_eq!(bound(query, &request(path, &[])).as_deref(), expected, "{path}");
     }
+    let nested = "[resource]\nmerchant = \"query:filter[till]\"";
+    for (path, expected) in [
+        ("/x?filter[till]=m_1", Some("m_1")),
+        ("/x?filter%5BTill%5D=m_1", Some("m_1")),
+        ("/x?filter[till]x=m_2", Some(",")),
+        ("/x?filter.till=m_2", Some(",")),
+        ("/x?filter%5B%27till%27%5D=m_2", Some(",")),
+        ("/x?filter[tills]=m_2&filter[x]=1&filter=1", None),
+    ] {
+        assert_eq!(bound(nested, &request(path, &[])).as_deref(), expected, "{path}");
+    }
     let cookie = "[resource]\nmerchant = \"cookie:till\"";
     for (value, expected) in [
         ("a=1; till=m_1", Some("m_1")),
@@ -175,6 +186,23 @@ fn every_spelling_of_a_resources_name_counts() {
         ("a=till", None),
     ] {
         assert_eq!(bound(cookie, &request("/", &[("cookie", value)])).as_deref(), expected, "{value}");
+    }
+}
+
+#[test]
+fn another_white_space_than_a_space_after_a_scheme_makes_no_resource_absent() {
+    let source = "[resource]\nmerchant = \"header:x-account Account\"";
+    for (value, expected) in [
+        ("Account m_1", Some("m_1")),
+        ("account  m_1", Some("m_1")),
+        ("Account\tm_2", Some(",")),
+        ("Account \tm_2", Some(",")),
+        ("Other x,\tAccount\tm_2", Some(",")),
+        ("Account", Some(",")),
+        ("Other m_2", None),
+        ("Accounts m_2", None),
+    ] {
+        assert_eq!(bound(source, &request("/", &[("x-account", value)])).as_deref(), expected, "{value:?}");
     }
 }
 

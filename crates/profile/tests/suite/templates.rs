@@ -55,6 +55,7 @@ fn every_name_has_a_value() {
         ("rate_limit.bucket", "key/"),
         ("rate_limit.limit", "300"),
         ("rate_limit.remaining", "247"),
+        ("rate_limit.used", "53"),
         ("rate_limit.reset", "1717200060"),
         ("rate_limit.reset_after", "60"),
         ("rate_limit.retry_after", "12"),

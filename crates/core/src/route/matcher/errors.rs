@@ -1,8 +1,10 @@
 //! Calls that no route takes: the reasons of their denials, and the methods that their path has.
 
-use super::Routes;
+use super::fold::fold;
 use super::tree::Search;
+use super::{RouteMatch, RouteRefusal, Routes};
 use crate::check_input::Path;
+use crate::route::Route;
 
 /// Reasons of the denials of calls that no route takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,9 +37,23 @@ impl Routes {
     pub fn has_path(&self, path: &Path<'_>) -> bool {
         let search = self.having_any_method(path);
         let for_any_method = search.best < self.declared.len();
-        let other =
-            |number: &usize| self.declared[*number].methods.iter().any(|method| **method != *"OPTIONS");
-        for_any_method || search.others.iter().any(other)
+        for_any_method || search.others.iter().any(|number| is_for_page(&self.declared[*number]))
+    }
+
+    /// Returns true if nothing is at another reading of a path: no route has it, or routes for OPTIONS alone have it and
+    /// another route was found for the path. `behind` is the result for the reading `path`.
+    pub(super) fn has_no_page(&self, found: RouteMatch<'_>, behind: RouteMatch<'_>, path: &str) -> bool {
+        match (found, behind) {
+            (_, RouteMatch::Unmatched) => true,
+            (RouteMatch::Found(..), RouteMatch::Refused(RouteRefusal::Method)) if self.case_sensitive => {
+                !self.having(&self.tree, path).any(is_for_page)
+            }
+            (RouteMatch::Found(..), RouteMatch::Refused(RouteRefusal::Method)) => {
+                let tree = self.folded.as_ref().unwrap_or(&self.tree);
+                !self.having(tree, fold(path).as_str()).any(is_for_page)
+            }
+            (RouteMatch::Found(..) | RouteMatch::Unmatched | RouteMatch::Refused(_), _) => false,
+        }
     }
 
     /// Returns the methods that a path has, in the order of their declaration: each that a route of the path lists and that
@@ -63,4 +79,9 @@ impl Routes {
         self.tree.search(path.canonical().unwrap_or_default(), &mut search);
         search
     }
+}
+
+/// Returns true for a route of a page: one for any method, or for another one than OPTIONS.
+fn is_for_page(route: &Route) -> bool {
+    route.methods.is_empty() || route.methods.iter().any(|method| **method != *"OPTIONS")
 }

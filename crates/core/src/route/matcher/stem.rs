@@ -22,7 +22,7 @@ impl Routes {
     /// that lists the path with its suffix is meant for it.
     fn leads_elsewhere(&self, found: RouteMatch<'_>, path: &str, stem: &str, behind: RouteMatch<'_>) -> bool {
         match (found, behind) {
-            (_, RouteMatch::Unmatched) => false,
+            _ if self.has_no_page(found, behind, stem) => false,
             (RouteMatch::Found(_, route), behind) => {
                 let last = segments(path).count().saturating_sub(1);
                 let listed = match route.pattern.parts.get(last) {

@@ -71,3 +71,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_route_for_options_alone_takes_no_call_from_another_route() {
+    let all = [
+        ("GET", "/v1/files/{name}"),
+        ("POST", "/v1/orders/{id}:cancel"),
+        ("GET", "/v1/any/**"),
+        ("POST", "/v1/exports/**"),
+        ("GET", "/v1/exports"),
+    ];
+    let preflights = [("OPTIONS", "/**")];
+    for routes in [routes(&all), routes(&[&all[..], &preflights[..]].concat())] {
+        for (method, path, expected) in [
+            ("GET", "/v1/files/x/", Ok(Some(0))),
+            ("POST", "/v1/orders/7.5:cancel", Ok(Some(1))),
+            ("GET", "/v1/any/index.php/foo", Ok(Some(2))),
+            ("GET", "/v1/exports/", Err(RouteRefusal::Readings)),
+        ] {
+            assert_eq!(found(&routes, method, path), expected, "{method} {path}");
+        }
+    }
+    // No route was found for the path itself.
+    let routes = routes(&[("OPTIONS", "/v1/pages/**")]);
+    assert_eq!(found(&routes, "GET", "/index.php/v1/pages/1"), Err(RouteRefusal::PathInfo));
+}
