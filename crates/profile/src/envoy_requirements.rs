@@ -3,7 +3,9 @@
 mod patterns;
 mod upstream;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+
+use latchkey_core::route::Route;
 
 use self::patterns::{regex, replace_placeholders};
 use crate::hosts::HostPattern;
@@ -67,7 +69,8 @@ pub struct EndpointPath {
     pub sample: String,
     /// Methods of the path's endpoints.
     pub methods: BTreeSet<String>,
-    /// True if the document has a route with this pattern for other methods, which the service behind Envoy serves.
+    /// True if a route of the document has some of the paths for other methods, which the service behind Envoy serves: also
+    /// a wider one, such as one for preflights of browsers.
     pub shared: bool,
 }
 
@@ -165,14 +168,12 @@ impl Profile {
                 }),
             }
         }
-        let mut other_methods: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for route in (0..).map_while(|index| routes.get(index)) {
-            let methods = route.methods.iter().map(|method| &**method);
-            other_methods.entry(route.pattern.text()).or_default().extend(methods);
-        }
         for path in &mut paths {
-            let others = other_methods.get(path.pattern.as_str());
-            path.shared = others.is_some_and(|all| all.iter().any(|method| !path.methods.contains(*method)));
+            let mut own = (0..).map_while(|index| endpoints.get(index)).map(|route| &route.pattern);
+            let Some(own) = own.find(|pattern| pattern.text() == path.pattern) else { continue };
+            let other = |route: &&Route| route.methods.iter().any(|one| !path.methods.contains(&**one));
+            let mut others = (0..).map_while(|index| routes.get(index)).filter(other);
+            path.shared = others.any(|route| route.pattern.covers(own) || own.covers(&route.pattern));
         }
         paths
     }
@@ -252,6 +253,17 @@ mod tests {
         assert_eq!(first.methods, ["GET", "HEAD", "POST"].map(str::to_owned).into());
         assert_eq!((second.regex.as_str(), second.shared), (r"/shops/[^/]+/keys/?", false));
         assert_eq!(second.sample, "/shops/x/keys");
+        for (route, shared) in [
+            ("OPTIONS']\npath = '/**'", true),
+            ("DELETE']\npath = '/shops/{id}/keys'", true),
+            ("PUT']\npath = '/shops/main/keys'", true),
+            ("GET']\npath = '/shops/{shop}/keys'", false),
+            ("DELETE']\npath = '/shops/{shop}'", false),
+        ] {
+            let document = document.concat() + &format!("[[routes]]\nmethods = ['{route}\n");
+            let profile = Profile::compile(&document, 1).unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(profile.envoy_requirements().endpoints[1].shared, shared, "{route}");
+        }
         assert_eq!(requirements.credential_headers, ["x-api-key".to_owned()].into());
         assert_eq!(requirements.credential_parameters, ["key".to_owned()].into());
     }

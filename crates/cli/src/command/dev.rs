@@ -85,9 +85,9 @@ fn settings(args: &DevArgs, folder: &Path, root: &Secret) -> Result<Settings, Cl
     load_settings(&sources).map_err(|error| CliError::Usage(error.to_string()))
 }
 
-type Serving = JoinHandle<Result<(), ServeError>>;
+type ServerTask = JoinHandle<Result<(), ServeError>>;
 
-fn start(server: Server, stopped: oneshot::Receiver<()>) -> Serving {
+fn start(server: Server, stopped: oneshot::Receiver<()>) -> ServerTask {
     #[expect(clippy::disallowed_methods, reason = "it is waited for at the end of `run`")]
     tokio::spawn(server.run(async move { drop(stopped.await) }))
 }

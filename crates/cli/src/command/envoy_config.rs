@@ -1,6 +1,7 @@
 //! `latchkey envoy-config`: prints the recommended Envoy configuration for one profile. `envoy.yaml` beside this file
 //! is the template; its variable parts are filled in as JSON, which is valid YAML.
 
+mod fill;
 mod headers;
 mod latchkey;
 mod replies;
@@ -11,6 +12,7 @@ use latchkey_proto::v1;
 use latchkey_server::profile_test::{EndpointPath, EnvoyReply, EnvoyRequirements, Profile};
 use serde_json::{Value, json};
 
+use self::fill::fill;
 pub(super) use self::headers::{CALL_HEADERS, HOST_HEADERS};
 use crate::args::{EnvoyConfigArgs, Globals, Place};
 use crate::call::{Server, read_text};
@@ -45,15 +47,17 @@ fn is_file(profile: &str) -> bool {
     profile.contains('/') || path.extension().is_some_and(|extension| extension == "toml") || path.exists()
 }
 
+/// Returns the setting by which Envoy sends the body of a request with its Check: a whole body or none.
+pub(super) fn request_body() -> Value {
+    json!({ "max_request_bytes": MAX_BODY_BYTES, "allow_partial_message": false, "pack_as_bytes": true })
+}
+
 fn render(
     args: &EnvoyConfigArgs,
     profile: &str,
     requirements: &EnvoyRequirements,
     replies: &[EnvoyReply],
 ) -> Result<String, CliError> {
-    let body = json!({
-        "max_request_bytes": MAX_BODY_BYTES, "allow_partial_message": false, "pack_as_bytes": true,
-    });
     let slashes = if requirements.encoded_slashes { "KEEP_UNCHANGED" } else { "REJECT_REQUEST" };
     if args.admin.0 == Some(Place::Tcp(args.listen.clone())) {
         return Err(CliError::Usage(
@@ -74,7 +78,7 @@ fn render(
         ("$HEADERS", headers::allowed(requirements)),
         ("$ODD_NAMES", json!(headers::odd_names(requirements))),
         ("$REMOVED", json!(headers::removed(requirements))),
-        ("$BODY", if requirements.body { body } else { Value::Null }),
+        ("$BODY", if requirements.body { request_body() } else { Value::Null }),
         ("$LATCHKEY_ENDPOINTS", latchkey::endpoints(&args.latchkey)),
         ("$LATCHKEY_KIND", json!(latchkey::kind("--latchkey", &args.latchkey)?)),
         ("$LATCHKEY_OUTLIERS", latchkey::outliers(&args.latchkey)),
@@ -93,12 +97,14 @@ fn render(
     let upgrades = if requirements.websocket { UPGRADES } else { "" };
     let caller = latchkey::caller(args.caller_key_variable.as_ref())?;
     let timeout = format!("{}s", args.timeout.0.as_secs_f64());
-    let text = TEXT
-        .replace("$HTTP_CLUSTER", &http_cluster)
-        .replace("$UPGRADES", upgrades)
-        .replace("$CALLER", &caller)
-        .replace("$TIMEOUT", &timeout);
-    Ok(words.iter().fold(text, |text, (word, value)| text.replace(word, &value.to_string())))
+    let lines = [
+        ("$HTTP_CLUSTER", http_cluster),
+        ("$UPGRADES", upgrades.to_owned()),
+        ("$CALLER", caller),
+        ("$TIMEOUT", timeout),
+    ];
+    let words = words.into_iter().map(|(word, value)| (word, value.to_string()));
+    Ok(fill(TEXT, &lines.into_iter().chain(words).collect::<Vec<_>>()))
 }
 
 /// Returns the hosts with the context extensions of each. If hosts decide the environment, Envoy names it for each of

@@ -15,6 +15,7 @@ use tokio::process::{Child, Command};
 use tokio::time::sleep;
 
 use crate::args::DevArgs;
+use crate::command::envoy_config::request_body;
 use crate::exit::CliError;
 pub(crate) use process::execute_envoy;
 
@@ -92,7 +93,8 @@ fn spawn(named: Option<&Path>, configuration: &Path) -> io::Result<Child> {
 
 fn configuration(front: SocketAddr, latchkey: SocketAddr, echo: SocketAddr) -> String {
     let places = [("FRONT", front), ("LATCHKEY", latchkey), ("ECHO", echo)];
-    places.iter().fold(CONFIGURATION.to_owned(), |text, (name, address)| {
+    let text = CONFIGURATION.replace("$BODY", &request_body().to_string());
+    places.iter().fold(text, |text, (name, address)| {
         text.replace(&format!("${name}_HOST"), &address.ip().to_string())
             .replace(&format!("${name}_PORT"), &address.port().to_string())
     })
@@ -100,6 +102,8 @@ fn configuration(front: SocketAddr, latchkey: SocketAddr, echo: SocketAddr) -> S
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[test]
@@ -109,5 +113,10 @@ mod tests {
         let filled: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
         assert!(!filled.join("\n").contains('$') && text.contains("port_value: 3"));
         assert!(text.contains("failure_mode_allow: false") && text.contains("timeout: 0.2s"));
+        let yaml: Value = serde_saphyr::from_str(&text).unwrap();
+        let manager =
+            &yaml["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
+        let body = &manager["http_filters"][0]["typed_config"]["with_request_body"];
+        assert_eq!(*body, request_body(), "any profile can be applied, also one that reads bodies");
     }
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::demo::TENANT;
 use crate::args::Secret;
@@ -11,12 +11,19 @@ use crate::args::Secret;
 /// Returns the keys, the variables that the commands use, and the commands for this program and grpcurl.
 pub(super) fn grpc_commands(grpc: SocketAddr, root: &Secret, key: &Secret) -> String {
     let program = std::env::current_exe().ok();
-    let tools = Path::new(".tools/bin/grpcurl").canonicalize().ok();
+    let tool_folder = tools(Path::new(""));
     let folders: Vec<&Path> =
-        [&program, &tools].into_iter().flatten().filter_map(|file| file.parent()).collect();
+        program.as_deref().and_then(Path::parent).into_iter().chain(tool_folder.as_deref()).collect();
     let name = program.as_deref().and_then(Path::file_name).and_then(OsStr::to_str);
     let name = name.filter(|name| is_plain(name) && !name.contains([' ', '\''])).unwrap_or("latchkey");
     grpc_text(grpc, [&root.0, &key.0], &folders, name)
+}
+
+/// Returns the folder with the programs that `scripts/setup` installs into a repository. A program can be a link to another
+/// folder, which does not have the others.
+fn tools(repository: &Path) -> Option<PathBuf> {
+    let folder = repository.join(".tools/bin").canonicalize().ok()?;
+    folder.join("grpcurl").exists().then_some(folder)
 }
 
 fn grpc_text(grpc: SocketAddr, [root, key]: [&str; 2], folders: &[&Path], program: &str) -> String {
@@ -114,6 +121,19 @@ mod tests {
         for expected in [check, call, list, "\n/opt/with space/bin:".to_owned()] {
             assert!(printed.contains(&expected), "{expected} is not in {printed}");
         }
+    }
+
+    #[test]
+    fn the_folder_of_the_tools_is_the_one_that_has_all_of_them() {
+        let repository = tempfile::tempdir().unwrap();
+        let (links, programs) = (repository.path().join(".tools/bin"), repository.path().join(".tools/lib"));
+        for folder in [&links, &programs] {
+            std::fs::create_dir_all(folder).unwrap();
+        }
+        std::fs::write(programs.join("grpcurl"), "").unwrap();
+        assert_eq!(tools(repository.path()), None);
+        std::os::unix::fs::symlink("../lib/grpcurl", links.join("grpcurl")).unwrap();
+        assert_eq!(tools(repository.path()), Some(links.canonicalize().unwrap()));
     }
 
     #[test]
