@@ -97,3 +97,44 @@ impl FromStr for Reason {
         Self::ALL.iter().copied().find(|r| r.name() == name).ok_or(UnknownReason)
     }
 }
+
+/// Reason of a stored denial. While replicas are replaced by those of a newer version, this can be a reason that this
+/// version does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoredReason {
+    /// A reason that this version has.
+    Known(Reason),
+    /// The name of a reason that a newer version has.
+    Unknown(Box<str>),
+}
+
+impl StoredReason {
+    /// Returns the name in the contract (`MISSING_CREDENTIAL`).
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Known(reason) => reason.name(),
+            Self::Unknown(name) => name,
+        }
+    }
+}
+
+impl From<Reason> for StoredReason {
+    fn from(reason: Reason) -> Self {
+        Self::Known(reason)
+    }
+}
+
+impl FromStr for StoredReason {
+    type Err = UnknownReason;
+
+    /// Accepts each text that has the form of a reason's name.
+    fn from_str(name: &str) -> Result<Self, UnknownReason> {
+        let is_of_name = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+        match name.parse() {
+            Ok(reason) => Ok(Self::Known(reason)),
+            Err(_) if !name.is_empty() && name.bytes().all(is_of_name) => Ok(Self::Unknown(name.into())),
+            Err(unknown) => Err(unknown),
+        }
+    }
+}

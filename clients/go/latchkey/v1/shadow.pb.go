@@ -180,7 +180,9 @@ type ShadowLine struct {
 	// Number of calls.
 	Calls uint64 `protobuf:"varint,10,opt,name=calls,proto3" json:"calls,omitempty"`
 	// Time of the last call.
-	LastTime      *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=last_time,json=lastTime,proto3" json:"last_time,omitempty"`
+	LastTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=last_time,json=lastTime,proto3" json:"last_time,omitempty"`
+	// Name of the reason ("REVOKED"). If only a newer version of Latchkey has the reason, `reason` is unspecified.
+	ReasonName    string `protobuf:"bytes,12,opt,name=reason_name,json=reasonName,proto3" json:"reason_name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -292,6 +294,13 @@ func (x *ShadowLine) GetLastTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ShadowLine) GetReasonName() string {
+	if x != nil {
+		return x.ReasonName
+	}
+	return ""
+}
+
 var File_latchkey_v1_shadow_proto protoreflect.FileDescriptor
 
 const file_latchkey_v1_shadow_proto_rawDesc = "" +
@@ -307,7 +316,7 @@ const file_latchkey_v1_shadow_proto_rawDesc = "" +
 	"page_token\x18\x05 \x01(\tR\tpageToken\"p\n" +
 	"\x17GetShadowReportResponse\x12-\n" +
 	"\x05lines\x18\x01 \x03(\v2\x17.latchkey.v1.ShadowLineR\x05lines\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xf3\x02\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x94\x03\n" +
 	"\n" +
 	"ShadowLine\x12\x18\n" +
 	"\aprofile\x18\x01 \x01(\tR\aprofile\x12\x1b\n" +
@@ -323,7 +332,9 @@ const file_latchkey_v1_shadow_proto_rawDesc = "" +
 	"\x06detail\x18\t \x01(\tR\x06detail\x12\x14\n" +
 	"\x05calls\x18\n" +
 	" \x01(\x04R\x05calls\x127\n" +
-	"\tlast_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\blastTime2m\n" +
+	"\tlast_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\blastTime\x12\x1f\n" +
+	"\vreason_name\x18\f \x01(\tR\n" +
+	"reasonName2m\n" +
 	"\rShadowService\x12\\\n" +
 	"\x0fGetShadowReport\x12#.latchkey.v1.GetShadowReportRequest\x1a$.latchkey.v1.GetShadowReportResponseB\xab\x01\n" +
 	"\x0fcom.latchkey.v1B\vShadowProtoP\x01Z>github.com/latchkey/latchkey/clients/go/latchkey/v1;latchkeyv1\xa2\x02\x03LXX\xaa\x02\vLatchkey.V1\xca\x02\vLatchkey\\V1\xe2\x02\x17Latchkey\\V1\\GPBMetadata\xea\x02\fLatchkey::V1b\x06proto3"

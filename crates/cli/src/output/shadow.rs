@@ -41,8 +41,10 @@ fn who(line: &v1::ShadowLine) -> String {
 }
 
 fn why(line: &v1::ShadowLine) -> String {
-    let reason = line.reason().as_str_name().trim_start_matches("REASON_");
-    if line.detail.is_empty() { reason.to_owned() } else { format!("{reason}: {}", line.detail) }
+    let known = line.reason().as_str_name().trim_start_matches("REASON_");
+    // Servers of before do not send the name.
+    let reason = or(&line.reason_name, known);
+    if line.detail.is_empty() { reason } else { format!("{reason}: {}", line.detail) }
 }
 
 #[cfg(test)]
@@ -64,8 +66,11 @@ mod tests {
         };
         let nobody =
             v1::ShadowLine { reason: v1::Reason::MissingCredential.into(), ..v1::ShadowLine::default() };
-        let text = v1::GetShadowReportResponse { lines: vec![line, nobody], ..Default::default() }.text();
-        for part in ["acme", "key_1 (ci", "POST /v1/payments", "INSUFFICIENT_SCOPE: payments.create", "12"] {
+        let newer = v1::ShadowLine { reason_name: "QUOTA_USED_UP".into(), ..v1::ShadowLine::default() };
+        let lines = vec![line, nobody, newer];
+        let text = v1::GetShadowReportResponse { lines, ..Default::default() }.text();
+        let reasons = ["INSUFFICIENT_SCOPE: payments.create", "QUOTA_USED_UP"];
+        for part in ["acme", "key_1 (ci", "POST /v1/payments", "12"].into_iter().chain(reasons) {
             assert!(text.contains(part), "{text}");
         }
         assert!(text.contains("unknown") && text.contains("MISSING_CREDENTIAL") && !text.contains('\u{1b}'));

@@ -15,9 +15,9 @@ use crate::time::Timestamp;
 /// Longest detail of an entry in bytes.
 const MAX_DETAIL_BYTES: usize = 256;
 
-/// Principal, route and reason of denials that were not enforced.
+/// Principal, route and reason of denials that were not enforced. The reason of a stored entry is a `StoredReason`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ShadowEntry {
+pub struct ShadowEntry<R = Reason> {
     /// The profile that the calls were evaluated by.
     pub profile: Box<str>,
     /// The tenant; the nil UUID if the credential was not recognised.
@@ -29,7 +29,7 @@ pub struct ShadowEntry {
     /// The route with its methods; empty if no route matched.
     pub route: Box<str>,
     /// The reason.
-    pub reason: Reason,
+    pub reason: R,
     /// The missing scopes or the empty bucket.
     pub detail: Box<str>,
 }
@@ -46,7 +46,7 @@ pub struct ShadowCount {
 /// An entry and an hour.
 pub type ShadowEntryHour = (ShadowEntry, Hour);
 
-impl ShadowEntry {
+impl<R> ShadowEntry<R> {
     /// Returns the tenant's identifier, if the credential was recognised.
     #[must_use]
     pub fn tenant_id(&self) -> Option<TenantId> {
@@ -60,7 +60,9 @@ impl ShadowEntry {
             |id| if &*self.subject_type == "user" { UserId(id).to_string() } else { KeyId(id).to_string() };
         Some(self.subject).filter(|id| !id.is_nil()).map(text)
     }
+}
 
+impl ShadowEntry {
     /// Returns the entry of a denial that was not enforced.
     #[must_use]
     pub fn of(denial: &Denial, context: &DecisionContext) -> Self {

@@ -1,6 +1,6 @@
 //! Conversion of reasons.
 
-use latchkey_core::reason::Reason;
+use latchkey_core::reason::{Reason, StoredReason};
 use latchkey_proto::v1;
 
 /// Converts a reason to the enum of the contract.
@@ -24,6 +24,14 @@ pub(crate) fn reason(reason: Reason) -> v1::Reason {
         Reason::HostNotAllowed => v1::Reason::HostNotAllowed,
         Reason::RouteNotFound => v1::Reason::RouteNotFound,
         Reason::MethodNotAllowed => v1::Reason::MethodNotAllowed,
+    }
+}
+
+/// Converts a stored reason; one that only a newer version has is unspecified.
+pub(crate) fn stored_reason(stored: &StoredReason) -> v1::Reason {
+    match stored {
+        StoredReason::Known(known) => reason(*known),
+        StoredReason::Unknown(_) => v1::Reason::Unspecified,
     }
 }
 

@@ -5,7 +5,7 @@ use latchkey_management::ports::shadow::ShadowTotal;
 use latchkey_proto::v1;
 
 use super::Violations;
-use super::reason::reason;
+use super::reason::stored_reason;
 use super::time::{timestamp_from_proto, timestamp_to_proto};
 
 /// Converts the request for a report.
@@ -35,7 +35,8 @@ pub(crate) fn line_to_proto(total: ShadowTotal) -> v1::ShadowLine {
         subject_type: entry.subject_type.into(),
         subject_name: total.subject_name,
         route: entry.route.into(),
-        reason: reason(entry.reason).into(),
+        reason: stored_reason(&entry.reason).into(),
+        reason_name: entry.reason.name().to_owned(),
         detail: entry.detail.into(),
         calls: total.count.calls,
         last_time: Some(timestamp_to_proto(total.count.last)),
@@ -46,12 +47,11 @@ pub(crate) fn line_to_proto(total: ShadowTotal) -> v1::ShadowLine {
 mod tests {
     use latchkey_core::id::TenantId;
     use latchkey_core::ports::shadow::{ShadowCount, ShadowEntry};
-    use latchkey_core::reason::Reason;
     use latchkey_core::time::Timestamp;
 
     use super::*;
 
-    fn line(subject_type: &str, id: &str) -> v1::ShadowLine {
+    fn line(subject_type: &str, id: &str, reason: &str) -> v1::ShadowLine {
         let id = id.parse::<TenantId>().unwrap().0;
         line_to_proto(ShadowTotal {
             entry: ShadowEntry {
@@ -60,7 +60,7 @@ mod tests {
                 subject: id,
                 subject_type: subject_type.into(),
                 route: "".into(),
-                reason: Reason::Revoked,
+                reason: reason.parse().unwrap(),
                 detail: "".into(),
             },
             count: ShadowCount { calls: 3, last: Timestamp(5_000) },
@@ -71,12 +71,22 @@ mod tests {
 
     #[test]
     fn an_anonymous_line_has_no_identifiers_and_each_subject_type_has_its_own() {
-        let anonymous = line("", "00000000-0000-0000-0000-000000000000");
         let some = "00000000-0000-0000-0000-000000000001";
+        let line = |subject_type, id| line(subject_type, id, "REVOKED");
+        let anonymous = line("", "00000000-0000-0000-0000-000000000000");
         assert_eq!((anonymous.tenant_id.as_str(), anonymous.subject_id.as_str()), ("", ""));
         assert_eq!((anonymous.calls, anonymous.reason()), (3, v1::Reason::Revoked));
         assert!(line("key", some).subject_id.starts_with("key_"));
         assert!(line("user", some).subject_id.starts_with("user_"));
         assert_eq!(line("key", some).tenant_id, some);
+    }
+
+    #[test]
+    fn a_reason_of_a_newer_version_has_its_name_alone() {
+        let line = |reason| line("key", "00000000-0000-0000-0000-000000000001", reason);
+        let known = line("REVOKED");
+        assert_eq!((known.reason(), known.reason_name.as_str()), (v1::Reason::Revoked, "REVOKED"));
+        let newer = line("QUOTA_USED_UP");
+        assert_eq!((newer.reason(), newer.reason_name.as_str()), (v1::Reason::Unspecified, "QUOTA_USED_UP"));
     }
 }

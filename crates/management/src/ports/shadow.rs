@@ -2,6 +2,7 @@
 
 use latchkey_core::ports::shadow::{ShadowCount, ShadowEntry};
 use latchkey_core::ports::usage::Hour;
+use latchkey_core::reason::StoredReason;
 use uuid::Uuid;
 
 /// Filter and page of a shadow report.
@@ -23,7 +24,7 @@ pub struct ShadowFilter {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShadowTotal {
     /// Subject, route and reason of the calls.
-    pub entry: ShadowEntry,
+    pub entry: ShadowEntry<StoredReason>,
     /// Number of calls and time of the last one.
     pub count: ShadowCount,
     /// Slug of the tenant; empty if it is unknown.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use latchkey_core::id::KeyId;
 use latchkey_core::ports::usage::{CallCounts, Hour, HourRange, KeyUseTotals, StoredHours};
-use latchkey_core::reason::Reason;
+use latchkey_core::reason::StoredReason;
 use latchkey_core::time::Timestamp;
 use sea_orm::JoinType;
 use sea_orm::entity::prelude::*;
@@ -46,23 +46,20 @@ pub(crate) async fn hours(
     Ok(stored)
 }
 
-/// Adds the calls of a row to the counts of its outcome. While replicas are replaced by those of a newer version, rows can
-/// have reasons that this version does not have: these are counted by their names.
+/// Adds the calls of a row to the counts of its outcome.
 pub(super) fn add_outcome(
     counts: &mut CallCounts,
     reason: &str,
     calls: u64,
     context: RowContext<'_>,
 ) -> Result<(), StoreError> {
-    let is_of_name = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
     if reason == ALLOWED {
         counts.allowed += calls;
-    } else if let Ok(reason) = reason.parse::<Reason>() {
-        *counts.denied.entry(reason).or_default() += calls;
-    } else if !reason.is_empty() && reason.bytes().all(is_of_name) {
-        *counts.unknown.entry(reason.into()).or_default() += calls;
-    } else {
-        return Err(context.corrupt("reason"));
+        return Ok(());
+    }
+    match reason.parse().map_err(|_| context.corrupt("reason"))? {
+        StoredReason::Known(reason) => *counts.denied.entry(reason).or_default() += calls,
+        StoredReason::Unknown(name) => *counts.unknown.entry(name).or_default() += calls,
     }
     Ok(())
 }

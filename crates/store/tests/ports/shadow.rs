@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use latchkey_core::error::SystemError;
 use latchkey_core::ports::shadow::{ShadowCount, ShadowEntry, ShadowEntryHour};
 use latchkey_core::ports::usage::{Hour, UsageBatch};
-use latchkey_core::reason::Reason;
+use latchkey_core::reason::{Reason, StoredReason};
 use latchkey_core::time::Timestamp;
 use latchkey_management::ports::AuditAction;
 use latchkey_management::ports::deletion::DeletionStore;
@@ -20,6 +21,7 @@ on_both![
     pages_go_on_behind_each_other,
     lines_have_the_names_of_now,
     old_lines_are_forgotten,
+    a_reason_of_a_newer_version_has_its_name,
 ];
 
 const NOW: Timestamp = Timestamp(1_763_000_000_000);
@@ -46,13 +48,31 @@ fn batch(number: u64, lines: impl IntoIterator<Item = (ShadowEntry, i64, u64)>) 
     UsageBatch { number, shadows, ..UsageBatch::default() }
 }
 
+/// Returns the stored line of an entry whose tenant and subject have no names.
+fn total(entry: ShadowEntry, calls: u64, last: Timestamp) -> ShadowTotal {
+    let entry = ShadowEntry {
+        profile: entry.profile,
+        tenant: entry.tenant,
+        subject: entry.subject,
+        subject_type: entry.subject_type,
+        route: entry.route,
+        reason: entry.reason.into(),
+        detail: entry.detail,
+    };
+    let count = ShadowCount { calls, last };
+    ShadowTotal { entry, count, tenant_slug: String::new(), subject_name: String::new() }
+}
+
 fn all() -> ShadowFilter {
     ShadowFilter { limit: 100, ..ShadowFilter::default() }
 }
 
 async fn denials(database: &TestDatabase, which: &ShadowFilter) -> Vec<(String, Reason, u64)> {
     let sums = database.store.shadows(which).await.unwrap();
-    sums.into_iter().map(|sum| (sum.entry.profile.into(), sum.entry.reason, sum.count.calls)).collect()
+    let reason = |name: &StoredReason| name.name().parse::<Reason>().unwrap();
+    sums.into_iter()
+        .map(|sum| (sum.entry.profile.into(), reason(&sum.entry.reason), sum.count.calls))
+        .collect()
 }
 
 async fn lines_of_two_replicas_add_up(database: TestDatabase) {
@@ -66,13 +86,7 @@ async fn lines_of_two_replicas_add_up(database: TestDatabase) {
     database.store.add("r2", &batch(1, [(one.clone(), 7, 1)]), NOW).await.unwrap();
     let sums = database.store.shadows(&all()).await.unwrap();
     let last = |hour: i64, rest: i64| Timestamp(hour * 3_600_000 + rest);
-    let sum = |line: &ShadowEntry, calls, last| ShadowTotal {
-        entry: line.clone(),
-        count: ShadowCount { calls, last },
-        tenant_slug: String::new(),
-        subject_name: String::new(),
-    };
-    assert_eq!(sums, [sum(&nobody, 9, last(7, 9)), sum(&one, 6, last(8, 2))]);
+    assert_eq!(sums, [total(nobody, 9, last(7, 9)), total(one, 6, last(8, 2))]);
 }
 
 async fn lines_are_chosen_by_profile_tenant_and_hour(database: TestDatabase) {
@@ -124,4 +138,18 @@ async fn old_lines_are_forgotten(database: TestDatabase) {
     assert_eq!(database.store.prune(Hour(8), Timestamp(0)).await.unwrap(), 1);
     assert_eq!(database.store.prune(Hour(8), Timestamp(0)).await.unwrap(), 0);
     assert_eq!(denials(&database, &all()).await, [("a".to_owned(), Reason::Revoked, 4)]);
+}
+
+async fn a_reason_of_a_newer_version_has_its_name(database: TestDatabase) {
+    let lines = [(line("a", 1, Reason::Revoked), 7, 4), (line("a", 1, Reason::Expired), 7, 2)];
+    database.store.add("r1", &batch(1, lines), NOW).await.unwrap();
+    database.sql("UPDATE shadow_denials SET reason = 'QUOTA_2' WHERE reason = 'REVOKED'").await;
+    let sums = database.store.shadows(&all()).await.unwrap();
+    let counts: Vec<_> = sums.into_iter().map(|sum| (sum.entry.reason, sum.count.calls)).collect();
+    assert_eq!(counts, [(StoredReason::Unknown("QUOTA_2".into()), 4), (Reason::Expired.into(), 2)]);
+    // Text that is no name of a reason is a fault of the database, and no error repeats it.
+    database.sql("UPDATE shadow_denials SET reason = 'canary 1' WHERE reason = 'QUOTA_2'").await;
+    let fault = database.store.shadows(&all()).await;
+    let Err(SystemError::Internal(text)) = fault else { panic!("{fault:?}") };
+    assert!(text.contains("reason") && !text.contains("canary"), "{text}");
 }
