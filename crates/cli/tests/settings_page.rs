@@ -24,8 +24,8 @@ This page is generated from `crates/config/src/definitions.rs`.
 fn row(setting: &Setting) -> String {
     let default = setting.default.map_or_else(|| "none".to_owned(), |value| format!("`{value}`"));
     let kind = match setting.kind {
-        ValueKind::Text => "",
-        ValueKind::Secret => " A secret.",
+        ValueKind::Text | ValueKind::TextList => "",
+        ValueKind::Secret | ValueKind::SecretList => " A secret.",
         ValueKind::Switch => " `true` or `false`.",
         ValueKind::List => " Several, separated by commas.",
     };

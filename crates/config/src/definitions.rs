@@ -4,14 +4,30 @@
 /// Kind of a setting's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueKind {
-    /// Text.
+    /// Text with one value.
     Text,
+    /// Text with several values, separated by commas; the file can have them as a list.
+    TextList,
     /// Text that must not be shown; can also be given as the path of a file that holds it.
     Secret,
+    /// Secret with several values, separated by commas; the file can have them as a list.
+    SecretList,
     /// `true` or `false`.
     Switch,
-    /// Several texts, separated by commas.
+    /// Several texts, separated by commas; the file can have them as a list, and the flag can be repeated.
     List,
+}
+
+impl ValueKind {
+    /// Returns whether a value must not be shown.
+    pub(crate) fn is_secret(self) -> bool {
+        matches!(self, Self::Secret | Self::SecretList)
+    }
+
+    /// Returns whether a setting can have several values.
+    pub(crate) fn is_list(self) -> bool {
+        matches!(self, Self::TextList | Self::SecretList | Self::List)
+    }
 }
 
 /// Setting of the server.
@@ -38,13 +54,6 @@ impl Setting {
         self.key.replace('_', "-")
     }
 
-    /// Returns whether the value can be several texts, separated by commas.
-    pub(crate) fn takes_several(&self) -> bool {
-        const OTHERS: [&str; 5] =
-            [CHECK_KEYS.key, PREVIOUS_MASTER_KEYS.key, OTLP_HEADERS.key, OTEL_RESOURCE.key, LOG.key];
-        self.kind == ValueKind::List || OTHERS.contains(&self.key)
-    }
-
     /// Returns all names that the setting can be given by: its own first, then its aliases. A secret has two of each, the
     /// second for the path of a file.
     #[must_use]
@@ -58,7 +67,7 @@ impl Setting {
             alias: true,
         });
         let with_file = |name: Name| {
-            let file = (self.kind == ValueKind::Secret).then(|| Name {
+            let file = self.kind.is_secret().then(|| Name {
                 key: format!("{}_file", name.key),
                 variable: format!("{}_FILE", name.variable),
                 file: true,
@@ -119,7 +128,7 @@ settings! {
         "Group of the files of Unix sockets, by name or number, which the user of the process must belong to; by default the group of the process";
     CHECK_AUTH = "check_auth", "LATCHKEY_CHECK_AUTH", Text, Some("none"),
         "Callers of Check: none (everyone who reaches the port), certificate (clients with a certificate of tls_client_ca), or key (clients that send one of check_keys)";
-    CHECK_KEYS = "check_keys", "LATCHKEY_CHECK_KEYS", Secret, None,
+    CHECK_KEYS = "check_keys", "LATCHKEY_CHECK_KEYS", SecretList, None,
         "Keys of the callers of Check, which they send as the metadata authorization: Bearer KEY; at least 32 characters each, separated by commas or line ends, so that one can replace another";
     MAX_CONNECTIONS = "max_connections", "LATCHKEY_MAX_CONNECTIONS", Text, Some("8192"),
         "Maximum number of gRPC connections; when further ones wait, idle connections are closed, those of clients with many of them first";
@@ -157,7 +166,7 @@ settings! {
         "The operators' first key, at least 32 characters; without it, one is created for an empty database: in the file that root_key_file names, if that does not exist yet, else printed once, or, if the log is JSON, in a file beside the embedded database";
     MASTER_KEY = "master_key", "LATCHKEY_MASTER_KEY", Secret, None,
         "Key that encrypts values which must be read again: 32 bytes in base64; for the embedded database, by default a file next to it";
-    PREVIOUS_MASTER_KEYS = "previous_master_keys", "LATCHKEY_PREVIOUS_MASTER_KEYS", Secret, None,
+    PREVIOUS_MASTER_KEYS = "previous_master_keys", "LATCHKEY_PREVIOUS_MASTER_KEYS", SecretList, None,
         "Earlier master keys during a rotation: they decrypt values that are still encrypted with them, and encrypt nothing; separated by commas or line ends";
     CACHE_LEASE ="cache_lease" was "lease", "LATCHKEY_CACHE_LEASE", Text, Some("60s"),
         "Time for which a replica decides without the database, from the start of its last heartbeat; the longest time that a write waits for this replica if it crashed or is cut off";
@@ -203,7 +212,7 @@ settings! {
         "Ratio of allowed Checks in the decision log, from 0 to 1";
     LOG_FORMAT = "log_format", "LATCHKEY_LOG_FORMAT", Text, None,
         "Format of the log: text or json; by default text on a terminal, else json";
-    LOG = "log", "RUST_LOG", Text, Some("info,sqlx=warn"),
+    LOG = "log", "RUST_LOG", TextList, Some("info,sqlx=warn"),
         "Log filter, in the directives of tracing; libraries never log below info, since they would log the content of connections";
     OTLP_ENDPOINT = "otel_exporter_otlp_endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", Text, None,
         "Collector of traces and metrics by OTLP: http://HOST:4317 or https://HOST:4317, with http/protobuf at port 4318; without it, nothing is exported";
@@ -213,7 +222,7 @@ settings! {
         "Collector of metrics; by default otel_exporter_otlp_endpoint, to which http/protobuf appends v1/metrics";
     OTLP_PROTOCOL = "otel_exporter_otlp_protocol", "OTEL_EXPORTER_OTLP_PROTOCOL", Text, Some("grpc"),
         "Protocol of the export: grpc or http/protobuf";
-    OTLP_HEADERS = "otel_exporter_otlp_headers", "OTEL_EXPORTER_OTLP_HEADERS", Secret, None,
+    OTLP_HEADERS = "otel_exporter_otlp_headers", "OTEL_EXPORTER_OTLP_HEADERS", SecretList, None,
         "Headers of each export: name=value,name=value";
     OTLP_TIMEOUT = "otel_exporter_otlp_timeout", "OTEL_EXPORTER_OTLP_TIMEOUT", Text, Some("10000"),
         "Maximum duration of an export, in milliseconds";
@@ -221,7 +230,7 @@ settings! {
         "PEM file of the CA certificates that collectors are verified with; by default the system's";
     OTEL_SERVICE_NAME = "otel_service_name", "OTEL_SERVICE_NAME", Text, None,
         "Name of this service in traces and metrics; by default latchkey";
-    OTEL_RESOURCE = "otel_resource_attributes", "OTEL_RESOURCE_ATTRIBUTES", Text, None,
+    OTEL_RESOURCE = "otel_resource_attributes", "OTEL_RESOURCE_ATTRIBUTES", TextList, None,
         "Further resource attributes of this service: name=value,name=value";
     OTEL_DISABLED = "otel_sdk_disabled", "OTEL_SDK_DISABLED", Switch, Some("false"),
         "Export nothing by OTLP, whatever else is set; /metrics is still served";

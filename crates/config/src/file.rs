@@ -43,7 +43,7 @@ pub(super) fn read(path: &Path) -> Result<FileContents, ConfigError> {
                 format!("there is no such setting{near}; `latchkey serve --help` lists all settings");
             errors.push(ConfigError::new(&key, place.clone(), remedy));
         } else {
-            match plain(&value, takes_several(&key)) {
+            match plain(&value, is_list(&key)) {
                 Ok(value) => drop(values.insert(key, value)),
                 Err(remedy) => errors.push(ConfigError::new(&key, place.clone(), remedy)),
             }
@@ -69,23 +69,23 @@ fn syntax(text: &str, error: &toml::de::Error) -> String {
 }
 
 /// Returns whether the setting of a key can have several values. A path of a file that holds a secret is one value.
-fn takes_several(key: &str) -> bool {
+fn is_list(key: &str) -> bool {
     let is_named = |setting: &&Setting| setting.names().iter().any(|name| name.key == key && !name.file);
-    ALL.iter().find(is_named).is_some_and(Setting::takes_several)
+    ALL.iter().find(is_named).is_some_and(|setting| setting.kind.is_list())
 }
 
 /// Returns a value as text, or the remedy for one that is not valid here.
-fn plain(value: &toml::Value, takes_several: bool) -> Result<String, &'static str> {
+fn plain(value: &toml::Value, is_list: bool) -> Result<String, &'static str> {
     match value {
         toml::Value::String(text) => Ok(text.clone()),
         toml::Value::Integer(number) => Ok(number.to_string()),
         toml::Value::Float(number) => Ok(number.to_string()),
         toml::Value::Boolean(on) => Ok(on.to_string()),
-        toml::Value::Array(_) if !takes_several => Err("it takes one value: write it without brackets"),
+        toml::Value::Array(_) if !is_list => Err("it takes one value: write it without brackets"),
         toml::Value::Array(items) if items.iter().all(toml::Value::is_str) => {
             Ok(items.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(","))
         }
-        _ if takes_several => Err("write a string, or a list of strings"),
+        _ if is_list => Err("write a string, or a list of strings"),
         _ => Err("write a string, a number, or true or false"),
     }
 }

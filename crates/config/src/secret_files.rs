@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::definitions::{self, ALL, ValueKind};
+use super::definitions::{self, ALL};
 use super::sources::ConfigSources;
 use super::{RootKey, TlsSettings};
 
@@ -28,7 +28,7 @@ pub(super) fn secret_files(
     tls: Option<&TlsSettings>,
     root_key: &RootKey,
 ) -> Vec<SecretFile> {
-    let secrets = || ALL.iter().filter(|setting| setting.kind == ValueKind::Secret);
+    let secrets = || ALL.iter().filter(|setting| setting.kind.is_secret());
     let mut files: Vec<_> = secrets()
         .filter_map(|setting| sources.file_of(setting))
         .map(|(origin, path)| SecretFile::new(origin, path))

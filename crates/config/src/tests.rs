@@ -18,13 +18,13 @@ pub(super) fn sources(
 }
 
 pub(super) fn load(flags: &[(&str, &str)], variables: &[(&str, &str)]) -> Result<Settings, ConfigErrors> {
-    Settings::load(&sources(None, flags, variables), &Unchecked)
+    Settings::load(&sources(None, flags, variables), &NoChecks)
 }
 
 /// Checks that find no error. The real checks are tested in the composition root.
-struct Unchecked;
+struct NoChecks;
 
-impl SettingChecks for Unchecked {
+impl SettingChecks for NoChecks {
     fn database_url(&self, _: &DatabaseUrl) -> Result<(), String> {
         Ok(())
     }
@@ -54,7 +54,7 @@ fn a_flag_wins_over_the_environment_and_that_over_the_file() {
     fs::write(&path, "cache_lease = '1s'\nfeed_poll_interval = '11ms'\ndatabase_connections = 3\n").unwrap();
     let variables = [("LATCHKEY_CACHE_LEASE", "2s"), ("LATCHKEY_FEED_POLL_INTERVAL", "12ms")];
     let settings =
-        Settings::load(&sources(Some(&path), &[("cache_lease", "3s")], &variables), &Unchecked).unwrap();
+        Settings::load(&sources(Some(&path), &[("cache_lease", "3s")], &variables), &NoChecks).unwrap();
     assert_eq!(settings.follower.lease, Duration::from_secs(3));
     assert_eq!(settings.follower.feed_poll_interval, Duration::from_millis(12));
     assert_eq!(settings.database.connections, 3);
@@ -76,7 +76,7 @@ fn all_errors_are_reported_together_with_place_and_remedy() {
     fs::write(&path, "grcp_addr = '127.0.0.1:1'\nlog_format = 'xml'\nmigrate = 1.5\n").unwrap();
     let flags = [("cache_lease", "soon"), ("grpc_addr", "0.0.0.0:50051")];
     let variables = [("LATCHKEY_HTTP_ADDR", "here"), ("LATCHKEY_ROOT_KEY", "short"), ("RUST_LOG", "a=b=c")];
-    let error = Settings::load(&sources(Some(&path), &flags, &variables), &Unchecked).unwrap_err();
+    let error = Settings::load(&sources(Some(&path), &flags, &variables), &NoChecks).unwrap_err();
     let text = error.to_string();
     for expected in [
         "grcp_addr (",
@@ -209,7 +209,7 @@ fn a_broken_file_is_not_quoted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("latchkey.toml");
     fs::write(&path, "cache_lease = '5s'\nroot_key = 'canary\n").unwrap();
-    let error = Settings::load(&sources(Some(&path), &[], &[]), &Unchecked).unwrap_err().to_string();
+    let error = Settings::load(&sources(Some(&path), &[], &[]), &NoChecks).unwrap_err().to_string();
     assert!(error.contains("line 2") && !error.contains("canary"), "{error}");
     for (value, part) in [
         ("11112222333344445555666677778888", "1111"),
@@ -221,11 +221,11 @@ fn a_broken_file_is_not_quoted() {
         ("{ canary = 1, canary = 2 }", "canary"),
     ] {
         fs::write(&path, format!("cache_lease = '5s'\nroot_key = {value}\n")).unwrap();
-        let error = Settings::load(&sources(Some(&path), &[], &[]), &Unchecked).unwrap_err().to_string();
+        let error = Settings::load(&sources(Some(&path), &[], &[]), &NoChecks).unwrap_err().to_string();
         assert!(error.contains("line 2 (root_key)") && !error.contains(part), "{error}");
     }
     fs::write(&path, "migrate = true\nmigrate = false\n").unwrap();
-    let error = Settings::load(&sources(Some(&path), &[], &[]), &Unchecked).unwrap_err().to_string();
+    let error = Settings::load(&sources(Some(&path), &[], &[]), &NoChecks).unwrap_err().to_string();
     assert!(error.contains("line 2 (migrate) repeats a key or a table"), "{error}");
 }
 
@@ -235,7 +235,7 @@ fn a_ratio_may_be_a_float_and_operators_are_a_table() {
     let path = folder.path().join("latchkey.toml");
     let load = |text: &str| {
         fs::write(&path, text).unwrap();
-        Settings::load(&sources(Some(&path), &[], &[]), &Unchecked)
+        Settings::load(&sources(Some(&path), &[], &[]), &NoChecks)
     };
     let text =
         "decision_log = 'stdout'\ndecision_log_denied_ratio = 0.5\ndecision_log_allowed_ratio = 1e-3\n";
@@ -274,7 +274,7 @@ fn only_settings_with_several_values_are_lists_and_an_empty_value_is_an_error() 
     let path = folder.path().join("latchkey.toml");
     let of_file = |text: &str| {
         fs::write(&path, text).unwrap();
-        Settings::load(&sources(Some(&path), &[], &[]), &Unchecked)
+        Settings::load(&sources(Some(&path), &[], &[]), &NoChecks)
     };
     for line in ["replica_name = ['a', 'b']", "lease = ['5s']", "migrate = []", "check_keys_file = ['/k']"] {
         let error = of_file(line).unwrap_err().to_string();

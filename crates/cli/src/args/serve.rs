@@ -42,8 +42,8 @@ fn argument(setting: &Setting, name: &Name) -> Arg {
     let default = setting.default.map(|value| format!(" [default: {value}]")).unwrap_or_default();
     let argument = argument.help(format!("{}{default} [env: {}]", setting.help, name.variable));
     match setting.kind {
-        ValueKind::Text => argument.value_name("VALUE"),
-        ValueKind::Secret => argument.value_name("SECRET"),
+        ValueKind::Text | ValueKind::TextList => argument.value_name("VALUE"),
+        ValueKind::Secret | ValueKind::SecretList => argument.value_name("SECRET"),
         ValueKind::List => argument.value_name("PATH").action(ArgAction::Append),
         ValueKind::Switch => argument
             .value_name("true|false")
