@@ -18,6 +18,7 @@ on_both!(
     keys_pass_by_each_hash_that_their_kind_declares,
     a_revocation_and_a_rotation_hold_for_keys_with_an_imported_hash,
     expired_and_disabled_keys_are_imported_as_they_are,
+    warnings_are_about_keys_without_errors_alone,
     a_key_that_could_never_pass_is_refused_with_its_row,
     every_error_of_every_row_is_in_one_answer,
     a_check_of_an_import_stores_nothing,
@@ -141,6 +142,23 @@ async fn expired_and_disabled_keys_are_imported_as_they_are(database: Database) 
     assert!(!shop.admits(UUID).await && !shop.admits(OTHER).await);
     let ask = CreateKeyRequest { expiry: Some(Expiry::ExpireTime(NOW_AND_THEN)), ..key("acme", "live") };
     assert_eq!(refused(shop.operator.keys().create_key(ask).await), Code::InvalidArgument, "as before");
+}
+
+async fn warnings_are_about_keys_without_errors_alone(database: Database) {
+    use latchkey_proto::v1::create_key_request::Expiry;
+    let shop = open(database).await;
+    let _ = import(&shop, vec![by_value(UUID)]).await;
+    let expired = |value: &str| {
+        let expiry = Some(Expiry::ExpireTime(NOW_AND_THEN));
+        ImportedKey { key: Some(CreateKeyRequest { expiry, ..key("", "") }), ..by_value(value) }
+    };
+    let hashed = by_hash("legacy", "sha512", &hex(&Sha512::digest("another value")));
+    let keys = vec![expired(UUID), expired(OTHER), hashed.clone(), hashed];
+    let ask = ImportKeysRequest { validate_only: true, ..request(keys) };
+    let checked = shop.operator.keys().import_keys(ask).await.expect("checked").into_inner();
+    assert_eq!(checked.errors.iter().map(|error| error.index).collect::<Vec<_>>(), [0, 3]);
+    let warned = checked.warnings.iter().map(|w| (w.index, w.description.split(' ').next().unwrap_or("")));
+    assert_eq!(warned.collect::<Vec<_>>(), [(1, "has"), (2, "is")], "of each one key: {checked:?}");
 }
 
 async fn a_key_that_could_never_pass_is_refused_with_its_row(database: Database) {

@@ -1,5 +1,7 @@
 //! Findings about the keys of an import: errors, of which any prevents the whole import, and warnings.
 
+use std::collections::BTreeSet;
+
 use latchkey_core::error::{FieldViolation, RequestError};
 use latchkey_core::key_kind::{KeyKind, Prefixes};
 use latchkey_core::time::Timestamp;
@@ -31,12 +33,19 @@ pub(super) enum Problem {
 /// Most keys that an error names in its text. All of them are in the answer to a call with `validate_only`.
 const MOST_NAMED: usize = 20;
 
-/// Errors and warnings of an import.
+/// Keys of a kind that are imported by their hashes alone, so that their format is unknown.
+struct KeysByHash {
+    kind: Box<str>,
+    indexes: Vec<usize>,
+    /// Formats of the keys that Check accepts.
+    formats: String,
+}
+
+/// Errors and warnings of an import. Warnings are about keys without errors alone.
 #[derive(Default)]
 pub(super) struct Findings {
     errors: Vec<(Problem, ImportFinding)>,
-    /// Keys by hash whose format is unknown: the first one, their number, and what can pass.
-    unchecked: Vec<(Box<str>, usize, usize, String)>,
+    by_hash: Vec<KeysByHash>,
     warnings: Vec<ImportFinding>,
 }
 
@@ -62,34 +71,46 @@ impl Findings {
 
     /// Notes that the format of a key is unknown, because it is imported by its hash alone.
     pub(super) fn note_unchecked(&mut self, index: usize, kind: &KeyKind, environment: &str) {
-        match self.unchecked.iter_mut().find(|(name, ..)| *name == kind.name) {
-            Some((_, _, count, _)) => *count += 1,
-            None => self.unchecked.push((kind.name.clone(), index, 1, formats(kind, environment))),
+        match self.by_hash.iter_mut().find(|keys| keys.kind == kind.name) {
+            Some(keys) => keys.indexes.push(index),
+            None => self.by_hash.push(KeysByHash {
+                kind: kind.name.clone(),
+                indexes: vec![index],
+                formats: formats(kind, environment),
+            }),
         }
     }
 
-    /// Warns of keys that have expired.
+    /// Returns the indexes of the keys that have an error.
+    fn wrong(&self) -> BTreeSet<usize> {
+        self.errors.iter().map(|(_, error)| error.index).collect()
+    }
+
+    /// Warns of keys that have expired. The errors of all keys must have been added before.
     pub(super) fn warn_of_expired(&mut self, rows: &[ImportRow], now: Timestamp) {
+        let wrong = self.wrong();
         let has_expired = |row: &&ImportRow| row.record.expires.is_some_and(|at| at <= now);
         let expired: Vec<usize> = rows.iter().filter(has_expired).map(|row| row.index).collect();
-        let Some(first) = expired.first() else { return };
-        let count = expired.len();
-        let description = match count {
-            1 => "has expired already, and is imported as an expired key".to_owned(),
-            _ => format!("and {} others have expired already, and are imported as expired keys", count - 1),
+        let Some((first, others)) = first_and_others(expired, &wrong) else { return };
+        let description = match others {
+            0 => "has expired already, and is imported as an expired key".to_owned(),
+            1 => "and 1 other have expired already, and are imported as expired keys".to_owned(),
+            _ => format!("and {others} others have expired already, and are imported as expired keys"),
         };
         let field = format!("keys[{first}].key.expire_time");
-        self.warnings.push(ImportFinding { index: *first, field, description });
+        self.warnings.push(ImportFinding { index: first, field, description });
     }
 
     /// Returns the warnings and the errors.
     pub(super) fn into_reports(self) -> (Vec<ImportFinding>, Vec<ImportFinding>) {
+        let wrong = self.wrong();
         let mut warnings = self.warnings;
-        for (kind, first, count, formats) in self.unchecked {
-            let (subject, pronoun) = if count == 1 {
-                ("is imported by its hash".to_owned(), "its")
-            } else {
-                (format!("and {} others are imported by their hashes", count - 1), "their")
+        for KeysByHash { kind, indexes, formats } in self.by_hash {
+            let Some((first, others)) = first_and_others(indexes, &wrong) else { continue };
+            let (subject, pronoun) = match others {
+                0 => ("is imported by its hash".to_owned(), "its"),
+                1 => ("and 1 other are imported by their hashes".to_owned(), "their"),
+                _ => (format!("and {others} others are imported by their hashes"), "their"),
             };
             let description = format!(
                 "{subject}, so that {pronoun} format can't be checked: Check accepts only keys of the kind {kind:?} that \
@@ -123,7 +144,14 @@ impl Findings {
     }
 }
 
-/// Returns the formats of a kind's values in an environment, or in all if it has no keys in this one, as the end of a sentence about keys that have one.
+/// Returns the first of the keys that have no error, and the number of the others.
+fn first_and_others(indexes: Vec<usize>, wrong: &BTreeSet<usize>) -> Option<(usize, usize)> {
+    let mut right = indexes.into_iter().filter(|index| !wrong.contains(index));
+    Some((right.next()?, right.count()))
+}
+
+/// Returns the formats of a kind's values in an environment, or in all if it has no keys in this one, as the end of a
+/// sentence about keys that have one.
 pub(super) fn formats(kind: &KeyKind, environment: &str) -> String {
     let mut formats = Vec::new();
     if !kind.imports.only {
