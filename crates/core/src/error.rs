@@ -53,6 +53,15 @@ impl SystemError {
     pub fn database_refused(problem: &'static str) -> Self {
         Self::Unavailable { dependency: "the database", problem, retry_after: Duration::from_secs(1) }
     }
+
+    /// Returns the text for the log: the error and, of an internal error, its cause, which callers do not get.
+    #[must_use]
+    pub fn log_text(&self) -> String {
+        match self {
+            Self::Unavailable { .. } => self.to_string(),
+            Self::Internal(cause) => format!("{self}: {cause}"),
+        }
+    }
 }
 
 /// Violation of one field of a request.
@@ -163,4 +172,34 @@ pub enum ManagementError {
     /// The service failed.
     #[error(transparent)]
     System(#[from] SystemError),
+}
+
+impl ManagementError {
+    /// Returns the text for the log: the error with all that it consists of.
+    #[must_use]
+    pub fn log_text(&self) -> String {
+        match self {
+            Self::Request(RequestError::InvalidArgument(violations)) => {
+                let violations = violations.iter().map(|one| format!("{}: {}", one.field, one.description));
+                format!("{self}: {}", violations.collect::<Vec<_>>().join("; "))
+            }
+            Self::Request(error) => error.to_string(),
+            Self::System(error) => error.log_text(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_for_the_log_has_what_callers_do_not_get() {
+        let damage = SystemError::Internal("the row 7 of keys is corrupt".to_owned());
+        assert_eq!(damage.to_string(), "internal error");
+        assert_eq!(ManagementError::from(damage).log_text(), "internal error: the row 7 of keys is corrupt");
+        assert_eq!(SystemError::database().log_text(), "the database did not answer");
+        let invalid = ManagementError::from(RequestError::field("key.name", "is empty"));
+        assert_eq!(invalid.log_text(), "invalid argument: key.name: is empty");
+    }
 }

@@ -152,7 +152,7 @@ impl Follower {
             && let Err(error) = membership.depart().await
         {
             tracing::warn!(
-                ?error,
+                error = %error.log_text(),
                 "failed to leave the fleet; writers wait for the end of this replica's lease"
             );
         }

@@ -59,6 +59,8 @@ fn report(what: &str, result: Result<u64, SystemError>) {
     match result {
         Ok(0) => {}
         Ok(rows) => tracing::info!(rows, "pruned old {what}"),
-        Err(error) => tracing::warn!(?error, "failed to prune {what}; it is tried again later"),
+        Err(error) => {
+            tracing::warn!(error = %error.log_text(), "failed to prune {what}; it is tried again later");
+        }
     }
 }

@@ -88,9 +88,9 @@ impl SigningKeyMaintainer {
         let mut logged = LoggedCauses::default();
         for run in 1u32.. {
             for (what, error) in self.maintain(run.is_multiple_of(SWEEP_EVERY)).await {
-                let cause = format!("{what}: {error:?}");
-                if let Some(repeated) = logged.count(cause, Instant::now().into_std()) {
-                    tracing::warn!(?error, repeated, "failed to {what}; it is tried again");
+                let error = error.log_text();
+                if let Some(repeated) = logged.count(format!("{what}: {error}"), Instant::now().into_std()) {
+                    tracing::warn!(%error, repeated, "failed to {what}; it is tried again");
                 }
             }
             sleep(INTERVAL).await;

@@ -54,7 +54,7 @@ impl UsageFlusher {
                 let done = self.flush().await;
                 if let (Err(error), false) = (&done, failing) {
                     tracing::warn!(
-                        ?error,
+                        error = %error.log_text(),
                         "failed to store key usage; counts are kept and the write is retried"
                     );
                 }
@@ -69,7 +69,7 @@ impl UsageFlusher {
             sleep(PRUNE_INTERVAL).await;
             // Remaining rows are deleted by the next run, or by another replica.
             if let Err(error) = self.prune().await {
-                tracing::warn!(?error, "failed to delete old key usage; it is tried again later");
+                tracing::warn!(error = %error.log_text(), "failed to delete old key usage; it is tried again later");
             }
         }
     }
@@ -91,7 +91,7 @@ impl UsageFlusher {
     /// Writes the remaining counts at shutdown, if that is possible.
     pub(crate) async fn flush_at_shutdown(&self) {
         if let Err(error) = self.flush().await {
-            tracing::warn!(?error, "failed to store the last key usage before shutdown; it is lost");
+            tracing::warn!(error = %error.log_text(), "failed to store the last key usage before shutdown; it is lost");
         }
     }
 

@@ -42,11 +42,11 @@ impl Follower {
                 Ok(()) => {}
                 Err(EntryError::Conflict(text)) => return Err(text),
                 Err(EntryError::System(error)) if was_failing && !is_due => {
-                    tracing::debug!(?error, "the change feed is still unreadable");
+                    tracing::debug!(error = %error.log_text(), "the change feed is still unreadable");
                 }
                 Err(EntryError::System(error)) => {
                     tracing::warn!(
-                        ?error,
+                        error = %error.log_text(),
                         "failed to read the change feed; it is read again at the next poll, and the cache is used until its lease expires"
                     );
                 }

@@ -90,7 +90,7 @@ impl Follower {
             Ok(()) => changes.forget_refused(number),
             Err(error) => {
                 tracing::warn!(
-                    ?error,
+                    error = %error.log_text(),
                     "failed to compare the change feed with the objects; it is tried again in a minute"
                 );
             }

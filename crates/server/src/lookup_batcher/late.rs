@@ -33,7 +33,7 @@ impl<L: Limiter + 'static> LateLookups<L> {
         let Some(pending) = PendingLookup::begin(Arc::clone(self), subject) else { return };
         self.runtime.spawn(async move {
             if let Err(error) = pending.owner.gate.preload(&pending.subject).await {
-                tracing::debug!(?error, "a late look-up failed; the next Check of its key looks it up again");
+                tracing::debug!(error = %error.log_text(), "a late look-up failed; the next Check of its key looks it up again");
             }
         });
     }
