@@ -105,6 +105,14 @@ fn the_chart_passes_helms_own_lint() {
 }
 
 #[test]
+fn the_chart_names_no_file_outside_of_its_package() {
+    for file in ["README.md", "values.yaml", "values.schema.json", "templates/NOTES.txt"] {
+        let content = read(&format!("{CHART}/{file}"));
+        assert!(!content.contains("docs/") && !content.contains("../"), "{file}");
+    }
+}
+
+#[test]
 fn every_manifest_is_valid_with_defaults_and_with_every_option() {
     let (defaults, all) = (rendered(&json!({})), rendered(&full()));
     validate(&defaults);
