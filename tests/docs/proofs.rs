@@ -25,8 +25,10 @@ fn every_proof_that_the_page_of_threats_names_is_there() {
         code(&root().join(folder), &mut all);
     }
     let page = read(&root().join("docs/threat-model.md"));
-    let rows = page.lines().filter(|line| line.starts_with('|')).filter_map(|line| line.rsplit('|').nth(1));
-    let named: Vec<&str> = rows.flat_map(|proof| proof.split('`').skip(1).step_by(2)).collect();
+    let parts = page.split("\n  Proof: ").skip(1);
+    // A proof ends at the next attack, or at an empty line.
+    let proofs = parts.filter_map(|part| part.split("\n- ").next()?.split("\n\n").next());
+    let named: Vec<&str> = proofs.flat_map(|proof| proof.split('`').skip(1).step_by(2)).collect();
     assert!(named.len() > 30, "{named:?}");
     for name in named {
         let there = match name {
