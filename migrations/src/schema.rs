@@ -97,13 +97,13 @@ type Fact = (String, String);
 
 /// Facts of a database's tables.
 #[derive(Debug, Default)]
-struct Found {
+struct FoundSchema {
     facts: BTreeSet<Fact>,
     /// Triggers, rules and the like that change, hide or lose rows, each with what to do.
     harms: Vec<Fact>,
 }
 
-impl Found {
+impl FoundSchema {
     async fn read(db: &impl ConnectionTrait, catalog: Catalog) -> Result<Self, DbErr> {
         let mut found = Self::default();
         for row in db.query_all_raw(Statement::from_string(db.get_database_backend(), catalog.sql())).await? {
@@ -180,7 +180,7 @@ pub(crate) async fn damage(
         expected = expected.into_iter().map(|(table, words)| (table, without_type(&words))).collect();
         extent = Extent::Columns;
     }
-    Ok(describe(&Found::read(db, catalog).await?.differences(&expected, extent)))
+    Ok(describe(&FoundSchema::read(db, catalog).await?.differences(&expected, extent)))
 }
 
 /// Returns a fact about a column without its type, and any other as it is.

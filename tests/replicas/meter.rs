@@ -32,7 +32,7 @@ pub(crate) struct Questions {
 }
 
 /// Results of a Check: for each caller the calls that passed, and the number of calls.
-pub(crate) struct Asked(Vec<(Vec<Pass>, usize)>);
+pub(crate) struct CheckResults(Vec<(Vec<Pass>, usize)>);
 
 impl Questions {
     pub(crate) fn with_pace(pace: Duration) -> Self {
@@ -55,19 +55,19 @@ impl Questions {
     }
 
     /// Stops after some further responses to every caller; returns the results of each Check.
-    pub(crate) async fn stop(self) -> Vec<Asked> {
+    pub(crate) async fn stop(self) -> Vec<CheckResults> {
         // One more than the required responses, for the call that has begun before.
         self.begun.all_advance("every replica is asked", CALLS_AFTER + 1).await;
         self.over.store(true, Ordering::SeqCst);
         let mut answers = Vec::new();
         for asked in self.asked {
-            answers.push(Asked(asked.join_all().await));
+            answers.push(CheckResults(asked.join_all().await));
         }
         answers
     }
 }
 
-impl Asked {
+impl CheckResults {
     /// Returns the number of calls.
     pub(crate) fn calls(&self) -> usize {
         self.0.iter().map(|(_, calls)| calls).sum()
@@ -172,7 +172,7 @@ impl LatencySamples {
         }
     }
 
-    fn count(&mut self, answer: Answer, asked: &Asked) {
+    fn count(&mut self, answer: Answer, asked: &CheckResults) {
         if let Err(status) = answer.result {
             // Without a response, the revocation guarantees nothing.
             assert_eq!(status.code(), tonic::Code::Unavailable, "{status:?}");

@@ -28,7 +28,7 @@ use crate::http_collector::{self, HttpOptions};
 
 /// Received exports.
 #[derive(Default)]
-pub(crate) struct Received {
+pub(crate) struct ReceivedExports {
     /// Spans, each with the name of the service that sent it.
     pub(crate) spans: Vec<(String, Span)>,
     /// Newest metric of each name.
@@ -45,7 +45,7 @@ pub(crate) struct Received {
 /// Service that receives exports and keeps them.
 #[derive(Clone, Default)]
 pub(crate) struct CollectorService {
-    received: Arc<Mutex<Received>>,
+    received: Arc<Mutex<ReceivedExports>>,
     /// Number of rejected spans that it reports for each export.
     rejected: i64,
 }
@@ -97,14 +97,14 @@ impl Collector {
         sending(setup, self.port)
     }
 
-    pub(crate) fn look<T>(&self, at: impl FnOnce(&Received) -> T) -> T {
+    pub(crate) fn look<T>(&self, at: impl FnOnce(&ReceivedExports) -> T) -> T {
         at(&self.kept.received.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Waits for this number of spans of Latchkey.
     pub(crate) fn spans(&self, count: usize) -> Vec<Span> {
         eventually("spans arrive", || {
-            let ours = |taken: &Received| {
+            let ours = |taken: &ReceivedExports| {
                 let ours = taken.spans.iter().filter(|(service, _)| service == "latchkey");
                 ours.map(|(_, span)| span.clone()).collect::<Vec<_>>()
             };
@@ -133,7 +133,7 @@ pub(crate) fn attributes_of(attributes: &[KeyValue]) -> BTreeMap<String, String>
 }
 
 impl CollectorService {
-    pub(crate) fn keep(&self, key: Option<&str>, keep: impl FnOnce(&mut Received)) {
+    pub(crate) fn keep(&self, key: Option<&str>, keep: impl FnOnce(&mut ReceivedExports)) {
         let mut taken = self.received.lock().unwrap_or_else(PoisonError::into_inner);
         taken.keys.extend(key.map(str::to_owned));
         keep(&mut taken);

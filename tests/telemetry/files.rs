@@ -15,7 +15,7 @@ use crate::scrape::Scrape;
 const ADDED: [&str; 3] = ["instance", "job", "le"];
 
 /// Metrics and their labels, as exported.
-type Exported = BTreeMap<String, BTreeSet<String>>;
+type ExportedMetrics = BTreeMap<String, BTreeSet<String>>;
 
 pub(crate) fn text(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -37,7 +37,7 @@ pub(crate) fn alone(folder: &Folder) -> Latchkey {
 }
 
 /// Exports of both servers after some traffic, and the names of all their metrics.
-async fn exported() -> (Exported, BTreeSet<String>) {
+async fn exported() -> (ExportedMetrics, BTreeSet<String>) {
     let (folder, redis) = (Folder::new("telemetry"), Redis::start());
     let town = Database::PostgreSql.setup();
     let shop = Shop::open(town.environment("LATCHKEY_REDIS_URL", &redis.url())).await;
@@ -46,7 +46,7 @@ async fn exported() -> (Exported, BTreeSet<String>) {
     let tried = CheckRequest { path: "/v1/tried".to_owned(), ..call("", "GET") };
     let _ = shop.latchkey.anonymous().check(tried).await;
     let alone = alone(&folder);
-    let (mut labels, mut names) = (Exported::new(), BTreeSet::new());
+    let (mut labels, mut names) = (ExportedMetrics::new(), BTreeSet::new());
     for scrape in [Scrape::of(&shop.latchkey), Scrape::of(&alone)] {
         for (name, more) in scrape.labels() {
             labels.entry(name).or_default().extend(more);

@@ -5,12 +5,14 @@ use latchkey_proto::v1::{
 };
 use latchkey_testing::{Caller, Clocks, Database, Folder, Latchkey, Postgres, Setup, load_database, on_both};
 
-use crate::stored::{Stored, folder, log_in, on, reason, sql_file, unix_seconds, values_file, versions};
+use crate::stored::{
+    StoredValues, folder, log_in, on, reason, sql_file, unix_seconds, values_file, versions,
+};
 
 on_both!(a_database_of_each_version_opens_with_all_that_it_had, a_revocation_after_the_upgrade_holds,);
 
 /// Loads the database of a version, and returns its URL and its values. The folder keeps the file.
-fn load(database: Database, version: &str, at: &Folder) -> (String, Stored) {
+fn load(database: Database, version: &str, at: &Folder) -> (String, StoredValues) {
     let url = match database {
         Database::Embedded => format!("sqlite://{}/latchkey.db?mode=rwc", at.path().display()),
         Database::PostgreSql => Postgres::shared().database(),
@@ -22,7 +24,7 @@ fn load(database: Database, version: &str, at: &Folder) -> (String, Stored) {
 
 /// Opens the database of a version with the present program, which applies no profile. By its clock, the database was
 /// written an hour ago, so that tokens have not expired.
-fn open(database: Database, version: &str, (at, clocks): (&Folder, &Clocks)) -> (Latchkey, Stored) {
+fn open(database: Database, version: &str, (at, clocks): (&Folder, &Clocks)) -> (Latchkey, StoredValues) {
     let (url, stored) = load(database, version, at);
     clocks.set_ahead(stored.time + 3_600 - unix_seconds());
     let setup = on(Setup::default().database(&url)).environment("LATCHKEY_SINGLE_REPLICA", "true");
@@ -31,7 +33,7 @@ fn open(database: Database, version: &str, (at, clocks): (&Folder, &Clocks)) -> 
     (setup.start(), stored)
 }
 
-async fn assert_reasons(caller: &Caller, stored: &Stored, version: &str) {
+async fn assert_reasons(caller: &Caller, stored: &StoredValues, version: &str) {
     for key in &stored.keys {
         assert_eq!(reason(caller, &key.value).await, key.reason, "{version}: {}", key.name);
     }

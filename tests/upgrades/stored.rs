@@ -21,7 +21,7 @@ const PASSWORD: &str = "the lighthouse keeper's, 1851";
 
 /// Values of a stored database, and the expected results of their Checks.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Stored {
+pub(crate) struct StoredValues {
     /// Time at which the values were created, in seconds since 1970.
     pub(crate) time: i64,
     pub(crate) keys: Vec<StoredKey>,
@@ -151,21 +151,21 @@ async fn make_family(operator: &Caller, value: &str) -> String {
 }
 
 /// Logs in as the stored user.
-pub(crate) async fn log_in(caller: &Caller, stored: &Stored) -> v1::IssueJwtResponse {
+pub(crate) async fn log_in(caller: &Caller, stored: &StoredValues) -> v1::IssueJwtResponse {
     let password = v1::PasswordGrant { email: stored.email.clone(), password: stored.password.clone() };
     let grant = Some(v1::issue_jwt_request::Grant::Password(password));
     let ask = IssueJwtRequest { grant, tenant: "acme".to_owned(), ..IssueJwtRequest::default() };
     caller.tokens().issue_jwt(ask).await.expect("the user logs in").into_inner()
 }
 
-async fn fill(operator: &Caller) -> Stored {
+async fn fill(operator: &Caller) -> StoredValues {
     let _ = operator.tenant("acme", "stored", "gold").await;
     let _ = operator.tenant("closed", "stored", "").await;
-    let mut stored = Stored {
+    let mut stored = StoredValues {
         time: unix_seconds(),
         email: "ada@example.dev".into(),
         password: PASSWORD.into(),
-        ..Stored::default()
+        ..StoredValues::default()
     };
     let _ = operator.user(user("acme", (&stored.email, PASSWORD), "clerk")).await;
     let _ = log_in(operator, &stored).await;

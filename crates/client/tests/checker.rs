@@ -128,9 +128,9 @@ async fn a_server_that_accepts_connections_and_is_silent_is_unreachable_by_tls()
 
 /// Service behind a guard, which responds to every call that reaches it.
 #[derive(Clone)]
-struct Protected;
+struct ProtectedService;
 
-impl Service<http::Request<()>> for Protected {
+impl Service<http::Request<()>> for ProtectedService {
     type Response = http::Response<String>;
     type Error = Infallible;
     type Future = Ready<Result<http::Response<String>, Infallible>>;
@@ -149,7 +149,7 @@ async fn through_open_guard(reply: Reply, configure: impl FnOnce(Checker) -> Che
     let (_script, checker) = serve([reply]).await;
     let guard = Guard::new(configure(checker).max_attempts(1)).on_outage(OnOutage::FailOpen);
     let request = http::Request::get("/things").body(()).unwrap();
-    guard.layer(Protected).call(request).await.unwrap().status().as_u16()
+    guard.layer(ProtectedService).call(request).await.unwrap().status().as_u16()
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ pub struct KeyGroup {
 
 /// Keys, users or tenants of a profile that a change affects.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Affected {
+pub enum AffectedRecords {
     /// Active keys.
     Keys(AffectedKeys),
     /// Users that are not disabled.
@@ -92,7 +92,7 @@ pub enum Affected {
     },
 }
 
-impl Affected {
+impl AffectedRecords {
     /// Returns the noun for one (`key`) or several (`keys`).
     #[must_use]
     pub fn noun(&self, count: u64) -> &'static str {
@@ -123,7 +123,7 @@ pub struct ProfileChange {
     /// Routes that the change is about.
     pub routes: Vec<String>,
     /// Keys, users or tenants that the change affects, if they can be counted.
-    pub affected: Vec<Affected>,
+    pub affected: Vec<AffectedRecords>,
     /// True if the change must be forced where it affects a key, user or tenant.
     pub takes_away: bool,
     /// True if the change has no effect unless a key, user or tenant is counted.
@@ -154,7 +154,7 @@ impl ProfileChange {
 
     /// Adds keys, users or tenants that the change affects.
     #[must_use]
-    pub fn affecting(mut self, affected: impl IntoIterator<Item = Affected>) -> Self {
+    pub fn affecting(mut self, affected: impl IntoIterator<Item = AffectedRecords>) -> Self {
         self.affected.extend(affected);
         self
     }

@@ -16,7 +16,7 @@ use latchkey_core::time::Timestamp;
 
 use self::selection::{Scope, Selection};
 use super::field_validator::FieldValidator;
-use super::grants::{Before, Grants};
+use super::grants::{Grants, PriorState};
 use super::usage::UsageReader;
 use super::{CallContext, Caller, ManagementService};
 use crate::ports::bulk::{BulkChange, BulkStore, ChangedKeys};
@@ -189,7 +189,7 @@ impl BulkChanges {
         });
         let check = |before: &KeyRecord, after: &KeyRecord| {
             bounds.map_or(Ok(()), |(own, policy)| {
-                Grants::of(own, policy).check(Before::Key(before), after, now)
+                Grants::of(own, policy).check(PriorState::Key(before), after, now)
             })
         };
         let (action, reason) = match &request.change {

@@ -17,7 +17,7 @@ use latchkey_core::record::{KeyRecord, KeyState, TenantRef};
 use latchkey_core::user::UserRecord;
 
 use super::grants::Grants;
-use super::missing::Named;
+use super::missing::ObjectType;
 use super::tokens::TokenIssuer;
 use super::{CallContext, Caller, ManagementService};
 use crate::ports::deletion::{DeletedObject, Deletion, DeletionStore};
@@ -60,7 +60,7 @@ impl Deletions {
         let management = &*self.management;
         management.manages_keys(caller)?;
         caller.require_creator()?;
-        let not_found = || management.not_found(Named::Key, &request.id);
+        let not_found = || management.not_found(ObjectType::Key, &request.id);
         let id: KeyId = request.id.parse().map_err(|_| not_found())?;
         let (key, tenant) = match management.managed_key(caller, &request.id).await {
             Err(missing @ ManagementError::Request(RequestError::NotFound { .. })) => {
@@ -101,7 +101,7 @@ impl Deletions {
         let management = &*self.management;
         management.manages_keys(caller)?;
         caller.require_creator()?;
-        let not_found = || management.not_found(Named::User, id);
+        let not_found = || management.not_found(ObjectType::User, id);
         let user_id: UserId = id.parse().map_err(|_| not_found())?;
         let (user, tenant) = match self.tokens.managed_user(caller, id).await {
             Err(missing @ ManagementError::Request(RequestError::NotFound { .. })) => {
@@ -155,7 +155,7 @@ impl Deletions {
 
     /// Returns the tenant that an operator names; the record of its deletion if it was deleted.
     async fn tenant_or_deletion(&self, name: &str) -> Result<TenantOrDeletion, ManagementError> {
-        let not_found = || self.management.not_found(Named::Tenant, name);
+        let not_found = || self.management.not_found(ObjectType::Tenant, name);
         let name = TenantRef::parse(name).ok_or_else(not_found)?;
         if let Some(tenant) = self.management.parts.store.tenant(&name).await? {
             return Ok(TenantOrDeletion::Tenant(Box::new(tenant)));

@@ -6,7 +6,7 @@ use latchkey_core::policy::Policy;
 use latchkey_core::record::{KeyRecord, TenantRecord};
 
 use super::grants::limits::keep_unchanged;
-use super::grants::{Before, Grants};
+use super::grants::{Grants, PriorState};
 use super::key_builder::KeyDraft;
 use super::{CallContext, Caller, ManagementService};
 use crate::ports::{AuditEntry, KeyUpdateFn, WriteResult};
@@ -29,7 +29,7 @@ impl ManagementService {
             if let Some((own, policy)) = own.zip(policy.as_deref()) {
                 let grants = Grants::of(own, policy);
                 keep_unchanged(before, &mut after);
-                grants.check(Before::Key(before), &after, now)?;
+                grants.check(PriorState::Key(before), &after, now)?;
                 grants.mark_limits(Some(&before.limits), &mut after.limits);
             }
             Ok(after)
@@ -49,7 +49,7 @@ impl ManagementService {
         caller.require_creator()?;
         let now = self.parts.clock.now().wall;
         let own = caller.bounded_in(tenant);
-        own.map_or(Ok(()), |own| Grants::of(own, policy).check(Before::Nothing, key, now))
+        own.map_or(Ok(()), |own| Grants::of(own, policy).check(PriorState::Nothing, key, now))
     }
 
     /// Returns the record with its final scopes, if the caller can grant all of it.

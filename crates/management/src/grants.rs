@@ -22,7 +22,7 @@ use crate::ports::KeyFilter;
 
 /// State of a key before a call.
 #[derive(Clone, Copy)]
-pub(super) enum Before<'a> {
+pub(super) enum PriorState<'a> {
     /// The caller did not know a value of the key: it is created, imported or rotated, or its value is disclosed.
     Nothing,
     /// The key as it is stored.
@@ -47,11 +47,11 @@ impl<'a> Grants<'a> {
     /// Checks a change of a key, or the disclosure of its value, at `now`.
     pub(super) fn check(
         &self,
-        before: Before<'_>,
+        before: PriorState<'_>,
         after: &KeyRecord,
         now: Timestamp,
     ) -> Result<(), RequestError> {
-        if let Before::Key(before) = before {
+        if let PriorState::Key(before) = before {
             if !self.reaches(before) {
                 return Err(RequestError::not_found("key", &before.id));
             }

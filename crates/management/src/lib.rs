@@ -87,7 +87,7 @@ use latchkey_core::scope::MANAGE_KEYS;
 use latchkey_core::seal::Sealer;
 use latchkey_core::time::Clock;
 
-use crate::missing::Named;
+use crate::missing::ObjectType;
 use crate::ports::{ManagementStore, Propagation, WriteResult};
 
 /// Dependencies of a [`ManagementService`].
@@ -131,18 +131,18 @@ impl ManagementService {
     async fn managed_tenant(&self, caller: &Caller, name: &str) -> Result<TenantRecord, ManagementError> {
         let tenant = match caller.principal() {
             None if name.is_empty() => TenantRef::Slug(operator::SLUG.to_owned()),
-            None => TenantRef::parse(name).ok_or_else(|| self.not_found(Named::Tenant, name))?,
+            None => TenantRef::parse(name).ok_or_else(|| self.not_found(ObjectType::Tenant, name))?,
             Some(own) => {
                 self.key_manager(own)?;
                 let (id, slug) = (own.tenant.id, &own.tenant.slug);
                 if !name.is_empty() && TenantRef::parse(name) != Some(TenantRef::Id(id)) && *name != **slug {
-                    return Err(self.not_found(Named::Tenant, name).into());
+                    return Err(self.not_found(ObjectType::Tenant, name).into());
                 }
                 TenantRef::Id(id)
             }
         };
         let found = self.parts.store.tenant(&tenant).await?;
-        Ok(found.ok_or_else(|| self.not_found(Named::Tenant, name))?)
+        Ok(found.ok_or_else(|| self.not_found(ObjectType::Tenant, name))?)
     }
 
     /// Returns the tenant that a key or user is added to. An operator must name it, so that no key becomes an operators'

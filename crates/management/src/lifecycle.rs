@@ -11,7 +11,7 @@ use latchkey_core::secret::PlainKey;
 use latchkey_core::time::Timestamp;
 
 use super::field_validator::FieldValidator;
-use super::grants::{Before, Grants};
+use super::grants::{Grants, PriorState};
 use super::keys::{already_revoked, imported_only};
 use super::{CallContext, Caller, Expiry, ManagementService, lifetime};
 use crate::ports::{AuditAction, WriteResult};
@@ -199,9 +199,9 @@ impl KeyRotation<'_> {
             replaced.expires = Some(old.expires.map_or(end, |at| at.min(end)));
         }
         if let Some(grants) = &self.grants {
-            grants.check(Before::Key(old), &replaced, self.now)?;
+            grants.check(PriorState::Key(old), &replaced, self.now)?;
             // The caller receives the successor's value.
-            grants.check(Before::Nothing, &new, self.now)?;
+            grants.check(PriorState::Nothing, &new, self.now)?;
         }
         Ok((replaced, new))
     }

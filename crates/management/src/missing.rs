@@ -11,7 +11,7 @@ use super::ManagementService;
 
 /// Type of an object that requests name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Named {
+pub(super) enum ObjectType {
     /// A key, by its id.
     Key,
     /// A user, by its id.
@@ -28,7 +28,7 @@ pub(super) enum Named {
     Secret,
 }
 
-impl Named {
+impl ObjectType {
     /// Returns the type for an error, and the form of its names.
     fn words(self) -> (&'static str, &'static str) {
         match self {
@@ -64,9 +64,9 @@ fn is_name(text: &str, valid: fn(u8) -> bool) -> bool {
 
 impl ManagementService {
     /// Returns the error of an object that is missing.
-    pub(super) fn not_found(&self, named: Named, name: &str) -> RequestError {
-        let (what, form) = named.words();
-        let name = if !named.is_well_formed(name) {
+    pub(super) fn not_found(&self, object: ObjectType, name: &str) -> RequestError {
+        let (what, form) = object.words();
+        let name = if !object.is_well_formed(name) {
             MissingName::Malformed(form)
         } else if self.parts.policies.matches_key_format(name) {
             MissingName::Withheld

@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::ports::HistoryHash;
-use latchkey_core::profile_change::Affected;
+use latchkey_core::profile_change::AffectedRecords;
 use latchkey_core::record::{KeyRecord, ProfileRecord, ProfileSecretRecord, TenantRecord, TenantRef};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::{MonotonicInstant, Timestamp};
@@ -223,8 +223,12 @@ pub trait ManagementStore: Send + Sync {
         limit: u32,
     ) -> Result<Vec<ProfileRecord>, SystemError>;
     /// Counts the keys, users or tenants of a profile that a change affects, up to [`impact::MAX_COUNT`].
-    async fn impact(&self, profile: &str, affected: &Affected, now: Timestamp)
-    -> Result<Impact, SystemError>;
+    async fn impact(
+        &self,
+        profile: &str,
+        affected: &AffectedRecords,
+        now: Timestamp,
+    ) -> Result<Impact, SystemError>;
     /// Stores a document as the next version, if `expected_revision` is still the newest revision of all profiles, so
     /// that the profiles that the document was checked against are still in force. The actor of the audit entry is the
     /// version's author. A document that is identical to the newest version is not stored again.

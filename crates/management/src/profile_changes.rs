@@ -2,7 +2,7 @@
 //! takes access away is refused.
 
 use latchkey_core::error::{RequestError, SystemError};
-use latchkey_core::profile_change::{Affected, ProfileChange};
+use latchkey_core::profile_change::{AffectedRecords, ProfileChange};
 use latchkey_core::time::Timestamp;
 
 use crate::ports::ManagementStore;
@@ -69,7 +69,7 @@ pub async fn measure_changes(
     changes: Vec<ProfileChange>,
     now: Timestamp,
 ) -> Result<Vec<MeasuredChange>, SystemError> {
-    let (mut measured, mut counted): (Vec<_>, Vec<(Affected, Impact)>) = (Vec::new(), Vec::new());
+    let (mut measured, mut counted): (Vec<_>, Vec<(AffectedRecords, Impact)>) = (Vec::new(), Vec::new());
     for change in changes {
         let mut impacts = Vec::new();
         for affected in &change.affected {

@@ -10,7 +10,7 @@ use latchkey_core::record::ProfileSecretRecord;
 use zeroize::Zeroizing;
 
 use super::field_validator::FieldValidator;
-use super::missing::Named;
+use super::missing::ObjectType;
 use super::{CallContext, Caller, ManagementService};
 
 /// Secret to set.
@@ -37,7 +37,7 @@ impl ManagementService {
     ) -> Result<ProfileSecretRecord, ManagementError> {
         caller.require_operator()?;
         let policy = self.parts.policies.named(&request.profile);
-        let policy = policy.ok_or_else(|| self.not_found(Named::Profile, &request.profile))?;
+        let policy = policy.ok_or_else(|| self.not_found(ObjectType::Profile, &request.profile))?;
         let declared: Vec<&str> = policy
             .kinds
             .iter()
@@ -87,7 +87,7 @@ impl ManagementService {
     ) -> Result<Vec<ProfileSecretRecord>, ManagementError> {
         caller.require_role(OperatorRole::Read)?;
         if profile.chars().any(char::is_control) {
-            return Err(self.not_found(Named::Profile, profile).into());
+            return Err(self.not_found(ObjectType::Profile, profile).into());
         }
         let mut secrets = self.parts.store.profile_secrets().await?;
         secrets.retain(|secret| profile.is_empty() || *secret.profile == *profile);
@@ -95,7 +95,7 @@ impl ManagementService {
             && !profile.is_empty()
             && self.parts.store.profile(profile, None).await?.is_none()
         {
-            return Err(self.not_found(Named::Profile, profile).into());
+            return Err(self.not_found(ObjectType::Profile, profile).into());
         }
         Ok(secrets)
     }
@@ -109,13 +109,13 @@ impl ManagementService {
     ) -> Result<(), ManagementError> {
         caller.require_operator()?;
         if profile.chars().chain(name.chars()).any(char::is_control) {
-            return Err(self.not_found(Named::Secret, name).into());
+            return Err(self.not_found(ObjectType::Secret, name).into());
         }
         let entry = self.audit_entry(caller, AuditAction::ProfileDeleteSecret, call).on_target(&profile);
         let entry = entry.with_detail("secret", name.to_owned());
         let written = self.parts.store.delete_profile_secret(profile, name, entry).await?;
         // A repeated call after one that timed out finds no secret, and waits for the same revision first.
         let existed = self.wait_until_applied(written, call).await?.value;
-        if existed { Ok(()) } else { Err(self.not_found(Named::Secret, name).into()) }
+        if existed { Ok(()) } else { Err(self.not_found(ObjectType::Secret, name).into()) }
     }
 }

@@ -8,7 +8,7 @@ use latchkey_core::record::ProfileRecord;
 
 use super::{CallContext, Caller, ManagementService, page};
 use crate::field_validator::FieldValidator;
-use crate::missing::Named;
+use crate::missing::ObjectType;
 use crate::ports::{ApplyResult, AuditAction, NewProfileVersion};
 use crate::profile_changes::{MeasuredChange, measure_changes};
 
@@ -85,7 +85,7 @@ impl ManagementService {
     ) -> Result<ProfileRecord, ManagementError> {
         caller.require_role(OperatorRole::Read)?;
         if name.chars().any(char::is_control) {
-            return Err(self.not_found(Named::Profile, name).into());
+            return Err(self.not_found(ObjectType::Profile, name).into());
         }
         let number = (version > 0).then_some(version);
         if let Some(found) = self.parts.store.profile(name, number).await? {
@@ -93,7 +93,7 @@ impl ManagementService {
         }
         let newest = if number.is_some() { self.parts.store.profile(name, None).await? } else { None };
         Err(newest
-            .map_or_else(|| self.not_found(Named::Profile, name), |newest| no_version(version, &newest))
+            .map_or_else(|| self.not_found(ObjectType::Profile, name), |newest| no_version(version, &newest))
             .into())
     }
 
@@ -120,12 +120,12 @@ impl ManagementService {
         // The token holds the version that the next page begins below.
         let before = page::offset(page_token)?;
         if name.chars().any(char::is_control) {
-            return Err(self.not_found(Named::Profile, name).into());
+            return Err(self.not_found(ObjectType::Profile, name).into());
         }
         let before = (before > 0).then_some(before);
         let mut items = self.parts.store.profile_versions(name, before, size + 1).await?;
         if items.is_empty() {
-            return Err(self.not_found(Named::Profile, name).into());
+            return Err(self.not_found(ObjectType::Profile, name).into());
         }
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         let more = items.len() > size;

@@ -6,7 +6,7 @@ use latchkey_core::operator::OperatorRole;
 use latchkey_core::ports::usage::Hour;
 use latchkey_core::time::Timestamp;
 
-use super::missing::Named;
+use super::missing::ObjectType;
 use super::usage::UsageReader;
 use super::{Caller, page};
 use crate::ports::shadow::{ShadowFilter, ShadowTotal};
@@ -38,7 +38,7 @@ impl UsageReader {
         // Lines are sums that change while calls arrive, so a page starts at an offset and not after a line.
         let offset = page::offset(&request.page_token)?;
         if request.profile.chars().any(char::is_control) {
-            return Err(self.management().not_found(Named::Profile, &request.profile).into());
+            return Err(self.management().not_found(ObjectType::Profile, &request.profile).into());
         }
         let tenant = match request.tenant.as_str() {
             "" => None,

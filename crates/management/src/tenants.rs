@@ -12,7 +12,7 @@ use latchkey_core::policy::Policy;
 use latchkey_core::record::{TenantRecord, TenantRef, is_slug};
 
 use super::field_validator::FieldValidator;
-use super::missing::Named;
+use super::missing::ObjectType;
 use super::{CallContext, Caller, ManagementService, counts};
 
 /// Request for a tenant; the fields are those of `latchkey.v1.CreateTenantRequest`.
@@ -189,7 +189,7 @@ impl ManagementService {
     }
 
     pub(super) async fn any_tenant(&self, name: &str) -> Result<TenantRecord, ManagementError> {
-        let not_found = || self.not_found(Named::Tenant, name);
+        let not_found = || self.not_found(ObjectType::Tenant, name);
         let found = self.parts.store.tenant(&TenantRef::parse(name).ok_or_else(not_found)?).await?;
         Ok(found.ok_or_else(not_found)?)
     }

@@ -32,7 +32,7 @@ pub(crate) struct Example {
     pub(crate) existing_keys: Vec<KeyFixture>,
     /// Number of times that the request is sent; the last response is compared.
     pub(crate) repeat: u32,
-    pub(crate) expected: Expected,
+    pub(crate) expected: ExpectedResponse,
 }
 
 /// Sender of an example's request.
@@ -100,7 +100,7 @@ pub(crate) enum FixtureState {
 
 /// Response that the document expects. The status 200 means that the request passes, unless an endpoint answers it.
 #[derive(Clone, Debug)]
-pub(crate) struct Expected {
+pub(crate) struct ExpectedResponse {
     pub(crate) status: u16,
     /// Exact body, in which `{{ any }}` matches any text.
     pub(crate) body: Option<Box<str>>,

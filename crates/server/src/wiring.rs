@@ -62,7 +62,7 @@ pub(crate) struct Parts {
 }
 
 /// Dependencies that several parts share.
-struct Shared {
+struct SharedParts {
     store: Arc<Store>,
     cache: Arc<ReplicaCache>,
     catalog: Arc<Catalog>,
@@ -149,7 +149,7 @@ fn router(fast_path: CheckFastPath<RateLimiter>, routes: Routes, settings: &Sett
 }
 
 /// Creates the task that keeps the profiles' signing keys ready.
-fn signing_key_maintainer(issuer: &Arc<TokenIssuer>, shared: &Shared) -> SigningKeyMaintainer {
+fn signing_key_maintainer(issuer: &Arc<TokenIssuer>, shared: &SharedParts) -> SigningKeyMaintainer {
     SigningKeyMaintainer {
         issuer: Arc::clone(issuer),
         catalog: shared.catalog.clone(),
@@ -160,7 +160,7 @@ fn signing_key_maintainer(issuer: &Arc<TokenIssuer>, shared: &Shared) -> Signing
 /// Creates the state that the HTTP port's handlers share.
 fn http_state(
     endpoints: EndpointServiceParts<RateLimiter>,
-    shared: &Shared,
+    shared: &SharedParts,
     registry: &Arc<Registry>,
     readiness: &Readiness,
 ) -> HttpState {
@@ -172,12 +172,16 @@ fn http_state(
     }
 }
 
-fn shared(settings: &Settings, random: Randomness, parts: &TelemetryParts) -> Result<Shared, ServeError> {
+fn shared(
+    settings: &Settings,
+    random: Randomness,
+    parts: &TelemetryParts,
+) -> Result<SharedParts, ServeError> {
     let embedded = settings.database.url.embedded().is_some();
     let query_durations = Arc::new(QueryDurations::new(Arc::new(SystemClock), embedded));
     let store = migrate::open_store(&settings.database)?.with_query_timer(query_durations.clone());
     migrate::take_embedded(&settings.database, &store)?;
-    Ok(Shared {
+    Ok(SharedParts {
         store: Arc::new(store),
         query_durations,
         cache: Arc::new(ReplicaCache::new(settings.cache_max_bytes)),
@@ -196,7 +200,7 @@ fn shared(settings: &Settings, random: Randomness, parts: &TelemetryParts) -> Re
     })
 }
 
-fn master_key_check(shared: &Shared) -> MasterKeyCheck {
+fn master_key_check(shared: &SharedParts) -> MasterKeyCheck {
     MasterKeyCheck {
         store: shared.store.clone(),
         sealer: shared.sealer.clone(),
@@ -204,7 +208,7 @@ fn master_key_check(shared: &Shared) -> MasterKeyCheck {
     }
 }
 
-fn usage_flusher(shared: &Shared, settings: UsageSettings) -> UsageFlusher {
+fn usage_flusher(shared: &SharedParts, settings: UsageSettings) -> UsageFlusher {
     UsageFlusher {
         usage: shared.usage.clone(),
         store: shared.store.clone(),
@@ -237,7 +241,7 @@ fn random_id(random: &Randomness) -> String {
 }
 
 /// Returns this replica's place among those of the database; `None` for the embedded one, which belongs to one process.
-fn membership(settings: &Settings, shared: &Shared) -> Option<Membership> {
+fn membership(settings: &Settings, shared: &SharedParts) -> Option<Membership> {
     if settings.database.url.embedded().is_some() {
         return None;
     }
@@ -266,7 +270,7 @@ fn redis_notifications(
     }
 }
 
-fn follower(settings: &Settings, shared: &Shared) -> Result<Follower, InvalidUrl> {
+fn follower(settings: &Settings, shared: &SharedParts) -> Result<Follower, InvalidUrl> {
     let membership = membership(settings, shared);
     let redis_notifications = redis_notifications(settings, membership.as_ref())?;
     let notifier = redis_notifications.as_ref().map(RedisNotifications::notifier);

@@ -81,7 +81,7 @@ use crate::error::lacks_function;
 use database_file::DatabaseFile;
 use failures::{FailedStep, Failures};
 use open_error::OpenError;
-use opening::{Opened, Openings};
+use opening::{OpenOutcome, Openings};
 use pool_entry::PoolEntry;
 use raw_connection::{RawConnection, SqlCommand};
 
@@ -165,7 +165,7 @@ impl Pool {
             if let Some(entry) = self.take_idle(Instant::now()) {
                 return Ok(PooledConnection::new(Arc::clone(self), entry, permit, true));
             }
-            if let Opened::Connection(entry, permit) = Box::pin(self.open(permit)).await? {
+            if let OpenOutcome::Connection(entry, permit) = Box::pin(self.open(permit)).await? {
                 return Ok(PooledConnection::new(Arc::clone(self), entry, permit, false));
             }
         }

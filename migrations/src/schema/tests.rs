@@ -29,7 +29,7 @@ async fn assert_facts_of_file(db: &DatabaseConnection, file: &str) {
     // Not by `up`, which refuses a schema that differs from the file.
     Migrator::up(db, None).await.unwrap();
     let place = Place::read(db).await.unwrap();
-    let found = Found::read(db, Catalog::of(db, &place)).await.unwrap();
+    let found = FoundSchema::read(db, Catalog::of(db, &place)).await.unwrap();
     assert!(found.harms.is_empty(), "{:?}", found.harms);
     let lines: Vec<String> = found.facts.iter().map(|(table, words)| format!("{table}: {words}\n")).collect();
     let (lines, path) = (lines.concat(), Path::new(env!("CARGO_MANIFEST_DIR")).join("src/schema").join(file));
@@ -147,7 +147,7 @@ async fn row_level_security_is_harmful_to_the_roles_that_it_applies_to() {
 
 #[test]
 fn a_server_without_the_catalogs_is_asked_for_names_alone() {
-    let facts = |found: &[&str]| Found {
+    let facts = |found: &[&str]| FoundSchema {
         facts: found.iter().map(|words| ("keys".to_owned(), (*words).to_owned())).collect(),
         harms: Vec::new(),
     };

@@ -5,7 +5,7 @@ use crate::database::{Database, Row, Write};
 use crate::flaw::Flaw;
 use crate::rounds::databases;
 use crate::scenario::{Failover, Scenario, member};
-use crate::world::{Answered, Call, Mark, Mode, SLOTS, Seen, Stage, World};
+use crate::world::{Call, FirstOk, Mark, Mode, SLOTS, Seen, Stage, World};
 
 /// Every holder.
 const EVERY: u8 = (1 << SLOTS) - 1;
@@ -13,7 +13,7 @@ const EVERY: u8 = (1 << SLOTS) - 1;
 impl Scenario {
     /// Adds the steps of calls that are possible. After the first OK only Checks matter.
     pub(crate) fn call_actions(&self, world: &World, actions: &mut Vec<Action>) {
-        if world.answered != Answered::No {
+        if world.answered != FirstOk::No {
             return;
         }
         for (number, call) in world.calls[..self.calls].iter().enumerate() {
@@ -169,9 +169,9 @@ impl Scenario {
             return;
         }
         world.answered = match call {
-            Call { retry: true, .. } => Answered::Retried,
-            Call { pending: [0, 0, 0], .. } => Answered::Reported,
-            _ => Answered::Expired,
+            Call { retry: true, .. } => FirstOk::Retried,
+            Call { pending: [0, 0, 0], .. } => FirstOk::Reported,
+            _ => FirstOk::Expired,
         };
     }
 
@@ -182,7 +182,7 @@ impl Scenario {
         }
         world.primary = 1;
         if world.databases[1].history.revocation().is_none() {
-            world.answered = Answered::No;
+            world.answered = FirstOk::No;
             for check in world.replicas.iter_mut().filter_map(|replica| replica.check.as_mut()) {
                 check.late = false;
             }

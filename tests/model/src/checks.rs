@@ -5,7 +5,7 @@ use crate::database::{History, Revision};
 use crate::flaw::Flaw;
 use crate::rounds::databases;
 use crate::scenario::{Failover, Scenario, member};
-use crate::world::{Answered, Check, Mode, Replica, SLOTS, World};
+use crate::world::{Check, FirstOk, Mode, Replica, SLOTS, World};
 
 impl Scenario {
     /// Adds the steps of Checks with a look-up that are possible.
@@ -36,7 +36,7 @@ impl Scenario {
 
     /// Begins a Check.
     pub(crate) fn begin_check(&self, world: &mut World, slot: usize) {
-        let late = world.answered != Answered::No;
+        let late = world.answered != FirstOk::No;
         let replica = &mut world.replicas[slot];
         let leased = replica.trust > 0 || self.has(Flaw::FloorFromBeginOfCheck);
         let floor = leased.then_some(replica.applied);
@@ -96,7 +96,7 @@ impl Scenario {
     /// Returns true if a Check that begins now is allowed although the revocation was answered with OK.
     pub(crate) fn breaks_promise(&self, world: &World) -> bool {
         let allowed = world.replicas.iter().any(Self::decides_by_copy) || self.proxy_decides(world);
-        world.admitted || (world.answered != Answered::No && allowed)
+        world.admitted || (world.answered != FirstOk::No && allowed)
     }
 
     /// Returns true if a revocation has come back that a living replica has applied: at the replica itself, or because

@@ -2,7 +2,7 @@
 
 use crate::database::Revision;
 use crate::scenario::{Failover, Scenario, member};
-use crate::world::{Answered, Mode, Round, SLOTS, World};
+use crate::world::{FirstOk, Mode, Round, SLOTS, World};
 
 impl Scenario {
     /// Resets what no later step reads.
@@ -10,7 +10,7 @@ impl Scenario {
         if !self.reduced {
             return world.renumber_beats();
         }
-        let answered = world.answered != Answered::No;
+        let answered = world.answered != FirstOk::No;
         if answered {
             world.calls = Default::default();
             for replica in &mut world.replicas {

@@ -5,7 +5,7 @@ use crate::database::{History, Revision, Write};
 use crate::flaw::Flaw;
 use crate::life::kill;
 use crate::scenario::{Failover, Scenario, member};
-use crate::world::{Answered, Mode, Round, SLOTS, World};
+use crate::world::{FirstOk, Mode, Round, SLOTS, World};
 
 impl Scenario {
     /// Adds the steps of rounds, polls and reports that are possible.
@@ -39,7 +39,7 @@ impl Scenario {
     /// Returns true if a replica's row lacks what it may report.
     fn has_news(&self, world: &World, slot: usize) -> bool {
         let row = world.databases[usize::from(world.primary)].rows[slot];
-        let read = world.answered == Answered::No || !self.is_final(world);
+        let read = world.answered == FirstOk::No || !self.is_final(world);
         read && row
             .is_some_and(|row| !row.left && !row.altered && row.applied != self.reportable(world, slot))
     }

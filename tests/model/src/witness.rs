@@ -4,7 +4,7 @@ use stateright::Property;
 
 use crate::scenario::{Scenario, member};
 use crate::state::State;
-use crate::world::{Answered, Mode, World};
+use crate::world::{FirstOk, Mode, World};
 
 /// Situation that must be reachable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,12 +56,12 @@ impl Witness {
             }),
             Self::AllowedByProxy => ("a proxy allows", |model, world| model.proxy_decides(world)),
             Self::AnsweredByReports => {
-                ("a revocation is answered by reports", |_, world| world.answered == Answered::Reported)
+                ("a revocation is answered by reports", |_, world| world.answered == FirstOk::Reported)
             }
             Self::AnsweredByExpiry => {
-                ("a revocation is answered by expiry", |_, world| world.answered == Answered::Expired)
+                ("a revocation is answered by expiry", |_, world| world.answered == FirstOk::Expired)
             }
-            Self::AnsweredRetry => ("a retry is answered", |_, world| world.answered == Answered::Retried),
+            Self::AnsweredRetry => ("a retry is answered", |_, world| world.answered == FirstOk::Retried),
             _ => self.fault(),
         };
         Property::sometimes(name, condition)
@@ -111,7 +111,7 @@ impl Witness {
 }
 
 fn answered(world: &World) -> bool {
-    world.answered != Answered::No
+    world.answered != FirstOk::No
 }
 
 fn has(world: &World, mode: Mode) -> bool {

@@ -170,7 +170,7 @@ pub struct Call {
 
 /// First OK of a revocation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Answered {
+pub enum FirstOk {
     /// No OK yet.
     #[default]
     No,
@@ -201,7 +201,7 @@ pub struct World {
     /// Ticks of the clock of a starting process since it has challenged the living owner of its name.
     pub challenge: Option<u8>,
     /// First OK.
-    pub answered: Answered,
+    pub answered: FirstOk,
     /// True after a look-up has allowed a Check that began after the OK.
     pub admitted: bool,
     /// True after a revocation has come back that a replica had applied: a look-up of this replica has allowed the key,

@@ -11,7 +11,7 @@ const SIGNAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Asks for a line on the terminal that standard input is, and returns it. What is typed is not shown.
 pub(super) fn read_hidden(question: &str) -> io::Result<String> {
-    let hidden = Hidden::new()?;
+    let hidden = HiddenInput::new()?;
     let mut error = io::stderr().lock();
     write!(error, "{question} (it is not shown): ")?;
     error.flush()?;
@@ -49,9 +49,9 @@ fn read_line(input: &mut impl BufRead, interrupt: u8) -> io::Result<Option<Vec<u
 }
 
 /// Terminal that does not show what is typed, until this is dropped.
-struct Hidden(Termios);
+struct HiddenInput(Termios);
 
-impl Hidden {
+impl HiddenInput {
     fn new() -> io::Result<Self> {
         let before = Self(tcgetattr(io::stdin())?);
         let mut modes = before.0.clone();
@@ -70,7 +70,7 @@ impl Hidden {
     }
 }
 
-impl Drop for Hidden {
+impl Drop for HiddenInput {
     fn drop(&mut self) {
         // A terminal that is gone has no modes.
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);

@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::pipe;
 use std::process::{Output, Stdio};
 
-use crate::{Served, latchkey, text};
+use crate::{TestServer, latchkey, text};
 
 const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../profiles/demo.toml");
 
@@ -38,7 +38,7 @@ fn a_reader_that_has_ended_does_not_change_the_exit_code() {
 
 #[test]
 fn a_denial_and_a_lost_secret_are_not_hidden_by_a_closed_output() {
-    let served = Served::start();
+    let served = TestServer::start();
     let call = |words: &[&str], output: Stdio| -> Output {
         let mut command = latchkey(served.folder.path());
         command.env("LATCHKEY_SERVER", &served.url).env("LATCHKEY_API_KEY", &served.root);
@@ -76,7 +76,7 @@ fn a_denial_and_a_lost_secret_are_not_hidden_by_a_closed_output() {
 
 #[test]
 fn no_secret_is_created_for_an_output_that_is_closed() {
-    let served = Served::start();
+    let served = TestServer::start();
     assert_eq!(served.call(&["apply", "-f", DEMO]).0, 0);
     assert_eq!(served.call(&["tenant", "create", "acme", "--profile", "demo"]).0, 0);
     let keys =
@@ -101,7 +101,7 @@ fn no_secret_is_created_for_an_output_that_is_closed() {
 
 #[test]
 fn a_value_that_was_shown_before_is_not_printed_as_an_empty_one() {
-    let served = Served::start();
+    let served = TestServer::start();
     assert_eq!(served.call(&["apply", "-f", DEMO]).0, 0);
     assert_eq!(served.call(&["tenant", "create", "acme", "--profile", "demo"]).0, 0);
     let create = ["key", "create", "--tenant", "acme", "--name", "k", "--idempotency-key", "i"];

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::{Served, latchkey, run, text};
+use crate::{TestServer, latchkey, run, text};
 
 pub(crate) const DOCUMENT: &str = r#"name = "shop"
 [credential]
@@ -66,7 +66,7 @@ fn commands(group: &[&str]) -> BTreeSet<String> {
 
 /// A server, and the commands that have printed JSON.
 struct Session {
-    served: Served,
+    served: TestServer,
     done: Vec<String>,
 }
 
@@ -201,7 +201,7 @@ fn database(folder: &Path, done: &mut Vec<String>) {
 
 #[test]
 fn every_command_that_prints_data_prints_json() {
-    let mut session = Session { served: Served::start(), done: Vec::new() };
+    let mut session = Session { served: TestServer::start(), done: Vec::new() };
     profiles_and_tenants(&mut session);
     keys_and_operators(&mut session);
     users_and_tokens(&mut session);

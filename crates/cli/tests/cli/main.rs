@@ -82,7 +82,7 @@ fn a_server_that_is_not_there_is_unreachable() {
 }
 
 /// A server on ports of its own, ended with SIGTERM; its operator's key is in a file, because the log is JSON.
-struct Served {
+struct TestServer {
     child: Child,
     folder: tempfile::TempDir,
     url: String,
@@ -90,7 +90,7 @@ struct Served {
     root: String,
 }
 
-impl Served {
+impl TestServer {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut child = latchkey(folder.path())
@@ -133,7 +133,7 @@ impl Served {
     }
 }
 
-impl Drop for Served {
+impl Drop for TestServer {
     fn drop(&mut self) {
         // The server has already ended if the test has completed.
         drop(self.child.kill());
@@ -143,7 +143,7 @@ impl Drop for Served {
 
 #[test]
 fn a_tenants_life_has_the_exit_codes_that_help_promises() {
-    let served = Served::start();
+    let served = TestServer::start();
     let mode = served.folder.path().join("latchkey.db.master-key").metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../profiles/demo.toml");
@@ -178,7 +178,7 @@ fn a_tenants_life_has_the_exit_codes_that_help_promises() {
 
 #[test]
 fn the_callers_own_file_says_where_the_server_is_and_who_calls() {
-    let served = Served::start();
+    let served = TestServer::start();
     let home = served.folder.path().join("xdg");
     let own = |name: &str, text: &str| {
         std::fs::create_dir_all(home.join("latchkey")).unwrap();
@@ -207,7 +207,7 @@ fn the_callers_own_file_says_where_the_server_is_and_who_calls() {
 
 #[test]
 fn a_user_signs_in_and_is_changed_and_ended() {
-    let served = Served::start();
+    let served = TestServer::start();
     let auxvault = concat!(env!("CARGO_MANIFEST_DIR"), "/../../profiles/auxvault.toml");
     let done = |arguments: &[&str]| {
         let (code, out, error) = served.call(arguments);

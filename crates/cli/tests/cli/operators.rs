@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::Served;
+use crate::TestServer;
 
 fn json(text: &str) -> serde_json::Value {
     serde_json::from_str(text).unwrap()
@@ -10,7 +10,7 @@ fn json(text: &str) -> serde_json::Value {
 
 #[test]
 fn an_operators_key_is_made_for_a_role_and_kept_in_a_file_of_its_owner() {
-    let served = Served::start();
+    let served = TestServer::start();
     let path = served.folder.path().join("ada.key");
     let file = path.display().to_string();
     let create = ["operator", "create", "--role", "support", "--name", "Ada", "--ttl", "90d"];
@@ -51,7 +51,7 @@ fn an_operators_key_is_made_for_a_role_and_kept_in_a_file_of_its_owner() {
 
 #[test]
 fn the_value_of_an_operators_key_is_printed_only_with_an_option() {
-    let served = Served::start();
+    let served = TestServer::start();
     let create = ["operator", "create", "--role", "read", "--name", "wall"];
     let (code, out, error) = served.call(&create);
     assert!(code == 2 && out.is_empty() && error.contains("--secret-file"), "{error}");
@@ -75,7 +75,7 @@ fn the_value_of_an_operators_key_is_printed_only_with_an_option() {
 
 #[test]
 fn a_tenants_key_is_not_revoked_as_an_operators() {
-    let served = Served::start();
+    let served = TestServer::start();
     let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../profiles/demo.toml");
     assert_eq!(served.call(&["apply", "-f", demo]).0, 0);
     assert_eq!(served.call(&["tenant", "create", "acme", "--profile", "demo"]).0, 0);

@@ -1,11 +1,11 @@
 //! Changes of a profile from the command line: shown, confirmed, forced, and taken back.
 
-use super::{Served, latchkey, text};
+use super::{TestServer, latchkey, text};
 
 const DEMO: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../profiles/demo.toml"));
 
 /// Writes a document into the server's folder.
-fn document(served: &Served, name: &str, text: &str) -> String {
+fn document(served: &TestServer, name: &str, text: &str) -> String {
     let path = served.folder.path().join(name);
     std::fs::write(&path, text).unwrap();
     path.display().to_string()
@@ -13,7 +13,7 @@ fn document(served: &Served, name: &str, text: &str) -> String {
 
 #[test]
 fn a_change_is_shown_and_applied_only_where_it_is_confirmed() {
-    let served = Served::start();
+    let served = TestServer::start();
     let done = |arguments: &[&str]| {
         let (code, out, error) = served.call(arguments);
         assert_eq!(code, 0, "{arguments:?}: {error}");
@@ -53,7 +53,7 @@ fn a_change_is_shown_and_applied_only_where_it_is_confirmed() {
 
 #[test]
 fn a_change_that_takes_keys_away_needs_force() {
-    let served = Served::start();
+    let served = TestServer::start();
     let done = |arguments: &[&str]| {
         let (code, out, error) = served.call(arguments);
         assert_eq!(code, 0, "{arguments:?}: {error}");
@@ -82,7 +82,7 @@ fn a_change_that_takes_keys_away_needs_force() {
 
 #[test]
 fn none_of_several_documents_is_applied_if_one_is_invalid() {
-    let served = Served::start();
+    let served = TestServer::start();
     let first = document(&served, "first.toml", DEMO);
     let other = document(&served, "other.toml", &DEMO.replace("name = \"demo\"", "name = \"other\""));
     let wrong = document(&served, "wrong.toml", "name = \"wrong\"\n[credential\n");

@@ -2,7 +2,7 @@
 //! change.
 
 use crate::json::DOCUMENT;
-use crate::{Served, run, text};
+use crate::{TestServer, run, text};
 
 #[test]
 fn a_withdrawal_and_the_deletion_of_a_secret_need_a_terminal_or_yes() {
@@ -45,7 +45,7 @@ fn an_option_with_an_empty_value_selects_nothing() {
 
 #[test]
 fn a_replaced_secret_and_the_disabling_of_all_keys_need_a_terminal_or_yes() {
-    let served = Served::start();
+    let served = TestServer::start();
     let file = |name: &str, text: &str| std::fs::write(served.folder.path().join(name), text).unwrap();
     let done = |line: &str| {
         let (code, out, error) = served.call(&line.split(' ').collect::<Vec<_>>());

@@ -1,10 +1,10 @@
 //! Error texts and exit codes for common mistakes on the command line.
 
-use crate::{Served, run, text};
+use crate::{TestServer, run, text};
 
 #[test]
 fn a_missing_or_decorated_credential_is_named_with_the_places_to_correct() {
-    let served = Served::start();
+    let served = TestServer::start();
     let call = |key: &str| served.call(&["--api-key", key, "tenant", "list"]);
     let (code, _, error) = call("");
     assert!(code == 4 && error.contains("LATCHKEY_API_KEY") && error.contains("--key-file"), "{error}");
@@ -27,7 +27,7 @@ fn a_missing_or_decorated_credential_is_named_with_the_places_to_correct() {
 
 #[test]
 fn a_check_with_a_wrong_field_is_no_denial_to_a_script() {
-    let served = Served::start();
+    let served = TestServer::start();
     for wrong in [["--source-ip", "bogus"], ["--profile", "nope"]] {
         let (code, out, error) =
             served.call(&[&["check", "dk_live_x", "--path", "/things"], &wrong[..]].concat());
@@ -39,7 +39,7 @@ fn a_check_with_a_wrong_field_is_no_denial_to_a_script() {
 
 #[test]
 fn a_wrong_name_is_reported_once_with_the_choices_and_the_nearest() {
-    let served = Served::start();
+    let served = TestServer::start();
     let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../profiles/demo.toml");
     assert_eq!(served.call(&["apply", "-f", demo]).0, 0);
     let fails = |words: &[&str], expected: &str| {

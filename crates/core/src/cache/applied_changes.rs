@@ -42,14 +42,14 @@ impl Default for AppliedChanges {
 
 #[derive(Debug, Default)]
 struct Entries {
-    by_subject: HashMap<ChangeSubject, Applied>,
+    by_subject: HashMap<ChangeSubject, AppliedChange>,
     by_revision: BTreeSet<(u64, ChangeSubject)>,
     histories: BTreeMap<u64, HistoryHash>,
 }
 
 /// The newest change of a subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Applied {
+struct AppliedChange {
     revision: u64,
     /// Access that this change took away, or that an earlier one took away and no later one is known to have restored.
     /// Most subjects have one effect at most.
@@ -128,7 +128,7 @@ impl AppliedChanges {
         effects.retain(|taken| !is_state(&taken.effect) && Some(&taken.effect) != change.effect.as_ref());
         let revision = change.revision;
         effects.extend(change.effect.clone().map(|effect| AppliedEffect { revision, effect }));
-        entries.insert(change.subject.clone(), Applied { revision, effects });
+        entries.insert(change.subject.clone(), AppliedChange { revision, effects });
         if let Some(history) = change.history {
             entries.histories.insert(change.revision, history);
         }
@@ -145,7 +145,7 @@ impl AppliedChanges {
         read_at: u64,
     ) -> Result<(), SystemError> {
         let entries = self.entries();
-        let lost = |applied: &Applied| applied.revision > revision && applied.revision <= read_at;
+        let lost = |applied: &AppliedChange| applied.revision > revision && applied.revision <= read_at;
         if entries.by_subject.get(subject).is_some_and(lost) { Err(self.outdated()) } else { Ok(()) }
     }
 
@@ -153,7 +153,8 @@ impl AppliedChanges {
     /// irreversible, so revisions need not be compared: those of a database that lost changes are not reliable.
     pub(crate) fn check_not_ended(&self, subject: &ChangeSubject) -> Result<(), SystemError> {
         let entries = self.entries();
-        let ended = |applied: &Applied| applied.effects.iter().any(|taken| is_irreversible(&taken.effect));
+        let ended =
+            |applied: &AppliedChange| applied.effects.iter().any(|taken| is_irreversible(&taken.effect));
         if entries.by_subject.get(subject).is_some_and(ended) { Err(self.outdated()) } else { Ok(()) }
     }
 
@@ -224,7 +225,7 @@ impl AppliedChanges {
                 None => effects.retain(|taken| taken.revision <= common),
             }
             if let Some(revision) = effects.iter().map(|taken| taken.revision).max() {
-                entries.insert(subject, Applied { revision, effects });
+                entries.insert(subject, AppliedChange { revision, effects });
             }
         }
         let _ = entries.histories.split_off(&common.saturating_add(1));
@@ -236,12 +237,12 @@ impl AppliedChanges {
 }
 
 impl Entries {
-    fn insert(&mut self, subject: ChangeSubject, applied: Applied) {
+    fn insert(&mut self, subject: ChangeSubject, applied: AppliedChange) {
         self.by_revision.insert((applied.revision, subject.clone()));
         self.by_subject.insert(subject, applied);
     }
 
-    fn remove(&mut self, subject: &ChangeSubject) -> Option<Applied> {
+    fn remove(&mut self, subject: &ChangeSubject) -> Option<AppliedChange> {
         let applied = self.by_subject.remove(subject)?;
         self.by_revision.remove(&(applied.revision, subject.clone()));
         Some(applied)

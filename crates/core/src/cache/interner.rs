@@ -10,12 +10,12 @@ use crate::cached_key::SharedKeyAttributes;
 
 /// Attributes of all cached keys, each distinct value once.
 pub(super) struct AttributeInterner {
-    known: RwLock<Interned>,
+    known: RwLock<InternTable>,
     bytes: AtomicUsize,
     max_bytes: usize,
 }
 
-struct Interned {
+struct InternTable {
     attributes: HashSet<Arc<SharedKeyAttributes>>,
     sweep_threshold: usize,
 }
@@ -26,7 +26,8 @@ const TABLE_ENTRY_BYTES: usize = 3 * size_of::<Arc<SharedKeyAttributes>>();
 impl AttributeInterner {
     /// Returns an empty interner. Keys and their attributes together may have `max_bytes` bytes.
     pub(super) fn new(max_bytes: usize) -> Self {
-        let known = Interned { attributes: HashSet::new(), sweep_threshold: sweep_threshold(0, max_bytes) };
+        let known =
+            InternTable { attributes: HashSet::new(), sweep_threshold: sweep_threshold(0, max_bytes) };
         Self { known: RwLock::new(known), bytes: AtomicUsize::new(0), max_bytes }
     }
 
@@ -56,7 +57,7 @@ impl AttributeInterner {
     }
 
     /// Drops the values that no cached key refers to.
-    fn sweep(&self, known: &mut Interned) {
+    fn sweep(&self, known: &mut InternTable) {
         known.attributes.retain(|attributes| Arc::strong_count(attributes) > 1);
         let sizes = known.attributes.iter().map(|attributes| TABLE_ENTRY_BYTES + attributes.heap_size());
         let bytes = sizes.sum();

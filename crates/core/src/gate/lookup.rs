@@ -20,7 +20,7 @@ pub(super) type CachedWithTenant<R> = (Arc<Cached<R>>, Arc<TenantRecord>);
 
 /// Start and revision of a read.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Read {
+pub(super) struct ReadPoint {
     pub(super) start: ReadStart,
     pub(super) revision: u64,
 }
@@ -143,7 +143,7 @@ impl<L: Limiter> Gate<L> {
         guard: Option<UserGuard<'_>>,
     ) -> Result<Option<CachedWithTenant<UserRecord>>, SystemError> {
         eval.context.lookups.misses += 1;
-        let (found, Read { start, revision }) = self.query_user(id).await?;
+        let (found, ReadPoint { start, revision }) = self.query_user(id).await?;
         eval.context.revision = revision;
         if let (Some(guard), Some((entry, _))) = (guard, &found) {
             let cache = &self.parts.cache;
@@ -156,7 +156,7 @@ impl<L: Limiter> Gate<L> {
     pub(super) async fn query_user(
         &self,
         id: UserId,
-    ) -> Result<(Option<CachedWithTenant<UserRecord>>, Read), SystemError> {
+    ) -> Result<(Option<CachedWithTenant<UserRecord>>, ReadPoint), SystemError> {
         let cache = &self.parts.cache;
         let start = cache.begin_read();
         let result = self.parts.store.user_by_id(id).await?;
@@ -169,7 +169,7 @@ impl<L: Limiter> Gate<L> {
         }
         cache.record_read(start, result.read_at);
         let tenant = result.entry.as_ref().map(|(_, tenant)| Arc::new(tenant.clone()));
-        Ok((cache.user_entry(start, result).zip(tenant), Read { start, revision }))
+        Ok((cache.user_entry(start, result).zip(tenant), ReadPoint { start, revision }))
     }
 
     /// Looks up the family of a token. Returns `None` if the family does not exist, or if the signing key is
@@ -189,7 +189,7 @@ impl<L: Limiter> Gate<L> {
             Err(guard) => guard,
         };
         eval.context.lookups.misses += 1;
-        let (found, Read { start, revision }) = self.query_family(id, signing_key).await?;
+        let (found, ReadPoint { start, revision }) = self.query_family(id, signing_key).await?;
         eval.context.revision = revision;
         if let Some(family) = &found {
             let stale = || cache.is_stale(start, revision);
@@ -203,12 +203,12 @@ impl<L: Limiter> Gate<L> {
         &self,
         id: FamilyId,
         signing_key: &str,
-    ) -> Result<(Option<Arc<TokenFamily>>, Read), SystemError> {
+    ) -> Result<(Option<Arc<TokenFamily>>, ReadPoint), SystemError> {
         let cache = &self.parts.cache;
         let start = cache.begin_read();
         let result = self.parts.store.family(id, signing_key).await?;
         let start = ReplicaCache::cacheable(start, result.read_at);
-        let read = Read { start, revision: result.read_at.revision };
+        let read = ReadPoint { start, revision: result.read_at.revision };
         let Some(family) = result.entry.filter(|_| result.signing_key_in_force).map(Arc::new) else {
             return Ok((None, read));
         };

@@ -2,7 +2,7 @@
 //! next Check finds it in the cache.
 
 use super::Gate;
-use super::lookup::Read;
+use super::lookup::ReadPoint;
 use crate::error::SystemError;
 use crate::id::{FamilyId, UserId};
 use crate::ports::Limiter;
@@ -33,13 +33,13 @@ impl<L: Limiter> Gate<L> {
             }
             LookupSubject::Uses(hashes) => drop(self.query_uses(hashes).await?),
             LookupSubject::User(id) => {
-                let (found, Read { start, revision }) = self.query_user(*id).await?;
+                let (found, ReadPoint { start, revision }) = self.query_user(*id).await?;
                 if let Some((entry, _)) = found {
                     cache.insert_late(start, revision, || cache.tokens().users.put(*id, entry));
                 }
             }
             LookupSubject::Family(id, signing_key) => {
-                let (found, Read { start, revision }) = self.query_family(*id, signing_key).await?;
+                let (found, ReadPoint { start, revision }) = self.query_family(*id, signing_key).await?;
                 if let Some(family) = found {
                     cache.insert_late(start, revision, || cache.tokens().families.put(*id, family));
                 }

@@ -33,9 +33,9 @@ const LARGEST_CONSTRUCTION: usize = 2 * 1024 * 1024;
 
 /// Compiled format of the keys of another system.
 #[derive(Clone)]
-pub struct KeyPattern(Arc<Compiled>);
+pub struct KeyPattern(Arc<CompiledPattern>);
 
-struct Compiled {
+struct CompiledPattern {
     text: Box<str>,
     shortest: usize,
     longest: usize,
@@ -75,7 +75,7 @@ impl KeyPattern {
             return Err(PatternError::Guessable(bits));
         }
         let Some(compiled) = Arc::into_inner(pattern.0) else { return Err(PatternError::TooLarge) };
-        Ok(Self(Arc::new(Compiled { example: example.into(), ..compiled })))
+        Ok(Self(Arc::new(CompiledPattern { example: example.into(), ..compiled })))
     }
 
     /// Compiles a pattern without a look at the values that it matches.
@@ -104,7 +104,7 @@ impl KeyPattern {
             .start_state(&start::Config::new().anchored(Anchored::Yes))
             .map_err(|error| PatternError::Syntax(error.to_string()))?;
         let (shortest, longest) = (*lengths.start(), *lengths.end());
-        Ok(Self(Arc::new(Compiled {
+        Ok(Self(Arc::new(CompiledPattern {
             text: text.into(),
             shortest,
             longest,
@@ -117,7 +117,7 @@ impl KeyPattern {
     /// Returns whether a whole value has this format.
     #[must_use]
     pub fn matches(&self, value: &str) -> bool {
-        let Compiled { shortest, longest, table, start, .. } = &*self.0;
+        let CompiledPattern { shortest, longest, table, start, .. } = &*self.0;
         if !(*shortest..=*longest).contains(&value.len()) {
             return false;
         }

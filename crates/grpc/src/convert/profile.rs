@@ -1,6 +1,6 @@
 //! Conversion of profiles, their versions and the changes between them.
 
-use latchkey_core::profile_change::{Affected, ChangeEffect};
+use latchkey_core::profile_change::{AffectedRecords, ChangeEffect};
 use latchkey_core::record::{ProfileRecord, ProfileSecretRecord};
 use latchkey_management::MeasuredChange;
 use latchkey_management::ports::impact::{Impact, ImpactExample};
@@ -75,9 +75,9 @@ fn effect(effect: ChangeEffect) -> v1::ProfileChangeEffect {
 
 fn impact(impact: &Impact) -> v1::ProfileImpact {
     let subjects = match impact.affected {
-        Affected::Keys(_) => "keys",
-        Affected::Users { .. } | Affected::UnconfinedUsers => "users",
-        Affected::Tenants { .. } => "tenants",
+        AffectedRecords::Keys(_) => "keys",
+        AffectedRecords::Users { .. } | AffectedRecords::UnconfinedUsers => "users",
+        AffectedRecords::Tenants { .. } => "tenants",
     };
     let example = |example: &ImpactExample| v1::ProfileImpactExample {
         id: example.id.clone(),

@@ -8,7 +8,7 @@ use latchkey_profile::{Header, Headers, Request};
 
 use super::last_wins::last_wins;
 use super::schemas;
-use crate::wire::reader::{Malformed, NameValue, Reader};
+use crate::wire::reader::{NameValue, Reader, WireError};
 use crate::wire::scan::ByteClass;
 
 /// View of Envoy's `CheckRequest`.
@@ -27,7 +27,7 @@ impl<'a> CheckRequestView<'a> {
         &mut self,
         message: &'a [u8],
         lowercase_names: &'a LowercaseNames,
-    ) -> Result<(), Malformed> {
+    ) -> Result<(), WireError> {
         let mut parser = CheckRequestParser::new(self);
         let mut reader = Reader::new(message);
         while let Some(field) = reader.next()? {
@@ -86,7 +86,7 @@ impl<'q, 'a> CheckRequestParser<'q, 'a> {
         }
     }
 
-    fn attributes(&mut self, mut reader: Reader<'a>) -> Result<(), Malformed> {
+    fn attributes(&mut self, mut reader: Reader<'a>) -> Result<(), WireError> {
         while let Some(field) = reader.next()? {
             match field.number {
                 1 => self.source(reader.message(field)?)?,
@@ -101,7 +101,7 @@ impl<'q, 'a> CheckRequestParser<'q, 'a> {
         Ok(())
     }
 
-    fn source(&mut self, mut reader: Reader<'a>) -> Result<(), Malformed> {
+    fn source(&mut self, mut reader: Reader<'a>) -> Result<(), WireError> {
         while let Some(field) = reader.next()? {
             match field.number {
                 1 => self.address(reader.message(field)?)?,
@@ -113,7 +113,7 @@ impl<'q, 'a> CheckRequestParser<'q, 'a> {
 
     /// Reads one of three kinds of address. As protobuf does for a `oneof`, another kind replaces what was read
     /// before, and the same kind is merged into it.
-    fn address(&mut self, mut reader: Reader<'a>) -> Result<(), Malformed> {
+    fn address(&mut self, mut reader: Reader<'a>) -> Result<(), WireError> {
         while let Some(field) = reader.next()? {
             match field.number {
                 1 => self.socket(reader.message(field)?)?,
@@ -131,7 +131,7 @@ impl<'q, 'a> CheckRequestParser<'q, 'a> {
         Ok(())
     }
 
-    fn socket(&mut self, mut reader: Reader<'a>) -> Result<(), Malformed> {
+    fn socket(&mut self, mut reader: Reader<'a>) -> Result<(), WireError> {
         while let Some(field) = reader.next()? {
             match field.number {
                 2 => self.peer = reader.text(field)?,
@@ -141,7 +141,7 @@ impl<'q, 'a> CheckRequestParser<'q, 'a> {
         Ok(())
     }
 
-    fn request(&mut self, mut reader: Reader<'a>) -> Result<(), Malformed> {
+    fn request(&mut self, mut reader: Reader<'a>) -> Result<(), WireError> {
         while let Some(field) = reader.next()? {
             match field.number {
                 2 => self.http(reader.message(field)?)?,
@@ -151,7 +151,7 @@ impl<'q, 'a> CheckRequestParser<'q, 'a> {
         Ok(())
     }
 
-    fn http(&mut self, mut reader: Reader<'a>) -> Result<(), Malformed> {
+    fn http(&mut self, mut reader: Reader<'a>) -> Result<(), WireError> {
         *self.http = true;
         loop {
             if let Some(pair) = reader.common_case_entry(3) {
@@ -189,7 +189,7 @@ impl<'q, 'a> CheckRequestParser<'q, 'a> {
         }
     }
 
-    fn header_map(&mut self, mut reader: Reader<'a>) -> Result<(), Malformed> {
+    fn header_map(&mut self, mut reader: Reader<'a>) -> Result<(), WireError> {
         loop {
             if let Some(NameValue { name, value, has_uppercase }) = reader.common_case_raw_entry(1) {
                 self.has_uppercase |= has_uppercase;
@@ -206,7 +206,7 @@ impl<'q, 'a> CheckRequestParser<'q, 'a> {
 
     /// Reads a header with a `value` or a `raw_value`. A header with both is ambiguous and counts as two headers, so
     /// that a credential in it is rejected.
-    fn header(&mut self, mut reader: Reader<'a>) -> Result<(), Malformed> {
+    fn header(&mut self, mut reader: Reader<'a>) -> Result<(), WireError> {
         let (mut name, mut value, mut raw): (&[u8], &[u8], &[u8]) = (&[], &[], &[]);
         while let Some(field) = reader.next()? {
             match field.number {
@@ -250,8 +250,8 @@ impl<'q, 'a> CheckRequestParser<'q, 'a> {
     }
 }
 
-fn utf8(text: &[u8]) -> Result<&str, Malformed> {
-    std::str::from_utf8(text).map_err(|_| Malformed)
+fn utf8(text: &[u8]) -> Result<&str, WireError> {
+    std::str::from_utf8(text).map_err(|_| WireError)
 }
 
 /// Returns the body. Envoy fills only one of the two fields; of two bodies, neither is used.

@@ -9,7 +9,7 @@ use super::scan::{self, ByteClass};
 
 /// Error for bytes that are not a message of the expected type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Malformed;
+pub(crate) struct WireError;
 
 /// Wire type of a field (protobuf encoding, "Message Structure").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +43,8 @@ const WIRE_TYPES: [Option<WireType>; 8] = [
 ];
 
 impl Field {
-    fn expect_wire_type(self, expected: WireType) -> Result<(), Malformed> {
-        if self.wire_type == expected { Ok(()) } else { Err(Malformed) }
+    fn expect_wire_type(self, expected: WireType) -> Result<(), WireError> {
+        if self.wire_type == expected { Ok(()) } else { Err(WireError) }
     }
 }
 
@@ -65,56 +65,56 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the next field's key, or returns `None` at the end of the message.
-    pub(crate) fn next(&mut self) -> Result<Option<Field>, Malformed> {
+    pub(crate) fn next(&mut self) -> Result<Option<Field>, WireError> {
         if self.rest.is_empty() { Ok(None) } else { self.key().map(Some) }
     }
 
     /// Reads a value that must be a varint.
-    pub(crate) fn varint(&mut self, field: Field) -> Result<u64, Malformed> {
+    pub(crate) fn varint(&mut self, field: Field) -> Result<u64, WireError> {
         field.expect_wire_type(WireType::Varint)?;
         self.raw_varint()
     }
 
     /// Reads a value that must have eight bytes.
-    pub(crate) fn fixed64(&mut self, field: Field) -> Result<&'a [u8], Malformed> {
+    pub(crate) fn fixed64(&mut self, field: Field) -> Result<&'a [u8], WireError> {
         field.expect_wire_type(WireType::Fixed64)?;
         self.take(8)
     }
 
     /// Reads a value that must be length-delimited.
-    pub(crate) fn bytes(&mut self, field: Field) -> Result<&'a [u8], Malformed> {
+    pub(crate) fn bytes(&mut self, field: Field) -> Result<&'a [u8], WireError> {
         field.expect_wire_type(WireType::Delimited)?;
         let length = self.raw_varint()?;
         self.take(length)
     }
 
     /// Reads a value that must be UTF-8.
-    pub(crate) fn text(&mut self, field: Field) -> Result<&'a str, Malformed> {
-        std::str::from_utf8(self.bytes(field)?).map_err(|_| Malformed)
+    pub(crate) fn text(&mut self, field: Field) -> Result<&'a str, WireError> {
+        std::str::from_utf8(self.bytes(field)?).map_err(|_| WireError)
     }
 
     /// Reads a value that must be UTF-8 and returns its bytes. Nearly every text is ASCII, which is checked faster
     /// than UTF-8.
-    pub(crate) fn text_bytes(&mut self, field: Field) -> Result<&'a [u8], Malformed> {
+    pub(crate) fn text_bytes(&mut self, field: Field) -> Result<&'a [u8], WireError> {
         let bytes = self.bytes(field)?;
-        if scan::is_ascii(bytes) || std::str::from_utf8(bytes).is_ok() { Ok(bytes) } else { Err(Malformed) }
+        if scan::is_ascii(bytes) || std::str::from_utf8(bytes).is_ok() { Ok(bytes) } else { Err(WireError) }
     }
 
     /// Returns a reader of a value that must be a message. The caller must read it to its end.
-    pub(crate) fn message(&mut self, field: Field) -> Result<Reader<'a>, Malformed> {
+    pub(crate) fn message(&mut self, field: Field) -> Result<Reader<'a>, WireError> {
         let rest = self.bytes(field)?;
         Ok(Reader { rest, depth_budget: self.descend()? })
     }
 
     /// Returns a reader of an entry of a map. The caller must read it to its end. As in prost, the wire type of the
     /// key is ignored.
-    pub(crate) fn entry_message(&mut self) -> Result<Reader<'a>, Malformed> {
+    pub(crate) fn entry_message(&mut self) -> Result<Reader<'a>, WireError> {
         let length = self.raw_varint()?;
         Ok(Reader { rest: self.take(length)?, depth_budget: self.descend()? })
     }
 
     /// Reads an entry of a map from text to text. An absent name or value is empty, and the last of several counts.
-    pub(crate) fn entry(&mut self) -> Result<NameValue<'a>, Malformed> {
+    pub(crate) fn entry(&mut self) -> Result<NameValue<'a>, WireError> {
         let mut entry = self.entry_message()?;
         let (mut name, mut value): (&[u8], &[u8]) = (&[], &[]);
         while let Some(field) = entry.next()? {
@@ -128,26 +128,26 @@ impl<'a> Reader<'a> {
     }
 
     /// Skips the value of an unknown field.
-    pub(crate) fn skip(&mut self, field: Field) -> Result<(), Malformed> {
+    pub(crate) fn skip(&mut self, field: Field) -> Result<(), WireError> {
         let inner_budget = self.descend()?;
         match field.wire_type {
             WireType::Varint => self.raw_varint().map(drop),
             WireType::Fixed32 => self.take(4).map(drop),
             WireType::Fixed64 => self.take(8).map(drop),
             WireType::Delimited => self.bytes(field).map(drop),
-            WireType::EndGroup => Err(Malformed),
+            WireType::EndGroup => Err(WireError),
             WireType::StartGroup => self.skip_group(field, inner_budget),
         }
     }
 
     /// Skips a group, which has no length and ends with a key of its own number.
-    fn skip_group(&mut self, group: Field, depth_budget: u32) -> Result<(), Malformed> {
+    fn skip_group(&mut self, group: Field, depth_budget: u32) -> Result<(), WireError> {
         let mut inner = Reader { rest: self.rest, depth_budget };
         loop {
             let field = inner.key()?;
             match field.wire_type {
                 WireType::EndGroup if field.number == group.number => break,
-                WireType::EndGroup => return Err(Malformed),
+                WireType::EndGroup => return Err(WireError),
                 WireType::Varint
                 | WireType::Fixed32
                 | WireType::Fixed64
@@ -161,21 +161,21 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn descend(&self) -> Result<u32, Malformed> {
-        self.depth_budget.checked_sub(1).ok_or(Malformed)
+    fn descend(&self) -> Result<u32, WireError> {
+        self.depth_budget.checked_sub(1).ok_or(WireError)
     }
 
-    fn key(&mut self) -> Result<Field, Malformed> {
-        let key = u32::try_from(self.raw_varint()?).map_err(|_| Malformed)?;
+    fn key(&mut self) -> Result<Field, WireError> {
+        let key = u32::try_from(self.raw_varint()?).map_err(|_| WireError)?;
         match (key >> 3, WIRE_TYPES[(key & 7) as usize]) {
             (number @ 1.., Some(wire_type)) => Ok(Field { number, wire_type }),
-            (0, _) | (_, None) => Err(Malformed),
+            (0, _) | (_, None) => Err(WireError),
         }
     }
 
     #[inline]
-    fn raw_varint(&mut self) -> Result<u64, Malformed> {
-        let (&first, rest) = self.rest.split_first().ok_or(Malformed)?;
+    fn raw_varint(&mut self) -> Result<u64, WireError> {
+        let (&first, rest) = self.rest.split_first().ok_or(WireError)?;
         if first < 0x80 {
             self.rest = rest;
             return Ok(u64::from(first));
@@ -189,25 +189,25 @@ impl<'a> Reader<'a> {
     }
 
     #[cold]
-    fn long_varint(&mut self) -> Result<u64, Malformed> {
+    fn long_varint(&mut self) -> Result<u64, WireError> {
         let mut value = 0;
         for (index, &byte) in self.rest.iter().take(10).enumerate() {
             value |= u64::from(byte & 0x7f) << (7 * index);
             // The tenth byte has room for one bit.
             if index == 9 && byte > 1 {
-                return Err(Malformed);
+                return Err(WireError);
             }
             if byte < 0x80 {
                 self.rest = &self.rest[index + 1..];
                 return Ok(value);
             }
         }
-        Err(Malformed)
+        Err(WireError)
     }
 
-    fn take(&mut self, length: u64) -> Result<&'a [u8], Malformed> {
-        let length = usize::try_from(length).map_err(|_| Malformed)?;
-        let (taken, rest) = self.rest.split_at_checked(length).ok_or(Malformed)?;
+    fn take(&mut self, length: u64) -> Result<&'a [u8], WireError> {
+        let length = usize::try_from(length).map_err(|_| WireError)?;
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or(WireError)?;
         self.rest = rest;
         Ok(taken)
     }
@@ -217,7 +217,7 @@ impl<'a> Reader<'a> {
 mod tests {
     use super::*;
 
-    fn varint(bytes: &[u8]) -> Result<u64, Malformed> {
+    fn varint(bytes: &[u8]) -> Result<u64, WireError> {
         Reader::new(bytes).raw_varint()
     }
 
@@ -228,21 +228,21 @@ mod tests {
         assert_eq!(varint(&most), Ok(u64::MAX));
         let mut over = most;
         over[9] = 0x02;
-        assert_eq!(varint(&over), Err(Malformed));
-        assert_eq!(varint(&[0x80; 11]), Err(Malformed));
-        assert_eq!(varint(&[0x80]), Err(Malformed));
-        assert_eq!(varint(&[]), Err(Malformed));
+        assert_eq!(varint(&over), Err(WireError));
+        assert_eq!(varint(&[0x80; 11]), Err(WireError));
+        assert_eq!(varint(&[0x80]), Err(WireError));
+        assert_eq!(varint(&[]), Err(WireError));
     }
 
     #[test]
     fn a_length_past_the_end_is_rejected() {
         let mut reader = Reader::new(&[0x0a, 0x05, b'a']);
         let field = reader.next().unwrap().unwrap();
-        assert_eq!(reader.bytes(field), Err(Malformed));
+        assert_eq!(reader.bytes(field), Err(WireError));
         let huge = [0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
         let mut reader = Reader::new(&huge);
         let field = reader.next().unwrap().unwrap();
-        assert_eq!(reader.bytes(field), Err(Malformed));
+        assert_eq!(reader.bytes(field), Err(WireError));
     }
 
     #[test]
@@ -254,7 +254,7 @@ mod tests {
         assert_eq!((after.number, reader.varint(after)), (3, Ok(7)));
         let mut reader = Reader::new(&[0x0b, 0x14]);
         let field = reader.next().unwrap().unwrap();
-        assert_eq!(reader.skip(field), Err(Malformed));
+        assert_eq!(reader.skip(field), Err(WireError));
     }
 
     #[test]
@@ -266,6 +266,6 @@ mod tests {
             reader.skip(field)
         };
         assert_eq!(skip(nested(100)), Ok(()));
-        assert_eq!(skip(nested(101)), Err(Malformed));
+        assert_eq!(skip(nested(101)), Err(WireError));
     }
 }

@@ -1,7 +1,7 @@
 //! Validation of the parts of a message that are not used. prost rejects a message whose certificate is not UTF-8
 //! even if the certificate is never read, and so does this crate: a message must mean the same to every reader.
 
-use super::reader::{Field, Malformed, Reader};
+use super::reader::{Field, Reader, WireError};
 
 /// Type of a known field.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +37,7 @@ impl Schema {
     }
 
     /// Validates a whole message.
-    pub(crate) fn check(&self, mut message: Reader<'_>) -> Result<(), Malformed> {
+    pub(crate) fn check(&self, mut message: Reader<'_>) -> Result<(), WireError> {
         while let Some(field) = message.next()? {
             self.check_field(&mut message, field)?;
         }
@@ -45,7 +45,7 @@ impl Schema {
     }
 
     /// Validates one field. The value of an unknown number is skipped.
-    pub(crate) fn check_field(&self, message: &mut Reader<'_>, field: Field) -> Result<(), Malformed> {
+    pub(crate) fn check_field(&self, message: &mut Reader<'_>, field: Field) -> Result<(), WireError> {
         match self.0.get(field.number as usize).copied().flatten() {
             None => message.skip(field),
             Some(FieldType::Varint) => message.varint(field).map(drop),

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::ports::{KeyStore, LookupResult, ReadAt};
-use latchkey_core::profile_change::Affected;
+use latchkey_core::profile_change::AffectedRecords;
 use latchkey_core::record::{KeyRecord, ProfileRecord, ProfileSecretRecord, TenantRecord, TenantRef};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::{MonotonicInstant, Timestamp};
@@ -229,7 +229,7 @@ impl ManagementStore for FakeStore {
         Ok(found)
     }
 
-    async fn impact(&self, _: &str, affected: &Affected, _: Timestamp) -> Result<Impact, SystemError> {
+    async fn impact(&self, _: &str, affected: &AffectedRecords, _: Timestamp) -> Result<Impact, SystemError> {
         self.check_available().await?;
         Ok(Impact { affected: affected.clone(), count: 0, more: false, examples: Vec::new() })
     }

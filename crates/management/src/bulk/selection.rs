@@ -13,7 +13,7 @@ use latchkey_core::record::{KeyRecord, TenantRecord, TenantRef};
 use super::{BulkChanges, KeysFilter};
 use crate::Caller;
 use crate::grants::Grants;
-use crate::missing::Named;
+use crate::missing::ObjectType;
 use crate::ports::bulk::BATCH;
 use crate::ports::{EventFilter, KeyFilter, ListRange, Position, TimeRange};
 
@@ -117,7 +117,7 @@ impl BulkChanges {
         }
         let unknown = |(_, id): &(usize, &Option<KeyId>)| id.is_none_or(|id| !known.contains(&id));
         let unknown = parsed.iter().enumerate().filter(unknown).map(|(n, _)| {
-            let text = management.not_found(Named::Key, &names[n]).to_string();
+            let text = management.not_found(ObjectType::Key, &names[n]).to_string();
             FieldViolation::new(format!("ids[{n}]"), text)
         });
         let unknown: Vec<FieldViolation> = unknown.collect();

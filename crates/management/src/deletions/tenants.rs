@@ -5,7 +5,7 @@ use latchkey_core::id::TenantId;
 use latchkey_core::operator;
 
 use super::{Deletions, TenantOrDeletion};
-use crate::missing::Named;
+use crate::missing::ObjectType;
 use crate::ports::AuditAction;
 use crate::ports::deletion::ErasedObjects;
 use crate::{CallContext, Caller};
@@ -123,7 +123,7 @@ impl Deletions {
         caller.require_operator()?;
         let name = &*request.name;
         if name.is_empty() || name.chars().any(char::is_control) {
-            return Err(self.management.not_found(Named::Profile, name).into());
+            return Err(self.management.not_found(ObjectType::Profile, name).into());
         }
         let mut deleted = DeletedProfile::default();
         loop {

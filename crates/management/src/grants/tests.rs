@@ -82,7 +82,7 @@ fn can_create(narrow: impl FnOnce(&mut KeyRecord), ask: impl FnOnce(&mut KeyReco
     let grants = Grants::of(&caller, &policy);
     grants.inherit(&mut wanted);
     ask(&mut wanted);
-    grants.check(Before::Nothing, &wanted, NOW).is_ok()
+    grants.check(PriorState::Nothing, &wanted, NOW).is_ok()
 }
 
 const NOW: Timestamp = Timestamp(5);
@@ -103,7 +103,7 @@ fn change(
     after(&mut new);
     let key = Cached::key(record, &tenant);
     let caller = Principal::from_key(Arc::new(tenant), key, Some(&policy));
-    Grants::of(&caller, &policy).check(Before::Key(&old), &new, NOW)
+    Grants::of(&caller, &policy).check(PriorState::Key(&old), &new, NOW)
 }
 
 fn is_denied(result: &Result<(), RequestError>) -> bool {

@@ -1,6 +1,6 @@
 //! Keys, users and tenants that a change of a profile affects, as the store counts them.
 
-use latchkey_core::profile_change::Affected;
+use latchkey_core::profile_change::AffectedRecords;
 
 /// Largest number that is counted exactly, so that the cost of a count is bounded.
 pub const MAX_COUNT: u64 = 100_000;
@@ -11,7 +11,7 @@ pub const MAX_EXAMPLES: u32 = 5;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Impact {
     /// Condition by which they were found.
-    pub affected: Affected,
+    pub affected: AffectedRecords,
     /// Number of them, at most [`MAX_COUNT`].
     pub count: u64,
     /// True if there are more than `count`.

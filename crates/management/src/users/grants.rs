@@ -13,7 +13,7 @@ use crate::Caller;
 
 /// State of a user before a call.
 #[derive(Clone, Copy)]
-pub(super) enum Before<'a> {
+pub(super) enum PriorState<'a> {
     /// The caller did not know a password of the user: the user is created, or gets a new password.
     Nothing,
     /// The user as it is stored.
@@ -28,11 +28,11 @@ fn forbidden(text: String) -> RequestError {
 pub(super) fn check(
     caller: &Caller,
     policy: &Policy,
-    before: Before<'_>,
+    before: PriorState<'_>,
     after: &UserRecord,
 ) -> Result<(), RequestError> {
     let Some(own) = caller.principal() else { return Ok(()) };
-    if let Before::User(before) = before {
+    if let PriorState::User(before) = before {
         if !reach::reaches(own, before, policy) {
             return Err(RequestError::not_found("user", &before.id));
         }

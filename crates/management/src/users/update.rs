@@ -8,7 +8,7 @@ use latchkey_core::error::{ManagementError, RequestError};
 use latchkey_core::policy::Policy;
 use latchkey_core::user::UserRecord;
 
-use super::grants::{self, Before};
+use super::grants::{self, PriorState};
 use super::{environment, role, with_next_generation};
 use crate::bindings;
 use crate::counts;
@@ -90,6 +90,6 @@ fn change(
         }
     }
     fields.finish()?;
-    grants::check(caller, policy, Before::User(old), &new)?;
+    grants::check(caller, policy, PriorState::User(old), &new)?;
     Ok(with_next_generation(old, new))
 }

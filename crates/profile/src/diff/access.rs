@@ -2,7 +2,7 @@
 //! credential, the tenant, environments and passwords.
 
 use latchkey_core::policy::UnmatchedRoute;
-use latchkey_core::profile_change::{Affected, AffectedKeys, ChangeEffect, ProfileChange};
+use latchkey_core::profile_change::{AffectedKeys, AffectedRecords, ChangeEffect, ProfileChange};
 use latchkey_core::route::Routes;
 
 use super::affected::{AffectedSet, SENT, measured};
@@ -156,8 +156,8 @@ fn sources(versions: &Versions<'_>) -> Vec<ProfileChange> {
             list(&removed)
         );
         let all = [
-            Affected::Keys(AffectedKeys::default()),
-            Affected::Users { roles: Vec::new(), environment: None },
+            AffectedRecords::Keys(AffectedKeys::default()),
+            AffectedRecords::Users { roles: Vec::new(), environment: None },
         ];
         let change = ProfileChange::new(ChangeEffect::StopsWorking, field, text);
         changes.push(change.affecting(all).taking_away());
@@ -212,7 +212,7 @@ fn environments(versions: &Versions<'_>) -> Vec<ProfileChange> {
     let gone = old.iter().filter(|name| !new.contains(name)).map(|name| {
         let text =
             format!("the environment `{name}` is removed: users that are confined to it can do nothing");
-        let users = Affected::Users { roles: Vec::new(), environment: Some(name.clone()) };
+        let users = AffectedRecords::Users { roles: Vec::new(), environment: Some(name.clone()) };
         ProfileChange::new(ChangeEffect::StopsWorking, "", text).affecting([users]).taking_away()
     });
     let added = new.iter().filter(|name| !old.contains(name)).map(|name| {
@@ -220,7 +220,7 @@ fn environments(versions: &Versions<'_>) -> Vec<ProfileChange> {
             "the environment `{name}` is added: users without an environment of their own have access to it too; \
              confine those that are meant for the others with `latchkey user update ID --environment NAME`"
         );
-        ProfileChange::new(ChangeEffect::GrantsMore, "", text).affecting([Affected::UnconfinedUsers])
+        ProfileChange::new(ChangeEffect::GrantsMore, "", text).affecting([AffectedRecords::UnconfinedUsers])
     });
     gone.chain(added).collect()
 }

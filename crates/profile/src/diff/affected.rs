@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use latchkey_core::policy::Policy;
-use latchkey_core::profile_change::{Affected, AffectedKeys, ProfileChange};
+use latchkey_core::profile_change::{AffectedKeys, AffectedRecords, ProfileChange};
 use latchkey_core::route::Route;
 use latchkey_core::scope::{ScopeId, ScopeSet};
 
@@ -116,16 +116,18 @@ impl Condition {
         Self { keys, roles, at_most }
     }
 
-    fn affected(self) -> Vec<Affected> {
+    fn affected(self) -> Vec<AffectedRecords> {
         let list = |names: BTreeSet<Box<str>>| names.into_iter().collect::<Vec<_>>();
         let keys = self.keys.map(|KeyCondition { scopes, kinds }| {
             let (scopes, kinds) = (list(scopes), list(kinds));
-            Affected::Keys(AffectedKeys { scopes, kinds, ..AffectedKeys::default() })
+            AffectedRecords::Keys(AffectedKeys { scopes, kinds, ..AffectedKeys::default() })
         });
         // No role at all is no user, and an empty list stands for every user.
         let users = match self.roles {
             Some(roles) if roles.is_empty() => None,
-            roles => Some(Affected::Users { roles: roles.map(list).unwrap_or_default(), environment: None }),
+            roles => {
+                Some(AffectedRecords::Users { roles: roles.map(list).unwrap_or_default(), environment: None })
+            }
         };
         keys.into_iter().chain(users).collect()
     }
@@ -172,7 +174,7 @@ fn roles(policy: &Policy, has: impl Fn(&ScopeSet) -> bool) -> BTreeSet<Box<str>>
 }
 
 /// Returns what the store counts, and the words about the rest.
-pub(super) fn counts(reaches: Vec<AffectedSet>) -> (Vec<Affected>, String) {
+pub(super) fn counts(reaches: Vec<AffectedSet>) -> (Vec<AffectedRecords>, String) {
     let (mut all, mut reasons): (Option<Condition>, BTreeSet<&'static str>) = (None, BTreeSet::new());
     for reach in reaches {
         match reach {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use latchkey_core::profile_change::{Affected, AffectedKeys, ChangeEffect, ProfileChange};
+use latchkey_core::profile_change::{AffectedKeys, AffectedRecords, ChangeEffect, ProfileChange};
 
 use super::{Versions, list};
 use crate::hosts::{HostMap, HostPattern};
@@ -61,7 +61,7 @@ fn deciding<'a>(hosts: &'a HostMap<Host>, pattern: &HostPattern) -> Option<&'a H
 }
 
 fn takes_away(field: &str, text: String, environment: Option<Box<str>>) -> ProfileChange {
-    let keys = Affected::Keys(AffectedKeys { environment, ..AffectedKeys::default() });
+    let keys = AffectedRecords::Keys(AffectedKeys { environment, ..AffectedKeys::default() });
     ProfileChange::new(ChangeEffect::LosesAccess, field, text).affecting([keys]).taking_away()
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use latchkey_core::key_kind::{BASE62, Encoding, KeyKind, Prefixes, checksum};
-use latchkey_core::profile_change::{Affected, AffectedKeys, ChangeEffect, KeyGroup, ProfileChange};
+use latchkey_core::profile_change::{AffectedKeys, AffectedRecords, ChangeEffect, KeyGroup, ProfileChange};
 use latchkey_core::scope::ScopeSet;
 
 use super::{Versions, list};
@@ -27,7 +27,7 @@ pub(super) fn changes(versions: &Versions<'_>) -> Vec<ProfileChange> {
 }
 
 fn stops(field: String, text: String, groups: Vec<KeyGroup>) -> ProfileChange {
-    let keys = Affected::Keys(AffectedKeys { groups, ..AffectedKeys::default() });
+    let keys = AffectedRecords::Keys(AffectedKeys { groups, ..AffectedKeys::default() });
     ProfileChange::new(ChangeEffect::StopsWorking, field, text).affecting([keys]).taking_away()
 }
 
@@ -56,7 +56,7 @@ fn returning_keys(versions: &Versions<'_>) -> Vec<ProfileChange> {
     let with = |keys: AffectedKeys, what: String| {
         let text = format!("keys of an earlier version {what} work again; revoke those that must not");
         let change = ProfileChange::new(ChangeEffect::GrantsMore, "", text);
-        change.affecting([Affected::Keys(keys)]).only_if_affected()
+        change.affecting([AffectedRecords::Keys(keys)]).only_if_affected()
     };
     let change = |kind: &KeyKind| {
         let name = &kind.name;
@@ -181,7 +181,8 @@ fn imported_keys(versions: &Versions<'_>) -> Vec<ProfileChange> {
             }
             _ => continue,
         };
-        let keys = Affected::Keys(AffectedKeys { kinds: vec![name.clone()], ..AffectedKeys::default() });
+        let keys =
+            AffectedRecords::Keys(AffectedKeys { kinds: vec![name.clone()], ..AffectedKeys::default() });
         let change = ProfileChange::new(ChangeEffect::StopsWorking, format!("kinds[{name}]"), text);
         changes.push(change.affecting([keys]).taking_away());
     }
@@ -194,7 +195,7 @@ fn rights(versions: &Versions<'_>, old: &KeyKind, new: &KeyKind) -> Vec<ProfileC
     let field = |field: &str| format!("kinds[{name}].{field}");
     let keys = || {
         let groups = groups(old, &versions.old.policy.environments);
-        Affected::Keys(AffectedKeys { groups, ..AffectedKeys::default() })
+        AffectedRecords::Keys(AffectedKeys { groups, ..AffectedKeys::default() })
     };
     let gained = |before: &ScopeSet, after: &ScopeSet| after.difference(&versions.renamed_set(before));
     let all = |kind: &KeyKind, scopes: &ScopeSet| kind.max_scopes == *scopes;

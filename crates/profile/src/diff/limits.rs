@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use latchkey_core::limit::{
     BucketAlgorithm, BucketOwner, BucketRule, ChargeCondition, CountedLimit, Plan, RateClasses,
 };
-use latchkey_core::profile_change::{Affected, ChangeEffect, ProfileChange};
+use latchkey_core::profile_change::{AffectedRecords, ChangeEffect, ProfileChange};
 
 use super::Versions;
 
 /// Buckets of a class that count the same: the type of owner, and the calls that are counted.
-type Counted = (BucketOwner, ChargeCondition);
+type BucketIdentity = (BucketOwner, ChargeCondition);
 
 pub(super) fn changes(versions: &Versions<'_>) -> Vec<ProfileChange> {
     let (old, new) = (&versions.old.policy, &versions.new.policy);
@@ -66,7 +66,7 @@ fn plans(versions: &Versions<'_>) -> Vec<ProfileChange> {
     let mut changes = Vec::new();
     let plans: BTreeMap<_, _> = old.plans.iter().collect();
     for (name, before) in plans {
-        let tenants = || Affected::Tenants { plan: name.clone() };
+        let tenants = || AffectedRecords::Tenants { plan: name.clone() };
         let field = format!("plans[{name}]");
         let Some(after) = new.plans.get(name) else {
             let text =
@@ -104,7 +104,7 @@ fn effective(classes: &RateClasses, plan: &Plan, class: &str) -> Vec<BucketRule>
 /// Limit of a bucket before and afterwards.
 pub(super) struct LimitChange {
     pub(super) effect: ChangeEffect,
-    counted: Counted,
+    counted: BucketIdentity,
     before: Option<CountedLimit>,
     after: Option<CountedLimit>,
 }
@@ -139,7 +139,7 @@ impl LimitChange {
 /// Compares the buckets of two versions of a class.
 pub(super) fn compare(old: &[BucketRule], new: &[BucketRule]) -> Vec<LimitChange> {
     let (old, new) = (counted(old), counted(new));
-    let keys: BTreeSet<Counted> = old.keys().chain(new.keys()).copied().collect();
+    let keys: BTreeSet<BucketIdentity> = old.keys().chain(new.keys()).copied().collect();
     let mut changes = Vec::new();
     for key in keys {
         let none = Vec::new();
@@ -164,8 +164,8 @@ pub(super) fn compare(old: &[BucketRule], new: &[BucketRule]) -> Vec<LimitChange
 }
 
 /// Groups buckets by what they count, the shortest period first.
-fn counted(rules: &[BucketRule]) -> BTreeMap<Counted, Vec<BucketRule>> {
-    let mut groups: BTreeMap<Counted, Vec<BucketRule>> = BTreeMap::new();
+fn counted(rules: &[BucketRule]) -> BTreeMap<BucketIdentity, Vec<BucketRule>> {
+    let mut groups: BTreeMap<BucketIdentity, Vec<BucketRule>> = BTreeMap::new();
     for rule in rules {
         groups.entry((rule.per, rule.when)).or_default().push(*rule);
     }

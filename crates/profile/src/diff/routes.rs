@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use latchkey_core::policy::Policy;
-use latchkey_core::profile_change::{Affected, ChangeEffect, ProfileChange};
+use latchkey_core::profile_change::{AffectedRecords, ChangeEffect, ProfileChange};
 use latchkey_core::route::{Pattern, Route};
 
 use super::Versions;
@@ -99,7 +99,7 @@ impl Calls<'_> {
 fn change(
     (effect, text): (ChangeEffect, String),
     (calls, reaches): Group<'_>,
-    counted: &mut Vec<Vec<Affected>>,
+    counted: &mut Vec<Vec<AffectedRecords>>,
 ) -> ProfileChange {
     // A route with fewer methods than a wider one that changes is a part of it, and no change of its own.
     let shown = calls.iter().filter(|own| own.declared || !calls.iter().any(|other| own.belong_to(other)));

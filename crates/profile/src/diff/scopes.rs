@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use latchkey_core::profile_change::{Affected, AffectedKeys, ChangeEffect, ProfileChange};
+use latchkey_core::profile_change::{AffectedKeys, AffectedRecords, ChangeEffect, ProfileChange};
 use latchkey_core::scope::{ScopeEntry, ScopeSet};
 
 use super::affected::{AffectedSet, LACKING, measured};
@@ -40,7 +40,7 @@ fn lost_scopes(versions: &Versions<'_>) -> Vec<ProfileChange> {
         .collect();
     let keys = |names: Vec<&str>| {
         let scopes = names.into_iter().map(Into::into).collect();
-        Affected::Keys(AffectedKeys { scopes, ..AffectedKeys::default() })
+        AffectedRecords::Keys(AffectedKeys { scopes, ..AffectedKeys::default() })
     };
     if lost.len() > MAX_COUNTED {
         let text = format!(
@@ -87,7 +87,7 @@ fn returning_scopes(versions: &Versions<'_>) -> Option<ProfileChange> {
         format!("keys of an earlier version that are stored with {} have the scope again", list(&added));
     let keys = AffectedKeys { scopes: added, ..AffectedKeys::default() };
     let change = ProfileChange::new(ChangeEffect::GrantsMore, "", text);
-    Some(change.affecting([Affected::Keys(keys)]).only_if_affected())
+    Some(change.affecting([AffectedRecords::Keys(keys)]).only_if_affected())
 }
 
 /// Finds scopes that become names of one scope: a key or user with one of them has all that it permits.
@@ -116,10 +116,10 @@ fn merged_scopes(versions: &Versions<'_>) -> Vec<ProfileChange> {
             .map(|(role, _)| role.clone())
             .collect();
         roles.sort_unstable();
-        let users = (!roles.is_empty()).then_some(Affected::Users { roles, environment: None });
+        let users = (!roles.is_empty()).then_some(AffectedRecords::Users { roles, environment: None });
         let field = format!("scopes[{}].aliases", new.name);
         let change = ProfileChange::new(ChangeEffect::GrantsMore, field, text);
-        Some(change.affecting([Affected::Keys(keys)]).affecting(users))
+        Some(change.affecting([AffectedRecords::Keys(keys)]).affecting(users))
     };
     versions.new.policy.scopes.entries().iter().filter_map(change).collect()
 }
@@ -149,7 +149,7 @@ fn roles(versions: &Versions<'_>) -> Vec<ProfileChange> {
     let mut changes = Vec::new();
     let old: BTreeMap<_, _> = versions.old.policy.roles.iter().collect();
     for (name, before) in old {
-        let users = || Affected::Users { roles: vec![name.clone()], environment: None };
+        let users = || AffectedRecords::Users { roles: vec![name.clone()], environment: None };
         let field = format!("roles[{name}]");
         let Some(after) = versions.new.role(name) else {
             let text = format!("the role `{name}` is removed: its users have no scope any more");
@@ -190,7 +190,7 @@ fn added_roles(versions: &Versions<'_>) -> Vec<ProfileChange> {
     let changes = added.into_iter().map(|(name, granted)| {
         let scopes = if granted.is_empty() { "no scope".to_owned() } else { versions.new_names(granted) };
         let text = format!("the role `{name}` is added: its users have {scopes}");
-        let users = Affected::Users { roles: vec![name.clone()], environment: None };
+        let users = AffectedRecords::Users { roles: vec![name.clone()], environment: None };
         ProfileChange::new(ChangeEffect::GrantsMore, format!("roles[{name}]"), text).affecting([users])
     });
     changes.collect()

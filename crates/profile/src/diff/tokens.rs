@@ -1,6 +1,6 @@
 //! Changes of JWTs and passwords: tokens that are denied from now on.
 
-use latchkey_core::profile_change::{Affected, AffectedKeys, ChangeEffect, ProfileChange};
+use latchkey_core::profile_change::{AffectedKeys, AffectedRecords, ChangeEffect, ProfileChange};
 use latchkey_core::token::TokenRules;
 
 use super::affected::{AffectedSet, TOKENS, measured};
@@ -11,8 +11,8 @@ fn of_tokens(change: ProfileChange) -> ProfileChange {
     measured(change, AffectedSet::Uncounted(TOKENS)).affecting([every_user()])
 }
 
-fn every_user() -> Affected {
-    Affected::Users { roles: Vec::new(), environment: None }
+fn every_user() -> AffectedRecords {
+    AffectedRecords::Users { roles: Vec::new(), environment: None }
 }
 
 pub(super) fn changes(versions: &Versions<'_>) -> Vec<ProfileChange> {
@@ -37,7 +37,7 @@ pub(super) fn changes(versions: &Versions<'_>) -> Vec<ProfileChange> {
     }
     if !old.accepts.key && new.accepts.key {
         let text = "API keys are accepted";
-        let keys = Affected::Keys(AffectedKeys::default());
+        let keys = AffectedRecords::Keys(AffectedKeys::default());
         let change = ProfileChange::new(ChangeEffect::GrantsMore, "credential.accepts", text);
         changes.push(change.affecting([keys]));
     }

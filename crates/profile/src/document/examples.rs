@@ -7,7 +7,7 @@ use latchkey_core::policy::Policy;
 
 use self::parts::sender;
 use crate::contract::FieldType;
-use crate::examples::{Example, Expected, FIXTURE_NAMES};
+use crate::examples::{Example, ExpectedResponse, FIXTURE_NAMES};
 use crate::reader::{Section, Text, Value};
 use crate::template::{EndpointName, Name, NameResolver, Template};
 
@@ -139,9 +139,9 @@ fn texts(section: &mut Section<'_>, field: &'static str) -> Vec<(Box<str>, Box<s
     entries.into_iter().filter_map(pair).collect()
 }
 
-fn expected(mut section: Section<'_>) -> Expected {
+fn expected(mut section: Section<'_>) -> ExpectedResponse {
     let status = section.required("status").and_then(|value| value.count());
-    let expected = Expected {
+    let expected = ExpectedResponse {
         status: status.and_then(|status| u16::try_from(status).ok()).unwrap_or_default(),
         body: section.text("body").map(|text| text.value.into()),
         headers: texts(&mut section, "headers"),

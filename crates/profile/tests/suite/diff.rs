@@ -1,6 +1,6 @@
 //! Changes between two documents, by their effect on callers.
 
-use latchkey_core::profile_change::{Affected, ChangeEffect, KeyGroup, ProfileChange};
+use latchkey_core::profile_change::{AffectedRecords, ChangeEffect, KeyGroup, ProfileChange};
 use latchkey_profile::diff;
 
 mod checks;
@@ -104,7 +104,7 @@ fn group(kind: &str, environment: &str, prefix: &str) -> KeyGroup {
 fn keys(change: &ProfileChange) -> Vec<KeyGroup> {
     assert!(change.takes_away, "{change:#?}");
     match change.affected.as_slice() {
-        [Affected::Keys(keys)] => keys.groups.clone(),
+        [AffectedRecords::Keys(keys)] => keys.groups.clone(),
         other => panic!("{other:?}"),
     }
 }
@@ -171,7 +171,7 @@ fn a_kind_an_environment_or_all_keys_can_be_removed() {
         changes.iter().filter(|change| change.effect == ChangeEffect::StopsWorking).collect();
     assert!(stopped.iter().any(|change| change.description.contains("environment `test`")), "{changes:#?}");
     assert!(
-        stopped.iter().any(|change| matches!(change.affected.as_slice(), [Affected::Users { environment: Some(name), .. }] if **name == *"test")),
+        stopped.iter().any(|change| matches!(change.affected.as_slice(), [AffectedRecords::Users { environment: Some(name), .. }] if **name == *"test")),
         "{changes:#?}"
     );
     let change = one(
@@ -197,7 +197,7 @@ fn a_scope_is_lost_by_its_removal_and_kept_under_an_alias() {
         "{lost:#?}"
     );
     assert!(
-        matches!(&lost.affected[..], [Affected::Keys(keys)] if *keys.scopes == [Box::from("items.write")])
+        matches!(&lost.affected[..], [AffectedRecords::Keys(keys)] if *keys.scopes == [Box::from("items.write")])
     );
     let changes = renamed("aliases = [\"items.write\"]\n");
     assert!(changes.iter().all(|change| change.effect == ChangeEffect::Other), "{changes:#?}");
@@ -222,7 +222,8 @@ fn scopes_that_become_one_grant_more_to_those_who_have_one_of_them() {
         "{more:#?}"
     );
     assert!(!more[0].takes_away, "{more:#?}");
-    let [Affected::Keys(keys), Affected::Users { roles, .. }] = more[0].affected.as_slice() else {
+    let [AffectedRecords::Keys(keys), AffectedRecords::Users { roles, .. }] = more[0].affected.as_slice()
+    else {
         panic!("{more:#?}");
     };
     assert_eq!(*keys.scopes, ["items.read", "items.view", "items.write"].map(Box::from));
@@ -244,7 +245,7 @@ fn users_lose_and_gain_what_their_role_does() {
     let change = one(role, "name = \"clerk\"\nscopes = []", ChangeEffect::LosesAccess, "lose `items.read`");
     assert!(
         change.takes_away
-            && matches!(&change.affected[..], [Affected::Users { roles, .. }] if roles.len() == 1)
+            && matches!(&change.affected[..], [AffectedRecords::Users { roles, .. }] if roles.len() == 1)
     );
     let more = "name = \"clerk\"\nscopes = [\"items.read\", \"items.write\"]";
     let change = one(role, more, ChangeEffect::GrantsMore, "gain `items.write`");
@@ -258,7 +259,9 @@ fn users_lose_and_gain_what_their_role_does() {
         added.description.contains("the role `seller` is added: its users have `items.read`"),
         "{added:#?}"
     );
-    assert!(matches!(&added.affected[..], [Affected::Users { roles, .. }] if **roles == ["seller".into()]));
+    assert!(
+        matches!(&added.affected[..], [AffectedRecords::Users { roles, .. }] if **roles == ["seller".into()])
+    );
     assert!(changes[1].description.contains("the role `clerk` is removed") && changes[1].takes_away);
 }
 

@@ -16,9 +16,9 @@ const ALWAYS: &str = "the start fails";
 /// Effect of the missing folder of the operators' first key, which is created for a database without operators alone.
 const FIRST_START: &str = "a start fails if the database has no operators yet";
 
-/// Sort of a file that a start opens or creates.
+/// Kind of a file that a start opens or creates.
 #[derive(Clone, Copy)]
-enum Opened {
+enum FileKind {
     /// File or pipe to which lines are appended.
     Log,
     /// Unix socket.
@@ -39,18 +39,18 @@ pub(super) fn examine(settings: &Settings) -> Vec<Finding> {
         DecisionLogTarget::Off | DecisionLogTarget::Stdout => None,
     };
     let logs = [("decision_log", decisions), ("audit_anchor", settings.audit_anchor.file.as_deref())]
-        .map(|(name, path)| (name, path, Opened::Log));
+        .map(|(name, path)| (name, path, FileKind::Log));
     let sockets =
-        sockets.map(|(name, address)| (name, address.and_then(|one| one.unix_path()), Opened::Socket));
-    let found = sockets.into_iter().chain(logs).filter_map(|(name, path, opened)| {
+        sockets.map(|(name, address)| (name, address.and_then(|one| one.unix_path()), FileKind::Socket));
+    let found = sockets.into_iter().chain(logs).filter_map(|(name, path, kind)| {
         let path = path?;
-        let unusable = || unusable(name, path, opened, (ALWAYS, Severity::Error));
+        let unusable = || unusable(name, path, kind, (ALWAYS, Severity::Error));
         missing(name, path, ALWAYS, Severity::Error).or_else(unusable)
     });
     let root_key = match &settings.root_key {
         RootKey::WriteTo(path) => {
             let (name, severity) = ("root_key_file", Severity::Warning);
-            let unusable = || unusable(name, path, Opened::Log, (FIRST_START, severity));
+            let unusable = || unusable(name, path, FileKind::Log, (FIRST_START, severity));
             missing(name, path, FIRST_START, severity).or_else(unusable)
         }
         RootKey::Given(_) | RootKey::Print => None,
@@ -73,20 +73,20 @@ fn missing(setting: &str, path: &Path, effect: &str, severity: Severity) -> Opti
 fn unusable(
     setting: &str,
     path: &Path,
-    opened: Opened,
+    kind: FileKind,
     (effect, severity): (&str, Severity),
 ) -> Option<Finding> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let create = || forbidden(folder, Access::WRITE_OK | Access::EXEC_OK);
-    let found = match opened {
-        Opened::Log => path.metadata(),
-        Opened::Socket => path.symlink_metadata(),
+    let found = match kind {
+        FileKind::Log => path.metadata(),
+        FileKind::Socket => path.symlink_metadata(),
     };
-    let reason = match (found, opened) {
-        (Ok(data), Opened::Log) if data.is_dir() => Some("it is a folder, and not a file".to_owned()),
-        (Ok(data), Opened::Log) if data.file_type().is_socket() => Some("it is a socket".to_owned()),
-        (Ok(_), Opened::Log) => forbidden(path, Access::WRITE_OK),
-        (Ok(data), Opened::Socket) => not_a_socket(&data).or_else(create),
+    let reason = match (found, kind) {
+        (Ok(data), FileKind::Log) if data.is_dir() => Some("it is a folder, and not a file".to_owned()),
+        (Ok(data), FileKind::Log) if data.file_type().is_socket() => Some("it is a socket".to_owned()),
+        (Ok(_), FileKind::Log) => forbidden(path, Access::WRITE_OK),
+        (Ok(data), FileKind::Socket) => not_a_socket(&data).or_else(create),
         // A link whose file is made elsewhere.
         (Err(_), _) if path.is_symlink() => None,
         (Err(_), _) => create(),
@@ -135,19 +135,19 @@ mod tests {
         fs::create_dir(at("folder")).unwrap();
         fs::write(at("file"), "").unwrap();
         let _listener = UnixListener::bind(at("socket")).unwrap();
-        let words = |name: &str, opened| {
-            let found = unusable("decision_log", &at(name), opened, (ALWAYS, Severity::Error));
+        let words = |name: &str, kind| {
+            let found = unusable("decision_log", &at(name), kind, (ALWAYS, Severity::Error));
             found.map(|finding| finding.message).unwrap_or_default()
         };
-        assert!(words("folder", Opened::Log).ends_with("the start fails: it is a folder, and not a file"));
-        assert!(words("socket", Opened::Log).ends_with(": it is a socket"));
-        assert!(words("folder", Opened::Socket).ends_with(": it is a folder, and not a socket"));
-        assert!(words("file", Opened::Socket).ends_with(": it is a file, and not a socket"));
-        for (name, opened) in [("file", Opened::Log), ("socket", Opened::Socket)] {
-            assert_eq!(words(name, opened), "", "{name}");
+        assert!(words("folder", FileKind::Log).ends_with("the start fails: it is a folder, and not a file"));
+        assert!(words("socket", FileKind::Log).ends_with(": it is a socket"));
+        assert!(words("folder", FileKind::Socket).ends_with(": it is a folder, and not a socket"));
+        assert!(words("file", FileKind::Socket).ends_with(": it is a file, and not a socket"));
+        for (name, kind) in [("file", FileKind::Log), ("socket", FileKind::Socket)] {
+            assert_eq!(words(name, kind), "", "{name}");
         }
-        for opened in [Opened::Log, Opened::Socket] {
-            assert_eq!(words("new", opened), "");
+        for kind in [FileKind::Log, FileKind::Socket] {
+            assert_eq!(words("new", kind), "");
         }
     }
 }

@@ -61,7 +61,7 @@ impl Follower {
     }
 
     /// Writes all revocations again that were applied here after a revision.
-    pub(super) async fn take_away_again(&self, common: u64) -> Result<Reapplied, SystemError> {
+    pub(super) async fn take_away_again(&self, common: u64) -> Result<ReappliedRevocations, SystemError> {
         let (mut written_again, mut revisions) = (0, HashMap::new());
         for taken in self.parts.cache.applied_changes().taken_away_after(common) {
             let written = self.reapply(&taken, ReapplyTo::All).await?;
@@ -73,7 +73,7 @@ impl Follower {
         // What was written again may be lost once more before the feed shows it.
         let newest = revisions.values().copied().max().unwrap_or_default();
         self.required_head.store(newest, Ordering::SeqCst);
-        Ok(Reapplied { written: written_again, revisions })
+        Ok(ReappliedRevocations { written: written_again, revisions })
     }
 
     /// Returns the newest revision whose history this replica and the database share; 0 if none is known.
@@ -183,7 +183,7 @@ impl Follower {
 }
 
 /// Revocations that were written again.
-pub(super) struct Reapplied {
+pub(super) struct ReappliedRevocations {
     /// Number of revocations that the database lacked.
     written: u64,
     /// Revision at which the database has the revocation of each subject.

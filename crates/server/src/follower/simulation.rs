@@ -4,9 +4,9 @@
 //! `LATCHKEY_SIMULATION_SEED` runs one seed, a number of times: Tokio wakes tasks that wait for the same thing in a
 //! random order. `LATCHKEY_SIMULATION_SCHEDULES` sets the number of seeds.
 
+mod checker;
 mod database;
 mod fixture;
-mod judge;
 mod link;
 mod pause;
 mod ports;
@@ -19,7 +19,7 @@ mod world;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use self::judge::Counts;
+use self::checker::Counts;
 
 /// Number of schedules by default.
 const SCHEDULES: u64 = 20_000;

@@ -107,9 +107,9 @@ impl Follower {
 }
 
 /// Lets a follower follow the feed, and wait for a revision.
-fn wait(follower: &Arc<Follower>, revision: u64, deadline: Option<MonotonicInstant>) -> Waiting {
+fn wait(follower: &Arc<Follower>, revision: u64, deadline: Option<MonotonicInstant>) -> WaitTask {
     let follower = follower.clone();
-    let mut waiting = Waiting::new();
+    let mut waiting = WaitTask::new();
     waiting.spawn(async move {
         tokio::select! {
             ended = follower.run() => panic!("the follower runs until it is dropped: {ended:?}"),
@@ -120,7 +120,7 @@ fn wait(follower: &Arc<Follower>, revision: u64, deadline: Option<MonotonicInsta
 }
 
 /// A wait in a task of its own.
-type Waiting = tokio::task::JoinSet<Result<(), SystemError>>;
+type WaitTask = tokio::task::JoinSet<Result<(), SystemError>>;
 
 /// Waits for a revision until a deadline of one second, by the clock of the test, which comes after some rounds.
 async fn wait_one_second(

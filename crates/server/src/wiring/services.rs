@@ -12,7 +12,7 @@ use latchkey_management::{
 use latchkey_store::ManagementLookups;
 use tokio::runtime::Handle;
 
-use super::Shared;
+use super::SharedParts;
 use crate::anchor::AuditAnchorWriter;
 use crate::follower::Follower;
 use crate::lookup_batcher::{BatchingKeyStore, LateLookups};
@@ -22,7 +22,7 @@ use crate::readiness::Readiness;
 /// Creates the services from their dependencies.
 pub(super) fn services(
     settings: &Settings,
-    shared: &Shared,
+    shared: &SharedParts,
     follower: &Arc<Follower>,
     anchor_writer: &AuditAnchorWriter,
     readiness: &Readiness,

@@ -10,7 +10,7 @@ use latchkey_telemetry::{
 };
 use rand::RngExt as _;
 
-use super::{Shared, random_id};
+use super::{SharedParts, random_id};
 use crate::clock::{SystemClock, unix_nanos};
 use crate::error::ServeError;
 use crate::follower::Follower;
@@ -72,7 +72,7 @@ fn decisions(log: &DecisionLogSettings) -> Result<Option<Arc<DecisionLogger>>, S
 /// Makes the registry, with all parts that exist before ports are bound as metric sources.
 pub(super) fn registry(
     settings: &Settings,
-    shared: &Shared,
+    shared: &SharedParts,
     follower: &Arc<Follower>,
     readiness: &Readiness,
 ) -> Registry {
@@ -97,7 +97,7 @@ pub(super) fn metrics_renderer(registry: Arc<Registry>) -> MetricsRenderer {
 }
 
 /// Creates the monitor of the host checks and registers its metrics.
-pub(super) fn host_monitor(settings: &Settings, shared: &Shared, registry: &Registry) -> HostMonitor {
+pub(super) fn host_monitor(settings: &Settings, shared: &SharedParts, registry: &Registry) -> HostMonitor {
     let (store, catalog, clock) = (shared.store.clone(), shared.catalog.clone(), shared.clock.clone());
     let monitor = HostMonitor::new(settings, store, catalog, clock);
     registry.register(metric_sources::host(monitor.status.clone()));

@@ -45,8 +45,9 @@ pub(super) async fn check(
 /// Keys, users and token families of callers, as they are stored.
 #[derive(Default)]
 struct StoredCallers {
-    /// Each with the newest version of its profile, as the users.
+    /// Keys, each with its tenant and the newest version of the tenant's profile.
     keys: HashMap<KeyId, (KeyRecord, TenantRecord, Option<u64>)>,
+    /// Users, each with the same.
     users: HashMap<UserId, (UserRecord, TenantRecord, Option<u64>)>,
     /// Families that have not ended.
     families: Vec<FamilyId>,

@@ -21,19 +21,19 @@ const WITHHELD_FOR: Duration = Duration::from_secs(5);
 pub(super) struct Openings {
     /// Number of connections that are being opened.
     opening: usize,
-    withheld: Vec<Withheld>,
+    withheld: Vec<WithheldPermits>,
 }
 
 /// Permits that are withheld, since the server refused the connection that they stand for: that of the connection,
 /// and for every second one that of a write.
-struct Withheld {
+struct WithheldPermits {
     _permit: PoolPermit,
     writer: Option<PoolPermit>,
     until: Instant,
 }
 
 /// Result of opening a connection.
-pub(super) enum Opened {
+pub(super) enum OpenOutcome {
     Connection(PoolEntry, PoolPermit),
     /// The server has no more to give, and one that is open will become free.
     WaitForAnother,
@@ -42,7 +42,7 @@ pub(super) enum Opened {
 impl Pool {
     /// Opens a connection in a task of its own. If the caller gives up, the connection becomes available to the
     /// next caller.
-    pub(super) async fn open(self: &Arc<Self>, permit: PoolPermit) -> Result<Opened, DbErr> {
+    pub(super) async fn open(self: &Arc<Self>, permit: PoolPermit) -> Result<OpenOutcome, DbErr> {
         let (sender, receiver) = oneshot::channel();
         let pool = Arc::clone(self);
         self.openings().opening += 1;
@@ -56,7 +56,7 @@ impl Pool {
                 Ok(entry) => {
                     pool.failures.opened();
                     pool.openings().opening -= 1;
-                    Ok(Opened::Connection(entry, permit))
+                    Ok(OpenOutcome::Connection(entry, permit))
                 }
                 Err(error) => {
                     let failure = DatabaseFailure::from(&error);
@@ -65,7 +65,7 @@ impl Pool {
                 }
             };
             // A caller that has given up needs no error.
-            if let Err(Ok(Opened::Connection(entry, _permit))) = sender.send(result) {
+            if let Err(Ok(OpenOutcome::Connection(entry, _permit))) = sender.send(result) {
                 pool.return_idle(entry, Instant::now());
             }
         });
@@ -77,7 +77,7 @@ impl Pool {
     pub(crate) async fn warm_up(self: &Arc<Self>) {
         let open = async || {
             let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else { return };
-            if let Ok(Opened::Connection(entry, _permit)) = self.open(permit).await {
+            if let Ok(OpenOutcome::Connection(entry, _permit)) = self.open(permit).await {
                 self.return_idle(entry, Instant::now());
             }
         };
@@ -115,7 +115,7 @@ impl Pool {
 
     /// Decides about a connection that could not be opened: if the server is full and others are open, their number is
     /// the pool's limit for a while.
-    fn refused(&self, permit: PoolPermit, error: OpenError) -> Result<Opened, DbErr> {
+    fn refused(&self, permit: PoolPermit, error: OpenError) -> Result<OpenOutcome, DbErr> {
         let mut openings = self.openings();
         openings.opening -= 1;
         if !error.is_full() || openings.opening + self.open.load(Ordering::SeqCst) == 0 {
@@ -131,8 +131,8 @@ impl Pool {
             .then(|| Arc::clone(&self.writers).try_acquire_owned().ok())
             .flatten();
         let until = Instant::now() + WITHHELD_FOR;
-        openings.withheld.push(Withheld { _permit: permit, writer, until });
-        Ok(Opened::WaitForAnother)
+        openings.withheld.push(WithheldPermits { _permit: permit, writer, until });
+        Ok(OpenOutcome::WaitForAnother)
     }
 
     fn openings(&self) -> MutexGuard<'_, Openings> {

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::pool_entry::PoolEntry;
 use super::raw_connection::{SqlCommand, SqlOutcome};
 use super::statement::HeldConnection;
-use super::{Dialect, Opened, Pool, PoolPermit, statement};
+use super::{Dialect, OpenOutcome, Pool, PoolPermit, statement};
 use crate::error::{breaks_connection, shows_standby};
 
 /// A connection of the pool, on which sea-orm runs its queries.
@@ -143,7 +143,7 @@ impl ConnectionState {
         let HeldConnection { entry, permit, write_permit, .. } = *self.held.take().ok_or_else(closed)?;
         drop(entry);
         // If the server has no more connections to give, the call fails and may be repeated.
-        let Opened::Connection(entry, permit) = pool.open(permit).await? else { return Err(closed()) };
+        let OpenOutcome::Connection(entry, permit) = pool.open(permit).await? else { return Err(closed()) };
         self.held = Some(Box::new(HeldConnection { entry, permit, write_permit, open: false }));
         Ok(())
     }

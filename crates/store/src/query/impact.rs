@@ -2,7 +2,7 @@
 //! maximum, and the indexes `keys_by_format` and `grants_by_scope` find the rows, so that its cost is bounded.
 
 use latchkey_core::id::{KeyId, TenantId, UserId};
-use latchkey_core::profile_change::{Affected, AffectedKeys};
+use latchkey_core::profile_change::{AffectedKeys, AffectedRecords};
 use latchkey_core::time::Timestamp;
 use latchkey_management::ports::impact::{Impact, ImpactExample, MAX_COUNT, MAX_EXAMPLES};
 use sea_orm::entity::prelude::*;
@@ -19,14 +19,17 @@ use crate::row::{RowContext, number};
 pub(crate) async fn of(
     connection: &PooledConnection,
     profile: &str,
-    affected: &Affected,
+    affected: &AffectedRecords,
     now: Timestamp,
 ) -> Result<Impact, StoreError> {
     let few = match affected {
-        Affected::Keys(keys) if !keys.scopes.is_empty() => few_with_scopes(connection, &keys.scopes).await?,
-        Affected::Keys(_) | Affected::Users { .. } | Affected::UnconfinedUsers | Affected::Tenants { .. } => {
-            None
+        AffectedRecords::Keys(keys) if !keys.scopes.is_empty() => {
+            few_with_scopes(connection, &keys.scopes).await?
         }
+        AffectedRecords::Keys(_)
+        | AffectedRecords::Users { .. }
+        | AffectedRecords::UnconfinedUsers
+        | AffectedRecords::Tenants { .. } => None,
     };
     if few.as_ref().is_some_and(Vec::is_empty) {
         return Ok(Impact { affected: affected.clone(), count: 0, more: false, examples: Vec::new() });
@@ -64,12 +67,12 @@ async fn few_with_scopes(
     Ok((found.len() <= MOST_NAMED).then_some(found))
 }
 
-fn example(affected: &Affected, row: &QueryResult) -> Result<ImpactExample, StoreError> {
+fn example(affected: &AffectedRecords, row: &QueryResult) -> Result<ImpactExample, StoreError> {
     let id: Uuid = row.try_get("", "id")?;
     let id = match affected {
-        Affected::Keys(_) => KeyId(id).to_string(),
-        Affected::Users { .. } | Affected::UnconfinedUsers => UserId(id).to_string(),
-        Affected::Tenants { .. } => TenantId(id).to_string(),
+        AffectedRecords::Keys(_) => KeyId(id).to_string(),
+        AffectedRecords::Users { .. } | AffectedRecords::UnconfinedUsers => UserId(id).to_string(),
+        AffectedRecords::Tenants { .. } => TenantId(id).to_string(),
     };
     Ok(ImpactExample { id, name: row.try_get("", "name")?, tenant: row.try_get("", "slug")? })
 }
@@ -86,32 +89,34 @@ struct Filter {
 
 impl Filter {
     /// Returns the condition for a profile. `few` are the keys with the scopes, if they are few.
-    fn new(profile: &str, affected: &Affected, few: Option<&[Uuid]>, now: Timestamp) -> Self {
+    fn new(profile: &str, affected: &AffectedRecords, few: Option<&[Uuid]>, now: Timestamp) -> Self {
         let (columns, tables) = match affected {
-            Affected::Keys(_) => {
+            AffectedRecords::Keys(_) => {
                 ("s.id AS id, s.name AS name, t.slug AS slug", "keys s JOIN tenants t ON t.id = s.tenant_id")
             }
-            Affected::Users { .. } | Affected::UnconfinedUsers => (
+            AffectedRecords::Users { .. } | AffectedRecords::UnconfinedUsers => (
                 "s.id AS id, s.email AS name, t.slug AS slug",
                 "users s JOIN tenants t ON t.id = s.tenant_id",
             ),
-            Affected::Tenants { .. } => ("t.id AS id, t.display_name AS name, t.slug AS slug", "tenants t"),
+            AffectedRecords::Tenants { .. } => {
+                ("t.id AS id, t.display_name AS name, t.slug AS slug", "tenants t")
+            }
         };
         let mut filter = Self { columns, tables, conditions: Vec::new(), values: Vec::new() };
         let profile = filter.bound(profile);
         filter.conditions.push(format!("t.profile = {profile} AND {NOT_ENDED}"));
         match affected {
-            Affected::Keys(keys) => filter.keys(keys, few, now),
-            Affected::Users { roles, environment } => {
+            AffectedRecords::Keys(keys) => filter.keys(keys, few, now),
+            AffectedRecords::Users { roles, environment } => {
                 filter.not_disabled();
                 filter.any_of("s.role", roles);
                 filter.any_of("s.environment", environment.as_slice());
             }
-            Affected::UnconfinedUsers => {
+            AffectedRecords::UnconfinedUsers => {
                 filter.not_disabled();
                 filter.conditions.push("s.environment IS NULL".to_owned());
             }
-            Affected::Tenants { plan } => filter.any_of("t.plan", std::slice::from_ref(plan)),
+            AffectedRecords::Tenants { plan } => filter.any_of("t.plan", std::slice::from_ref(plan)),
         }
         filter
     }

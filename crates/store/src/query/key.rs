@@ -13,7 +13,7 @@ use sea_orm::sea_query::{Condition, ExprTrait, Order, Query, SelectStatement};
 use sea_orm::{FromQueryResult, Iterable, JoinType, QuerySelect as _};
 
 use self::filter::USE;
-use super::walk::{Reading, Walk};
+use super::walk::{PageReader, Walk};
 use super::{column_alias, padded_in_values, prefix, select};
 use crate::entity::{grant, key, key_last_use};
 use crate::error::StoreError;
@@ -88,7 +88,7 @@ pub(crate) async fn page(
         condition = condition.add(ids);
     }
     let start = (range.after.clone(), range.limit);
-    let mut reading = Reading::begin(connection, walk, condition, windowed, start).await?;
+    let mut reading = PageReader::begin(connection, walk, condition, windowed, start).await?;
     while let Some(ids) = reading.more(connection).await? {
         let ids: Vec<KeyId> = ids.into_iter().map(KeyId).collect();
         let keys = by_ids(connection, &ids).await?.into_iter().filter(|key| filter::matches(filter, key));

@@ -9,7 +9,7 @@ use sea_orm::sea_query::{Condition, ExprTrait, Query};
 use sea_orm::{QueryOrder, QuerySelect};
 
 use super::padded_in_values;
-use super::walk::{self, Reading, Walk};
+use super::walk::{self, PageReader, Walk};
 use crate::entity::tenant::{Column, Entity};
 use crate::error::StoreError;
 use crate::pool::PooledConnection;
@@ -107,7 +107,7 @@ pub(crate) async fn page(
     };
     let walk = Walk { base, id: (TENANT, "id"), value, descending: range.descending };
     let start = (range.after.clone(), range.limit);
-    let mut reading = Reading::begin(connection, walk, condition(filter), true, start).await?;
+    let mut reading = PageReader::begin(connection, walk, condition(filter), true, start).await?;
     let matches = |tenant: &TenantRecord| {
         let part = filter.name.as_deref();
         part.is_none_or(|part| contains(&tenant.slug, part) || contains(&tenant.display_name, part))

@@ -15,7 +15,7 @@ use sea_orm::sea_query::{Condition, ExprTrait, Query, SelectStatement};
 use sea_orm::{FromQueryResult, Iterable, JoinType};
 
 use super::head::{from_head, read_head};
-use super::walk::{self, Reading, Walk};
+use super::walk::{self, PageReader, Walk};
 use super::{column_alias, padded_in_values, prefix, profile, select};
 use crate::entity::tenant;
 use crate::entity::user::{Column, Entity, Model};
@@ -133,7 +133,7 @@ pub(crate) async fn page(
     };
     let walk = Walk { base, id: (USER, "id"), value, descending: range.descending };
     let start = (range.after.clone(), range.limit);
-    let mut reading = Reading::begin(connection, walk, condition(filter), true, start).await?;
+    let mut reading = PageReader::begin(connection, walk, condition(filter), true, start).await?;
     let matches = |user: &UserRecord| filter.email.as_deref().is_none_or(|part| contains(&user.email, part));
     while let Some(ids) = reading.more(connection).await? {
         let ids: Vec<UserId> = ids.into_iter().map(UserId).collect();

@@ -82,8 +82,8 @@ impl Walk {
     }
 }
 
-/// Page that is being read: positions of rows that match as far as the database can tell, and the records found.
-pub(super) struct Reading<T> {
+/// Reader of a page: positions of rows that match as far as the database can tell, and the records found.
+pub(super) struct PageReader<T> {
     walk: Walk,
     filter: Condition,
     after: Option<Position>,
@@ -99,7 +99,7 @@ pub(super) struct Reading<T> {
     next: Option<Position>,
 }
 
-impl<T> Reading<T> {
+impl<T> PageReader<T> {
     /// Begins a page. With `windowed`, the filter is applied to a window of the walk alone.
     pub(super) async fn begin(
         connection: &PooledConnection,

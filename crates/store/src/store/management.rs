@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use latchkey_core::error::{ManagementError, SystemError};
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::ports::timing::QueryKind;
-use latchkey_core::profile_change::Affected;
+use latchkey_core::profile_change::AffectedRecords;
 use latchkey_core::record::{KeyRecord, ProfileRecord, ProfileSecretRecord, TenantRecord, TenantRef};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
@@ -179,7 +179,7 @@ impl ManagementStore for Store {
     async fn impact(
         &self,
         profile: &str,
-        affected: &Affected,
+        affected: &AffectedRecords,
         now: Timestamp,
     ) -> Result<Impact, SystemError> {
         self.with_deadline(QueryKind::List, async {

@@ -94,7 +94,7 @@ async fn locked(connection: &PooledConnection, ids: &[KeyId]) -> Result<Vec<KeyR
 async fn write(
     connection: &PooledConnection,
     changed: &[ChangedKey],
-    places: &[journal::Appended],
+    places: &[journal::JournalPosition],
 ) -> Result<(), StoreError> {
     let Some(sample) = changed.first().map(|key| row::key::row(&key.after)) else { return Ok(()) };
     let mut revisions = CaseStatement::new();

@@ -74,7 +74,7 @@ async fn number(
     let ids: Vec<KeyId> = new.iter().map(|key| key.id).collect();
     let entry = [JournalEntry::new(&changes, audit)];
     let places = journal::append_with_keys(connection, &entry, &ids).await?;
-    let journal::Appended { first, history } = journal::single(places)?;
+    let journal::JournalPosition { first, history } = journal::single(places)?;
     Ok(Revisions { first, last: first + (changes.len() as u64) - 1, history })
 }
 

@@ -11,7 +11,7 @@ use sea_orm::sea_query::OnConflict;
 
 use crate::entity::profile_secret::{ActiveModel, Column, Entity};
 use crate::error::StoreError;
-use crate::journal::{self, Appended};
+use crate::journal::{self, JournalPosition};
 use crate::pool::PooledConnection;
 use crate::query;
 use crate::write::stored;
@@ -68,7 +68,7 @@ async fn append(
     connection: &PooledConnection,
     profile: &str,
     audit: &AuditEntry,
-) -> Result<Appended, StoreError> {
+) -> Result<JournalPosition, StoreError> {
     let change = ChangeSubject::Profile(profile.into()).into();
     journal::append_changes(connection, &[change], audit).await
 }

@@ -1,6 +1,6 @@
 //! Counts of the keys, users and tenants that a change of a profile affects.
 
-use latchkey_core::profile_change::{Affected, AffectedKeys, KeyGroup};
+use latchkey_core::profile_change::{AffectedKeys, AffectedRecords, KeyGroup};
 use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRecord};
 use latchkey_core::time::Timestamp;
 use latchkey_core::user::UserRecord;
@@ -23,17 +23,20 @@ on_both![
     at_most_five_examples_are_read,
 ];
 
-async fn count(database: &TestDatabase, affected: Affected) -> Impact {
+async fn count(database: &TestDatabase, affected: AffectedRecords) -> Impact {
     database.store.impact("paykore", &affected, NOW).await.unwrap()
 }
 
-fn groups(groups: &[(&str, &str, &str)]) -> Affected {
+fn groups(groups: &[(&str, &str, &str)]) -> AffectedRecords {
     let group = |(kind, environment, prefix): &(&str, &str, &str)| KeyGroup {
         kind: (*kind).into(),
         environment: (*environment).into(),
         prefix: (*prefix).into(),
     };
-    Affected::Keys(AffectedKeys { groups: groups.iter().map(group).collect(), ..AffectedKeys::default() })
+    AffectedRecords::Keys(AffectedKeys {
+        groups: groups.iter().map(group).collect(),
+        ..AffectedKeys::default()
+    })
 }
 
 async fn active_keys_of_the_profile_are_counted_by_their_format(database: TestDatabase) {
@@ -61,7 +64,7 @@ async fn active_keys_of_the_profile_are_counted_by_their_format(database: TestDa
     assert!(found.examples[0].id.starts_with("key_"), "{found:?}");
     assert_eq!(count(&database, groups(&[live, ("secret", "test", "sk_test_")])).await.count, 3);
     assert_eq!(count(&database, groups(&[("secret", "live", "SK_live_")])).await.count, 0);
-    assert_eq!(count(&database, Affected::Keys(AffectedKeys::default())).await.count, 5);
+    assert_eq!(count(&database, AffectedRecords::Keys(AffectedKeys::default())).await.count, 5);
     let none = database.store.impact("nothing", &groups(&[live]), NOW).await.unwrap();
     assert_eq!((none.count, none.examples.len()), (0, 0));
 }
@@ -74,7 +77,7 @@ async fn keys_are_counted_by_scopes_and_environment(database: TestDatabase) {
         database.make(KeyRecord { scopes, environment: environment.into(), ..key(&database, number) }).await;
     }
     let with = |scopes: &[&str], environment: Option<&str>| {
-        Affected::Keys(AffectedKeys {
+        AffectedRecords::Keys(AffectedKeys {
             scopes: scopes.iter().map(|&scope| scope.into()).collect(),
             environment: environment.map(Into::into),
             ..AffectedKeys::default()
@@ -94,7 +97,7 @@ async fn keys_of_a_scope_that_many_have_are_counted(database: TestDatabase) {
     for (scopes, expected) in [(&["a"][..], 1_100), (&["a", "b"], 1_101), (&["b"], 1), (&["c"], 0)] {
         let scopes = scopes.iter().map(|&scope| scope.into()).collect();
         let keys = AffectedKeys { scopes, ..AffectedKeys::default() };
-        assert_eq!(count(&database, Affected::Keys(keys)).await.count, expected);
+        assert_eq!(count(&database, AffectedRecords::Keys(keys)).await.count, expected);
     }
 }
 
@@ -104,10 +107,10 @@ async fn tenants_are_counted_by_their_plan(database: TestDatabase) {
         let tenant = TenantRecord { plan: plan.map(Into::into), ..crate::database::tenant(number, slug) };
         database.store.create_tenant(tenant, audit(AuditAction::TenantCreate)).await.unwrap();
     }
-    let found = count(&database, Affected::Tenants { plan: "big".into() }).await;
+    let found = count(&database, AffectedRecords::Tenants { plan: "big".into() }).await;
     let slugs: Vec<_> = found.examples.iter().map(|one| one.tenant.as_str()).collect();
     assert_eq!((found.count, slugs), (2, vec!["globex", "initech"]));
-    let users = Affected::Users { roles: vec!["clerk".into()], environment: None };
+    let users = AffectedRecords::Users { roles: vec!["clerk".into()], environment: None };
     assert_eq!(count(&database, users).await.count, 0);
 }
 
@@ -124,16 +127,16 @@ async fn users_without_an_environment_are_counted(database: TestDatabase) {
         let entry = audit(AuditAction::UserCreate);
         database.store.create_user(record, PasswordHash("x".into()), entry).await.unwrap();
     }
-    let found = count(&database, Affected::UnconfinedUsers).await;
+    let found = count(&database, AffectedRecords::UnconfinedUsers).await;
     let emails: Vec<_> = found.examples.iter().map(|one| one.name.as_str()).collect();
     assert_eq!((found.count, emails), (2, vec!["u1@acme.example", "u4@acme.example"]));
-    let all = Affected::Users { roles: Vec::new(), environment: None };
+    let all = AffectedRecords::Users { roles: Vec::new(), environment: None };
     assert_eq!(count(&database, all).await.count, 3);
 }
 
 async fn a_tenant_that_is_being_deleted_is_not_counted(database: TestDatabase) {
     database.make(key(&database, 1)).await;
-    let keys = || Affected::Keys(AffectedKeys::default());
+    let keys = || AffectedRecords::Keys(AffectedKeys::default());
     assert_eq!(count(&database, keys()).await.count, 1);
     database.store.begin_tenant_deletion(database.tenant, audit(AuditAction::TenantDelete)).await.unwrap();
     let found = count(&database, keys()).await;
@@ -144,6 +147,6 @@ async fn at_most_five_examples_are_read(database: TestDatabase) {
     for number in 1..=12 {
         database.make(key(&database, number)).await;
     }
-    let found = count(&database, Affected::Keys(AffectedKeys::default())).await;
+    let found = count(&database, AffectedRecords::Keys(AffectedKeys::default())).await;
     assert_eq!((found.count, found.examples.len()), (12, 5));
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use regex_automata::dfa::Automaton as _;
 use regex_automata::util::primitives::StateID;
 
-use super::{Compiled, KeyPattern, is_key_byte};
+use super::{CompiledPattern, KeyPattern, is_key_byte};
 
 /// Transition to a state, with one of its bytes and their number.
 #[derive(Clone, Copy)]
@@ -18,12 +18,12 @@ struct Edge {
 
 /// Edges of the states that were visited.
 struct Edges<'p> {
-    pattern: &'p Compiled,
+    pattern: &'p CompiledPattern,
     known: HashMap<StateID, Vec<Edge>>,
 }
 
 impl<'p> Edges<'p> {
-    fn new(pattern: &'p Compiled) -> Self {
+    fn new(pattern: &'p CompiledPattern) -> Self {
         Self { pattern, known: HashMap::new() }
     }
 

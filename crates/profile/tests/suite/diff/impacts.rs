@@ -4,13 +4,17 @@ use latchkey_core::profile_change::AffectedKeys;
 
 use super::*;
 
-fn keys_with(scopes: &[&str], kinds: &[&str]) -> Affected {
+fn keys_with(scopes: &[&str], kinds: &[&str]) -> AffectedRecords {
     let list = |names: &[&str]| names.iter().map(|name| Box::from(*name)).collect();
-    Affected::Keys(AffectedKeys { scopes: list(scopes), kinds: list(kinds), ..AffectedKeys::default() })
+    AffectedRecords::Keys(AffectedKeys {
+        scopes: list(scopes),
+        kinds: list(kinds),
+        ..AffectedKeys::default()
+    })
 }
 
-fn users(roles: &[&str]) -> Affected {
-    Affected::Users { roles: roles.iter().map(|role| Box::from(*role)).collect(), environment: None }
+fn users(roles: &[&str]) -> AffectedRecords {
+    AffectedRecords::Users { roles: roles.iter().map(|role| Box::from(*role)).collect(), environment: None }
 }
 
 /// Returns the change of an edit that has this effect and these words.
@@ -128,7 +132,7 @@ fn a_new_environment_is_open_to_users_without_one() {
     let added = format!("{prefixes}, stage = \"sk_stage_\"");
     let change =
         find(prefixes, &added, ChangeEffect::GrantsMore, "the environment `stage` is added: users without");
-    assert_eq!(change.affected, [Affected::UnconfinedUsers]);
+    assert_eq!(change.affected, [AffectedRecords::UnconfinedUsers]);
     assert!(!change.takes_away, "{change:?}");
 }
 
@@ -147,12 +151,12 @@ fn keys_of_an_earlier_version_return_with_their_kind_prefix_or_scope() {
     let change = returning(&without, SHOP).remove(0);
     assert!(change.description.contains("the kind `page` and the prefix `pk_` work again"), "{change:?}");
     let groups = vec![group("page", "live", "pk_"), group("page", "test", "pk_")];
-    assert_eq!(change.affected, [Affected::Keys(AffectedKeys { groups, ..AffectedKeys::default() })]);
+    assert_eq!(change.affected, [AffectedRecords::Keys(AffectedKeys { groups, ..AffectedKeys::default() })]);
     assert_eq!(returning(SHOP, &without), []);
     let renamed = SHOP.replace("\"sk_live_\"", "\"s2_live_\"");
     let groups = vec![group("secret", "live", "sk_live_")];
     let back = returning(&renamed, SHOP).remove(0);
-    assert_eq!(back.affected, [Affected::Keys(AffectedKeys { groups, ..AffectedKeys::default() })]);
+    assert_eq!(back.affected, [AffectedRecords::Keys(AffectedKeys { groups, ..AffectedKeys::default() })]);
     let added = SHOP.replace(
         "[[scopes]]\nname = \"items.write\"",
         "[[scopes]]\nname = \"items.write\"\n[[scopes]]\nname = \"items.delete\"\naliases = [\"items.drop\"]",

@@ -67,7 +67,7 @@ fn a_source_or_a_host_that_is_gone_takes_keys_away() {
     let host = "[[hosts]]\nhost = \"test.shop.dev\"\nenvironment = \"test\"\n";
     let change = one(host, "", ChangeEffect::LosesAccess, "the host `test.shop.dev` are denied");
     assert!(
-        matches!(&change.affected[..], [Affected::Keys(keys)] if keys.environment.as_deref() == Some("test"))
+        matches!(&change.affected[..], [AffectedRecords::Keys(keys)] if keys.environment.as_deref() == Some("test"))
     );
     let other = host.replace("\"test\"", "\"live\"");
     let change = one(host, &other, ChangeEffect::LosesAccess, "in place of `test`");
@@ -180,7 +180,7 @@ fn limits_are_lower_higher_or_gone() {
     let plan =
         "[[plans]]\nname = \"big\"\nrate_limits = { default = [{ per = \"key\", rate = \"1000/min\" }] }\n";
     let change = one(plan, "", ChangeEffect::LosesAccess, "the plan `big` is removed");
-    assert!(change.takes_away && change.affected == [Affected::Tenants { plan: "big".into() }]);
+    assert!(change.takes_away && change.affected == [AffectedRecords::Tenants { plan: "big".into() }]);
     let change =
         one(plan, &plan.replace("1000", "900"), lower, "`default` on the plan `big` has a lower limit");
     assert!(!change.takes_away && change.affected.len() == 1);

@@ -31,7 +31,7 @@ impl ChangeFeed for Link {
                     let (replica, world) = (id.clone(), world.clone());
                     let found = session.write(move |database| database.heartbeat(&id, announced)).await?;
                     if found {
-                        world.state().judge.commit_heartbeat(&replica);
+                        world.state().checker.commit_heartbeat(&replica);
                     }
                     found
                 }
@@ -77,7 +77,7 @@ impl Replicas for Link {
         let id = replica.id.clone();
         self.transact(move |session| async move {
             session.write(move |database| database.register(&replica, announced)).await?;
-            world.state().judge.commit_heartbeat(&id);
+            world.state().checker.commit_heartbeat(&id);
             Ok(())
         })
         .await

@@ -17,8 +17,8 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep;
 
 use super::Variant;
+use super::checker::Outcome;
 use super::fixture::FIXTURE;
-use super::judge::Outcome;
 use super::link::Link;
 use super::pause::{Pause, pausable};
 use super::surroundings::{NoLimits, SkewedClock};
@@ -155,7 +155,7 @@ impl Process {
 
     async fn check(&self, key: usize) {
         let world = self.link.world();
-        let begun = world.state().judge.begin_check(self, key, self.has_applied(key));
+        let begun = world.state().checker.begin_check(self, key, self.has_applied(key));
         let input = CheckInput {
             credential: PresentedCredential::of(FIXTURE.values[key].reveal()),
             method: "GET",
@@ -167,7 +167,7 @@ impl Process {
             Ok(_) => Outcome::Denied,
             Err(_) => Outcome::Failed,
         };
-        world.state().judge.end_check(&self.id, begun, outcome);
+        world.state().checker.end_check(&self.id, begun, outcome);
     }
 
     /// Returns whether the cache knows that a key is revoked.
@@ -182,7 +182,7 @@ impl Process {
         let (process, fleet) = (self.clone(), fleet.clone());
         self.spawn(async move {
             let world = process.link.world().clone();
-            let losses = world.state().judge.begin_revocation(key);
+            let losses = world.state().checker.begin_revocation(key);
             let clock = &process.follower.parts.clock;
             let deadline = clock.monotonic().plus(patience);
             let revoked = match process.link.revoke(FIXTURE.keys[key].hash).await {
@@ -194,11 +194,11 @@ impl Process {
                 Err(error) => Err(error),
             };
             let Ok(revision) = revoked else {
-                world.state().judge.counts.unfinished += 1;
+                world.state().checker.counts.unfinished += 1;
                 return;
             };
             world.note(&format!("{} revoked key {key} with OK (revision {revision})", process.id));
-            world.state().judge.finish_revocation(key, losses);
+            world.state().checker.finish_revocation(key, losses);
             for process in running(&fleet) {
                 process.spawn_check(key);
             }

@@ -54,7 +54,7 @@ pub(super) async fn run(seed: u64, variant: Variant) -> Report {
         schedule.step();
         let pause = schedule.world.below(10) * schedule.world.below(7);
         sleep(Duration::from_millis(pause)).await;
-        if schedule.world.state().judge.violation.is_some() {
+        if schedule.world.state().checker.violation.is_some() {
             break;
         }
     }
@@ -72,9 +72,9 @@ pub(super) async fn run(seed: u64, variant: Variant) -> Report {
     let state = schedule.world.state();
     Report {
         seed,
-        violation: state.judge.violation.clone(),
-        trace: state.judge.trace().to_owned(),
-        counts: state.judge.counts,
+        violation: state.checker.violation.clone(),
+        trace: state.checker.trace().to_owned(),
+        counts: state.checker.counts,
     }
 }
 
@@ -224,7 +224,7 @@ impl Schedule {
             // A start under a name may wait for a second for each predecessor.
             let late = slot.settings.name.is_some() && !process.has_served();
             if !process.has_ended() && !late && !process.can_decide() {
-                self.world.state().judge.fail(&format!("VIOLATION: {} has no lease again", process.id));
+                self.world.state().checker.fail(&format!("VIOLATION: {} has no lease again", process.id));
             }
         }
     }
@@ -253,7 +253,7 @@ impl Schedule {
             let state = &mut *self.world.state();
             let database = &state.servers[state.primary()];
             for key in 0..database.keys.len() {
-                state.judge.settle(key, database.allows(key));
+                state.checker.settle(key, database.allows(key));
             }
         }
         for slot in &self.slots {

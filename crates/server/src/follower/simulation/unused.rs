@@ -8,7 +8,7 @@ use latchkey_core::id::{FamilyId, KeyId, TenantId, UserId};
 use latchkey_core::login::LoginVerdict;
 use latchkey_core::ports::TokenFamily;
 use latchkey_core::ports::tokens::SigningKeys;
-use latchkey_core::profile_change::Affected;
+use latchkey_core::profile_change::AffectedRecords;
 use latchkey_core::record::{KeyRecord, ProfileRecord, ProfileSecretRecord, TenantRecord, TenantRef};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
@@ -115,7 +115,7 @@ impl ManagementStore for Link {
         unreachable!("a follower does not call this")
     }
 
-    async fn impact(&self, _: &str, _: &Affected, _: Timestamp) -> Result<Impact, SystemError> {
+    async fn impact(&self, _: &str, _: &AffectedRecords, _: Timestamp) -> Result<Impact, SystemError> {
         unreachable!("a follower does not call this")
     }
 

@@ -7,8 +7,8 @@ use rand::{RngExt as _, SeedableRng as _};
 use tokio::task::JoinSet;
 
 use super::Variant;
+use super::checker::DecisionChecker;
 use super::database::Database;
-use super::judge::Judge;
 
 /// Number of states that are kept for a failover that loses commits.
 const SNAPSHOTS: usize = 4;
@@ -33,18 +33,18 @@ pub(super) struct State {
     /// States from before the newest changes, the oldest first.
     snapshots: Vec<Database>,
     pub(super) random: StdRng,
-    pub(super) judge: Judge,
+    pub(super) checker: DecisionChecker,
 }
 
 impl World {
     pub(super) fn new(seed: u64, variant: Variant, database: Database) -> Self {
-        let judge = Judge::new(database.keys.len());
+        let checker = DecisionChecker::new(database.keys.len());
         let state = State {
             servers: vec![database],
             oldest: 0,
             snapshots: Vec::new(),
             random: StdRng::seed_from_u64(!seed),
-            judge,
+            checker,
         };
         let plan = Mutex::new(StdRng::seed_from_u64(seed));
         Self { seed, variant, plan, state: Mutex::new(state), statements: Mutex::default() }
@@ -60,7 +60,7 @@ impl World {
     }
 
     pub(super) fn note(&self, text: &str) {
-        self.state().judge.note(text);
+        self.state().checker.note(text);
     }
 
     /// Returns a number below `end` for what happens on the way of a message.
@@ -98,7 +98,7 @@ impl State {
         let mut standby = self.servers[self.primary()].clone();
         standby.timeline += 1;
         self.servers.push(standby);
-        self.judge.note("failover; the old server can be read");
+        self.checker.note("failover; the old server can be read");
     }
 
     /// Makes a standby the primary that lacks the newest changes.
@@ -108,15 +108,15 @@ impl State {
         self.snapshots.clear();
         let lost = &self.servers[self.servers.len() - 1];
         let timeline = lost.timeline + 1;
-        self.judge.note(&format!("failover that goes back from {} to {}", lost.head, standby.head));
+        self.checker.note(&format!("failover that goes back from {} to {}", lost.head, standby.head));
         for key in 0..lost.keys.len() {
             if lost.is_revoked(key) && !standby.is_revoked(key) {
-                self.judge.lose(key);
+                self.checker.lose(key);
             }
         }
         let beat = |database: &Database, id| database.rows.get(id).map(|row| row.announced.beat);
         for id in lost.rows.keys().filter(|id| beat(lost, *id) != beat(&standby, *id)) {
-            self.judge.lose_heartbeat(id);
+            self.checker.lose_heartbeat(id);
         }
         standby.timeline = timeline;
         self.servers.push(standby);

@@ -9,7 +9,7 @@ const SHORT: Duration = Duration::from_secs(2);
 const LONG: Duration = Duration::from_secs(20);
 
 /// Asserts that a wait goes on until the clock has moved on by `bound`, and not longer.
-async fn ends_after(pair: &ReplicaPair, waiting: &mut Waiting, bound: Duration) {
+async fn ends_after(pair: &ReplicaPair, waiting: &mut WaitTask, bound: Duration) {
     let almost = Duration::from_millis(1);
     pair.clock.advance(bound.saturating_sub(almost));
     let writer = &pair.replicas[0];

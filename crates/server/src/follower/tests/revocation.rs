@@ -119,7 +119,7 @@ impl ReplicaPair {
     }
 
     /// Revokes a key through the first replica; returns the wait for the others.
-    pub(super) async fn revoke(&self, id: KeyId) -> Waiting {
+    pub(super) async fn revoke(&self, id: KeyId) -> WaitTask {
         let revision = self.write_revocation(id).await.revision;
         let first = &self.replicas[0].follower;
         first.poll(false).await.unwrap();

@@ -14,12 +14,12 @@ use crate::time::{MonotonicInstant, nanos};
 pub(super) struct Account {
     /// Limit of the last call that it counted for.
     limit: Limit,
-    spent: Spent,
+    spent: SpentTokens,
 }
 
 /// Tokens that were spent, as the algorithm counts them.
 #[derive(Clone, Debug)]
-enum Spent {
+enum SpentTokens {
     Token(TokenDebt),
     Fixed(FixedWindows),
     Sliding(SlidingWindow),
@@ -50,7 +50,7 @@ impl Account {
 
     /// Returns the account of a limit, in which a window counts these tokens. A token bucket begins with none.
     pub(super) fn of(charge: &BucketCharge, total: SpentTotal, now: MonotonicInstant) -> Self {
-        Self { limit: charge.limit, spent: Spent::of(charge, total, now) }
+        Self { limit: charge.limit, spent: SpentTokens::of(charge, total, now) }
     }
 
     /// Returns whether this is the account that counts for a limit. All fixed windows are counted by one, all sliding
@@ -63,9 +63,9 @@ impl Account {
 
     pub(super) fn advance(&mut self, now: MonotonicInstant) {
         match &mut self.spent {
-            Spent::Token(debt) => debt.advance(self.limit, now),
-            Spent::Fixed(windows) => windows.advance(now),
-            Spent::Sliding(window) => window.advance(now),
+            SpentTokens::Token(debt) => debt.advance(self.limit, now),
+            SpentTokens::Fixed(windows) => windows.advance(now),
+            SpentTokens::Sliding(window) => window.advance(now),
         }
     }
 
@@ -73,9 +73,9 @@ impl Account {
     pub(super) fn adopt(&mut self, charge: &BucketCharge, is_alone: bool, now: MonotonicInstant) -> bool {
         let before = std::mem::replace(&mut self.limit, charge.limit);
         match &mut self.spent {
-            Spent::Token(debt) => return debt.adopt(before, charge.limit, is_alone),
-            Spent::Fixed(windows) => windows.adopt(nanos(charge.limit.period), now),
-            Spent::Sliding(window) => window.cover(nanos(charge.limit.period)),
+            SpentTokens::Token(debt) => return debt.adopt(before, charge.limit, is_alone),
+            SpentTokens::Fixed(windows) => windows.adopt(nanos(charge.limit.period), now),
+            SpentTokens::Sliding(window) => window.cover(nanos(charge.limit.period)),
         }
         false
     }
@@ -87,31 +87,33 @@ impl Account {
     /// Spends tokens of a bucket that has no other account.
     pub(super) fn charge(&mut self, tokens: u64, now: MonotonicInstant) {
         match &mut self.spent {
-            Spent::Token(debt) => debt.charge(self.limit, u128::from(tokens) * parts_per_token(self.limit)),
-            Spent::Fixed(windows) => windows.charge(tokens, now),
-            Spent::Sliding(window) => window.charge(tokens, nanos(self.limit.period), now),
+            SpentTokens::Token(debt) => {
+                debt.charge(self.limit, u128::from(tokens) * parts_per_token(self.limit));
+            }
+            SpentTokens::Fixed(windows) => windows.charge(tokens, now),
+            SpentTokens::Sliding(window) => window.charge(tokens, nanos(self.limit.period), now),
         }
     }
 
     /// Spends tokens of a bucket that has several accounts. A token bucket is raised to `most` tokens at most.
     pub(super) fn charge_up_to(&mut self, tokens: u64, most: u64, is_present: bool, now: MonotonicInstant) {
         match &mut self.spent {
-            Spent::Token(debt) => debt.charge_up_to(self.limit, tokens, most),
-            Spent::Sliding(window) if !is_present => window.charge(tokens, window.horizon(), now),
-            Spent::Fixed(_) | Spent::Sliding(_) => self.charge(tokens, now),
+            SpentTokens::Token(debt) => debt.charge_up_to(self.limit, tokens, most),
+            SpentTokens::Sliding(window) if !is_present => window.charge(tokens, window.horizon(), now),
+            SpentTokens::Fixed(_) | SpentTokens::Sliding(_) => self.charge(tokens, now),
         }
     }
 
     /// Raises what is spent of a token bucket to at least so many tokens.
     pub(super) fn raise(&mut self, tokens: u64) {
-        if let Spent::Token(debt) = &mut self.spent {
+        if let SpentTokens::Token(debt) = &mut self.spent {
             debt.raise(self.limit, tokens);
         }
     }
 
     /// Counts what another account of a token bucket with a higher rate has counted, which is dropped.
     pub(super) fn absorb(&mut self, dropped: &Self, now: MonotonicInstant) {
-        if let Spent::Token(debt) = &mut self.spent {
+        if let SpentTokens::Token(debt) = &mut self.spent {
             debt.absorb(self.limit, dropped.rank().capacity, dropped.total(now).tokens);
         }
     }
@@ -122,9 +124,9 @@ impl Account {
         let more = self.room(charge, now).saturating_sub(most);
         let Ok(more) = u128::try_from(more) else { return };
         match &mut self.spent {
-            Spent::Token(debt) if more > 0 => debt.charge(self.limit, more),
-            Spent::Token(_) => {}
-            Spent::Fixed(_) | Spent::Sliding(_) => {
+            SpentTokens::Token(debt) if more > 0 => debt.charge(self.limit, more),
+            SpentTokens::Token(_) => {}
+            SpentTokens::Fixed(_) | SpentTokens::Sliding(_) => {
                 let tokens = u64::try_from(more / parts_per_token(self.limit)).unwrap_or(u64::MAX);
                 if tokens > 0 {
                     self.charge(tokens, now);
@@ -135,18 +137,18 @@ impl Account {
 
     pub(super) fn is_full(&self, now: MonotonicInstant) -> bool {
         match &self.spent {
-            Spent::Token(debt) => debt.is_settled(self.limit, now),
-            Spent::Fixed(windows) => windows.is_empty(now),
-            Spent::Sliding(window) => window.is_empty(now),
+            SpentTokens::Token(debt) => debt.is_settled(self.limit, now),
+            SpentTokens::Fixed(windows) => windows.is_empty(now),
+            SpentTokens::Sliding(window) => window.is_empty(now),
         }
     }
 
     pub(super) fn level(&self, charge: &BucketCharge, cost: u64, now: MonotonicInstant) -> Level {
         let same = |wait: Duration| Waits { reset: wait, retry: wait };
         let waits = match &self.spent {
-            Spent::Token(debt) => same(debt.settled_after()),
-            Spent::Fixed(windows) => same(windows.ends().since(now)),
-            Spent::Sliding(window) => window.waits(self.limit, cost, now),
+            SpentTokens::Token(debt) => same(debt.settled_after()),
+            SpentTokens::Fixed(windows) => same(windows.ends().since(now)),
+            SpentTokens::Sliding(window) => window.waits(self.limit, cost, now),
         };
         Level::of(charge, self.room(charge, now), waits, cost)
     }
@@ -154,9 +156,9 @@ impl Account {
     /// Returns the parts that may be spent now; below zero if more was spent than the limit allows.
     fn room(&self, charge: &BucketCharge, now: MonotonicInstant) -> i128 {
         let spent = match &self.spent {
-            Spent::Token(debt) => debt.parts(),
-            Spent::Fixed(windows) => u128::from(windows.used()) * parts_per_token(self.limit),
-            Spent::Sliding(window) => {
+            SpentTokens::Token(debt) => debt.parts(),
+            SpentTokens::Fixed(windows) => u128::from(windows.used()) * parts_per_token(self.limit),
+            SpentTokens::Sliding(window) => {
                 u128::from(window.spent(nanos(self.limit.period), now)) * parts_per_token(self.limit)
             }
         };
@@ -166,31 +168,31 @@ impl Account {
     /// Returns all tokens that are spent, rounded up, and the time from which on none of them counts.
     pub(super) fn total(&self, now: MonotonicInstant) -> SpentTotal {
         match &self.spent {
-            Spent::Token(debt) => debt.total(self.limit),
-            Spent::Fixed(windows) => windows.total(now),
-            Spent::Sliding(window) => window.total(now),
+            SpentTokens::Token(debt) => debt.total(self.limit),
+            SpentTokens::Fixed(windows) => windows.total(now),
+            SpentTokens::Sliding(window) => window.total(now),
         }
     }
 
     pub(super) fn rank(&self) -> Rank {
         let (tokens, period) = (self.limit.tokens, nanos(self.limit.period));
         match &self.spent {
-            Spent::Token(debt) => Rank { tokens, period, capacity: debt.capacity() },
-            Spent::Fixed(_) => Rank { tokens, period, capacity: tokens },
-            Spent::Sliding(window) => Rank { tokens, period: window.horizon(), capacity: tokens },
+            SpentTokens::Token(debt) => Rank { tokens, period, capacity: debt.capacity() },
+            SpentTokens::Fixed(_) => Rank { tokens, period, capacity: tokens },
+            SpentTokens::Sliding(window) => Rank { tokens, period: window.horizon(), capacity: tokens },
         }
     }
 
     pub(super) fn algorithm(&self) -> BucketAlgorithm {
         match self.spent {
-            Spent::Token(_) => BucketAlgorithm::TokenBucket,
-            Spent::Fixed(_) => BucketAlgorithm::FixedWindow,
-            Spent::Sliding(_) => BucketAlgorithm::SlidingWindow,
+            SpentTokens::Token(_) => BucketAlgorithm::TokenBucket,
+            SpentTokens::Fixed(_) => BucketAlgorithm::FixedWindow,
+            SpentTokens::Sliding(_) => BucketAlgorithm::SlidingWindow,
         }
     }
 }
 
-impl Spent {
+impl SpentTokens {
     /// Returns the state of a window in which these tokens are spent, or of a token bucket in which none is.
     fn of(charge: &BucketCharge, total: SpentTotal, now: MonotonicInstant) -> Self {
         let total = if total.until > now { total } else { SpentTotal { tokens: 0, until: now } };

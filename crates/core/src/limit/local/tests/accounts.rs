@@ -5,7 +5,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Tokens, seconds and the burst of a limit; without a burst, a window, and whether that is a fixed one.
+/// Tokens, seconds and burst of a limit. Without a burst, it is a window: a fixed one if the last value is true, or else
+/// a sliding one.
 type Shape = (u64, u64, Option<u64>, bool);
 
 /// A call: the microseconds since the last one, its limit, and its cost.

@@ -36,7 +36,7 @@ impl Schedule {
                 _ => row.departed = true,
             }
         }
-        state.judge.note(&format!("a person changes the row of {id} ({choice})"));
+        state.checker.note(&format!("a person changes the row of {id} ({choice})"));
     }
 
     /// Copies the row of a replica. Right after its next heartbeat, puts the copy back and cuts the replica off, so that
@@ -60,7 +60,7 @@ impl Schedule {
                     let primary = state.primary();
                     state.servers[primary].restore(copy, hidden);
                     state
-                        .judge
+                        .checker
                         .note(&format!("a person puts the row of {} back, and cuts it off", process.id));
                     return;
                 }

@@ -22,7 +22,7 @@ struct KeyFacts {
 }
 
 /// Checker of decisions, with the trace of a schedule.
-pub(super) struct Judge {
+pub(super) struct DecisionChecker {
     start: Instant,
     keys: Vec<KeyFacts>,
     /// Processes and keys whose revocation they were seen to have applied.
@@ -72,7 +72,7 @@ pub(super) enum Outcome {
     Failed,
 }
 
-impl Judge {
+impl DecisionChecker {
     pub(super) fn new(keys: usize) -> Self {
         Self {
             start: Instant::now(),
