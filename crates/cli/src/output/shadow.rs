@@ -42,7 +42,7 @@ fn who(line: &v1::ShadowLine) -> String {
 
 fn why(line: &v1::ShadowLine) -> String {
     let known = line.reason().as_str_name().trim_start_matches("REASON_");
-    // Servers of before do not send the name.
+    // Servers of earlier versions do not send the name.
     let reason = or(&line.reason_name, known);
     if line.detail.is_empty() { reason } else { format!("{reason}: {}", line.detail) }
 }
@@ -64,10 +64,10 @@ mod tests {
             calls: 12,
             ..v1::ShadowLine::default()
         };
-        let nobody =
+        let unknown =
             v1::ShadowLine { reason: v1::Reason::MissingCredential.into(), ..v1::ShadowLine::default() };
         let newer = v1::ShadowLine { reason_name: "QUOTA_USED_UP".into(), ..v1::ShadowLine::default() };
-        let lines = vec![line, nobody, newer];
+        let lines = vec![line, unknown, newer];
         let text = v1::GetShadowReportResponse { lines, ..Default::default() }.text();
         let reasons = ["INSUFFICIENT_SCOPE: payments.create", "QUOTA_USED_UP"];
         for part in ["acme", "key_1 (ci", "POST /v1/payments", "12"].into_iter().chain(reasons) {

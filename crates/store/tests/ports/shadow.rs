@@ -78,15 +78,15 @@ async fn denials(database: &TestDatabase, which: &ShadowFilter) -> Vec<(String, 
 async fn lines_of_two_replicas_add_up(database: TestDatabase) {
     assert_eq!(denials(&database, &all()).await, []);
     let one = line("shop", 7, Reason::InsufficientScope);
-    let nobody = line("shop", 0, Reason::MissingCredential);
+    let unknown = line("shop", 0, Reason::MissingCredential);
     for _ in 0..2 {
-        let lines = [(one.clone(), 7, 3), (one.clone(), 8, 2), (nobody.clone(), 7, 9)];
+        let lines = [(one.clone(), 7, 3), (one.clone(), 8, 2), (unknown.clone(), 7, 9)];
         database.store.add("r1", &batch(1, lines), NOW).await.unwrap();
     }
     database.store.add("r2", &batch(1, [(one.clone(), 7, 1)]), NOW).await.unwrap();
     let sums = database.store.shadows(&all()).await.unwrap();
     let last = |hour: i64, rest: i64| Timestamp(hour * 3_600_000 + rest);
-    assert_eq!(sums, [total(nobody, 9, last(7, 9)), total(one, 6, last(8, 2))]);
+    assert_eq!(sums, [total(unknown, 9, last(7, 9)), total(one, 6, last(8, 2))]);
 }
 
 async fn lines_are_chosen_by_profile_tenant_and_hour(database: TestDatabase) {
