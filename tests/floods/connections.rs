@@ -128,21 +128,6 @@ async fn a_client_of_another_address_gets_room_beside_one_that_uses_all_connecti
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn connections_of_one_client_that_are_all_in_use_take_turns() {
-    let (latchkey, _) = shop(Setup::default().environment("LATCHKEY_MAX_CONNECTIONS", "8")).await;
-    let port = latchkey.grpc();
-    let busy: Vec<_> = (0..12).map(|_| living(port, true)).collect();
-    let mut later = open(port);
-    later.set_read_timeout(Some(BEFORE_THEY_END)).expect("a limit");
-    let first = next(&mut later).expect("it is served before the others end");
-    assert_eq!(first.kind, SETTINGS);
-    latchkey.kill();
-    for one in busy {
-        one.join().expect("it ends");
-    }
-}
-
 /// Opens as many connections as the HTTP port accepts, requests more on each than fits into its buffers, and reads
 /// nothing.
 fn that_do_not_read(port: u16) -> Vec<TcpStream> {

@@ -20,8 +20,6 @@ const LONGEST_CALL: Duration = Duration::from_secs(90);
 const IDLE: Duration = Duration::from_secs(1);
 /// Part of all connections up to which a client may take the place of idle ones of clients with fewer.
 const CLAIM: usize = 16;
-/// Time after which a connection in use makes room for a waiting one of the same client, between two of its calls.
-const TURN: Duration = Duration::from_secs(5);
 /// Interval at which the table looks which connections had calls.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -98,7 +96,6 @@ impl Connection {
 /// Connection with the moment from which it had no call.
 struct Entry {
     connection: Arc<Connection>,
-    opened: Instant,
     seen: u64,
     idle_since: Instant,
 }
@@ -163,8 +160,7 @@ impl ConnectionTable {
         state.next += 1;
         let number = state.next;
         *state.per_client.entry(connection.client).or_default() += 1;
-        let opened = Instant::now();
-        let entry = Entry { connection: Arc::clone(&connection), opened, seen: 0, idle_since: opened };
+        let entry = Entry { connection: Arc::clone(&connection), seen: 0, idle_since: Instant::now() };
         state.open.insert(number, entry);
         drop(state);
         TablePlace { table: Arc::clone(self), number, connection }
@@ -208,7 +204,7 @@ impl ConnectionTable {
         // Room goes to the client with the fewest connections first.
         waiting.sort_unstable();
         for (_, newcomer) in waiting.into_iter().skip(closing) {
-            // If none makes room for this client, those with more wait too.
+            // If none makes room for this client, none does for those with more.
             let Some(entry) = state.connection_to_close(newcomer, now) else { break };
             entry.connection.close();
             closing += 1;
@@ -230,12 +226,8 @@ impl Entry {
     /// Returns whether the connection counts as idle when others wait. A stream without an end is no use then: its client
     /// could keep the place with it for ever.
     fn can_make_room(&self, idle: Duration) -> bool {
-        self.is_unused(idle, self.has_call())
-    }
-
-    /// Returns whether a call is open that will end.
-    fn has_call(&self) -> bool {
-        self.connection.open.load(Relaxed) > self.connection.endless.load(Relaxed)
+        let (open, endless) = (self.connection.open.load(Relaxed), self.connection.endless.load(Relaxed));
+        self.is_unused(idle, open > endless)
     }
 
     fn is_unused(&self, idle: Duration, open: bool) -> bool {
@@ -253,7 +245,7 @@ impl State {
     /// before others, the longest idle first. A client with more than its share, and more than its part of all connections
     /// ([`CLAIM`]), gets no room from clients with fewer: otherwise, one that keeps many connections in use could close those
     /// that others need in a moment. If none is idle, one of the client that has most makes room, if that one has more than
-    /// the newcomer would have. Otherwise the client's own connections take turns ([`TURN`]), so that none waits for ever.
+    /// the newcomer would have.
     fn connection_to_close(&self, newcomer: Client, now: Instant) -> Option<&Entry> {
         let held = |entry: &Entry| self.held(entry.connection.client);
         let (own, open) = (self.held(newcomer), self.open.len());
@@ -263,18 +255,10 @@ impl State {
         let is_idle = |entry: &&Entry| entry.can_make_room(now - entry.idle_since) && held(entry) >= least;
         let idle = candidates().filter(is_idle);
         let rank = |entry: &&Entry| (held(entry) > share, now - entry.idle_since);
-        let of_most = || {
+        idle.max_by_key(rank).or_else(|| {
             let most = candidates().max_by_key(|entry| (held(entry), now - entry.idle_since))?;
             (held(most) > own + 1).then_some(most)
-        };
-        let of_itself = || {
-            let own = |entry: &&Entry| entry.connection.client == newcomer && !entry.has_call();
-            candidates()
-                .filter(own)
-                .min_by_key(|entry| entry.opened)
-                .filter(|entry| now - entry.opened >= TURN)
-        };
-        idle.max_by_key(rank).or_else(of_most).or_else(of_itself)
+        })
     }
 }
 

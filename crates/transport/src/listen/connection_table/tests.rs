@@ -77,30 +77,6 @@ async fn the_client_with_most_connections_makes_room_even_if_none_is_idle() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn connections_of_one_client_that_are_all_in_use_take_turns() {
-    let table = Arc::new(ConnectionTable::new(None));
-    let first = table.enter(address(1));
-    pass(1).await;
-    let later = [table.enter(address(1)), table.enter(address(2))];
-    for place in later.iter().chain([&first]) {
-        place.connection().call_begins();
-    }
-    pass(3).await;
-    assert_eq!(table.make_room([address(1)]), 0, "the first has been open for four seconds");
-    pass(1).await;
-    assert_eq!(table.make_room([address(1)]), 1);
-    assert!(closing(&first));
-    drop(first);
-    assert_eq!(table.make_room([address(1)]), 0, "the next one has been open for four seconds");
-    pass(1).await;
-    later[0].connection().set_open_calls(1);
-    assert_eq!(table.make_room([address(1)]), 0, "its call is not cut off");
-    later[0].connection().set_open_calls(0);
-    assert_eq!(table.make_room([address(1)]), 1);
-    assert!(closing(&later[0]) && !closing(&later[1]), "a connection of another client keeps its place");
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_client_that_uses_many_connections_closes_no_idle_one_of_a_client_with_few() {
     let table = Arc::new(ConnectionTable::new(None));
     let quiet = table.enter(address(2));
