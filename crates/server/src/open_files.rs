@@ -1,12 +1,16 @@
 //! Limit of open files, which the connections need (getrlimit(2), `RLIMIT_NOFILE`).
 
 use latchkey_config::Settings;
+use latchkey_transport::MAX_WAITING;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::http_server;
+use crate::serve::worker_count;
 
-/// Files that the process needs besides connections: databases, logs, its runtimes.
-const OTHERS: u64 = 128;
+/// Files that the process needs besides connections and workers: databases, logs, the main runtime.
+const OTHERS: usize = 128;
+/// Files of a worker: those of its runtime and of its signals.
+const FILES_OF_WORKER: usize = 4;
 
 /// Limit of open files that is too low.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,10 +27,14 @@ fn grpc_ports(settings: &Settings) -> usize {
     if settings.listen.management.is_some() { 2 } else { 1 }
 }
 
-/// Returns the number of files that may be open at a time with these settings, without the connections of gRPC ports.
+/// Returns the number of files that may be open at a time with these settings, without the connections in use of gRPC ports.
+/// Each port accepts one more connection than may wait before it closes one.
 fn other_files(settings: &Settings) -> u64 {
-    let http = http_server::LIMITS.open * if settings.listen.admin.is_some() { 2 } else { 1 };
-    http as u64 + u64::from(settings.database.connections) + OTHERS
+    let http_ports = if settings.listen.admin.is_some() { 2 } else { 1 };
+    let waiting = (MAX_WAITING + 1) * (grpc_ports(settings) + http_ports);
+    let in_process = FILES_OF_WORKER * worker_count() + OTHERS;
+    (http_server::LIMITS.open * http_ports + waiting + in_process) as u64
+        + u64::from(settings.database.connections)
 }
 
 /// Returns the limit if it is too low for the settings. The process can raise its own limit up to the hard one.

@@ -267,6 +267,6 @@ fn exited_early<E: Into<ServeError>>(ended: Result<Result<(), E>, tokio::task::J
 }
 
 /// Returns the number of workers: one for each core.
-fn worker_count() -> usize {
+pub(crate) fn worker_count() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }

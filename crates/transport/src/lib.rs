@@ -7,8 +7,8 @@ pub mod tls;
 mod workers;
 
 pub use listen::{
-    BindAddress, ConnectionLimits, ConnectionStats, FirstBytesTimeout, HandshakeOutcome, Listener, OpenCall,
-    OpenConnection, PeerAddress, UnixSocketFile,
+    BindAddress, ConnectionLimits, ConnectionStats, FirstBytesTimeout, HandshakeOutcome, Listener,
+    MAX_WAITING, OpenCall, OpenConnection, PeerAddress, UnixSocketFile,
 };
 pub use workers::{
     BoundPort, MakeService, Peer, PortConfig, ResponseKind, WorkerExited, WorkerSet, response_is_ready,

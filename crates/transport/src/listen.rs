@@ -33,7 +33,7 @@ use write_timeout::WriteTimeout;
 /// Pause after a failed accept: long enough not to waste CPU time, short enough not to be noticed.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 /// Maximum number of connections that wait for room at a time; of further ones, those of the client with most are closed.
-const MAX_WAITING: usize = 256;
+pub const MAX_WAITING: usize = 256;
 /// Time that a connection which must make room has to finish its calls.
 pub(crate) const CLOSING_TIME: Duration = Duration::from_millis(500);
 
