@@ -19,6 +19,7 @@ on_both!(
     a_revocation_and_a_rotation_hold_for_keys_with_an_imported_hash,
     expired_and_disabled_keys_are_imported_as_they_are,
     warnings_are_about_keys_without_errors_alone,
+    a_warning_of_unknown_formats_names_those_of_the_environment,
     a_key_that_could_never_pass_is_refused_with_its_row,
     every_error_of_every_row_is_in_one_answer,
     a_check_of_an_import_stores_nothing,
@@ -159,6 +160,21 @@ async fn warnings_are_about_keys_without_errors_alone(database: Database) {
     assert_eq!(checked.errors.iter().map(|error| error.index).collect::<Vec<_>>(), [0, 3]);
     let warned = checked.warnings.iter().map(|w| (w.index, w.description.split(' ').next().unwrap_or("")));
     assert_eq!(warned.collect::<Vec<_>>(), [(1, "has"), (2, "is")], "of each one key: {checked:?}");
+}
+
+async fn a_warning_of_unknown_formats_names_those_of_the_environment(database: Database) {
+    let shop = open(database).await;
+    let hashed = |environment: &str| {
+        let imported = by_hash("secret", "sha256", &hex(&Sha256::digest(environment)));
+        let key = CreateKeyRequest { environment: environment.into(), ..imported.key.expect("a key") };
+        ImportedKey { key: Some(key), ..of(imported.secret.expect("a hash")) }
+    };
+    let warnings = import(&shop, vec![hashed("test"), hashed("live")]).await.warnings;
+    let formats = warnings.iter().map(|warning| {
+        let has = |prefix: &str| warning.description.contains(prefix);
+        (warning.index, has("shop_test_"), has("shop_live_"))
+    });
+    assert_eq!(formats.collect::<Vec<_>>(), [(0, true, false), (1, false, true)], "{warnings:?}");
 }
 
 async fn a_key_that_could_never_pass_is_refused_with_its_row(database: Database) {

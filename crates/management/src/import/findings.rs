@@ -33,9 +33,10 @@ pub(super) enum Problem {
 /// Most keys that an error names in its text. All of them are in the answer to a call with `validate_only`.
 const MOST_NAMED: usize = 20;
 
-/// Keys of a kind that are imported by their hashes alone, so that their format is unknown.
+/// Keys of a kind and an environment that are imported by their hashes alone, so that their format is unknown.
 struct KeysByHash {
     kind: Box<str>,
+    environment: Box<str>,
     indexes: Vec<usize>,
     /// Formats of the keys that Check accepts.
     formats: String,
@@ -71,10 +72,12 @@ impl Findings {
 
     /// Notes that the format of a key is unknown, because it is imported by its hash alone.
     pub(super) fn note_unchecked(&mut self, index: usize, kind: &KeyKind, environment: &str) {
-        match self.by_hash.iter_mut().find(|keys| keys.kind == kind.name) {
+        let same = |keys: &&mut KeysByHash| keys.kind == kind.name && *keys.environment == *environment;
+        match self.by_hash.iter_mut().find(same) {
             Some(keys) => keys.indexes.push(index),
             None => self.by_hash.push(KeysByHash {
                 kind: kind.name.clone(),
+                environment: environment.into(),
                 indexes: vec![index],
                 formats: formats(kind, environment),
             }),
@@ -105,7 +108,7 @@ impl Findings {
     pub(super) fn into_reports(self) -> (Vec<ImportFinding>, Vec<ImportFinding>) {
         let wrong = self.wrong();
         let mut warnings = self.warnings;
-        for KeysByHash { kind, indexes, formats } in self.by_hash {
+        for KeysByHash { kind, indexes, formats, .. } in self.by_hash {
             let Some((first, others)) = first_and_others(indexes, &wrong) else { continue };
             let (subject, pronoun) = match others {
                 0 => ("is imported by its hash".to_owned(), "its"),
