@@ -5,7 +5,7 @@ mod buckets;
 mod holder;
 mod issue;
 mod login;
-mod login_slots;
+mod password_slots;
 mod refresh;
 mod revoke;
 mod signing;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use self::buckets::TokenBuckets;
 pub use self::issue::{IssueJwt, IssuedTokens, TokenGrant};
-use self::login_slots::LoginSlots;
+use self::password_slots::PasswordSlots;
 pub use self::refresh::RefreshJwt;
 pub use self::signing::{RotateSigningKey, reload_signing_keys};
 
@@ -50,7 +50,7 @@ pub struct TokenIssuerParts {
 pub struct TokenIssuer {
     pub(super) parts: TokenIssuerParts,
     buckets: TokenBuckets,
-    logins: LoginSlots,
+    password_slots: PasswordSlots,
 }
 
 /// Error for every invalid credential. One text for all causes, so that an attacker cannot tell them apart.
@@ -60,7 +60,7 @@ impl TokenIssuer {
     /// Creates an issuer from its dependencies.
     #[must_use]
     pub fn new(parts: TokenIssuerParts) -> Self {
-        Self { parts, buckets: TokenBuckets::default(), logins: LoginSlots::default() }
+        Self { parts, buckets: TokenBuckets::default(), password_slots: PasswordSlots::default() }
     }
 
     pub(super) fn shared(&self) -> &ManagementServiceParts {

@@ -162,7 +162,7 @@ impl TokenIssuer {
         call: &CallContext,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ManagementError> {
-        let slot = self.logins.begin(call.address, self.parts.blocking.capacity().div_ceil(2))?;
+        let slot = self.password_slots.begin(call.address, self.parts.blocking.capacity().div_ceil(2))?;
         run_blocking(&*self.parts.blocking, move || {
             let done = job();
             drop(slot);

@@ -1,5 +1,5 @@
-//! Logins in progress by address. The logins of one address never fill the queue of passwords that wait to be hashed, so
-//! that a flood from one address does not refuse the logins of all others. A new password of a user counts as a login.
+//! Password jobs in progress by address: those of logins, and those of new passwords. The jobs of one address never fill the
+//! queue of passwords that wait to be hashed, so that a flood from one address does not refuse the logins of all others.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -7,23 +7,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use latchkey_core::error::RequestError;
 
-const BUSY: RequestError =
-    RequestError::ResourceExhausted("too many passwords from this address are being checked; try again soon");
+const BUSY: RequestError = RequestError::ResourceExhausted(
+    "too many passwords from this address are being checked or set; try again soon",
+);
 
-/// Numbers of logins in progress by address. A login without an address counts as one of its own address.
+/// Numbers of password jobs in progress by address. Jobs without an address count as those of one address.
 #[derive(Clone, Debug, Default)]
-pub(super) struct LoginSlots(Arc<Mutex<HashMap<Option<IpAddr>, usize>>>);
+pub(super) struct PasswordSlots(Arc<Mutex<HashMap<Option<IpAddr>, usize>>>);
 
-/// Login in progress; it ends when this is dropped. The job that hashes the password holds it, since the job continues
-/// when the caller gives up.
-pub(super) struct LoginSlot {
-    slots: LoginSlots,
+/// Password job in progress; it ends when this is dropped. The job holds it, since it continues when the caller gives up.
+pub(super) struct PasswordSlot {
+    slots: PasswordSlots,
     address: Option<IpAddr>,
 }
 
-impl LoginSlots {
-    /// Begins a login from an address, of which at most `most` run at a time.
-    pub(super) fn begin(&self, address: Option<IpAddr>, most: usize) -> Result<LoginSlot, RequestError> {
+impl PasswordSlots {
+    /// Begins a job for an address, of which at most `most` run at a time.
+    pub(super) fn begin(&self, address: Option<IpAddr>, most: usize) -> Result<PasswordSlot, RequestError> {
         let address = address.map(network);
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let of_address = running.entry(address).or_default();
@@ -31,11 +31,11 @@ impl LoginSlots {
             return Err(BUSY);
         }
         *of_address += 1;
-        Ok(LoginSlot { slots: self.clone(), address })
+        Ok(PasswordSlot { slots: self.clone(), address })
     }
 }
 
-impl Drop for LoginSlot {
+impl Drop for PasswordSlot {
     fn drop(&mut self) {
         let mut running = self.slots.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(of_address) = running.get_mut(&self.address) {
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn one_address_takes_no_more_than_its_part() {
-        let slots = LoginSlots::default();
+        let slots = PasswordSlots::default();
         let from = |address: &str| Some(address.parse().unwrap());
         let first = slots.begin(from("2001:db8::1"), 2).unwrap();
         let _second = slots.begin(from("2001:db8::2"), 2).unwrap();
@@ -70,6 +70,6 @@ mod tests {
         assert!(slots.begin(None, 2).is_ok());
         drop(first);
         assert!(slots.begin(from("2001:db8::3"), 2).is_ok());
-        assert_eq!(slots.0.lock().unwrap().len(), 1, "addresses without a login take no memory");
+        assert_eq!(slots.0.lock().unwrap().len(), 1, "addresses without a job take no memory");
     }
 }
