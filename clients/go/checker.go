@@ -103,8 +103,8 @@ const (
 // Longest Check that a guard sends, in bytes: Customize may take further values from the request.
 const maxCheck = 64 << 10
 
-// unreadable returns the denial of a Check that no server reads: a value is too long, or no text. It is not sent: the transport of a
-// long one could exceed the deadline, which is a sign of an outage.
+// unreadable returns the denial of a Check that is not sent, because a value is no text, or longer than a server takes, or because all
+// values together are too long: the transport could exceed the deadline, which is a sign of an outage.
 func unreadable(request *latchkeyv1.CheckRequest) *latchkeyv1.CheckResponse {
 	path, _, _ := strings.Cut(request.GetPath(), "?")
 	reason, message := latchkeyv1.Reason_REASON_UNSPECIFIED, ""

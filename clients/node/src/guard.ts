@@ -110,7 +110,14 @@ function excess(check: CheckRequest): Refusal | undefined {
   const long = (text: string, most: number) => Buffer.byteLength(text) > most;
   if (long(path.split("?")[0] ?? "", 8192) || long(method, 128)) return { status: 400, reason: "MALFORMED_REQUEST" };
   if (long(credential, 8192)) return { status: 401, reason: "INVALID_CREDENTIAL" };
-  return long(JSON.stringify(check), 65536) ? { status: 400, reason: "MALFORMED_REQUEST" } : undefined;
+  return textBytes(check) > 65536 ? { status: 400, reason: "MALFORMED_REQUEST" } : undefined;
+}
+
+/** Bytes of all texts of a value, with the names of its fields. */
+function textBytes(value: unknown): number {
+  if (typeof value === "string") return Buffer.byteLength(value);
+  if (typeof value !== "object" || value === null) return 0;
+  return Object.entries(value).reduce((sum, [name, part]) => sum + textBytes(name) + textBytes(part), 0);
 }
 
 // Scheme and authority of a target in absolute form. Of other authorities, `url.parse`, which Express calls, makes a part of the path.
