@@ -24,13 +24,13 @@ pub(crate) enum OpenError {
     #[error("{}", each(.0))]
     Hosts(Vec<(String, OpenError)>),
     /// A file that the URL names for TLS.
-    #[error("{parameter} can't be read: {path}: {error}", path = .path.display())]
+    #[error("{parameter} can't be used: {path}: {error}", path = .path.display())]
     TlsFile {
         /// Parameter of the URL.
         parameter: &'static str,
         /// Path of the file.
         path: PathBuf,
-        /// Cause, by the operating system.
+        /// Cause.
         error: io::Error,
     },
     /// A server that replays another one's log.

@@ -1,6 +1,6 @@
-//! Detection of a backup that is still being restored into a PostgreSQL database. `pg_restore` and the text of `pg_dump` fill all
-//! tables before they make primary keys, and commit each step unless a single transaction is asked for. Until then, a key
-//! that is not found can be one whose row was not restored yet.
+//! Detection of a backup that is still being restored into a PostgreSQL database. `pg_restore` and the text of `pg_dump` make
+//! the primary key of a table after they have filled it, and commit each step unless a single transaction is asked for.
+//! Until then, a key that is not found can be one whose row was not restored yet.
 
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 

@@ -79,7 +79,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for path in [folder.path().to_owned(), folder.path().join("none.pem")] {
             let error = unusable(&[("sslrootcert", path)]).unwrap().to_string();
-            assert!(error.starts_with("sslrootcert can't be read: "), "{error}");
+            assert!(error.starts_with("sslrootcert can't be used: "), "{error}");
         }
     }
 }
