@@ -1,4 +1,4 @@
-//! Keys of another system: their formats, their hashes, and the warnings and errors of an import.
+//! Keys of another system: their formats, their hashes, and the errors of an import.
 
 use latchkey_proto::v1::imported_key::Secret;
 use latchkey_proto::v1::{
@@ -18,20 +18,18 @@ on_both!(
     keys_pass_by_each_hash_that_their_kind_declares,
     a_revocation_and_a_rotation_hold_for_keys_with_an_imported_hash,
     expired_and_disabled_keys_are_imported_as_they_are,
-    warnings_are_about_keys_without_errors_alone,
-    a_warning_of_unknown_formats_names_those_of_the_environment,
     a_key_that_could_never_pass_is_refused_with_its_row,
     every_error_of_every_row_is_in_one_answer,
     a_check_of_an_import_stores_nothing,
     a_prefix_that_shows_most_of_the_value_is_refused,
 );
 
-const UUID: &str = "550e8400-e29b-41d4-a716-446655440000";
-const OTHER: &str = "6fa459ea-ee8a-3ca4-894e-db77e160355e";
-const NOW_AND_THEN: Timestamp = Timestamp { seconds: 1_600_000_000, nanos: 0 };
+pub(crate) const UUID: &str = "550e8400-e29b-41d4-a716-446655440000";
+pub(crate) const OTHER: &str = "6fa459ea-ee8a-3ca4-894e-db77e160355e";
+pub(crate) const NOW_AND_THEN: Timestamp = Timestamp { seconds: 1_600_000_000, nanos: 0 };
 
 /// The shop, and a kind for UUIDs that another system made.
-async fn open(database: Database) -> Shop {
+pub(crate) async fn open(database: Database) -> Shop {
     let legacy = "[[kinds]]\nname = \"legacy\"\n\
                   format = { pattern = \"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\", max = 36 }\n\
                   hashes = [\"sha512\", \"sha256-of-hex\"]\ndefault_scopes = [\"orders.read\"]\n[[scopes]]\n";
@@ -143,38 +141,6 @@ async fn expired_and_disabled_keys_are_imported_as_they_are(database: Database) 
     assert!(!shop.admits(UUID).await && !shop.admits(OTHER).await);
     let ask = CreateKeyRequest { expiry: Some(Expiry::ExpireTime(NOW_AND_THEN)), ..key("acme", "live") };
     assert_eq!(refused(shop.operator.keys().create_key(ask).await), Code::InvalidArgument, "as before");
-}
-
-async fn warnings_are_about_keys_without_errors_alone(database: Database) {
-    use latchkey_proto::v1::create_key_request::Expiry;
-    let shop = open(database).await;
-    let _ = import(&shop, vec![by_value(UUID)]).await;
-    let expired = |value: &str| {
-        let expiry = Some(Expiry::ExpireTime(NOW_AND_THEN));
-        ImportedKey { key: Some(CreateKeyRequest { expiry, ..key("", "") }), ..by_value(value) }
-    };
-    let hashed = by_hash("legacy", "sha512", &hex(&Sha512::digest("another value")));
-    let keys = vec![expired(UUID), expired(OTHER), hashed.clone(), hashed];
-    let ask = ImportKeysRequest { validate_only: true, ..request(keys) };
-    let checked = shop.operator.keys().import_keys(ask).await.expect("checked").into_inner();
-    assert_eq!(checked.errors.iter().map(|error| error.index).collect::<Vec<_>>(), [0, 3]);
-    let warned = checked.warnings.iter().map(|w| (w.index, w.description.split(' ').next().unwrap_or("")));
-    assert_eq!(warned.collect::<Vec<_>>(), [(1, "has"), (2, "is")], "of each one key: {checked:?}");
-}
-
-async fn a_warning_of_unknown_formats_names_those_of_the_environment(database: Database) {
-    let shop = open(database).await;
-    let hashed = |environment: &str| {
-        let imported = by_hash("secret", "sha256", &hex(&Sha256::digest(environment)));
-        let key = CreateKeyRequest { environment: environment.into(), ..imported.key.expect("a key") };
-        ImportedKey { key: Some(key), ..of(imported.secret.expect("a hash")) }
-    };
-    let warnings = import(&shop, vec![hashed("test"), hashed("live")]).await.warnings;
-    let formats = warnings.iter().map(|warning| {
-        let has = |prefix: &str| warning.description.contains(prefix);
-        (warning.index, has("shop_test_"), has("shop_live_"))
-    });
-    assert_eq!(formats.collect::<Vec<_>>(), [(0, true, false), (1, false, true)], "{warnings:?}");
 }
 
 async fn a_key_that_could_never_pass_is_refused_with_its_row(database: Database) {

@@ -10,6 +10,7 @@ mod escalation;
 mod find;
 mod grants;
 mod import;
+mod import_warnings;
 mod input;
 mod interrupted;
 mod keys;
